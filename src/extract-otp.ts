@@ -1,0 +1,64 @@
+import type { Request } from 'express';
+
+/** Takes what may be an OTP out of a request; undefined when there is none. It need not check it. */
+export type ExtractOtp = (req: Request) => unknown;
+
+export interface AppendedOtpOptions {
+  /** How many letters the public IDs of your keys have, 0 to 16. Default 12. */
+  publicIdLength?: number;
+}
+
+const TOKEN_LENGTH = 32;
+
+/** The OTP in a field of the body, which may be nested like `user[otp]`; in the query only where allowed. */
+export function otpInBody(field: string, allowOtpInQuery: boolean): ExtractOtp {
+  return (req) => fieldOf(req.body, field) ?? (allowOtpInQuery ? fieldOf(req.query, field) : undefined);
+}
+
+/**
+ * For one field that takes the password with the OTP touched in behind it: an `extractOtp` that reads the OTP
+ * off its end. Read the password with {@link splitAppendedOtp}.
+ */
+export function appendedOtp(field = 'password', options: AppendedOtpOptions = {}): ExtractOtp {
+  assertPublicIdLength(options);
+  return (req) => {
+    const typed = fieldOf(req.body, field);
+    return typeof typed === 'string' ? splitAppendedOtp(typed, options).otp : typed;
+  };
+}
+
+/**
+ * Splits what was typed into one field into the password and the OTP behind it. `otp` is undefined, and
+ * `password` the whole text, when it is too short to hold an OTP.
+ */
+export function splitAppendedOtp(
+  typed: string,
+  options: AppendedOtpOptions = {},
+): { password: string; otp: string | undefined } {
+  const otpLength = assertPublicIdLength(options) + TOKEN_LENGTH;
+  const characters = [...typed.trimEnd()];
+  if (characters.length < otpLength) return { password: typed, otp: undefined };
+  return {
+    password: characters.slice(0, -otpLength).join(''),
+    otp: characters.slice(-otpLength).join(''),
+  };
+}
+
+function assertPublicIdLength({ publicIdLength = 12 }: AppendedOtpOptions): number {
+  if (!Number.isInteger(publicIdLength) || publicIdLength < 0 || publicIdLength > 16) {
+    throw new TypeError('publicIdLength must be a whole number from 0 to 16');
+  }
+  return publicIdLength;
+}
+
+/** Body parsers leave `user[otp]` as one key, or nest it. Inherited properties are no fields. */
+function fieldOf(fields: unknown, name: string): unknown {
+  const whole = own(fields, name);
+  if (whole !== undefined || !name.endsWith(']')) return whole;
+  return name.slice(0, -1).split(/\]?\[/).reduce(own, fields);
+}
+
+function own(fields: unknown, name: string): unknown {
+  const isObject = typeof fields === 'object' && fields !== null;
+  return isObject && Object.hasOwn(fields, name) ? (fields as Record<string, unknown>)[name] : undefined;
+}

@@ -1,0 +1,36 @@
+/** What a lookup calls, or returns a promise of, when it is done. */
+export type Done = (error: unknown, user?: Express.User | false | null, info?: object) => void;
+
+// biome-ignore lint/suspicious/noConfusingVoidType: what a function without a return statement returns
+type Nothing = void;
+type Found = Express.User | false | null | undefined;
+
+/**
+ * Finds the user whose key it is. It settles by `done(error, user, info)`, by a promise, or by what it returns,
+ * whichever comes first; nothing found is `false`, `null` or `undefined`.
+ *
+ * One that declares `done` settles by `done` or a promise only: what it returns otherwise is, as in
+ * `(identity, done) => db.get(sql, done)`, often not a user.
+ */
+export type Lookup<Args extends unknown[]> = (
+  ...args: [...Args, Done]
+) => Found | Nothing | Promise<Found | Nothing>;
+
+/** Calls a lookup and waits for its first answer; later ones are ignored. Rejects with the lookup's own error. */
+export function lookUp(
+  lookup: (...args: never[]) => unknown,
+  args: readonly unknown[],
+): Promise<{ user: Found; info: object | undefined }> {
+  return new Promise((resolve, reject) => {
+    const found = (user: unknown, info?: object) => resolve({ user: user as Found, info });
+    const done: Done = (error, user, info) => (error ? reject(error) : found(user, info));
+    const returned = (lookup as (...args: unknown[]) => unknown)(...args, done);
+    const declaresDone = lookup.length > args.length;
+    if (isPromise(returned)) returned.then(found, reject);
+    else if (!declaresDone) found(returned);
+  });
+}
+
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as PromiseLike<unknown> | undefined)?.then === 'function';
+}

@@ -1,0 +1,90 @@
+import { YubikeyError } from '../errors.js';
+import { KEYBOARD_LAYOUTS } from './keyboard.js';
+import { isModhex, MODHEX_ALPHABET } from './modhex.js';
+
+/** A well-formed one-time password: lower-case modhex, not yet verified. */
+export interface Otp {
+  /** The whole OTP, 32 to 48 letters. Secret until it has been verified. */
+  readonly value: string;
+  /** What stands before the token: 0 to 16 letters, usually 12, the same in every OTP of a key. */
+  readonly publicId: string;
+  /** The last 32 letters: one encrypted block. */
+  readonly token: string;
+}
+
+const TOKEN_LENGTH = 32;
+const MAX_PUBLIC_ID_LENGTH = 16;
+const MAX_OTP_LENGTH = MAX_PUBLIC_ID_LENGTH + TOKEN_LENGTH;
+/** Longer than any prefix a key's NFC tag can hold, so that no input costs more than a short look. */
+const MAX_INPUT_LENGTH = 512;
+
+/**
+ * Reads what a person, a key or a phone sent as an OTP, and is the only place that normalises it: white space
+ * around it, capitals, an NFC URL (`https://my.yubico.com/yk/#…`, `…/neo/…`, or a prefix of your own that ends
+ * in `/`, `#` or `=`), and the keyboard layouts of `keyboard.ts`. Text that is modhex is taken as it stands;
+ * otherwise the first layout that explains every character is undone.
+ *
+ * @throws YubikeyError `OTP_MALFORMED` for anything else, also for what is not a string. The message never
+ * repeats the input.
+ */
+export function parseOtp(input: string): Otp {
+  if (typeof input !== 'string') throw malformed('it is not a string');
+  if (input.length > MAX_INPUT_LENGTH) throw malformed('it is too long');
+  const trimmed = input.trim();
+  if (trimmed === '') throw malformed('it is empty');
+  const value = trimmed.includes('://') ? otpOfUrl(trimmed) : undoKeyboardLayout(trimmed.toLowerCase());
+  if (value === undefined) throw malformed('it holds characters that no YubiKey types');
+  if (value.length < TOKEN_LENGTH || value.length > MAX_OTP_LENGTH) {
+    throw malformed(`it has ${value.length} characters; an OTP has ${TOKEN_LENGTH} to ${MAX_OTP_LENGTH}`);
+  }
+  return splitOtp(value);
+}
+
+/**
+ * Takes an OTP that `parseOtp` made, and nothing else: what is sent to servers and stores goes through here.
+ *
+ * @throws TypeError
+ */
+export function assertOtp(otp: Otp): void {
+  const { value, publicId, token } = otp ?? {};
+  const wellFormed =
+    typeof value === 'string' &&
+    typeof token === 'string' &&
+    value === publicId + token &&
+    token.length === TOKEN_LENGTH &&
+    value.length <= MAX_OTP_LENGTH &&
+    isModhex(value);
+  if (!wellFormed) throw new TypeError('verify() takes what parseOtp() returns');
+}
+
+/** Whether the text can be the public ID of a key: 0 to 16 modhex letters. */
+export function isPublicId(text: unknown): text is string {
+  return typeof text === 'string' && text.length <= MAX_PUBLIC_ID_LENGTH && isModhex(text);
+}
+
+function splitOtp(value: string): Otp {
+  return { value, publicId: value.slice(0, -TOKEN_LENGTH), token: value.slice(-TOKEN_LENGTH) };
+}
+
+/** The part of a URL after its last delimiter: a tag is read by the phone, so no keyboard layout applies. */
+function otpOfUrl(url: string): string | undefined {
+  const value = url
+    .slice(Math.max(...['/', '#', '='].map((mark) => url.lastIndexOf(mark))) + 1)
+    .toLowerCase();
+  return isModhex(value) ? value : undefined;
+}
+
+const LAYOUTS = KEYBOARD_LAYOUTS.map(
+  ({ characters }) => new Map([...characters].map((typed, value) => [typed, MODHEX_ALPHABET.charAt(value)])),
+);
+
+function undoKeyboardLayout(typed: string): string | undefined {
+  if (isModhex(typed)) return typed;
+  const characters = [...typed];
+  const layout = LAYOUTS.find((letters) => characters.every((character) => letters.has(character)));
+  return layout && characters.map((character) => layout.get(character)).join('');
+}
+
+function malformed(why: string): YubikeyError {
+  return new YubikeyError('OTP_MALFORMED', `Not a YubiKey OTP: ${why}`);
+}

@@ -1,0 +1,42 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+
+/** The parameters of one message by their names, as sent: values are not URL-encoded. */
+export type Parameters = ReadonlyMap<string, string>;
+
+/**
+ * Signs a message of the validation protocol, or checks one: HMAC-SHA-1 over every parameter but `h`, sorted
+ * by key, `k=v` joined by `&`, in base64 (validation protocol 2.0, "Generating signatures").
+ */
+export function signatureOf(parameters: Parameters, apiKey: Uint8Array): string {
+  const message = [...parameters]
+    .filter(([key]) => key !== 'h')
+    .sort(([one], [other]) => (one < other ? -1 : 1))
+    .map(([key, value]) => `${key}=${value}`)
+    .join('&');
+  return createHmac('sha1', apiKey).update(message).digest('base64');
+}
+
+/** Whether the parameters carry a signature at all: an empty or blank `h` is none. */
+export function isSigned(parameters: Parameters): boolean {
+  return (parameters.get('h') ?? '').trim() !== '';
+}
+
+/** Whether `h` is the signature of the parameters under this key; compared in constant time. */
+export function isSignedWith(parameters: Parameters, apiKey: Uint8Array): boolean {
+  const expected = Buffer.from(signatureOf(parameters, apiKey));
+  const actual = Buffer.from(parameters.get('h') ?? '');
+  return actual.length === expected.length && timingSafeEqual(actual, expected);
+}
+
+/**
+ * Reads an API key as the validation servers hand it out: base64, with its padding, not empty.
+ *
+ * @throws TypeError, which does not repeat the key.
+ */
+export function parseApiKey(apiKey: string): Buffer {
+  const bytes = Buffer.from(String(apiKey), 'base64');
+  if (bytes.length === 0 || bytes.toString('base64') !== apiKey) {
+    throw new TypeError('apiKey must be the base64 text of the API key, with its padding and without blanks');
+  }
+  return bytes;
+}

@@ -1,0 +1,117 @@
+import { CAPS_LOCK_BIT, type Counters, MAX_USAGE_COUNTER } from '../otp/counters.js';
+import { type Parameters, signatureOf } from './signature.js';
+import { isStatus, type Status } from './status.js';
+
+/** The answer to a validation request. */
+export interface ValidationResponse {
+  readonly status: Status;
+  readonly otp?: string | undefined;
+  readonly nonce?: string | undefined;
+  /** How many percent of the other servers agreed, 0 to 100. */
+  readonly sl?: number | undefined;
+  readonly counters?: Counters | undefined;
+  /** Protocol 1.0: with MISSING_PARAMETER, the parameter's name. */
+  readonly info?: string | undefined;
+}
+
+/** Longer than any honest answer, which has some 250 bytes. */
+export const MAX_RESPONSE_LENGTH = 8 * 1024;
+
+/** Neither line breaks, which would end the value early, nor `&`, which would end it in the signed text. */
+const VALUE = /^[^&\p{Cc}\p{Zl}\p{Zp}]*$/u;
+
+/** Why a text is no answer of the validation protocol. */
+export class MalformedResponse extends Error {
+  override readonly name = 'MalformedResponse';
+}
+
+/**
+ * Writes an answer as the reference server does: `h` first, `t` second, `status` last, CRLF after each line,
+ * then an empty line. It is signed over all of it; with no API key under the empty key, as the reference does
+ * where it knows no client.
+ */
+export function formatValidationResponse(
+  response: ValidationResponse,
+  at: Date,
+  apiKey: Uint8Array = new Uint8Array(),
+): string {
+  const parameters = new Map<string, string>([['t', formatTime(at)]]);
+  const { otp, nonce, sl, counters, info, status } = response;
+  if (otp !== undefined) parameters.set('otp', otp);
+  if (nonce !== undefined) parameters.set('nonce', nonce);
+  if (sl !== undefined) parameters.set('sl', String(sl));
+  if (counters) {
+    parameters.set('timestamp', String(counters.timestamp));
+    parameters.set('sessioncounter', String(counters.usageCounter));
+    parameters.set('sessionuse', String(counters.sessionUse));
+  }
+  if (info !== undefined) parameters.set('info', info);
+  parameters.set('status', status);
+  for (const [key, value] of parameters) {
+    if (!VALUE.test(value)) throw new TypeError(`${key} holds a character that no answer can carry`);
+  }
+  const lines = [['h', signatureOf(parameters, apiKey)], ...parameters];
+  return `${lines.map(([key, value]) => `${key}=${value}\r\n`).join('')}\r\n`;
+}
+
+/**
+ * Splits an answer into its parameters: one `key=value` a line, CRLF or LF, in any order.
+ *
+ * Values are kept as they are, since signatures cover them so. Refused are a line without `=`, a key that
+ * comes twice, control characters, and `&` in a value: the text that is signed could then be split in more
+ * than one way, and one answer could pass for another.
+ *
+ * @throws MalformedResponse
+ */
+export function parseResponseParameters(text: string): Parameters {
+  if (text.length > MAX_RESPONSE_LENGTH) throw new MalformedResponse('The answer is too long');
+  const parameters = new Map<string, string>();
+  for (const line of text.replace(/[\r\n]+$/, '').split(/\r?\n/)) {
+    const [, key, value] = /^([A-Za-z0-9_.-]+)=(.*)$/su.exec(line) ?? [];
+    if (key === undefined || value === undefined || !VALUE.test(value)) {
+      throw new MalformedResponse('A line of the answer is not key=value');
+    }
+    if (parameters.has(key)) throw new MalformedResponse(`The answer has ${key} more than once`);
+    parameters.set(key, value);
+  }
+  return parameters;
+}
+
+/**
+ * Reads what an answer says, not whether it is authentic: check its signature and echo before believing it.
+ *
+ * @throws MalformedResponse for an unknown status and for numbers out of their range.
+ */
+export function readValidationResponse(parameters: Parameters): ValidationResponse {
+  const status = parameters.get('status');
+  if (!isStatus(status)) throw new MalformedResponse('The answer has no status, or an unknown one');
+  return {
+    status,
+    otp: parameters.get('otp'),
+    nonce: parameters.get('nonce'),
+    sl: readNumber(parameters, 'sl', 100),
+    counters: readCounters(parameters),
+    info: parameters.get('info'),
+  };
+}
+
+function readCounters(parameters: Parameters): Counters | undefined {
+  const timestamp = readNumber(parameters, 'timestamp', 0xff_ffff);
+  const usageField = readNumber(parameters, 'sessioncounter', CAPS_LOCK_BIT | MAX_USAGE_COUNTER);
+  const sessionUse = readNumber(parameters, 'sessionuse', 0xff);
+  if (timestamp === undefined || usageField === undefined || sessionUse === undefined) return undefined;
+  return { usageCounter: usageField & MAX_USAGE_COUNTER, sessionUse, timestamp };
+}
+
+function readNumber(parameters: Parameters, key: string, most: number): number | undefined {
+  const text = parameters.get(key);
+  if (text === undefined || text === '') return undefined;
+  if (!/^[0-9]{1,10}$/.test(text) || Number(text) > most)
+    throw new MalformedResponse(`${key} is no number to ${most}`);
+  return Number(text);
+}
+
+/** UTC as the reference server writes it: a literal `Z0`, then three digits of milliseconds. */
+function formatTime(at: Date): string {
+  return at.toISOString().replace(/\.(\d{3})Z$/, 'Z0$1');
+}

@@ -1,0 +1,164 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { YubikeyError } from '../errors.js';
+import { MIGRATIONS, type RunSql, SqlCounterStore, SqlKeyStore, type SqlRow } from './sql.js';
+import type { CounterStore, KeyStore } from './store.js';
+
+/** An open SQLite database: `DatabaseSync` of `node:sqlite`, or a `Database` of `libsql` or `better-sqlite3`. */
+export interface SqliteDatabase {
+  exec(sql: string): unknown;
+  prepare(sql: string): SqliteStatement;
+}
+
+export interface SqliteStatement {
+  // biome-ignore lint/suspicious/noExplicitAny: each driver types its parameters in its own way
+  all(...parameters: any[]): unknown[];
+}
+
+export interface SqliteStoreOptions {
+  /** The open database. It stays yours: close it when you are done. */
+  database: SqliteDatabase;
+}
+
+/** How long a statement may block the event loop for a lock that another process holds. */
+const BUSY_TIMEOUT_MS = 50;
+/** How long a statement waits for such a lock in all. */
+const BUSY_GIVE_UP_MS = 5000;
+const BUSY_RETRY_MS = 10;
+
+/**
+ * Keys and counters in a SQLite file, for applications on one machine; several processes may share the file.
+ *
+ * Every write is durable before it resolves: the database is set to WAL with `synchronous=FULL`, and that is
+ * read back. Call {@link migrate} once at every start.
+ */
+export class SqliteStore {
+  readonly keys: KeyStore;
+  readonly counters: CounterStore;
+  private readonly database: SqliteDatabase;
+  private readonly statements = new Map<string, SqliteStatement>();
+  private migrated = false;
+
+  /** @throws TypeError without an open database. */
+  constructor({ database }: SqliteStoreOptions) {
+    if (typeof database?.prepare !== 'function' || typeof database.exec !== 'function') {
+      throw new TypeError(
+        'SqliteStore requires database: an open database of node:sqlite, libsql or better-sqlite3',
+      );
+    }
+    this.database = database;
+    const run: RunSql = async (sql, parameters) => {
+      if (!this.migrated)
+        throw new YubikeyError('STORE_NOT_MIGRATED', 'Call migrate() before using SqliteStore');
+      refuseOpenTransaction(database);
+      return whenFree(() => this.statement(sql).all(...parameters) as SqlRow[]);
+    };
+    this.keys = new SqlKeyStore(run);
+    this.counters = new SqlCounterStore(run);
+  }
+
+  /**
+   * Makes the database durable and brings its tables up to date; safe to call again, and from several
+   * processes at once.
+   *
+   * @throws YubikeyError `STORE_NOT_MIGRATED` when the file cannot be made durable, or when its schema is newer
+   * than this version of the package.
+   */
+  async migrate(): Promise<void> {
+    refuseOpenTransaction(this.database);
+    await whenFree(() => this.makeDurable());
+    await whenFree(() => this.bringUpToDate());
+    this.migrated = true;
+  }
+
+  private makeDurable(): void {
+    this.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    this.pragma('journal_mode = WAL');
+    this.pragma('synchronous = FULL');
+    const journal = this.pragma('journal_mode');
+    const synchronous = this.pragma('synchronous');
+    if (journal !== 'wal' || Number(synchronous) !== 2) {
+      throw new YubikeyError(
+        'STORE_NOT_MIGRATED',
+        `This SQLite database cannot promise durable writes (journal_mode ${journal}, synchronous ${synchronous}): ` +
+          'open a file on a local disk, or use MemoryStore where nothing has to last',
+      );
+    }
+  }
+
+  private bringUpToDate(): void {
+    this.database.exec('BEGIN IMMEDIATE');
+    try {
+      this.database.exec('CREATE TABLE IF NOT EXISTS yubikey_schema (version INTEGER NOT NULL)');
+      const [row] = this.database
+        .prepare('SELECT max(version) AS version FROM yubikey_schema')
+        .all() as SqlRow[];
+      const version = Number(row?.version ?? 0);
+      if (version > MIGRATIONS.length) {
+        throw new YubikeyError(
+          'STORE_NOT_MIGRATED',
+          `The schema of this database has version ${version}, this package knows ${MIGRATIONS.length}: update passport-yubikey-otp`,
+        );
+      }
+      for (const sql of MIGRATIONS.slice(version).flat()) this.database.exec(sql);
+      if (version < MIGRATIONS.length) {
+        this.database.exec(`INSERT INTO yubikey_schema (version) VALUES (${MIGRATIONS.length})`);
+      }
+      this.database.exec('COMMIT');
+    } catch (error) {
+      this.rollBack();
+      throw error;
+    }
+  }
+
+  private rollBack(): void {
+    try {
+      this.database.exec('ROLLBACK');
+    } catch {
+      // SQLite has already rolled back, and the error that made it do so is the one to report.
+    }
+  }
+
+  private pragma(text: string): unknown {
+    const [row] = this.database.prepare(`PRAGMA ${text}`).all() as SqlRow[];
+    return row && Object.values(row)[0];
+  }
+
+  private statement(sql: string): SqliteStatement {
+    let statement = this.statements.get(sql);
+    if (!statement) {
+      statement = this.database.prepare(sql);
+      this.statements.set(sql, statement);
+    }
+    return statement;
+  }
+}
+
+/** A write inside a transaction of the application's would be neither atomic nor durable when it returns. */
+function refuseOpenTransaction(database: SqliteDatabase): void {
+  const { inTransaction, isTransaction } = database as { inTransaction?: unknown; isTransaction?: unknown };
+  if (inTransaction === true || isTransaction === true) {
+    throw new YubikeyError(
+      'STORE_FAILED',
+      'This SQLite handle is inside a transaction of the application: give SqliteStore a handle of its own',
+    );
+  }
+}
+
+/** Waits for locks of other processes, without blocking the event loop for long. */
+async function whenFree<T>(work: () => T): Promise<T> {
+  const deadline = Date.now() + BUSY_GIVE_UP_MS;
+  for (;;) {
+    try {
+      return work();
+    } catch (error) {
+      if (!isBusy(error) || Date.now() > deadline) throw error;
+      await sleep(BUSY_RETRY_MS);
+    }
+  }
+}
+
+/** `SQLITE_BUSY` and its extended codes, as the three drivers name them. */
+function isBusy(error: unknown): boolean {
+  const { code, errcode } = error as { code?: unknown; errcode?: unknown };
+  return String(code).startsWith('SQLITE_BUSY') || (typeof errcode === 'number' && (errcode & 0xff) === 5);
+}

@@ -1,0 +1,169 @@
+import type { Request } from 'express';
+import { Strategy } from 'passport-strategy';
+import { YubikeyError } from './errors.js';
+import { type ExtractOtp, otpInBody } from './extract-otp.js';
+import { type Lookup, lookUp } from './lookup.js';
+import { type Otp, parseOtp } from './otp/otp.js';
+import type { Rejection } from './protocol/status.js';
+import { noteVerifiedFactor } from './second-factor.js';
+import { idOf, type UserId } from './user-id.js';
+import type { Verification, Verifier, YubikeyIdentity } from './verifiers/verifier.js';
+
+/** Why a sign-in was refused, for the app's own use: a stranger should read no more than the message. */
+export interface FailureInfo {
+  code:
+    | 'OTP_MISSING'
+    | 'OTP_MALFORMED'
+    | Rejection
+    /** The OTP is good, and `lookup` found no user for its key. */
+    | 'UNKNOWN_USER'
+    /** A second factor needs a user who is signed in. */
+    | 'NOT_SIGNED_IN'
+    /** The OTP is good, and the key belongs to another user than the one signed in. */
+    | 'OTHER_USER';
+  message: 'Invalid OTP';
+}
+
+export interface YubikeyStrategyOptions {
+  /** Says whether an OTP is genuine and fresh: a `CloudVerifier`, a `KsmVerifier`, or your own. */
+  verifier: Verifier;
+  /** What `passport.authenticate(name)` calls it. Default `yubikey`. */
+  name?: string;
+  /** The field of the body that holds the OTP; may be nested, like `user[otp]`. Default `otp`. */
+  otpField?: string;
+  /**
+   * Also reads the field from the URL's query when the body has none. OTPs in URLs end up in logs and
+   * histories. Default false.
+   */
+  allowOtpInQuery?: boolean;
+  /** Takes the OTP out of a request in a way of your own, instead of `otpField`. */
+  extractOtp?: ExtractOtp;
+  /** The user is signed in already, and `lookup` must find that same user. Default false. */
+  secondFactor?: boolean;
+  /** What tells users apart, a string or a number. Default `user.id`. */
+  userId?: UserId;
+  /** Calls `lookup` with the request first. Default false. */
+  passReqToCallback?: boolean;
+}
+
+interface Success {
+  kind: 'success';
+  user: Express.User;
+  info: object | undefined;
+}
+interface Failure {
+  kind: 'failure';
+  info: object;
+  status: 400 | 401;
+}
+
+/** What Passport gives a strategy for each request. */
+interface Outcomes {
+  success(user: Express.User, info?: object): void;
+  fail(info: object, status: number): void;
+  error(error: unknown): void;
+}
+
+const PassportStrategy = Strategy as unknown as new () => Outcomes;
+
+/**
+ * Signs in with a YubiKey's one-time password, alone or as a second factor.
+ *
+ * A missing or malformed OTP fails with 400, a refused one or an unknown user with 401; what prevents a verdict
+ * is passed to `next` as an error with a `status`: 503, or 500 where the configuration must change. Errors of
+ * the app's own `lookup` pass through unchanged.
+ */
+export class YubikeyStrategy extends PassportStrategy {
+  readonly name: string;
+  private readonly verifier: Verifier;
+  private readonly extractOtp: ExtractOtp;
+  private readonly secondFactor: boolean;
+  private readonly userId: UserId | undefined;
+  private readonly passReqToCallback: boolean;
+  private readonly lookup: (...args: never[]) => unknown;
+
+  /** @throws TypeError for a missing or unusable argument. */
+  constructor(
+    options: YubikeyStrategyOptions & { passReqToCallback: true },
+    lookup: Lookup<[Request, YubikeyIdentity]>,
+  );
+  constructor(
+    options: YubikeyStrategyOptions & { passReqToCallback?: false },
+    lookup: Lookup<[YubikeyIdentity]>,
+  );
+  constructor(
+    options: YubikeyStrategyOptions,
+    lookup: Lookup<[Request, YubikeyIdentity]> | Lookup<[YubikeyIdentity]>,
+  ) {
+    super();
+    if (typeof options?.verifier?.verify !== 'function')
+      throw new TypeError('YubikeyStrategy requires verifier');
+    if (typeof lookup !== 'function') throw new TypeError('YubikeyStrategy requires a lookup function');
+    this.name = options.name ?? 'yubikey';
+    this.verifier = options.verifier;
+    this.extractOtp =
+      options.extractOtp ?? otpInBody(options.otpField ?? 'otp', options.allowOtpInQuery ?? false);
+    this.secondFactor = options.secondFactor ?? false;
+    this.userId = options.userId;
+    this.passReqToCallback = options.passReqToCallback ?? false;
+    this.lookup = lookup;
+  }
+
+  /** Called by Passport, which gives each request its own outcomes: they are taken before anything is awaited. */
+  authenticate(req: Request): void {
+    const success = this.success.bind(this);
+    const fail = this.fail.bind(this);
+    const error = this.error.bind(this);
+    void this.decide(req).then(
+      (outcome) =>
+        outcome.kind === 'success' ? success(outcome.user, outcome.info) : fail(outcome.info, outcome.status),
+      error,
+    );
+  }
+
+  private async decide(req: Request): Promise<Success | Failure> {
+    const signedIn = req.user;
+    if (this.secondFactor && !signedIn) return failure('NOT_SIGNED_IN', 401);
+    const signedInId = this.secondFactor && signedIn ? idOf(signedIn, this.userId) : undefined;
+
+    const typed = this.extractOtp(req);
+    if (typed === undefined || typed === null || typed === '') return failure('OTP_MISSING', 400);
+    const otp = otpOf(typed);
+    if (!otp) return failure('OTP_MALFORMED', 400);
+
+    const verification = await this.ask(otp);
+    if (!verification.ok) return failure(verification.reason, 401);
+
+    const { identity } = verification;
+    const args = this.passReqToCallback ? [req, identity] : [identity];
+    const { user, info } = await lookUp(this.lookup, args);
+    if (!user) return { kind: 'failure', info: info ?? failure('UNKNOWN_USER', 401).info, status: 401 };
+
+    if (signedInId !== undefined) {
+      if (idOf(user, this.userId) !== signedInId) return failure('OTHER_USER', 401);
+      noteVerifiedFactor(req, { userId: signedInId, publicId: identity.publicId });
+    }
+    return { kind: 'success', user, info };
+  }
+
+  private async ask(otp: Otp): Promise<Verification> {
+    try {
+      return await this.verifier.verify(otp);
+    } catch (cause) {
+      if (cause instanceof YubikeyError) throw cause;
+      throw new YubikeyError('VERIFIER_FAILED', 'The verifier failed', { cause });
+    }
+  }
+}
+
+function otpOf(typed: unknown): Otp | undefined {
+  try {
+    return parseOtp(typed as string);
+  } catch {
+    return undefined;
+  }
+}
+
+function failure(code: FailureInfo['code'], status: 400 | 401): Failure & { info: FailureInfo } {
+  return { kind: 'failure', info: { code, message: 'Invalid OTP' }, status };
+}

@@ -1,0 +1,1 @@
+export { SoftYubikey, type SoftYubikeyOptions, type SoftYubikeyState } from './soft-yubikey.js';

@@ -1,0 +1,165 @@
+import { randomBytes, randomInt } from 'node:crypto';
+import { type Counters, MAX_USAGE_COUNTER } from '../otp/counters.js';
+import { KEYBOARD_LAYOUTS } from '../otp/keyboard.js';
+import { encodeModhex, MODHEX_ALPHABET } from '../otp/modhex.js';
+import { isPublicId } from '../otp/otp.js';
+import { encryptToken } from '../otp/token.js';
+
+export interface SoftYubikeyOptions {
+  /** 0 to 16 modhex letters. Default: 12 random ones that start `vv`, as keys programmed by their owner do. */
+  publicId?: string;
+  /** 6 bytes, or 12 hexadecimal digits. Default random. */
+  privateId?: Uint8Array | string;
+  /** 16 bytes, or 32 hexadecimal digits. Default random. */
+  aesKey?: Uint8Array | string;
+  /** Power-ups with a touch so far, 0 to 0x7fff. Default 0, as a key leaves its maker. */
+  usageCounter?: number;
+  /**
+   * The keyboard layout of the computer it is plugged into, by its xkb name, such as `us(dvorak)` or `ru`.
+   * Default: one that types modhex as it stands.
+   */
+  layout?: string;
+}
+
+/** All there is to a key, for JSON: secrets too. */
+export interface SoftYubikeyState {
+  publicId: string;
+  /** 12 hexadecimal digits. */
+  privateId: string;
+  /** 32 hexadecimal digits. */
+  aesKey: string;
+  usageCounter: number;
+  /** Undefined before the first touch since power-up. */
+  sessionUse?: number;
+  /** The key's clock at power-up, 24 bits. */
+  clockAtPowerUp: number;
+  /** When it was powered up, in milliseconds since 1970. */
+  poweredUpAt: number;
+  layout?: string;
+}
+
+export interface PressOptions {
+  /** Whether caps lock is on: it marks the token, and the OTP comes in capitals. Default false. */
+  capsLock?: boolean;
+}
+
+/**
+ * A virtual YubiKey, for tests and demos: types what a real one would, from the same key material.
+ *
+ * The first touch after power-up raises the usage counter, each further one the session use, which wraps from
+ * 0xff into the usage counter; that stops at 0x7fff. The clock runs at 8 Hz from a random start. Its
+ * `publicId`, `aesKey` and `privateId` are what `keys.add(softYubikey)` takes.
+ */
+export class SoftYubikey {
+  readonly publicId: string;
+  readonly privateId: Uint8Array;
+  readonly aesKey: Uint8Array;
+  private readonly layout: string | undefined;
+  private usageCounter: number;
+  private sessionUse: number | undefined;
+  private clockAtPowerUp = 0;
+  private poweredUpAt = 0;
+
+  /** @throws TypeError for key material of the wrong length, or an unknown layout. */
+  constructor(options: SoftYubikeyOptions = {}) {
+    this.publicId = options.publicId ?? `vv${encodeModhex(randomBytes(5))}`;
+    if (!isPublicId(this.publicId))
+      throw new TypeError('publicId must be 0 to 16 modhex letters, lower case');
+    this.privateId = bytesOf('privateId', options.privateId, 6);
+    this.aesKey = bytesOf('aesKey', options.aesKey, 16);
+    this.layout = options.layout;
+    if (this.layout !== undefined) charactersOf(this.layout);
+    this.usageCounter = wholeNumber('usageCounter', options.usageCounter ?? 0, MAX_USAGE_COUNTER);
+    this.replug();
+  }
+
+  /** Counters of the last touch. */
+  get counters(): Counters {
+    return { usageCounter: this.usageCounter, sessionUse: this.sessionUse ?? 0, timestamp: this.clock() };
+  }
+
+  /** Unplugs it and plugs it in again. */
+  replug(): void {
+    this.sessionUse = undefined;
+    this.clockAtPowerUp = randomInt(2 ** 24);
+    this.poweredUpAt = Date.now();
+  }
+
+  /** Touches it: what it types, without the Enter that a real one adds. */
+  press({ capsLock = false }: PressOptions = {}): string {
+    this.count();
+    const token = encryptToken(
+      { privateId: this.privateId, counters: this.counters, capsLock, random: randomInt(2 ** 16) },
+      this.aesKey,
+    );
+    const typed = this.type(this.publicId + token);
+    return capsLock ? typed.toUpperCase() : typed;
+  }
+
+  /** Its state, to be kept: `SoftYubikey.fromJSON` makes the same key of it, still plugged in. */
+  toJSON(): SoftYubikeyState {
+    return {
+      publicId: this.publicId,
+      privateId: Buffer.from(this.privateId).toString('hex'),
+      aesKey: Buffer.from(this.aesKey).toString('hex'),
+      usageCounter: this.usageCounter,
+      ...(this.sessionUse === undefined ? {} : { sessionUse: this.sessionUse }),
+      clockAtPowerUp: this.clockAtPowerUp,
+      poweredUpAt: this.poweredUpAt,
+      ...(this.layout === undefined ? {} : { layout: this.layout }),
+    };
+  }
+
+  /** @throws TypeError for a state that `toJSON` did not make. */
+  static fromJSON(state: SoftYubikeyState): SoftYubikey {
+    const yubikey = new SoftYubikey(state);
+    yubikey.sessionUse =
+      state.sessionUse === undefined ? undefined : wholeNumber('sessionUse', state.sessionUse, 0xff);
+    yubikey.clockAtPowerUp = wholeNumber('clockAtPowerUp', state.clockAtPowerUp, 0xff_ffff);
+    yubikey.poweredUpAt = wholeNumber('poweredUpAt', state.poweredUpAt, Number.MAX_SAFE_INTEGER);
+    return yubikey;
+  }
+
+  private count(): void {
+    if (this.sessionUse !== undefined && this.sessionUse < 0xff) {
+      this.sessionUse += 1;
+    } else {
+      this.sessionUse = 0;
+      this.usageCounter = Math.min(this.usageCounter + 1, MAX_USAGE_COUNTER);
+    }
+  }
+
+  private clock(): number {
+    const ticks = Math.floor((Date.now() - this.poweredUpAt) / 125);
+    return (this.clockAtPowerUp + ticks) & 0xff_ffff;
+  }
+
+  private type(modhex: string): string {
+    if (this.layout === undefined) return modhex;
+    const characters = charactersOf(this.layout);
+    return [...modhex].map((letter) => characters[MODHEX_ALPHABET.indexOf(letter)]).join('');
+  }
+}
+
+function charactersOf(layout: string): string[] {
+  const table = KEYBOARD_LAYOUTS.find(({ name }) => name === layout);
+  if (table) return [...table.characters];
+  const known = KEYBOARD_LAYOUTS.map(({ name }) => name).join(', ');
+  throw new TypeError(`Unknown layout ${layout}; known are ${known}`);
+}
+
+function bytesOf(name: string, value: Uint8Array | string | undefined, length: number): Uint8Array {
+  const isHex = typeof value === 'string' && /^([0-9a-f]{2})*$/i.test(value);
+  const bytes = value === undefined ? randomBytes(length) : isHex ? Buffer.from(value, 'hex') : value;
+  if (!(bytes instanceof Uint8Array) || bytes.length !== length) {
+    throw new TypeError(`${name} must be ${length} bytes, or ${2 * length} hexadecimal digits`);
+  }
+  return bytes;
+}
+
+function wholeNumber(name: string, value: number, most: number): number {
+  if (!Number.isInteger(value) || value < 0 || value > most) {
+    throw new TypeError(`${name} must be a whole number from 0 to ${most}`);
+  }
+  return value;
+}

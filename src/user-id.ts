@@ -1,0 +1,19 @@
+import { YubikeyError } from './errors.js';
+
+/** Tells users apart: a string or a number that no other user has. */
+export type UserId = (user: Express.User) => string | number | bigint;
+
+/**
+ * The id of a user, as text.
+ *
+ * @throws YubikeyError `USER_ID_MISSING`, so that two users without an id are never taken for the same one.
+ */
+export function idOf(user: Express.User, userId: UserId = (user) => (user as { id: string }).id): string {
+  const id: unknown = userId(user);
+  const isUsable = typeof id === 'string' ? id !== '' : typeof id === 'bigint' || Number.isFinite(id);
+  if (isUsable) return String(id);
+  throw new YubikeyError(
+    'USER_ID_MISSING',
+    'A second factor needs to tell users apart: give YubikeyStrategy and requireSecondFactor a userId option that returns a string or a number (default: user.id)',
+  );
+}

@@ -1,0 +1,120 @@
+import { YubikeyError } from '../errors.js';
+import type { Decryption, Ksm } from '../ksm/ksm.js';
+import { clockDeviation } from '../otp/counters.js';
+import { assertOtp, type Otp } from '../otp/otp.js';
+import type { Advance, CounterRecord, CounterStore } from '../stores/store.js';
+import { assertNonce } from './nonce.js';
+import type { Verification, Verifier, VerifyOptions } from './verifier.js';
+
+/** How far the key's clock may be off the server's; an OTP is delayed when it is over both. */
+export interface DelayTolerance {
+  /** Milliseconds. Default 20,000. */
+  absolute?: number;
+  /** Part of the time that passed since the last OTP. Default 0.3. */
+  relative?: number;
+}
+
+export interface KsmVerifierOptions {
+  /** Decrypts the OTPs. */
+  ksm: Ksm;
+  /** Refuses replays. */
+  counters: CounterStore;
+  /**
+   * Refuses as DELAYED_OTP what was typed long before it was sent, as a phished OTP is, by comparing the key's
+   * clock with the server's between two OTPs of one power-up. `true` takes the reference server's tolerance.
+   * Default: not tested.
+   */
+  delayTolerance?: true | DelayTolerance;
+  /**
+   * Accepts OTPs whose private ID nobody checked. Of random tokens, one in 65,536 then passes. Default false.
+   */
+  allowUnpinnedKeys?: boolean;
+}
+
+/** Verifies OTPs with your own keys: a KSM decrypts, a counter store refuses replays. No other server is asked. */
+export class KsmVerifier implements Verifier {
+  private readonly ksm: Ksm;
+  private readonly counters: CounterStore;
+  private readonly tolerance: Required<DelayTolerance> | undefined;
+  private readonly allowUnpinnedKeys: boolean;
+
+  /** @throws TypeError for a missing or unusable option. */
+  constructor({ ksm, counters, delayTolerance, allowUnpinnedKeys = false }: KsmVerifierOptions) {
+    if (typeof ksm?.decrypt !== 'function')
+      throw new TypeError('KsmVerifier requires ksm, such as a LocalKsm');
+    if (typeof counters?.advance !== 'function') {
+      throw new TypeError('KsmVerifier requires counters, such as the counters of a SqliteStore');
+    }
+    this.ksm = ksm;
+    this.counters = counters;
+    this.tolerance = delayTolerance && toleranceOf(delayTolerance === true ? {} : delayTolerance);
+    this.allowUnpinnedKeys = allowUnpinnedKeys;
+  }
+
+  /**
+   * Verifies one OTP.
+   *
+   * @throws YubikeyError `PRIVATE_ID_UNCHECKED` for a key that was stored without its private ID, `STORE_FAILED`
+   * or `KSM_FAILED` where no verdict could be reached, `ABORTED`.
+   */
+  async verify(otp: Otp, { signal, nonce }: VerifyOptions = {}): Promise<Verification> {
+    assertOtp(otp);
+    if (nonce !== undefined) assertNonce(nonce);
+    throwIfAborted(signal);
+    const decryption = await this.decrypt(otp);
+    if (!decryption.ok) {
+      return { ok: false, reason: decryption.reason === 'REPLAYED_OTP' ? 'REPLAYED_OTP' : 'BAD_OTP' };
+    }
+    if (!decryption.privateIdChecked && !this.allowUnpinnedKeys) {
+      throw new YubikeyError(
+        'PRIVATE_ID_UNCHECKED',
+        `The key ${otp.publicId} is stored without its private ID, so its OTPs prove too little: store it`,
+      );
+    }
+    throwIfAborted(signal);
+    const { publicId } = otp;
+    const { counters } = decryption;
+    const advance = await this.advance(publicId, counters, nonce);
+    if (!advance.advanced) return { ok: false, reason: advance.reason };
+    if (this.isDelayed(advance.previous, advance.current)) return { ok: false, reason: 'DELAYED_OTP' };
+    return { ok: true, identity: { publicId, counters } };
+  }
+
+  private async decrypt(otp: Otp): Promise<Decryption> {
+    try {
+      return await this.ksm.decrypt(otp);
+    } catch (cause) {
+      if (cause instanceof YubikeyError) throw cause;
+      throw new YubikeyError('KSM_FAILED', 'The KSM failed', { cause });
+    }
+  }
+
+  private async advance(...row: Parameters<CounterStore['advance']>): Promise<Advance> {
+    try {
+      return await this.counters.advance(...row);
+    } catch (cause) {
+      if (cause instanceof YubikeyError) throw cause;
+      throw new YubikeyError('STORE_FAILED', 'The counter store failed', { cause });
+    }
+  }
+
+  private isDelayed(last: CounterRecord | undefined, next: CounterRecord): boolean {
+    if (!this.tolerance || last?.usageCounter !== next.usageCounter) return false;
+    const elapsed = next.acceptedAt.getTime() - last.acceptedAt.getTime();
+    const deviation = clockDeviation(last, next, elapsed);
+    return deviation > this.tolerance.absolute && deviation > this.tolerance.relative * elapsed;
+  }
+}
+
+function toleranceOf({ absolute = 20_000, relative = 0.3 }: DelayTolerance): Required<DelayTolerance> {
+  if (!(absolute >= 0 && relative >= 0)) {
+    throw new TypeError('delayTolerance takes absolute (milliseconds) and relative (0.3 is 30 %)');
+  }
+  return { absolute, relative };
+}
+
+function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) {
+    throw new YubikeyError('ABORTED', 'The verification was aborted', { cause: signal.reason });
+  }
+}

@@ -1,0 +1,61 @@
+import { YubikeyError } from '../errors.js';
+import { type Counters, isNewer, millisecondsBetween } from '../otp/counters.js';
+import type { Otp } from '../otp/otp.js';
+import type { Verification, Verifier, VerifyOptions } from './verifier.js';
+
+export interface SequenceOptions extends Pick<VerifyOptions, 'signal'> {
+  /** Milliseconds from the first touch to the last, by the key's own clock. Default 5000. */
+  window?: number;
+}
+
+/**
+ * Verifies several touches of one key, made one after another: at least two OTPs with one public ID, of one
+ * power-up, in the order they were typed, within a window by the key's clock. It proves that somebody holds
+ * the key now, where one OTP could have been collected earlier.
+ *
+ * OTPs of different keys are BAD_OTP; touches of different power-ups, or too far apart, are DELAYED_OTP; the
+ * first OTP that is refused by itself decides otherwise. Every OTP that was looked at is used up. The identity
+ * holds the counters of the last one.
+ *
+ * @throws TypeError for fewer than two OTPs; YubikeyError `COUNTERS_MISSING` where the verifier does not tell
+ * counters (give `CloudVerifier` the option `counters`), and whatever the verifier throws.
+ */
+export async function verifySequence(
+  verifier: Verifier,
+  otps: readonly Otp[],
+  { window = 5000, signal }: SequenceOptions = {},
+): Promise<Verification> {
+  if (!Array.isArray(otps) || otps.length < 2)
+    throw new TypeError('verifySequence requires at least two OTPs');
+  if (!(window > 0)) throw new TypeError('window must be a positive number of milliseconds');
+  if (new Set(otps.map(({ publicId }) => publicId)).size > 1) return { ok: false, reason: 'BAD_OTP' };
+
+  const touches: Counters[] = [];
+  let last: Verification | undefined;
+  for (const otp of otps) {
+    last = await verifier.verify(otp, signal ? { signal } : {});
+    if (!last.ok) return last;
+    touches.push(countersOf(last.identity.counters));
+  }
+  return isOneSequence(touches, window) ? (last as Verification) : { ok: false, reason: 'DELAYED_OTP' };
+}
+
+function isOneSequence(touches: readonly Counters[], window: number): boolean {
+  const [first] = touches as [Counters];
+  return touches.slice(1).every((touch, index) => {
+    const previous = touches[index] as Counters;
+    return (
+      touch.usageCounter === first.usageCounter &&
+      isNewer(touch, previous) &&
+      millisecondsBetween(first, touch) <= window
+    );
+  });
+}
+
+function countersOf(counters: Counters | undefined): Counters {
+  if (counters) return counters;
+  throw new YubikeyError(
+    'COUNTERS_MISSING',
+    'verifySequence compares counters, and this verifier does not tell them: CloudVerifier does with the option counters',
+  );
+}

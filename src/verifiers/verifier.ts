@@ -1,0 +1,28 @@
+import type { Counters } from '../otp/counters.js';
+import type { Otp } from '../otp/otp.js';
+import type { Rejection } from '../protocol/status.js';
+
+/** What a verified OTP proves: which key typed it. */
+export interface YubikeyIdentity {
+  readonly publicId: string;
+  /** Where the verifier knows them. */
+  readonly counters?: Counters;
+}
+
+/** A verdict. A refused OTP is one too: only what prevents a verdict is an error. */
+export type Verification =
+  | { readonly ok: true; readonly identity: YubikeyIdentity }
+  | { readonly ok: false; readonly reason: Rejection };
+
+export interface VerifyOptions {
+  /** Gives up with `ABORTED`. The OTP may have been used up by then. */
+  signal?: AbortSignal;
+  /** 16 to 40 letters and digits that name this request; a fresh random one by default. */
+  nonce?: string;
+}
+
+/** Says whether an OTP is genuine and fresh, and whose it is. Each OTP is accepted once. */
+export interface Verifier {
+  /** Resolves with a verdict. Rejects with a `YubikeyError` only when no verdict could be reached. */
+  verify(otp: Otp, options?: VerifyOptions): Promise<Verification>;
+}
