@@ -1,3 +1,5 @@
+import { types } from 'node:util';
+
 /** What a lookup calls, or returns a promise of, when it is done. */
 export type Done = (error: unknown, user?: Express.User | false | null, info?: object) => void;
 
@@ -9,8 +11,8 @@ type Found = Express.User | false | null | undefined;
  * Finds the user whose key it is. It settles by `done(error, user, info)`, by a promise, or by what it returns,
  * whichever comes first; nothing found is `false`, `null` or `undefined`.
  *
- * One that declares `done` settles by `done` or a promise only: what it returns otherwise is, as in
- * `(identity, done) => db.get(sql, done)`, often not a user.
+ * One that declares `done` settles by `done` or a native promise only: what it returns otherwise is, as in
+ * `(identity, done) => db.query(sql, done)`, often not a user, nor a promise though it has a `then`.
  */
 export type Lookup<Args extends unknown[]> = (
   ...args: [...Args, Done]
@@ -22,15 +24,10 @@ export function lookUp(
   args: readonly unknown[],
 ): Promise<{ user: Found; info: object | undefined }> {
   return new Promise((resolve, reject) => {
-    const found = (user: unknown, info?: object) => resolve({ user: user as Found, info });
-    const done: Done = (error, user, info) => (error ? reject(error) : found(user, info));
+    const found = async (user: unknown, info?: object) => ({ user: (await user) as Found, info });
+    const done: Done = (error, user, info) => (error ? reject(error) : resolve(found(user, info)));
     const returned = (lookup as (...args: unknown[]) => unknown)(...args, done);
     const declaresDone = lookup.length > args.length;
-    if (isPromise(returned)) returned.then(found, reject);
-    else if (!declaresDone) found(returned);
+    if (!declaresDone || types.isPromise(returned)) found(returned).then(resolve, reject);
   });
-}
-
-function isPromise(value: unknown): value is PromiseLike<unknown> {
-  return typeof (value as PromiseLike<unknown> | undefined)?.then === 'function';
 }

@@ -94,11 +94,13 @@ export function requireSecondFactor(options: RequireSecondFactorOptions = {}): R
   const { maxAge = Number.POSITIVE_INFINITY, redirectTo, userId } = options;
   if (!(maxAge > 0)) throw new TypeError('maxAge must be a positive number of milliseconds');
   return (req, res, next) => {
+    let allowed: boolean;
     try {
-      if (hasSecondFactor(req, maxAge, userId)) return next();
+      allowed = hasSecondFactor(req, maxAge, userId);
     } catch (error) {
       return next(error);
     }
+    if (allowed) return next();
     if (redirectTo !== undefined) return res.redirect(redirectTo);
     next(
       req.user

@@ -117,7 +117,7 @@ export class YubikeyStrategy extends PassportStrategy {
     void this.decide(req).then(
       (outcome) =>
         outcome.kind === 'success' ? success(outcome.user, outcome.info) : fail(outcome.info, outcome.status),
-      error,
+      (reason) => error(errorOf(reason)),
     );
   }
 
@@ -154,6 +154,12 @@ export class YubikeyStrategy extends PassportStrategy {
       throw new YubikeyError('VERIFIER_FAILED', 'The verifier failed', { cause });
     }
   }
+}
+
+/** `next` takes these for no error at all, and goes on to what is protected. */
+function errorOf(reason: unknown): unknown {
+  const goesOn = !reason || reason === 'route' || reason === 'router';
+  return goesOn ? new Error('lookup or extractOtp threw what is no error', { cause: reason }) : reason;
 }
 
 function otpOf(typed: unknown): Otp | undefined {

@@ -9,11 +9,21 @@ export type UserId = (user: Express.User) => string | number | bigint;
  * @throws YubikeyError `USER_ID_MISSING`, so that two users without an id are never taken for the same one.
  */
 export function idOf(user: Express.User, userId: UserId = (user) => (user as { id: string }).id): string {
-  const id: unknown = userId(user);
+  let id: unknown;
+  try {
+    id = userId(user);
+  } catch (cause) {
+    throw idMissing({ cause });
+  }
   const isUsable = typeof id === 'string' ? id !== '' : typeof id === 'bigint' || Number.isFinite(id);
-  if (isUsable) return String(id);
-  throw new YubikeyError(
+  if (!isUsable) throw idMissing();
+  return String(id);
+}
+
+function idMissing(options?: { cause: unknown }): YubikeyError {
+  return new YubikeyError(
     'USER_ID_MISSING',
     'A second factor needs to tell users apart: give YubikeyStrategy and requireSecondFactor a userId option that returns a string or a number (default: user.id)',
+    options,
   );
 }

@@ -49,6 +49,7 @@ export function assertOtp(otp: Otp): void {
   const { value, publicId, token } = otp ?? {};
   const wellFormed =
     typeof value === 'string' &&
+    typeof publicId === 'string' &&
     typeof token === 'string' &&
     value === publicId + token &&
     token.length === TOKEN_LENGTH &&

@@ -21,12 +21,12 @@ export interface ValidationRequest {
 const NONCE = /^[A-Za-z0-9]{16,40}$/;
 const CLIENT_ID = /^[0-9]{1,20}$/;
 
-export function isNonce(text: string): boolean {
-  return NONCE.test(text);
+export function isNonce(text: unknown): text is string {
+  return typeof text === 'string' && NONCE.test(text);
 }
 
-export function isClientId(text: string): boolean {
-  return CLIENT_ID.test(text);
+export function isClientId(text: unknown): text is string {
+  return typeof text === 'string' && CLIENT_ID.test(text);
 }
 
 export function isSyncLevel(level: unknown): level is SyncLevel {

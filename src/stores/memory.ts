@@ -43,8 +43,8 @@ class MemoryKeyStore implements KeyStore {
       ...next,
       aesKey: Uint8Array.from(next.aesKey),
       privateId: next.privateId && Uint8Array.from(next.privateId),
-      notes: next.notes ?? '',
-      active: next.active ?? true,
+      notes: next.notes ?? current.notes,
+      active: next.active ?? current.active,
       createdAt: current.createdAt,
       revision: randomUUID(),
     });

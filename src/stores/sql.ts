@@ -101,8 +101,8 @@ export class SqlKeyStore implements KeyStore {
     const rows = await this.run(REPLACE_KEY, [
       next.aesKey,
       next.privateId ?? null,
-      next.notes ?? '',
-      Number(next.active ?? true),
+      next.notes ?? expected.notes,
+      Number(next.active ?? expected.active),
       randomUUID(),
       expected.publicId,
       expected.revision,

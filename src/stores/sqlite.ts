@@ -19,8 +19,8 @@ export interface SqliteStoreOptions {
   database: SqliteDatabase;
 }
 
-/** How long a statement may block the event loop for a lock that another process holds. */
-const BUSY_TIMEOUT_MS = 50;
+/** How long a statement may block the event loop for a lock that another process holds: any number may wait. */
+const BUSY_TIMEOUT_MS = 0;
 /** How long a statement waits for such a lock in all. */
 const BUSY_GIVE_UP_MS = 5000;
 const BUSY_RETRY_MS = 10;

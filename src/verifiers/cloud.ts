@@ -1,0 +1,104 @@
+import { YubikeyError } from '../errors.js';
+import { assertOtp, type Otp } from '../otp/otp.js';
+import { formatValidationRequest } from '../protocol/validation-request.js';
+import { type Answer, type Question, readAnswer, type Verdict } from './cloud/answer.js';
+import { faultOfRequest, TransportFault } from './cloud/fault.js';
+import { Race } from './cloud/race.js';
+import { type CloudSettings, type CloudVerifierOptions, settingsOf } from './cloud/settings.js';
+import { Transport } from './cloud/transport.js';
+import { assertNonce, newNonce } from './nonce.js';
+import type { Verification, Verifier, VerifyOptions } from './verifier.js';
+
+/**
+ * Verifies OTPs at validation servers: Yubico's cloud, or your own (validation protocol 2.0 or 1.0).
+ *
+ * All servers are asked at once and the first authentic answer decides, as far as it may. Connections stay open
+ * for the next verification but do not keep the process alive; `close()` ends them.
+ */
+export class CloudVerifier implements Verifier {
+  private readonly settings: CloudSettings;
+  private readonly transport: Transport;
+  private readonly races = new Set<Race>();
+  private closed = false;
+
+  /** Sends nothing yet. @throws TypeError for a missing or unusable option. */
+  constructor(options: CloudVerifierOptions) {
+    this.settings = settingsOf(options);
+    this.transport = new Transport(this.settings);
+  }
+
+  /**
+   * Verifies one OTP.
+   *
+   * @throws YubikeyError when no verdict was reached; its `servers` tell what became of each server. `ANSWER_LOST`
+   * and `NOT_ENOUGH_ANSWERS` mean that the OTP is used up and the key must be touched again. `ABORTED` for the
+   * signal, `CLOSED` after `close()`.
+   */
+  async verify(otp: Otp, { signal, nonce = newNonce() }: VerifyOptions = {}): Promise<Verification> {
+    assertOtp(otp);
+    assertNonce(nonce);
+    if (this.closed) throw closedError();
+    if (signal?.aborted) throw abortedError(signal);
+
+    const race = this.startRace(otp, nonce);
+    const abort = () => race.cancel(abortedError(signal as AbortSignal));
+    signal?.addEventListener('abort', abort, { once: true });
+    try {
+      return verificationOf(await race.result, otp);
+    } finally {
+      signal?.removeEventListener('abort', abort);
+      this.transport.unref();
+    }
+  }
+
+  /** Ends open verifications with `CLOSED` and closes every connection; a given dispatcher stays open. */
+  async close(): Promise<void> {
+    this.closed = true;
+    for (const race of this.races) race.cancel(closedError());
+    await this.transport.close();
+  }
+
+  private startRace(otp: Otp, nonce: string): Race {
+    const { clientId, apiKey, protocol, counters, syncLevel, syncTimeout } = this.settings;
+    const query = formatValidationRequest(
+      {
+        id: clientId,
+        otp: otp.value,
+        nonce: protocol === '2.0' ? nonce : undefined,
+        timestamp: counters,
+        sl: syncLevel,
+        timeout: syncTimeout,
+      },
+      apiKey,
+    );
+    const question: Question = { otp: otp.value, nonce, apiKey, protocol };
+    const race = new Race(
+      this.settings,
+      (server, abort) => this.ask(`${server}?${query}`, question, abort),
+      () => this.races.delete(race),
+    );
+    this.races.add(race);
+    return race;
+  }
+
+  private async ask(url: string, question: Question, signal: AbortSignal): Promise<Answer> {
+    try {
+      return readAnswer(await this.transport.get(url, signal), question);
+    } catch (error) {
+      return { fault: error instanceof TransportFault ? error : faultOfRequest(error) };
+    }
+  }
+}
+
+function verificationOf({ status, counters }: Verdict, { publicId }: Otp): Verification {
+  if (status !== 'OK') return { ok: false, reason: status };
+  return { ok: true, identity: counters ? { publicId, counters } : { publicId } };
+}
+
+function abortedError(signal: AbortSignal): YubikeyError {
+  return new YubikeyError('ABORTED', 'The verification was aborted', { cause: signal.reason });
+}
+
+function closedError(): YubikeyError {
+  return new YubikeyError('CLOSED', 'The CloudVerifier was closed');
+}

@@ -1,0 +1,69 @@
+import { isSigned, isSignedWith } from '../../protocol/signature.js';
+import { isRejection, type Rejection, type Status } from '../../protocol/status.js';
+import {
+  MalformedResponse,
+  parseResponseParameters,
+  readValidationResponse,
+  type ValidationResponse,
+} from '../../protocol/validation-response.js';
+import { type Fault, faultOfStatus } from './fault.js';
+
+/** What a verification asked, to hold an answer against. */
+export interface Question {
+  readonly otp: string;
+  readonly nonce: string;
+  readonly apiKey: Buffer | undefined;
+  readonly protocol: '1.0' | '2.0';
+}
+
+export type Verdict = ValidationResponse & { readonly status: 'OK' | Rejection };
+export type Answer = { readonly verdict: Verdict } | { readonly fault: Fault };
+
+/**
+ * Reads a server's answer and believes it only when it is authentic: signed with the API key, where there is
+ * one, and in protocol 2.0 about this very OTP and nonce. The first check comes before the second, and both
+ * before the status may decide anything.
+ */
+export function readAnswer(text: string, question: Question): Answer {
+  try {
+    return judge(text, question);
+  } catch (error) {
+    if (!(error instanceof MalformedResponse)) throw error;
+    return { fault: { ...NO_VERDICT, code: 'ANSWER_MALFORMED', message: error.message } };
+  }
+}
+
+const NO_VERDICT = { authenticated: false, retry: false, maybeAccepted: true } as const;
+
+function judge(text: string, { otp, nonce, apiKey, protocol }: Question): Answer {
+  const parameters = parseResponseParameters(text);
+  const response = readValidationResponse(parameters);
+  const { status } = response;
+  const authenticated = apiKey === undefined || isSignedWith(parameters, apiKey);
+  if (!isVerdictStatus(status)) return { fault: faultOfStatus({ ...response, status }, authenticated) };
+  if (!authenticated) {
+    const signature = isSigned(parameters) ? 'a wrong signature' : 'no signature';
+    return forged(`an answer that claims ${status}, with ${signature}`);
+  }
+  if (protocol === '2.0') {
+    const mustEcho = status === 'OK' || status === 'REPLAYED_OTP' || status === 'REPLAYED_REQUEST';
+    if (!echoes(response.otp, otp, mustEcho))
+      return forged(`an answer that claims ${status}, about another OTP`);
+    if (!echoes(response.nonce, nonce, mustEcho)) {
+      return forged(`an answer that claims ${status}, to another request (nonce)`);
+    }
+  }
+  return { verdict: { ...response, status } };
+}
+
+function isVerdictStatus(status: Status): status is Verdict['status'] {
+  return status === 'OK' || isRejection(status);
+}
+
+function echoes(echo: string | undefined, sent: string, required: boolean): boolean {
+  return echo === undefined ? !required : echo === sent;
+}
+
+function forged(message: string): Answer {
+  return { fault: { ...NO_VERDICT, code: 'ANSWER_FORGED', message: `forged: ${message}` } };
+}

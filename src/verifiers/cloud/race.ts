@@ -1,0 +1,251 @@
+import { type ServerFault, YubikeyError, type YubikeyErrorCode } from '../../errors.js';
+import type { Answer, Verdict } from './answer.js';
+import type { Fault } from './fault.js';
+import type { CloudSettings } from './settings.js';
+
+/** Milliseconds before a server that failed is asked again. */
+const RETRY_DELAY_MS = 500;
+
+const NOTHING_SAID = { authenticated: false, retry: true, maybeAccepted: true } as const;
+/** What a server without a fault must have said when no verdict was reached. */
+const HAS_SEEN_IT: Fault = {
+  code: 'ANSWER_LOST',
+  message: 'REPLAYED_REQUEST: this very request was accepted before',
+  authenticated: true,
+  retry: false,
+  maybeAccepted: true,
+};
+const REPLAYED_REQUEST: Verdict = { status: 'REPLAYED_REQUEST' };
+
+type RaceSettings = Pick<
+  CloudSettings,
+  'servers' | 'timeout' | 'attemptTimeout' | 'retries' | 'settleTime' | 'protocol'
+>;
+
+/** Asks one server once. Never rejects: what goes wrong is a fault. */
+export type Ask = (server: string, signal: AbortSignal) => Promise<Answer>;
+
+/** How one server stands. */
+interface Entrant {
+  readonly server: string;
+  attempts: number;
+  running: number;
+  nextAttempt: NodeJS.Timeout | undefined;
+  /** Nothing this server could still say would be worth asking again. */
+  final: boolean;
+  fault: Fault | undefined;
+  replayedRequest: boolean;
+  /** One of our requests may have been accepted without our getting the answer. */
+  maybeAccepted: boolean;
+}
+
+/**
+ * One verification at all servers: the first authentic answer wins, if it is one that may.
+ *
+ * OK and REPLAYED_OTP decide at once. BAD_OTP and DELAYED_OTP wait `settleTime` for another server's OK. Faults,
+ * NOT_ENOUGH_ANSWERS and REPLAYED_REQUEST decide only when nothing else is pending. In protocol 1.0 servers are
+ * asked one after another, the next one only when the last cannot have accepted the OTP.
+ */
+export class Race {
+  readonly result: Promise<Verdict>;
+  private resolve!: (verdict: Verdict) => void;
+  private reject!: (error: YubikeyError) => void;
+  private readonly entrants: readonly Entrant[];
+  private readonly running = new Set<AbortController>();
+  private readonly deadline: NodeJS.Timeout;
+  private settling: NodeJS.Timeout | undefined;
+  private refusal: Verdict | undefined;
+  private decided = false;
+
+  constructor(
+    private readonly settings: RaceSettings,
+    private readonly ask: Ask,
+    /** Called once, when nothing runs any more: after the result, where losers are still on their way. */
+    private readonly onEnd: () => void,
+  ) {
+    this.result = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+    this.entrants = settings.servers.map((server) => ({
+      server,
+      attempts: 0,
+      running: 0,
+      nextAttempt: undefined,
+      final: false,
+      fault: undefined,
+      replayedRequest: false,
+      maybeAccepted: false,
+    }));
+    this.deadline = setTimeout(() => this.timeUp(), settings.timeout);
+    const first = settings.protocol === '1.0' ? this.entrants.slice(0, 1) : this.entrants;
+    for (const entrant of first) this.attempt(entrant);
+  }
+
+  /** Ends it at once with an error, losers included. */
+  cancel(error: YubikeyError): void {
+    this.decide(error);
+    for (const controller of this.running) controller.abort();
+  }
+
+  private attempt(entrant: Entrant): void {
+    entrant.attempts += 1;
+    entrant.running += 1;
+    const number = entrant.attempts;
+    const controller = new AbortController();
+    this.running.add(controller);
+    this.scheduleAttempt(entrant, this.settings.attemptTimeout);
+    void this.ask(entrant.server, controller.signal).then((answer) => {
+      this.running.delete(controller);
+      entrant.running -= 1;
+      if (this.decided) this.endIfIdle();
+      else this.take(entrant, answer, number);
+    });
+  }
+
+  private scheduleAttempt(entrant: Entrant, delay: number): void {
+    clearTimeout(entrant.nextAttempt);
+    entrant.nextAttempt = undefined;
+    if (entrant.final || entrant.attempts > this.settings.retries) return;
+    entrant.nextAttempt = setTimeout(() => {
+      entrant.nextAttempt = undefined;
+      this.attempt(entrant);
+    }, delay);
+  }
+
+  private take(entrant: Entrant, answer: Answer, number: number): void {
+    if ('fault' in answer) this.takeFault(entrant, answer.fault, number);
+    else this.takeVerdict(entrant, answer.verdict);
+    if (!this.decided && !this.entrants.some(isPending)) this.conclude();
+  }
+
+  private takeVerdict(entrant: Entrant, verdict: Verdict): void {
+    if (verdict.status === 'OK' || verdict.status === 'REPLAYED_OTP') {
+      this.decide(verdict);
+      return;
+    }
+    stop(entrant);
+    if (verdict.status === 'REPLAYED_REQUEST') {
+      entrant.replayedRequest = true;
+      return;
+    }
+    this.refusal ??= verdict;
+    this.settling ??= setTimeout(() => this.conclude(), this.settings.settleTime);
+  }
+
+  private takeFault(entrant: Entrant, fault: Fault, number: number): void {
+    entrant.fault = fault;
+    entrant.maybeAccepted ||= fault.maybeAccepted;
+    if (!fault.retry) stop(entrant);
+    else if (number === entrant.attempts) this.scheduleAttempt(entrant, RETRY_DELAY_MS);
+    if (this.settings.protocol === '1.0' && !fault.maybeAccepted) {
+      const next = this.entrants.find(({ attempts }) => attempts === 0);
+      if (next) this.attempt(next);
+    }
+  }
+
+  private timeUp(): void {
+    if (!this.decided) {
+      for (const entrant of this.entrants.filter(({ running }) => running > 0)) {
+        entrant.fault ??= {
+          ...NOTHING_SAID,
+          code: 'TIMED_OUT',
+          message: `no answer in ${this.settings.timeout} ms`,
+        };
+        entrant.maybeAccepted = true;
+      }
+      this.conclude();
+    }
+    for (const controller of this.running) controller.abort();
+  }
+
+  private conclude(): void {
+    this.decide(this.outcome());
+  }
+
+  /** What follows from all that is known, once nothing more is to come. */
+  private outcome(): Verdict | YubikeyError {
+    if (this.refusal) return this.refusal;
+    const isUnfinished = this.entrants.some(
+      ({ fault }) => fault?.code === 'NOT_ENOUGH_ANSWERS' && fault.authenticated,
+    );
+    if (isUnfinished) return noVerdict(this.faults(), 'NOT_ENOUGH_ANSWERS');
+    if (!this.entrants.some(({ replayedRequest }) => replayedRequest)) return noVerdict(this.faults());
+    return this.entrants.some(({ maybeAccepted }) => maybeAccepted) ? this.answerLost() : REPLAYED_REQUEST;
+  }
+
+  private answerLost(): YubikeyError {
+    const message =
+      'A server accepted the OTP, but its answer was lost and the OTP is used up: touch the key again';
+    return new YubikeyError('ANSWER_LOST', message, { servers: this.faults() });
+  }
+
+  private faults(): ServerFault[] {
+    return this.entrants
+      .filter(({ attempts }) => attempts > 0)
+      .map(({ server, attempts, fault = HAS_SEEN_IT }) => {
+        const times = attempts > 1 ? ` (${attempts} attempts)` : '';
+        return {
+          server,
+          code: fault.code,
+          message: fault.message + times,
+          authenticated: fault.authenticated,
+        };
+      });
+  }
+
+  private decide(outcome: Verdict | YubikeyError): void {
+    if (this.decided) return;
+    this.decided = true;
+    clearTimeout(this.settling);
+    for (const { nextAttempt } of this.entrants) clearTimeout(nextAttempt);
+    this.deadline.unref();
+    if (outcome instanceof YubikeyError) this.reject(outcome);
+    else this.resolve(outcome);
+    this.endIfIdle();
+  }
+
+  private endIfIdle(): void {
+    if (this.running.size > 0) return;
+    clearTimeout(this.deadline);
+    this.onEnd();
+  }
+}
+
+function isPending({ running, nextAttempt }: Entrant): boolean {
+  return running > 0 || nextAttempt !== undefined;
+}
+
+function stop(entrant: Entrant): void {
+  entrant.final = true;
+  clearTimeout(entrant.nextAttempt);
+  entrant.nextAttempt = undefined;
+}
+
+/** The faults that name an error when servers fail in different ways: what the operator must mend comes first. */
+const MOST_TELLING_FIRST: readonly YubikeyErrorCode[] = [
+  'BAD_SIGNATURE',
+  'NO_SUCH_CLIENT',
+  'OPERATION_NOT_ALLOWED',
+  'MISSING_PARAMETER',
+  'ANSWER_FORGED',
+  'TLS_FAILED',
+  'REFUSED_BY_FRONT',
+  'REDIRECTED',
+  'ANSWER_MALFORMED',
+  'BACKEND_ERROR',
+  'NOT_ENOUGH_ANSWERS',
+  'SERVER_FAILED',
+  'TIMED_OUT',
+];
+
+function noVerdict(servers: readonly ServerFault[], code = mostTelling(servers)): YubikeyError {
+  const details = servers.map(({ server, message }) => `${server}: ${message}`).join('; ');
+  return new YubikeyError(code, `No validation server gave a verdict: ${details}`, { servers });
+}
+
+function mostTelling(servers: readonly ServerFault[]): YubikeyErrorCode {
+  const authentic = servers.filter(({ authenticated }) => authenticated);
+  const codes = (authentic.length > 0 ? authentic : servers).map(({ code }) => code);
+  return MOST_TELLING_FIRST.find((code) => codes.includes(code)) ?? 'UNREACHABLE';
+}

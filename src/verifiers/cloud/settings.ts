@@ -1,0 +1,179 @@
+import { readFileSync } from 'node:fs';
+import type { Dispatcher } from 'undici';
+import { parseApiKey } from '../../protocol/signature.js';
+import { isClientId, isSyncLevel, type SyncLevel } from '../../protocol/validation-request.js';
+
+/** Yubico's validation service under its one present name. The default of `servers`. */
+export const YUBICLOUD = ['https://api.yubico.com/wsapi/2.0/verify'] as const;
+
+/** The five names of Yubico's client guide. Since 2019 they are aliases of {@link YUBICLOUD}. */
+export const YUBICLOUD_POOL = ['api', 'api2', 'api3', 'api4', 'api5'].map(
+  (host) => `https://${host}.yubico.com/wsapi/2.0/verify`,
+) as readonly string[];
+
+export interface CloudVerifierOptions {
+  /** The client id the validation servers gave you, decimal. Yubico's: https://upgrade.yubico.com/getapikey/ */
+  clientId: string | number;
+  /**
+   * The API key that came with it, base64. Signs requests and authenticates answers. Without one the servers
+   * must be `https:`, and TLS alone vouches for the answers.
+   */
+  apiKey?: string | undefined;
+  /**
+   * URLs of the validation servers, one synchronised pool: all are asked at once. Default: YubiCloud. `http:`
+   * needs an API key, except on a loopback address.
+   */
+  servers?: readonly string[] | undefined;
+  /** Milliseconds for a whole verification. Default 10,000. */
+  timeout?: number | undefined;
+  /**
+   * Milliseconds after which a server that has not answered is asked again; the slow answer still counts.
+   * Default: the timeout divided among all attempts.
+   */
+  attemptTimeout?: number | undefined;
+  /** How often a server is asked again, with the same OTP and nonce, 0 to 10. Default 3. */
+  retries?: number | undefined;
+  /** Milliseconds that a refusal waits for another server's OK. Default 500. */
+  settleTime?: number | undefined;
+  /** How many percent of the other servers must agree, 0 to 100, or `fast` or `secure`. Default: the server's. */
+  syncLevel?: SyncLevel | undefined;
+  /** Milliseconds the server may wait for the others, whole seconds. Default: the server's. */
+  syncTimeout?: number | undefined;
+  /** Asks for the OTP's counters, which `verifySequence` needs. Some servers then sign wrongly. Default false. */
+  counters?: boolean | undefined;
+  /**
+   * The validation protocol. The answers of `1.0` carry neither OTP nor nonce, so it needs `https:`; its
+   * servers are asked one after another, and never again once they may have got the OTP. Default `2.0`.
+   */
+  protocol?: '1.0' | '2.0' | undefined;
+  /** Certificates to trust instead of the system's: PEM text, or the path of a PEM file. */
+  ca?: string | undefined;
+  /** An undici 7 dispatcher to send through, such as a `ProxyAgent`. It stays yours to close. */
+  dispatcher?: Dispatcher | undefined;
+  /**
+   * Accepts answers that anybody on the network could forge: `http:` without an API key, and protocol 1.0 over
+   * `http:`. Default false.
+   */
+  dangerouslyAllowForgeableAnswers?: boolean | undefined;
+}
+
+/** Options that have been checked, with their defaults. */
+export interface CloudSettings {
+  readonly clientId: string;
+  readonly apiKey: Buffer | undefined;
+  readonly servers: readonly string[];
+  readonly timeout: number;
+  readonly attemptTimeout: number;
+  readonly retries: number;
+  readonly settleTime: number;
+  readonly syncLevel: SyncLevel | undefined;
+  /** Seconds. */
+  readonly syncTimeout: number | undefined;
+  readonly counters: boolean;
+  readonly protocol: '1.0' | '2.0';
+  readonly ca: string | undefined;
+  readonly dispatcher: Dispatcher | undefined;
+}
+
+/** @throws TypeError that names the option and what it takes; no secret is repeated. */
+export function settingsOf(options: CloudVerifierOptions): CloudSettings {
+  const { clientId, apiKey, protocol = '2.0', syncLevel, syncTimeout, dispatcher } = options ?? {};
+  if (clientId === undefined || clientId === '') throw new TypeError('CloudVerifier requires clientId');
+  if (!isClientId(String(clientId))) throw new TypeError('clientId must be a decimal number');
+  if (protocol !== '1.0' && protocol !== '2.0') throw new TypeError("protocol must be '1.0' or '2.0'");
+  if (syncLevel !== undefined && !isSyncLevel(syncLevel)) {
+    throw new TypeError("syncLevel must be a whole number from 0 to 100, 'fast' or 'secure'");
+  }
+  if (protocol === '1.0' && (syncLevel ?? syncTimeout) !== undefined) {
+    throw new TypeError('syncLevel and syncTimeout need protocol 2.0');
+  }
+  if (dispatcher !== undefined && typeof dispatcher.dispatch !== 'function') {
+    throw new TypeError('dispatcher must be a dispatcher of undici');
+  }
+  if (dispatcher && options.ca !== undefined) {
+    throw new TypeError('ca has no effect on a dispatcher of your own: give it to the dispatcher');
+  }
+  const timeout = milliseconds('timeout', options.timeout ?? 10_000);
+  const retries = protocol === '1.0' ? 0 : retriesOf(options.retries ?? 3);
+  return {
+    clientId: String(clientId),
+    apiKey: apiKey === undefined ? undefined : parseApiKey(apiKey),
+    servers: serversOf(options, protocol),
+    timeout,
+    attemptTimeout: milliseconds(
+      'attemptTimeout',
+      options.attemptTimeout ?? Math.ceil(timeout / (retries + 1)),
+    ),
+    retries,
+    settleTime: options.settleTime === 0 ? 0 : milliseconds('settleTime', options.settleTime ?? 500),
+    syncLevel,
+    syncTimeout: syncTimeout === undefined ? undefined : secondsOf(syncTimeout),
+    counters: options.counters ?? false,
+    protocol,
+    ca: options.ca === undefined ? undefined : certificatesOf(options.ca),
+    dispatcher,
+  };
+}
+
+function milliseconds(name: string, value: number): number {
+  if (!Number.isInteger(value) || value < 1 || value > 2 ** 31 - 1) {
+    throw new TypeError(`${name} must be a whole number of milliseconds, 1 or more`);
+  }
+  return value;
+}
+
+function retriesOf(retries: number): number {
+  if (!Number.isInteger(retries) || retries < 0 || retries > 10) {
+    throw new TypeError('retries must be a whole number from 0 to 10');
+  }
+  return retries;
+}
+
+function secondsOf(syncTimeout: number): number {
+  if (milliseconds('syncTimeout', syncTimeout) % 1000 !== 0) {
+    throw new TypeError('syncTimeout is in milliseconds and must be whole seconds, such as 2000');
+  }
+  return syncTimeout / 1000;
+}
+
+function serversOf(options: CloudVerifierOptions, protocol: '1.0' | '2.0'): readonly string[] {
+  const { servers = protocol === '2.0' ? YUBICLOUD : undefined } = options;
+  if (servers === undefined) {
+    throw new TypeError('Protocol 1.0 requires servers: YubiCloud switched it off in 2019');
+  }
+  if (!Array.isArray(servers) || servers.length === 0) {
+    throw new TypeError('servers must be an array of URLs of validation servers');
+  }
+  const isForgeable = options.apiKey === undefined || protocol === '1.0';
+  for (const server of servers) {
+    const url = urlOf(server);
+    if (url.protocol === 'https:' || isLoopback(url.hostname) || !isForgeable) continue;
+    if (options.dangerouslyAllowForgeableAnswers === true) continue;
+    const need = protocol === '1.0' ? 'protocol 1.0 needs https:' : 'use https: or give an apiKey';
+    throw new TypeError(`Anybody on the network could forge the answers of ${server}: ${need}`);
+  }
+  return [...new Set(servers)];
+}
+
+function urlOf(server: string): URL {
+  const url = URL.canParse(server) ? new URL(server) : undefined;
+  const isPlain = url?.username === '' && url.password === '' && url.search === '' && url.hash === '';
+  if (!url || !isPlain || !['https:', 'http:'].includes(url.protocol)) {
+    throw new TypeError(
+      'servers takes URLs like https://api.yubico.com/wsapi/2.0/verify, without credentials, query or fragment',
+    );
+  }
+  return url;
+}
+
+function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname);
+}
+
+function certificatesOf(ca: string): string {
+  const isPem = (text: string) => text.includes('-----BEGIN CERTIFICATE-----');
+  const pem = isPem(ca) ? ca : readFileSync(ca, 'utf8');
+  if (!isPem(pem))
+    throw new TypeError('ca must be PEM text or the path of a PEM file; the file holds no certificate');
+  return pem;
+}

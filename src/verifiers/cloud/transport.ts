@@ -1,0 +1,91 @@
+import type { Socket } from 'node:net';
+import { Agent, buildConnector, type Dispatcher, request } from 'undici';
+import { MAX_RESPONSE_LENGTH } from '../../protocol/validation-response.js';
+import { faultOfHttpStatus, TransportFault } from './fault.js';
+import type { CloudSettings } from './settings.js';
+
+const KEEP_ALIVE_MS = 30_000;
+
+/** Sends requests, over connections that are kept warm. */
+export class Transport {
+  private readonly dispatcher: Dispatcher;
+  private readonly ownAgent: Agent | undefined;
+  private readonly sockets = new Set<Socket>();
+  private readonly freshConnections: boolean;
+
+  constructor({ dispatcher, ca, protocol, timeout, attemptTimeout }: CloudSettings) {
+    // A request of protocol 1.0 is never repeated, so it must not be lost on a connection that is just closing.
+    this.freshConnections = protocol === '1.0';
+    if (dispatcher === undefined) {
+      this.ownAgent = new Agent({
+        connect: this.connector({ ca, timeout: protocol === '1.0' ? attemptTimeout : timeout }),
+        keepAliveTimeout: KEEP_ALIVE_MS,
+        headersTimeout: 0,
+        bodyTimeout: 0,
+      });
+    }
+    this.dispatcher = dispatcher ?? (this.ownAgent as Agent);
+  }
+
+  /**
+   * Gets the text of an answer. Redirects are not followed.
+   *
+   * @throws TransportFault, or whatever undici throws.
+   */
+  async get(url: string, signal: AbortSignal): Promise<string> {
+    const { statusCode, body } = await request(url, {
+      dispatcher: this.dispatcher,
+      signal,
+      reset: this.freshConnections,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+      headers: { accept: 'text/plain', 'user-agent': 'passport-yubikey-otp' },
+    });
+    if (statusCode === 200) return readText(body);
+    await body.dump({ limit: MAX_RESPONSE_LENGTH });
+    throw faultOfHttpStatus(statusCode);
+  }
+
+  /**
+   * Lets the process exit although requests are still on their way. Safe at any time: whoever waits for one
+   * holds a timer of its own.
+   */
+  unref(): void {
+    for (const socket of this.sockets) socket.unref();
+  }
+
+  /** Closes every connection at once, except those of a dispatcher that was given. */
+  async close(): Promise<void> {
+    await this.ownAgent?.destroy();
+  }
+
+  /** undici's connector, keeping track of the sockets it makes. */
+  private connector({ ca, timeout }: { ca: string | undefined; timeout: number }): buildConnector.connector {
+    const connect = buildConnector({ timeout, ...(ca === undefined ? {} : { ca }) });
+    return (options, callback) => {
+      // It returns the socket while that still connects, which its types do not say.
+      const socket = connect(options, callback) as unknown as Socket;
+      this.sockets.add(socket);
+      socket.once('close', () => this.sockets.delete(socket));
+    };
+  }
+}
+
+async function readText(body: AsyncIterable<Buffer>): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of body) {
+    length += chunk.length;
+    if (length > MAX_RESPONSE_LENGTH) throw malformed('the answer is longer than 8 KiB');
+    chunks.push(chunk);
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.concat(chunks));
+  } catch {
+    throw malformed('the answer is not UTF-8');
+  }
+}
+
+function malformed(message: string): TransportFault {
+  return new TransportFault('ANSWER_MALFORMED', message, false, true);
+}
