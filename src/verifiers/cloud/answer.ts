@@ -42,15 +42,17 @@ function judge(text: string, { otp, nonce, apiKey, protocol }: Question): Answer
   const authenticated = apiKey === undefined || isSignedWith(parameters, apiKey);
   if (!isVerdictStatus(status)) return { fault: faultOfStatus({ ...response, status }, authenticated) };
   if (!authenticated) {
-    const signature = isSigned(parameters) ? 'a wrong signature' : 'no signature';
-    return forged(`an answer that claims ${status}, with ${signature}`);
+    const problem = isSigned(parameters)
+      ? 'not signed with the apiKey, which may be the wrong one'
+      : 'not signed';
+    return forged(`an answer that claims ${status} is ${problem}`);
   }
   if (protocol === '2.0') {
     const mustEcho = status === 'OK' || status === 'REPLAYED_OTP' || status === 'REPLAYED_REQUEST';
     if (!echoes(response.otp, otp, mustEcho))
-      return forged(`an answer that claims ${status}, about another OTP`);
+      return forged(`an answer that claims ${status} is about another OTP`);
     if (!echoes(response.nonce, nonce, mustEcho)) {
-      return forged(`an answer that claims ${status}, to another request (nonce)`);
+      return forged(`an answer that claims ${status} is to another request (nonce)`);
     }
   }
   return { verdict: { ...response, status } };

@@ -1,3 +1,4 @@
+import { errors } from 'undici';
 import type { YubikeyErrorCode } from '../../errors.js';
 import type { FaultStatus } from '../../protocol/status.js';
 import type { ValidationResponse } from '../../protocol/validation-response.js';
@@ -30,7 +31,7 @@ const NEVER_SENT =
   /^(ECONNREFUSED|ENOTFOUND|EAI_\w+|EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|UND_ERR_CONNECT_TIMEOUT)$/;
 const TLS =
   /^(ERR_TLS_|ERR_SSL_|CERT_|CRL_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|INVALID_|ERROR_IN_|HOSTNAME_MISMATCH|EPROTO)/;
-const NOT_HTTP = /^(HPE_|UND_ERR_HEADERS_OVERFLOW|UND_ERR_RES_)/;
+const NOT_HTTP = /^(UND_ERR_HEADERS_OVERFLOW|UND_ERR_RES_)/;
 
 /** Tells apart what a request can fail with before there is an answer. */
 export function faultOfRequest(error: unknown): TransportFault {
@@ -38,7 +39,9 @@ export function faultOfRequest(error: unknown): TransportFault {
   const code = typeof rawCode === 'string' ? rawCode : '';
   const what = message || code || 'unknown error';
   if (TLS.test(code)) return new TransportFault('TLS_FAILED', `TLS failed: ${what}`, false, false);
-  if (NOT_HTTP.test(code)) return new TransportFault('ANSWER_MALFORMED', `not HTTP: ${what}`, false, true);
+  if (error instanceof errors.HTTPParserError || NOT_HTTP.test(code)) {
+    return new TransportFault('ANSWER_MALFORMED', `not HTTP: ${what}`, false, true);
+  }
   if (NEVER_SENT.test(code)) return new TransportFault('UNREACHABLE', `unreachable: ${what}`, true, false);
   return new TransportFault('UNREACHABLE', `connection lost: ${what}`, true, true);
 }

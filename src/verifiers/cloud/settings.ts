@@ -171,9 +171,22 @@ function isLoopback(hostname: string): boolean {
 }
 
 function certificatesOf(ca: string): string {
-  const isPem = (text: string) => text.includes('-----BEGIN CERTIFICATE-----');
-  const pem = isPem(ca) ? ca : readFileSync(ca, 'utf8');
+  const pem = isPem(ca) ? ca : readPemFile(ca);
   if (!isPem(pem))
-    throw new TypeError('ca must be PEM text or the path of a PEM file; the file holds no certificate');
+    throw new TypeError(`ca must be PEM text or the path of a PEM file: ${ca} holds no certificate`);
   return pem;
+}
+
+function isPem(text: string): boolean {
+  return text.includes('-----BEGIN CERTIFICATE-----');
+}
+
+function readPemFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new TypeError(`ca must be PEM text or the path of a PEM file: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
 }

@@ -1,0 +1,31 @@
+import { spawnSync } from 'node:child_process';
+import type { AddressInfo } from 'node:net';
+import { createServer } from 'node:net';
+import { describe, it } from 'vitest';
+
+/**
+ * Tests that need programs of the system. Where one is missing they are skipped with a reason in their name;
+ * in CI, which installs them all, they fail instead.
+ */
+export function describeWith(name: string, programs: readonly string[], body: () => void): void {
+  const missing = programs.filter((program) => spawnSync('which', [program]).status !== 0);
+  const reason = `${name} (needs ${missing.join(', ')})`;
+  if (missing.length === 0) {
+    describe(name, body);
+  } else if (process.env.CI) {
+    it(reason, () => {
+      throw new Error(`CI must install ${missing.join(', ')}`);
+    });
+  } else {
+    it.skip(reason, () => undefined);
+  }
+}
+
+/** A port of 127.0.0.1 that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
