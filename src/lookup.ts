@@ -11,7 +11,7 @@ type Found = Express.User | false | null | undefined;
  * Finds the user whose key it is. It settles by `done(error, user, info)`, by a promise, or by what it returns,
  * whichever comes first; nothing found is `false`, `null` or `undefined`.
  *
- * One that declares `done` settles by `done` or a native promise only: what it returns otherwise is, as in
+ * One that declares `done` settles by `done` or a `Promise` only: what it returns otherwise is, as in
  * `(identity, done) => db.query(sql, done)`, often not a user, nor a promise though it has a `then`.
  */
 export type Lookup<Args extends unknown[]> = (
@@ -28,6 +28,10 @@ export function lookUp(
     const done: Done = (error, user, info) => (error ? reject(error) : resolve(found(user, info)));
     const returned = (lookup as (...args: unknown[]) => unknown)(...args, done);
     const declaresDone = lookup.length > args.length;
-    if (!declaresDone || types.isPromise(returned)) found(returned).then(resolve, reject);
+    if (!declaresDone || isPromise(returned)) found(returned).then(resolve, reject);
   });
+}
+
+function isPromise(value: unknown): boolean {
+  return types.isPromise(value) || value instanceof Promise;
 }

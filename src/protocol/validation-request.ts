@@ -70,7 +70,7 @@ export class RequestFault extends Error {
 export function parseParameters(query: string): Parameters {
   const parameters = new Map<string, string>();
   for (const [key, value] of new URLSearchParams(query)) {
-    if (parameters.has(key) || hasControlCharacter(key + value)) throw new RequestFault(key);
+    if (parameters.has(key) || hasControlCharacter(key + value)) throw new RequestFault(nameOf(key));
     parameters.set(key, value);
   }
   return parameters;
@@ -115,6 +115,11 @@ function readOtp(text: string | undefined): string {
   } catch {
     throw new RequestFault('otp', 'BAD_OTP');
   }
+}
+
+/** The name of a parameter where it can stand in an answer and in a log: a client can send any text as one. */
+function nameOf(key: string): string {
+  return /^[\w.-]{1,64}$/.test(key) ? key : 'query';
 }
 
 function hasControlCharacter(text: string): boolean {

@@ -66,7 +66,9 @@ export function formatValidationResponse(
 export function parseResponseParameters(text: string): Parameters {
   if (text.length > MAX_RESPONSE_LENGTH) throw new MalformedResponse('The answer is too long');
   const parameters = new Map<string, string>();
-  for (const line of text.replace(/[\r\n]+$/, '').split(/\r?\n/)) {
+  const lines = text.split(/\r?\n/);
+  while (lines.length > 1 && lines.at(-1) === '') lines.pop();
+  for (const line of lines) {
     const [, key, value] = /^([A-Za-z0-9_.-]+)=(.*)$/su.exec(line) ?? [];
     if (key === undefined || value === undefined || !VALUE.test(value)) {
       throw new MalformedResponse('A line of the answer is not key=value');

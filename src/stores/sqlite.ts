@@ -49,7 +49,7 @@ export class SqliteStore {
     const run: RunSql = async (sql, parameters) => {
       if (!this.migrated)
         throw new YubikeyError('STORE_NOT_MIGRATED', 'Call migrate() before using SqliteStore');
-      refuseOpenTransaction(database);
+      refuseUnusableHandle(database);
       return whenFree(() => this.statement(sql).all(...parameters) as SqlRow[]);
     };
     this.keys = new SqlKeyStore(run);
@@ -64,7 +64,7 @@ export class SqliteStore {
    * than this version of the package.
    */
   async migrate(): Promise<void> {
-    refuseOpenTransaction(this.database);
+    refuseUnusableHandle(this.database);
     await whenFree(() => this.makeDurable());
     await whenFree(() => this.bringUpToDate());
     this.migrated = true;
@@ -133,10 +133,14 @@ export class SqliteStore {
   }
 }
 
-/** A write inside a transaction of the application's would be neither atomic nor durable when it returns. */
-function refuseOpenTransaction(database: SqliteDatabase): void {
-  const { inTransaction, isTransaction } = database as { inTransaction?: unknown; isTransaction?: unknown };
-  if (inTransaction === true || isTransaction === true) {
+/**
+ * A write inside a transaction of the application's would be neither atomic nor durable when it returns. A
+ * closed handle is looked for first: libsql ends the process when such a one is asked for its transaction.
+ */
+function refuseUnusableHandle(database: SqliteDatabase): void {
+  const handle = database as { open?: unknown; inTransaction?: unknown; isTransaction?: unknown };
+  if (handle.open === false) throw new YubikeyError('STORE_FAILED', 'This SQLite handle is closed');
+  if (handle.inTransaction === true || handle.isTransaction === true) {
     throw new YubikeyError(
       'STORE_FAILED',
       'This SQLite handle is inside a transaction of the application: give SqliteStore a handle of its own',

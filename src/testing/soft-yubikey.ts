@@ -112,6 +112,9 @@ export class SoftYubikey {
 
   /** @throws TypeError for a state that `toJSON` did not make. */
   static fromJSON(state: SoftYubikeyState): SoftYubikey {
+    for (const field of ['publicId', 'privateId', 'aesKey', 'usageCounter'] as const) {
+      if (state[field] === undefined) throw new TypeError(`The state has no ${field}`);
+    }
     const yubikey = new SoftYubikey(state);
     yubikey.sessionUse =
       state.sessionUse === undefined ? undefined : wholeNumber('sessionUse', state.sessionUse, 0xff);

@@ -9,6 +9,9 @@ import { Transport } from './cloud/transport.js';
 import { assertNonce, newNonce } from './nonce.js';
 import type { Verification, Verifier, VerifyOptions } from './verifier.js';
 
+/** How the public IDs of keys start that were uploaded to YubiCloud by their owners. */
+const UPLOADED = 'vv';
+
 /**
  * Verifies OTPs at validation servers: Yubico's cloud, or your own (validation protocol 2.0 or 1.0).
  *
@@ -39,6 +42,9 @@ export class CloudVerifier implements Verifier {
     assertNonce(nonce);
     if (this.closed) throw closedError();
     if (signal?.aborted) throw abortedError(signal);
+    if (this.settings.refuseUploadedKeys && otp.publicId.startsWith(UPLOADED)) {
+      return { ok: false, reason: 'BAD_OTP' };
+    }
 
     const race = this.startRace(otp, nonce);
     const abort = () => race.cancel(abortedError(signal as AbortSignal));

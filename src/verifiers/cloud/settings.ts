@@ -13,10 +13,11 @@ export const YUBICLOUD_POOL = ['api', 'api2', 'api3', 'api4', 'api5'].map(
 
 export interface CloudVerifierOptions {
   /** The client id the validation servers gave you, decimal. Yubico's: https://upgrade.yubico.com/getapikey/ */
-  clientId: string | number;
+  clientId: string | number | undefined;
   /**
-   * The API key that came with it, base64. Signs requests and authenticates answers. Without one the servers
-   * must be `https:`, and TLS alone vouches for the answers.
+   * The API key that came with it, base64. Signs requests and authenticates answers. Left out, the servers must
+   * be `https:`, and TLS alone vouches for the answers; given as undefined, as an unset environment variable is,
+   * it is refused.
    */
   apiKey?: string | undefined;
   /**
@@ -35,12 +36,20 @@ export interface CloudVerifierOptions {
   retries?: number | undefined;
   /** Milliseconds that a refusal waits for another server's OK. Default 500. */
   settleTime?: number | undefined;
-  /** How many percent of the other servers must agree, 0 to 100, or `fast` or `secure`. Default: the server's. */
+  /**
+   * How many percent of the other servers must agree, 0 to 100, or `fast` or `secure`. Default: the server's.
+   * Beware of 0: the reference server takes it for a missing parameter.
+   */
   syncLevel?: SyncLevel | undefined;
   /** Milliseconds the server may wait for the others, whole seconds. Default: the server's. */
   syncTimeout?: number | undefined;
   /** Asks for the OTP's counters, which `verifySequence` needs. Some servers then sign wrongly. Default false. */
   counters?: boolean | undefined;
+  /**
+   * Refuses keys whose public ID starts `vv` as BAD_OTP, without asking: their owners made the AES key and
+   * uploaded it, so it need not be inside one device alone. Default false.
+   */
+  refuseUploadedKeys?: boolean | undefined;
   /**
    * The validation protocol. The answers of `1.0` carry neither OTP nor nonce, so it needs `https:`; its
    * servers are asked one after another, and never again once they may have got the OTP. Default `2.0`.
@@ -70,6 +79,7 @@ export interface CloudSettings {
   /** Seconds. */
   readonly syncTimeout: number | undefined;
   readonly counters: boolean;
+  readonly refuseUploadedKeys: boolean;
   readonly protocol: '1.0' | '2.0';
   readonly ca: string | undefined;
   readonly dispatcher: Dispatcher | undefined;
@@ -77,7 +87,7 @@ export interface CloudSettings {
 
 /** @throws TypeError that names the option and what it takes; no secret is repeated. */
 export function settingsOf(options: CloudVerifierOptions): CloudSettings {
-  const { clientId, apiKey, protocol = '2.0', syncLevel, syncTimeout, dispatcher } = options ?? {};
+  const { clientId, protocol = '2.0', syncLevel, syncTimeout, dispatcher } = options ?? {};
   if (clientId === undefined || clientId === '') throw new TypeError('CloudVerifier requires clientId');
   if (!isClientId(String(clientId))) throw new TypeError('clientId must be a decimal number');
   if (protocol !== '1.0' && protocol !== '2.0') throw new TypeError("protocol must be '1.0' or '2.0'");
@@ -97,7 +107,7 @@ export function settingsOf(options: CloudVerifierOptions): CloudSettings {
   const retries = protocol === '1.0' ? 0 : retriesOf(options.retries ?? 3);
   return {
     clientId: String(clientId),
-    apiKey: apiKey === undefined ? undefined : parseApiKey(apiKey),
+    apiKey: apiKeyOf(options),
     servers: serversOf(options, protocol),
     timeout,
     attemptTimeout: milliseconds(
@@ -109,10 +119,19 @@ export function settingsOf(options: CloudVerifierOptions): CloudSettings {
     syncLevel,
     syncTimeout: syncTimeout === undefined ? undefined : secondsOf(syncTimeout),
     counters: options.counters ?? false,
+    refuseUploadedKeys: options.refuseUploadedKeys ?? false,
     protocol,
     ca: options.ca === undefined ? undefined : certificatesOf(options.ca),
     dispatcher,
   };
+}
+
+function apiKeyOf(options: CloudVerifierOptions): Buffer | undefined {
+  if (!Object.hasOwn(options, 'apiKey')) return undefined;
+  if (options.apiKey === undefined) {
+    throw new TypeError('apiKey is undefined: set it, or leave the option out to rely on TLS alone');
+  }
+  return parseApiKey(options.apiKey);
 }
 
 function milliseconds(name: string, value: number): number {

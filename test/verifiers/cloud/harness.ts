@@ -15,7 +15,11 @@ export async function closeAll(): Promise<void> {
 }
 
 export function verifierOf(servers: string[], options: Partial<CloudVerifierOptions> = {}): CloudVerifier {
-  const verifier = new CloudVerifier({ clientId: CLIENT_ID, apiKey: API_KEY, servers, ...options });
+  return keep(new CloudVerifier({ clientId: CLIENT_ID, apiKey: API_KEY, servers, ...options }));
+}
+
+/** Closes it after the test. */
+export function keep(verifier: CloudVerifier): CloudVerifier {
   verifiers.push(verifier);
   return verifier;
 }

@@ -7,8 +7,13 @@ import { API_KEY } from './fake-server.js';
 const HTTPS = ['https://otp.example/wsapi/2.0/verify'];
 const HTTP = ['http://otp.example/wsapi/2.0/verify'];
 
-function construct(options: object): CloudVerifier {
-  return new CloudVerifier({ clientId: '87', apiKey: API_KEY, ...options } as CloudVerifierOptions);
+/** With an API key, unless `apiKey` is null. */
+function construct({ apiKey = API_KEY, ...options }: { apiKey?: string | null; [option: string]: unknown }) {
+  return new CloudVerifier({
+    clientId: '87',
+    ...(apiKey === null ? {} : { apiKey }),
+    ...options,
+  } as CloudVerifierOptions);
 }
 
 describe('CloudVerifier refuses', () => {
@@ -17,6 +22,11 @@ describe('CloudVerifier refuses', () => {
     ['no clientId', {}, 'clientId'],
     ['an empty clientId', { clientId: '' }, 'clientId'],
     ['a clientId that is no number', { clientId: '87 ' }, 'clientId'],
+    [
+      'an apiKey of an unset environment variable',
+      { clientId: 87, apiKey: undefined },
+      'leave the option out',
+    ],
     ['an empty apiKey', { clientId: 87, apiKey: '' }, 'apiKey'],
     ['an apiKey that is no base64', { clientId: 87, apiKey: 'not base64!' }, 'apiKey'],
     ['an apiKey without its padding', { clientId: 87, apiKey: API_KEY.replace('=', '') }, 'apiKey'],
@@ -26,7 +36,7 @@ describe('CloudVerifier refuses', () => {
   });
 
   it.each([
-    ['http: without an API key', { apiKey: undefined, servers: HTTP }, 'https:'],
+    ['http: without an API key', { apiKey: null, servers: HTTP }, 'https:'],
     ['protocol 1.0 over http:', { protocol: '1.0', servers: HTTP }, 'https:'],
     ['protocol 1.0 without servers', { protocol: '1.0' }, 'servers'],
     ['an unknown protocol', { protocol: '3.0' }, 'protocol'],
@@ -66,13 +76,13 @@ describe('CloudVerifier refuses', () => {
 describe('CloudVerifier takes', () => {
   it.each([
     ['http: with an API key', { servers: HTTP }],
-    ['https: without an API key', { apiKey: undefined, servers: HTTPS }],
-    ['http: without an API key on 127.0.0.1', { apiKey: undefined, servers: ['http://127.0.0.1:8004/'] }],
-    ['http: without an API key on [::1]', { apiKey: undefined, servers: ['http://[::1]:8004/'] }],
-    ['http: without an API key on localhost', { apiKey: undefined, servers: ['http://localhost/'] }],
+    ['https: without an API key', { apiKey: null, servers: HTTPS }],
+    ['http: without an API key on 127.0.0.1', { apiKey: null, servers: ['http://127.0.0.1:8004/'] }],
+    ['http: without an API key on [::1]', { apiKey: null, servers: ['http://[::1]:8004/'] }],
+    ['http: without an API key on localhost', { apiKey: null, servers: ['http://localhost/'] }],
     [
       'forgeable answers when asked to in so many words',
-      { apiKey: undefined, servers: HTTP, dangerouslyAllowForgeableAnswers: true },
+      { apiKey: null, servers: HTTP, dangerouslyAllowForgeableAnswers: true },
     ],
     ['a number as clientId', { clientId: 87 }],
   ])('%s', (_name, options) => {
@@ -82,7 +92,7 @@ describe('CloudVerifier takes', () => {
   it.each(['http://localhost.example/', 'http://127.0.0.1.example/', 'http://127.evil.example/'])(
     'nothing but a real loopback address for one: %s is refused',
     (server) => {
-      expect(() => construct({ apiKey: undefined, servers: [server] })).toThrow('https:');
+      expect(() => construct({ apiKey: null, servers: [server] })).toThrow('https:');
     },
   );
 

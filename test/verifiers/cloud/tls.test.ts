@@ -3,9 +3,9 @@ import type { RequestListener, Server } from 'node:http';
 import { createServer } from 'node:https';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
-import { parseOtp } from '../../../src/index.js';
+import { CloudVerifier, parseOtp } from '../../../src/index.js';
 import { API_KEY, answer, type Behaviour, CLIENT_ID, startFakeServer } from './fake-server.js';
-import { closeAll, errorOf, NO_RETRY, OK, verifierOf, yubikey } from './harness.js';
+import { closeAll, errorOf, keep, NO_RETRY, OK, verifierOf, yubikey } from './harness.js';
 
 afterEach(closeAll);
 
@@ -29,8 +29,10 @@ describe('TLS', () => {
 
   it('vouches for answers where there is no API key, whose OTP and nonce are still checked', async () => {
     const honest = await startTlsServer('server', answer('OK'));
-    const options = { apiKey: undefined, ca: CA_FILE, ...NO_RETRY };
-    expect(await verifierOf([honest.url], options).verify(parseOtp(yubikey.press()))).toEqual(OK);
+    const options = { clientId: CLIENT_ID, ca: CA_FILE, ...NO_RETRY };
+    expect(
+      await keep(new CloudVerifier({ ...options, servers: [honest.url] })).verify(parseOtp(yubikey.press())),
+    ).toEqual(OK);
     const [request] = honest.requests;
     expect(request?.has('h')).toBe(false);
 
@@ -38,7 +40,9 @@ describe('TLS', () => {
       query.set('nonce', 'f'.repeat(32));
       answer('OK')(query, res, req);
     });
-    const error = await errorOf(verifierOf([other.url], options).verify(parseOtp(yubikey.press())));
+    const error = await errorOf(
+      keep(new CloudVerifier({ ...options, servers: [other.url] })).verify(parseOtp(yubikey.press())),
+    );
     expect(error.code).toBe('ANSWER_FORGED');
   });
 

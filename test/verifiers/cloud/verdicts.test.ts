@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { parseOtp } from '../../../src/index.js';
+import { SoftYubikey } from '../../../src/testing/index.js';
 import {
   answer,
   answerText,
@@ -77,6 +78,24 @@ describe('one server', () => {
     const behaviour: Behaviour = (query, res) =>
       void res.end(answerText({ ...fieldsOf(query, 'OK'), name: 'alice', Zeta: '1' }));
     expect(await verifyAt([behaviour])).toEqual(OK);
+  });
+});
+
+describe('keys that their owners uploaded (public ID vv…)', () => {
+  const uploaded = new SoftYubikey({ publicId: 'vvccccccccce' });
+  const ofFactory = new SoftYubikey({ publicId: 'ccccccccccce' });
+
+  it('are refused without asking anybody, where the application wants that', async () => {
+    const server = await startFakeServer(answer('OK'));
+    const verifier = verifierOf([server.url], { refuseUploadedKeys: true });
+    expect(await verifier.verify(parseOtp(uploaded.press()))).toEqual({ ok: false, reason: 'BAD_OTP' });
+    expect(server.requests).toHaveLength(0);
+    expect(await verifier.verify(parseOtp(ofFactory.press()))).toMatchObject({ ok: true });
+  });
+
+  it('are like all others by default', async () => {
+    const server = await startFakeServer(answer('OK'));
+    expect(await verifierOf([server.url]).verify(parseOtp(uploaded.press()))).toMatchObject({ ok: true });
   });
 });
 

@@ -1,0 +1,96 @@
+import { randomBytes } from 'node:crypto';
+import { fileURLToPath } from 'node:url';
+
+export interface Config {
+  production: boolean;
+  host: string;
+  port: number;
+  databaseFile: string;
+  sessionSecret: string;
+  /** The validation servers to ask. Without them the app is a demo: it seeds a user and a virtual YubiKey. */
+  cloud?: CloudConfig;
+}
+
+export interface CloudConfig {
+  clientId: string;
+  apiKey: string;
+  /** Default: YubiCloud. */
+  servers?: string[];
+}
+
+/** Everything that is wrong with the environment, for the person who starts the app. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+
+  constructor(mistakes: readonly string[]) {
+    super(`The app cannot start:\n${mistakes.map((mistake) => `  - ${mistake}`).join('\n')}`);
+  }
+}
+
+const DATABASE_FILE = fileURLToPath(new URL('../example.db', import.meta.url));
+const INSTEAD_OF_A_DEMO =
+  'set YUBICO_CLIENT_ID and YUBICO_API_KEY, which https://upgrade.yubico.com/getapikey/ gives you';
+
+/** @throws ConfigError */
+export function readConfig(environment: NodeJS.ProcessEnv): Config {
+  const mistakes: string[] = [];
+  const read = (name: string) => environment[name]?.trim() || undefined;
+  const production = read('NODE_ENV') === 'production';
+
+  const port = Number(read('PORT') ?? 3000);
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    mistakes.push('PORT must be a whole number from 0 to 65535');
+  }
+
+  const sessionSecret = read('SESSION_SECRET');
+  if (production && !sessionSecret) {
+    mistakes.push('SESSION_SECRET is missing: set at least 32 random characters, the same at every start');
+  } else if (sessionSecret && sessionSecret.length < 32) {
+    mistakes.push('SESSION_SECRET is too short: set at least 32 random characters');
+  }
+
+  const cloud = readCloud(read, mistakes);
+  const demo = read('DEMO') ?? (cloud ? '0' : '1');
+  if (demo !== '0' && demo !== '1') mistakes.push('DEMO must be 1 or 0');
+  else if (cloud && demo === '1') {
+    mistakes.push('DEMO=1 and YUBICO_CLIENT_ID exclude each other: unset one of them');
+  } else if (!cloud && demo === '0') {
+    mistakes.push(`Nothing to check OTPs with, since DEMO=0: ${INSTEAD_OF_A_DEMO}`);
+  } else if (demo === '1' && production) {
+    mistakes.push(
+      `Demo mode is refused with NODE_ENV=production, since everybody could sign in: ${INSTEAD_OF_A_DEMO}`,
+    );
+  }
+
+  if (mistakes.length > 0) throw new ConfigError(mistakes);
+  return {
+    production,
+    host: read('HOST') ?? 'localhost',
+    port,
+    databaseFile: read('DATABASE_FILE') ?? DATABASE_FILE,
+    sessionSecret: sessionSecret ?? randomBytes(32).toString('hex'),
+    ...(cloud ? { cloud } : {}),
+  };
+}
+
+type Read = (name: string) => string | undefined;
+
+function readCloud(read: Read, mistakes: string[]): CloudConfig | undefined {
+  const clientId = read('YUBICO_CLIENT_ID');
+  const apiKey = read('YUBICO_API_KEY');
+  const servers = read('YUBIKEY_SERVERS')
+    ?.split(',')
+    .map((url) => url.trim());
+  if (!clientId && !apiKey && !servers) return undefined;
+
+  if (!clientId) mistakes.push('YUBICO_CLIENT_ID is missing; it goes with YUBICO_API_KEY');
+  else if (!/^\d+$/.test(clientId)) mistakes.push('YUBICO_CLIENT_ID must be a number, such as 12345');
+  if (!apiKey) mistakes.push('YUBICO_API_KEY is missing; it goes with YUBICO_CLIENT_ID');
+  else if (!/^[A-Za-z0-9+/]+={0,2}$/.test(apiKey)) mistakes.push('YUBICO_API_KEY must be base64');
+  for (const url of servers ?? []) {
+    if (!/^https?:/i.test(url) || !URL.canParse(url)) {
+      mistakes.push(`YUBIKEY_SERVERS must be URLs with commas between them; this is none: "${url}"`);
+    }
+  }
+  return { clientId: clientId ?? '', apiKey: apiKey ?? '', ...(servers ? { servers } : {}) };
+}

@@ -1,0 +1,67 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { YubikeyError } from 'passport-yubikey-otp';
+import supertest from 'supertest';
+import { createApp } from '../src/app.js';
+import { readConfig } from '../src/config.js';
+import { openServices, type Services } from '../src/services.js';
+
+export type Browser = ReturnType<typeof supertest.agent>;
+
+export function newDatabaseFile(): string {
+  return join(mkdtempSync(join(tmpdir(), 'example-app-')), 'example.db');
+}
+
+/** The app as `npm start` makes it, with a database of its own. */
+export async function openApp(environment: NodeJS.ProcessEnv = {}, change: Partial<Services> = {}) {
+  const config = readConfig({ DATABASE_FILE: newDatabaseFile(), ...environment });
+  const services = await openServices(config);
+  const app = createApp({ config, ...services, ...change });
+  return { ...services, config, openBrowser: () => supertest.agent(app) };
+}
+
+export type App = Awaited<ReturnType<typeof openApp>>;
+
+export function demoOf({ demo }: Services) {
+  if (!demo) throw new Error('This app is no demo');
+  return demo;
+}
+
+/** The token of the forms on a page. */
+export async function tokenOn(browser: Browser, page: string): Promise<string> {
+  const { text } = await browser.get(page).expect(200);
+  return /name="_csrf" value="(\w+)"/.exec(text)?.[1] ?? '';
+}
+
+/** Pairs, where a field is sent twice. */
+export type Fields = Record<string, string> | [string, string][];
+
+/** Loads the page first, as a browser does: supertest takes the cookies at the moment the request is made. */
+export async function submit(browser: Browser, page: string, fields: Fields, action = page) {
+  const form = new URLSearchParams(fields);
+  form.append('_csrf', await tokenOn(browser, page));
+  return browser.post(action).type('form').send(form.toString());
+}
+
+export function submitPassword(browser: Browser, username: string, password: string) {
+  return submit(browser, '/login', { username, password });
+}
+
+/** Submits the form with one OTP, or with fields that no browser would send. */
+export function submitOtp(browser: Browser, fields: string | Fields) {
+  return submit(browser, '/login/yubikey', typeof fields === 'string' ? { otp: fields } : fields);
+}
+
+/** A browser in which the demo's user has given her password. */
+export async function openBrowserWithPassword(app: App): Promise<Browser> {
+  const browser = app.openBrowser();
+  const { name, password } = demoOf(app);
+  const response = await submitPassword(browser, name, password);
+  if (response.status !== 302) throw new Error(`The password was answered with ${response.status}`);
+  return browser;
+}
+
+export const brokenVerifier = {
+  verify: () => Promise.reject(new YubikeyError('UNREACHABLE', 'No server answered')),
+};

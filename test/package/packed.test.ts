@@ -1,0 +1,102 @@
+import { execFileSync } from 'node:child_process';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const MODULES = join(ROOT, 'node_modules');
+
+/** A user's project: the packed tarball unpacked into it, and beside it what it and its user depend on. */
+let project: string;
+let tarball: string;
+
+const run = (program: string, ...args: string[]) =>
+  execFileSync(program, args, { cwd: project, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+const bin = (name: string) => join(MODULES, '.bin', name);
+
+beforeAll(() => {
+  project = mkdtempSync(join(tmpdir(), 'packed-'));
+  const [packed] = JSON.parse(
+    execFileSync('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', project], {
+      cwd: ROOT,
+      encoding: 'utf8',
+    }),
+  );
+  tarball = join(project, packed.filename);
+  const installed = join(project, 'node_modules', 'passport-yubikey-otp');
+  mkdirSync(installed, { recursive: true });
+  run('tar', 'xzf', tarball, '--strip-components=1', '-C', installed);
+  for (const name of ['undici', 'passport-strategy', 'passport', 'express', '@types', 'undici-types']) {
+    symlinkSync(join(MODULES, name), join(project, 'node_modules', name));
+  }
+  cpSync(fileURLToPath(new URL('./fixtures', import.meta.url)), project, { recursive: true });
+  writeFileSync(join(project, 'package.json'), '{ "private": true }');
+}, 60_000);
+
+afterAll(() => rmSync(project, { recursive: true, force: true }));
+
+describe('the packed tarball', () => {
+  it('holds the build, the licence and the texts, and nothing else', () => {
+    const files = run('tar', 'tzf', tarball).trim().split('\n');
+    const others = files.filter((file) => !file.startsWith('package/dist/')).sort();
+    expect(others).toEqual([
+      'package/CHANGELOG.md',
+      'package/LICENSE',
+      'package/README.md',
+      'package/package.json',
+    ]);
+  });
+
+  it('depends on undici and passport-strategy alone', () => {
+    const { dependencies } = JSON.parse(
+      readFileSync(join(project, 'node_modules/passport-yubikey-otp/package.json'), 'utf8'),
+    );
+    expect(Object.keys(dependencies).sort()).toEqual(['passport-strategy', 'undici']);
+  });
+
+  it('is imported from ESM', () => {
+    expect(run(process.execPath, 'use.mjs')).toContain('ESM works');
+  });
+
+  it('is required from CommonJS', () => {
+    expect(run(process.execPath, 'use.cjs')).toContain('CommonJS works');
+  });
+
+  it('is compiled from TypeScript as ESM and as CommonJS, its own types checked, and runs', () => {
+    const options = [
+      '--strict',
+      '--module',
+      'nodenext',
+      '--target',
+      'es2023',
+      '--skipLibCheck',
+      'false',
+      '--types',
+      'node',
+    ];
+    try {
+      run(bin('tsc'), ...options, 'typed.mts', 'typed.cts');
+    } catch (error) {
+      throw new Error((error as { stdout: string }).stdout);
+    }
+    expect(run(process.execPath, 'typed.mjs')).toContain('TypeScript works as ESM');
+    expect(run(process.execPath, 'typed.cjs')).toContain('TypeScript works as CommonJS');
+  }, 60_000);
+
+  it('passes publint and "Are the types wrong?"', () => {
+    expect(existsSync(tarball)).toBe(true);
+    run(bin('publint'), 'run', tarball, '--strict');
+    run(bin('attw'), tarball, '--no-color');
+  }, 60_000);
+});
