@@ -1,6 +1,6 @@
 import type { Request } from 'express';
 
-/** Takes what may be an OTP out of a request; undefined when there is none. It need not check it. */
+/** Takes what may be an OTP out of a request, at once; undefined when there is none. It need not check it. */
 export type ExtractOtp = (req: Request) => unknown;
 
 export interface AppendedOtpOptions {

@@ -12,7 +12,8 @@ type Found = Express.User | false | null | undefined;
  * whichever comes first; nothing found is `false`, `null` or `undefined`.
  *
  * One that declares `done` settles by `done` or a `Promise` only: what it returns otherwise is, as in
- * `(identity, done) => db.query(sql, done)`, often not a user, nor a promise though it has a `then`.
+ * `(identity, done) => db.query(sql, done)`, often not a user, nor a promise though it has a `then`. So do not
+ * call `done` later from an `async` function: its promise of undefined comes first.
  */
 export type Lookup<Args extends unknown[]> = (
   ...args: [...Args, Done]

@@ -2,7 +2,10 @@ import type { Request, RequestHandler } from 'express';
 import { YubikeyError } from './errors.js';
 import { idOf, type UserId } from './user-id.js';
 
-/** What `completeSecondFactor` records in the session, as `req.session.secondFactor`. */
+/**
+ * What `completeSecondFactor` records in the session, as `req.session.secondFactor`. To read it with types,
+ * declare it: `declare module 'express-session' { interface SessionData { secondFactor?: SecondFactor } }`.
+ */
 export interface SecondFactor {
   userId: string;
   /** The session it was made in: after a rotation it no longer counts. */
@@ -46,8 +49,8 @@ export function noteVerifiedFactor(
  * Express middleware that records the second factor in the session; goes right behind `passport.authenticate`
  * with a strategy that has `secondFactor: true`.
  *
- * Fails with `SECOND_FACTOR_NOT_VERIFIED` where no such strategy succeeded in this very request for the user
- * who is signed in, and with `SESSION_NOT_ROTATED` where Passport did not give the session a new ID.
+ * Fails with `SECOND_FACTOR_NOT_VERIFIED` where no such strategy succeeded in this very request, and with
+ * `SESSION_NOT_ROTATED` where Passport did not give the session a new ID.
  */
 export function completeSecondFactor(): RequestHandler {
   return (req: SessionRequest, _res, next) => {

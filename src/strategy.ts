@@ -46,6 +46,13 @@ export interface YubikeyStrategyOptions {
   passReqToCallback?: boolean;
 }
 
+/** A request that is worth asking the verifier about. */
+interface Attempt {
+  kind: 'attempt';
+  otp: Otp;
+  /** Undefined unless this is a second factor. */
+  signedInId: string | undefined;
+}
 interface Success {
   kind: 'success';
   user: Express.User;
@@ -109,28 +116,42 @@ export class YubikeyStrategy extends PassportStrategy {
     this.lookup = lookup;
   }
 
-  /** Called by Passport, which gives each request its own outcomes: they are taken before anything is awaited. */
+  /**
+   * Called by Passport, which gives each request its own outcomes: they are taken before anything is awaited.
+   * What needs no waiting fails at once, so that Express sees what the application throws then.
+   */
   authenticate(req: Request): void {
     const success = this.success.bind(this);
     const fail = this.fail.bind(this);
     const error = this.error.bind(this);
-    void this.decide(req).then(
+    let attempt: Attempt | Failure;
+    try {
+      attempt = this.read(req);
+    } catch (reason) {
+      error(errorOf(reason));
+      return;
+    }
+    if (attempt.kind === 'failure') {
+      fail(attempt.info, attempt.status);
+      return;
+    }
+    void this.decide(req, attempt).then(
       (outcome) =>
         outcome.kind === 'success' ? success(outcome.user, outcome.info) : fail(outcome.info, outcome.status),
       (reason) => error(errorOf(reason)),
     );
   }
 
-  private async decide(req: Request): Promise<Success | Failure> {
-    const signedIn = req.user;
-    if (this.secondFactor && !signedIn) return failure('NOT_SIGNED_IN', 401);
-    const signedInId = this.secondFactor && signedIn ? idOf(signedIn, this.userId) : undefined;
-
+  private read(req: Request): Attempt | Failure {
+    if (this.secondFactor && !req.user) return failure('NOT_SIGNED_IN', 401);
+    const signedInId = this.secondFactor && req.user ? idOf(req.user, this.userId) : undefined;
     const typed = this.extractOtp(req);
     if (typed === undefined || typed === null || typed === '') return failure('OTP_MISSING', 400);
     const otp = otpOf(typed);
-    if (!otp) return failure('OTP_MALFORMED', 400);
+    return otp ? { kind: 'attempt', otp, signedInId } : failure('OTP_MALFORMED', 400);
+  }
 
+  private async decide(req: Request, { otp, signedInId }: Attempt): Promise<Success | Failure> {
     const verification = await this.ask(otp);
     if (!verification.ok) return failure(verification.reason, 401);
 
@@ -148,12 +169,20 @@ export class YubikeyStrategy extends PassportStrategy {
 
   private async ask(otp: Otp): Promise<Verification> {
     try {
-      return await this.verifier.verify(otp);
+      return verdictOf(await this.verifier.verify(otp));
     } catch (cause) {
       if (cause instanceof YubikeyError) throw cause;
       throw new YubikeyError('VERIFIER_FAILED', 'The verifier failed', { cause });
     }
   }
+}
+
+/** A verifier of the application's own may return anything; only a verdict is one. */
+function verdictOf(verification: Verification): Verification {
+  const { ok } = verification;
+  const isVerdict = ok === true ? typeof verification.identity.publicId === 'string' : ok === false;
+  if (isVerdict) return verification;
+  throw new TypeError('verify() must resolve with { ok: true, identity } or { ok: false, reason }');
 }
 
 /** `next` takes these for no error at all, and goes on to what is protected. */

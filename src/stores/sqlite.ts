@@ -15,7 +15,10 @@ export interface SqliteStatement {
 }
 
 export interface SqliteStoreOptions {
-  /** The open database. It stays yours: close it when you are done. */
+  /**
+   * The open database. It stays yours: close it when you are done. `migrate()` sets its `journal_mode`,
+   * `synchronous` and `busy_timeout` (50 ms), also for statements of your own on the same handle.
+   */
   database: SqliteDatabase;
 }
 
