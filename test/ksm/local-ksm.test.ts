@@ -1,0 +1,128 @@
+import { describe, expect, it } from 'vitest';
+import { YubikeyError } from '../../src/errors.js';
+import { LocalKsm } from '../../src/ksm/local-ksm.js';
+import { type Otp, parseOtp } from '../../src/otp/otp.js';
+import { type KeyStore, MemoryStore, type NewKey } from '../../src/stores/index.js';
+import { SoftYubikey } from '../../src/testing/index.js';
+import { corruptOtps, genuineOtps } from '../vectors.js';
+
+async function ksmWith(...keys: NewKey[]): Promise<LocalKsm> {
+  const store = new MemoryStore();
+  for (const key of keys) await store.keys.add(key);
+  return new LocalKsm(store.keys);
+}
+
+const hex = (text: string) => Buffer.from(text, 'hex');
+const failing = (error: unknown) => ({ get: () => Promise.reject(error) }) as unknown as KeyStore;
+
+describe('LocalKsm', () => {
+  it.each(genuineOtps)('decrypts $otp', async (vector) => {
+    const { publicId, otp } = vector;
+    const ksm = await ksmWith({ publicId, aesKey: hex(vector.aesKey), privateId: hex(vector.privateId) });
+    expect(await ksm.decrypt(parseOtp(otp))).toEqual({
+      ok: true,
+      counters: {
+        usageCounter: vector.usageCounter & 0x7fff,
+        sessionUse: vector.sessionUse,
+        timestamp: vector.timestampHigh * 0x1_0000 + vector.timestampLow,
+      },
+      capsLock: vector.capsLock,
+      privateIdChecked: true,
+    });
+  });
+
+  it.each(corruptOtps)('finds $otp corrupt', async ({ publicId, aesKey, otp }) => {
+    const ksm = await ksmWith({ publicId, aesKey: hex(aesKey) });
+    expect(await ksm.decrypt(parseOtp(otp))).toEqual({ ok: false, reason: 'CORRUPT_OTP' });
+  });
+
+  it('does not know a key that it does not have, or that is not active', async () => {
+    const unknown = { ok: false, reason: 'UNKNOWN_KEY' };
+    const yubikey = new SoftYubikey();
+    const otp = parseOtp(yubikey.press());
+    expect(await (await ksmWith(new SoftYubikey())).decrypt(otp)).toEqual(unknown);
+    const { publicId, aesKey, privateId } = yubikey;
+    expect(await (await ksmWith({ publicId, aesKey, privateId, active: false })).decrypt(otp)).toEqual(
+      unknown,
+    );
+  });
+
+  it('knows a key by its whole public ID, also by the empty one', async () => {
+    const [none, short] = [new SoftYubikey({ publicId: '' }), new SoftYubikey({ publicId: 'c' })];
+    const ksm = await ksmWith(none, short);
+    for (const yubikey of [none, short]) {
+      expect(await ksm.decrypt(parseOtp(yubikey.press()))).toMatchObject({ ok: true });
+    }
+    expect(await ksm.decrypt(parseOtp(`c${none.press()}`))).toEqual({ ok: false, reason: 'CORRUPT_OTP' });
+  });
+
+  it('finds an OTP corrupt that has the right AES key and another private ID', async () => {
+    const yubikey = new SoftYubikey({ privateId: '000000000001' });
+    const { publicId, aesKey } = yubikey;
+    for (const privateId of ['000000000000', '000000000101', '010000000001']) {
+      const ksm = await ksmWith({ publicId, aesKey, privateId: hex(privateId) });
+      expect(await ksm.decrypt(parseOtp(yubikey.press()))).toEqual({ ok: false, reason: 'CORRUPT_OTP' });
+    }
+  });
+
+  it('says so where there is no private ID to check', async () => {
+    const yubikey = new SoftYubikey();
+    const ksm = await ksmWith({ publicId: yubikey.publicId, aesKey: yubikey.aesKey });
+    expect(await ksm.decrypt(parseOtp(yubikey.press()))).toMatchObject({ ok: true, privateIdChecked: false });
+  });
+
+  it('does not decide whether an OTP is fresh', async () => {
+    const yubikey = new SoftYubikey();
+    const ksm = await ksmWith(yubikey);
+    const otp = parseOtp(yubikey.press());
+    expect(await ksm.decrypt(otp)).toEqual(await ksm.decrypt(otp));
+  });
+
+  it.each([
+    ['an AES key of 24 bytes', { aesKey: Buffer.alloc(24, 0xab) }],
+    ['an AES key of 0 bytes', { aesKey: Buffer.alloc(0) }],
+    ['a private ID of 5 bytes', { privateId: Buffer.alloc(5, 0xab) }],
+    ['a private ID of 0 bytes', { privateId: Buffer.alloc(0) }],
+  ])('%s is a fault of the set-up, not of the OTP', async (_, wrong) => {
+    const yubikey = new SoftYubikey();
+    const { publicId, aesKey, privateId } = yubikey;
+    const ksm = await ksmWith({ publicId, aesKey, privateId, ...wrong });
+    const error = await ksm.decrypt(parseOtp(yubikey.press())).catch((error) => error);
+    expect(error).toBeInstanceOf(YubikeyError);
+    expect(error).toMatchObject({ code: 'KEY_UNUSABLE', status: 500 });
+    expect(error.message).toContain(publicId);
+    expect(error.message).not.toMatch(/abab|171/);
+  });
+
+  it('a store that fails is a fault with its error as the cause, and no secret in the message', async () => {
+    const cause = new Error('connect ECONNREFUSED password=hunter2');
+    const otp = parseOtp(new SoftYubikey().press());
+    const error = await new LocalKsm(failing(cause)).decrypt(otp).catch((error) => error);
+    expect(error).toBeInstanceOf(YubikeyError);
+    expect(error).toMatchObject({ code: 'STORE_FAILED', status: 503, cause });
+    expect(error.message).not.toContain('hunter2');
+    expect(error.message).not.toContain(otp.token);
+  });
+
+  it('a YubikeyError of the store passes as it is', async () => {
+    const cause = new YubikeyError('STORE_NOT_MIGRATED', 'Call migrate()');
+    await expect(new LocalKsm(failing(cause)).decrypt(parseOtp(new SoftYubikey().press()))).rejects.toBe(
+      cause,
+    );
+  });
+
+  it.each([
+    ['a string', new SoftYubikey().press()],
+    ['undefined', undefined],
+    ['a hand-made object', { value: 'c' }],
+  ])('refuses %s for an OTP, before the store is asked', async (_, otp) => {
+    const ksm = new LocalKsm(failing(new Error('was asked')));
+    await expect(ksm.decrypt(otp as Otp)).rejects.toThrow(TypeError);
+  });
+
+  it('requires a key store', () => {
+    for (const keys of [undefined, null, {}, new MemoryStore()]) {
+      expect(() => new LocalKsm(keys as unknown as KeyStore)).toThrow(/^LocalKsm requires/);
+    }
+  });
+});

@@ -1,0 +1,63 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { decodeModhex, encodeModhex, isModhex } from '../../src/otp/modhex.js';
+import { anyText, modhex } from '../arbitraries.js';
+
+describe('modhex', () => {
+  it('stands for hexadecimal, letter by letter', () => {
+    expect(encodeModhex(Buffer.from('0123456789abcdef', 'hex'))).toBe('cbdefghijklnrtuv');
+    expect(decodeModhex('cbdefghijklnrtuv').toString('hex')).toBe('0123456789abcdef');
+    expect(encodeModhex(new Uint8Array())).toBe('');
+    expect(decodeModhex('')).toHaveLength(0);
+  });
+
+  it('brings any bytes back', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
+        expect(decodeModhex(encodeModhex(bytes))).toEqual(Buffer.from(bytes));
+      }),
+    );
+  });
+
+  it('brings any text of whole bytes back', () => {
+    fc.assert(
+      fc.property(modhex(0, 30), modhex(0, 30), (one, other) => {
+        const text = (one + other).slice(0, 2 * Math.floor((one + other).length / 2));
+        expect(encodeModhex(decodeModhex(text))).toBe(text);
+      }),
+    );
+  });
+
+  it('has one spelling: whatever text is decoded is what would be encoded, all else is a TypeError', () => {
+    fc.assert(
+      fc.property(anyText, (text) => {
+        const isRefused = !isModhex(text) || text.length % 2 === 1;
+        if (isRefused) expect(() => decodeModhex(text)).toThrow(TypeError);
+        else expect(encodeModhex(decodeModhex(text))).toBe(text);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it.each([
+    ['an odd length', 'ccc'],
+    ['capitals', 'CC'],
+    ['hexadecimal', '0a'],
+    ['a letter outside the alphabet', 'ca'],
+    ['white space around', 'cc '],
+    ['a line break', 'cc\n'],
+    ['a letter that only looks like c', 'сс'],
+    ['a character outside the basic plane', '𝒸'],
+  ])('refuses %s', (_, text) => {
+    expect(() => decodeModhex(text)).toThrow(TypeError);
+  });
+
+  it('does not repeat in its message what may be half an OTP', () => {
+    expect(() => decodeModhex('vvvvvvvvcccccccx')).not.toThrow('vvvvvvvv');
+  });
+
+  it('isModhex takes the alphabet in lower case, of any length, and nothing else', () => {
+    expect(['', 'c', 'cbdefghijklnrtuv'].every(isModhex)).toBe(true);
+    expect(['C', 'a', 'cc\n', '\ncc', ' ', 'cс'].some(isModhex)).toBe(false);
+  });
+});

@@ -1,0 +1,65 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { decryptToken, encryptToken, type Token } from '../../src/otp/token.js';
+import { bytes, counters } from '../arbitraries.js';
+import { corruptOtps, genuineOtps, type OtpVector } from '../vectors.js';
+
+function tokenOf(vector: OtpVector): Token {
+  return {
+    privateId: Buffer.from(vector.privateId, 'hex'),
+    counters: {
+      usageCounter: vector.usageCounter & 0x7fff,
+      timestamp: vector.timestampHigh * 0x1_0000 + vector.timestampLow,
+      sessionUse: vector.sessionUse,
+    },
+    capsLock: vector.capsLock,
+    random: vector.random,
+  };
+}
+
+const aesKeyOf = ({ aesKey }: { aesKey: string }) => Buffer.from(aesKey, 'hex');
+
+describe('a token', () => {
+  it.each(genuineOtps)('$otp decrypts to what libyubikey reads', (vector) => {
+    expect(decryptToken(vector.otp.slice(-32), aesKeyOf(vector))).toEqual(tokenOf(vector));
+  });
+
+  it.each(genuineOtps)('$otp is what its fields encrypt to', (vector) => {
+    expect(vector.publicId + encryptToken(tokenOf(vector), aesKeyOf(vector))).toBe(vector.otp);
+  });
+
+  it.each(corruptOtps)('$otp is refused: one character of it was changed', (vector) => {
+    expect(decryptToken(vector.otp.slice(-32), aesKeyOf(vector))).toBeUndefined();
+  });
+
+  it('brings any fields back under its own key', () => {
+    const token = fc.record({
+      privateId: bytes(6).map((privateId) => Buffer.from(privateId)),
+      counters,
+      capsLock: fc.boolean(),
+      random: fc.integer({ min: 0, max: 0xffff }),
+    });
+    fc.assert(
+      fc.property(token, bytes(16), (fields, aesKey) => {
+        expect(decryptToken(encryptToken(fields, aesKey), aesKey)).toEqual(fields);
+      }),
+    );
+  });
+
+  it('keeps the caps-lock bit out of the usage counter', () => {
+    const marked = genuineOtps.filter(({ usageCounter }) => usageCounter > 0x7fff);
+    expect(marked.length).toBeGreaterThan(0);
+    for (const vector of marked) {
+      const token = decryptToken(vector.otp.slice(-32), aesKeyOf(vector));
+      expect(token?.capsLock).toBe(true);
+      expect(token?.counters.usageCounter).toBe(vector.usageCounter - 0x8000);
+    }
+  });
+
+  it('is refused under another key', () => {
+    const refused = genuineOtps.filter(
+      ({ otp }) => decryptToken(otp.slice(-32), Buffer.alloc(16, 7)) === undefined,
+    );
+    expect(refused).toHaveLength(genuineOtps.length);
+  });
+});

@@ -1,0 +1,152 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { isSigned, isSignedWith, parseApiKey, signatureOf } from '../../src/protocol/signature.js';
+import { anyText, bytes, NOT_STRINGS } from '../arbitraries.js';
+import { signatures, signatureVector } from '../vectors.js';
+
+const vector = signatureVector('request');
+const apiKey = parseApiKey(vector.secret);
+const parameters = (changes: Record<string, string> = {}) =>
+  new Map(Object.entries({ ...vector.params, ...changes }));
+const signed = (changes: Record<string, string> = {}) => parameters({ h: vector.h, ...changes });
+
+describe('signatureOf', () => {
+  it.each(signatures)('gives the published signature of the $what', ({ secret, params, h }) => {
+    expect(signatureOf(new Map(Object.entries(params)), parseApiKey(secret))).toBe(h);
+  });
+
+  it('does not depend on the order of the parameters', () => {
+    const entries = Object.entries(vector.params);
+    fc.assert(
+      fc.property(fc.shuffledSubarray(entries, { minLength: entries.length }), (shuffled) => {
+        expect(signatureOf(new Map(shuffled), apiKey)).toBe(vector.h);
+      }),
+    );
+  });
+
+  it('leaves h out, whatever it is', () => {
+    expect(signatureOf(parameters({ h: 'anything' }), apiKey)).toBe(vector.h);
+  });
+
+  it('covers parameters it does not know, empty ones, and those in capitals', () => {
+    for (const change of [{ _method: 'GET' }, { extra: '' }, { H: vector.h }, { Status: 'OK' }]) {
+      expect(signatureOf(parameters(change), apiKey)).not.toBe(vector.h);
+    }
+  });
+
+  it('signs under the empty key, as the reference does for clients it does not know', () => {
+    expect(signatureOf(parameters(), new Uint8Array())).toMatch(/^[A-Za-z0-9+/]{27}=$/);
+    expect(signatureOf(parameters(), new Uint8Array())).not.toBe(vector.h);
+  });
+});
+
+describe('isSignedWith', () => {
+  it('takes the signature of the key', () => {
+    expect(isSignedWith(signed(), apiKey)).toBe(true);
+  });
+
+  it.each(Object.keys(vector.params))('refuses another %s', (key) => {
+    expect(isSignedWith(signed({ [key]: `${vector.params[key]}0` }), apiKey)).toBe(false);
+    const without = signed();
+    without.delete(key);
+    expect(isSignedWith(without, apiKey)).toBe(false);
+  });
+
+  it('refuses a parameter that was added', () => {
+    expect(isSignedWith(signed({ info: '' }), apiKey)).toBe(false);
+  });
+
+  it('refuses any other key', () => {
+    fc.assert(
+      fc.property(bytes(20), (other) => {
+        fc.pre(!apiKey.equals(other));
+        expect(isSignedWith(signed(), other)).toBe(false);
+      }),
+    );
+    expect(isSignedWith(signed(), new Uint8Array())).toBe(false);
+  });
+
+  it.each([
+    ['missing', undefined],
+    ['empty', ''],
+    ['a blank', ' '],
+    ['without its padding', vector.h.slice(0, -1)],
+    ['with too much padding', `${vector.h}=`],
+    ['with a blank', `${vector.h} `],
+    ['with a blank where + was sent', vector.h.replace(/[+/]/, ' ')],
+    ['in base64url', vector.h.replaceAll('+', '-').replaceAll('/', '_')],
+    ['in another spelling of the same bytes', vector.h.replace('4=', '5=')],
+    ['in lower case', vector.h.toLowerCase()],
+    ['of the same length', vector.h.replace(/^./, 'A')],
+    ['of many bytes', 'é'.repeat(10_000)],
+  ])('refuses, without throwing, a signature that is %s', (_, h) => {
+    expect(isSignedWith(h === undefined ? parameters() : parameters({ h }), apiKey)).toBe(false);
+  });
+
+  it('refuses any other text', () => {
+    fc.assert(
+      fc.property(anyText, (h) => {
+        expect(isSignedWith(parameters({ h }), apiKey)).toBe(h === vector.h);
+      }),
+    );
+  });
+});
+
+describe('isSigned', () => {
+  it('takes a missing, empty or blank h for none', () => {
+    for (const none of [
+      parameters(),
+      parameters({ h: '' }),
+      parameters({ h: ' ' }),
+      parameters({ h: '\t' }),
+    ]) {
+      expect(isSigned(none)).toBe(false);
+    }
+    expect(isSigned(signed())).toBe(true);
+    expect(isSigned(parameters({ h: 'forged' }))).toBe(true);
+  });
+});
+
+describe('parseApiKey', () => {
+  it('reads base64 with its padding, of any length', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 1, maxLength: 64 }), (key) => {
+        expect(parseApiKey(Buffer.from(key).toString('base64'))).toEqual(Buffer.from(key));
+      }),
+    );
+  });
+
+  it.each([
+    ['nothing', ''],
+    ['padding alone', '===='],
+    ['no padding', 'mG5be6ZJU1qBGz24yPh/ESM3UdU'],
+    ['blanks around', ' mG5be6ZJU1qBGz24yPh/ESM3UdU='],
+    ['a line break', 'mG5be6ZJU1qBGz24yPh/ESM3UdU=\n'],
+    ['base64url', 'mG5be6ZJU1qBGz24yPh_ESM3UdU='],
+    ['stray bits after the last byte', 'mG5be6ZJU1qBGz24yPh/ESM3UdV='],
+    ['other characters', 'mG5be6ZJU1qBGz24yPh*ESM3UdU='],
+    ['a URL-encoded key', 'mG5be6ZJU1qBGz24yPh%2FESM3UdU%3D'],
+  ])('refuses %s', (_, text) => {
+    expect(() => parseApiKey(text)).toThrow(TypeError);
+  });
+
+  it.each(NOT_STRINGS)('refuses %s', (_, value) => {
+    expect(() => parseApiKey(value as string)).toThrow(/^apiKey must be/);
+  });
+
+  it('has one spelling, and does not repeat in its message what it refuses', () => {
+    fc.assert(
+      fc.property(anyText, (text) => {
+        let key: Buffer;
+        try {
+          key = parseApiKey(text);
+        } catch (error) {
+          expect(error).toBeInstanceOf(TypeError);
+          if (text.length > 7) expect((error as Error).message).not.toContain(text);
+          return;
+        }
+        expect(key.toString('base64')).toBe(text);
+      }),
+    );
+  });
+});

@@ -1,0 +1,232 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { isSignedWith, parseApiKey } from '../../src/protocol/signature.js';
+import {
+  formatValidationRequest,
+  isClientId,
+  isNonce,
+  isSyncLevel,
+  type ProtocolVersion,
+  parseParameters,
+  RequestFault,
+  readValidationRequest,
+  type ValidationRequest,
+} from '../../src/protocol/validation-request.js';
+import { anyText, bytes, NOT_STRINGS, otpText } from '../arbitraries.js';
+import { signatureVector } from '../vectors.js';
+
+const OTP = 'vvcccccccccccbdefghijklnrtuvvutrnlkjihgfedbc';
+const NONCE = 'jrFwbaYFhn0HoxZIsd9LQ6w2ceU';
+const letterOrDigit = fc.constantFrom(...'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789');
+const digits = (maxLength: number) =>
+  fc.string({ unit: fc.constantFrom(...'0123456789'), minLength: 1, maxLength });
+
+const parts = {
+  id: digits(20),
+  otp: otpText,
+  nonce: fc.string({ unit: letterOrDigit, minLength: 16, maxLength: 40 }),
+  timestamp: fc.constantFrom(true as const, undefined),
+  sl: fc.option(fc.oneof(fc.integer({ min: 0, max: 100 }), fc.constantFrom('fast' as const, 'secure')), {
+    nil: undefined,
+  }),
+  timeout: fc.option(fc.integer({ min: 0, max: 9999 }), { nil: undefined }),
+};
+const REQUESTS: Record<ProtocolVersion, fc.Arbitrary<ValidationRequest>> = {
+  '1.0': fc.record({ id: parts.id, otp: parts.otp }),
+  '1.1': fc.record({ id: parts.id, otp: parts.otp, timestamp: parts.timestamp }),
+  '2.0': fc.record(parts) as fc.Arbitrary<ValidationRequest>,
+};
+
+function faultOf(query: string, version: ProtocolVersion = '2.0'): RequestFault {
+  try {
+    readValidationRequest(parseParameters(query), version);
+  } catch (error) {
+    expect(error).toBeInstanceOf(RequestFault);
+    return error as RequestFault;
+  }
+  throw new Error('was not refused');
+}
+
+const query = (changes: Record<string, string> = {}) =>
+  new URLSearchParams({ id: '1', otp: OTP, nonce: NONCE, ...changes }).toString();
+
+describe('a validation request', () => {
+  it.each(Object.keys(REQUESTS) as ProtocolVersion[])(
+    'of protocol %s comes back as it was written',
+    (version) => {
+      fc.assert(
+        fc.property(REQUESTS[version], bytes(20), (request, apiKey) => {
+          const parameters = parseParameters(formatValidationRequest(request, apiKey));
+          expect(isSignedWith(parameters, apiKey)).toBe(true);
+          expect(readValidationRequest(parameters, version)).toEqual(request);
+        }),
+      );
+    },
+  );
+
+  it('carries the published signature, its +, / and = percent-encoded', () => {
+    const { params, secret, h } = signatureVector('request');
+    const text = formatValidationRequest(params as unknown as ValidationRequest, parseApiKey(secret));
+    expect(text).toBe(`id=1&otp=${params.otp}&nonce=${params.nonce}&h=${encodeURIComponent(h)}`);
+    expect(text).toMatch(/h=%2B[^&+]+%3D$/);
+  });
+
+  it('has no h without an API key', () => {
+    const request = { id: '1', otp: OTP, nonce: NONCE, timestamp: true, sl: 'secure', timeout: 8 } as const;
+    expect(formatValidationRequest(request)).toBe(
+      `id=1&otp=${OTP}&nonce=${NONCE}&timestamp=1&sl=secure&timeout=8`,
+    );
+  });
+
+  it('is no longer signed where the + of the signature was sent raw', () => {
+    const { params, secret, h } = signatureVector('request');
+    const signed = new URLSearchParams(params);
+    const received = parseParameters(`${signed}&h=${h}`);
+    expect(h).toContain('+');
+    expect(isSignedWith(received, parseApiKey(secret))).toBe(false);
+  });
+
+  it('is signed over parameters that nobody knows, as they were received', () => {
+    const { params, secret, h } = signatureVector('request');
+    const received = parseParameters(`${new URLSearchParams({ ...params, h })}&_=123`);
+    expect(isSignedWith(received, parseApiKey(secret))).toBe(false);
+    expect(readValidationRequest(received, '2.0').otp).toBe(params.otp);
+  });
+
+  it('has its OTP normalised: capitals, white space, US Dvorak', () => {
+    const onDvorak = 'kkjjjjjjjjjjjxe.uidchtnbpygkkgypbnthcdiu.exj';
+    for (const otp of [OTP.toUpperCase(), `  ${OTP} `, onDvorak]) {
+      expect(readValidationRequest(parseParameters(query({ otp })), '2.0').otp).toBe(OTP);
+    }
+  });
+});
+
+describe('parseParameters', () => {
+  it.each([
+    ['a parameter that comes twice', `${query()}&otp=${OTP}`, 'otp'],
+    ['an unknown parameter that comes twice', `${query()}&x=1&x=1`, 'x'],
+    ['h that comes twice', `h=a&${query()}&h=b`, 'h'],
+    ['a line break', `${query()}&x=a%0d%0astatus=OK`, 'x'],
+    ['a line break in the OTP', query({ otp: `${OTP}\nstatus=OK` }), 'otp'],
+    ['a line break in the nonce', query({ nonce: `${NONCE}\r\nstatus=OK` }), 'nonce'],
+    ['NUL', query({ id: '1\0' }), 'id'],
+    ['a line separator', query({ x: '\u2028' }), 'x'],
+    ['DEL', query({ x: '\u007f' }), 'x'],
+  ])('refuses %s', (_, text, parameter) => {
+    expect(() => parseParameters(text)).toThrow(RequestFault);
+    expect(faultOf(text)).toMatchObject({ parameter, status: 'MISSING_PARAMETER' });
+  });
+
+  it('names no parameter whose name could not stand in an answer or a log', () => {
+    for (const name of ['a\nstatus=OK', 'a&b', 'a\u2028', '<script>', 'x'.repeat(65)]) {
+      const twice = `${encodeURIComponent(name)}=1&${encodeURIComponent(name)}=1`;
+      const fault = faultOf(twice);
+      expect(fault.parameter).toMatch(/^[\w.-]{1,64}$/);
+      expect(fault.message).not.toContain(name);
+    }
+  });
+
+  it('keeps any other text as it was sent', () => {
+    fc.assert(
+      fc.property(anyText, (text) => {
+        const wellFormed = Buffer.from(text).toString();
+        fc.pre(!/[\p{Cc}\u2028\u2029]/u.test(wellFormed));
+        expect(parseParameters(`v=${encodeURIComponent(wellFormed)}`).get('v')).toBe(wellFormed);
+      }),
+    );
+  });
+
+  it('takes or refuses whatever query there is, and never fails otherwise', () => {
+    fc.assert(
+      fc.property(anyText, (text) => {
+        for (const query of [text, `id=1&otp=${OTP}&nonce=${NONCE}&${text}`]) {
+          try {
+            readValidationRequest(parseParameters(query), '2.0');
+          } catch (error) {
+            expect(error).toBeInstanceOf(RequestFault);
+          }
+        }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+});
+
+describe('readValidationRequest', () => {
+  it.each(['id', 'otp', 'nonce'])('names %s where it is missing, empty or blank', (parameter) => {
+    const missing = new URLSearchParams(query());
+    missing.delete(parameter);
+    for (const text of [`${missing}`, query({ [parameter]: '' }), query({ [parameter]: ' ' })]) {
+      expect(faultOf(text).parameter).toBe(parameter);
+    }
+  });
+
+  it.each([
+    ['id', 'not a number', 'one'],
+    ['id', 'negative', '-1'],
+    ['id', 'hexadecimal', '0x1'],
+    ['id', 'with a line break, blank or quote', "1'"],
+    ['id', 'too long', '1'.repeat(21)],
+    ['nonce', 'too short', 'a'.repeat(15)],
+    ['nonce', 'too long', 'a'.repeat(41)],
+    ['nonce', 'very long', 'a'.repeat(100_000)],
+    ['nonce', 'not letters and digits', `${'a'.repeat(16)}-`],
+    ['nonce', 'not ASCII', 'é'.repeat(16)],
+    ['sl', 'over 100', '101'],
+    ['sl', 'negative', '-1'],
+    ['sl', 'a fraction', '0.5'],
+    ['sl', 'an unknown word', 'slow'],
+    ['timeout', 'not a number', 'never'],
+    ['timeout', 'negative', '-1'],
+    ['timeout', 'far too long', '99999'],
+  ])('names %s where it is %s', (parameter, _, value) => {
+    expect(faultOf(query({ [parameter]: value }))).toMatchObject({ parameter, status: 'MISSING_PARAMETER' });
+  });
+
+  it.each([
+    ['too short', 'c'.repeat(31)],
+    ['too long', 'c'.repeat(49)],
+    ['very long', 'c'.repeat(100_000)],
+    ['no OTP', 'hunter2'],
+  ])('says BAD_OTP where the OTP is %s, and does not repeat it', (_, otp) => {
+    const fault = faultOf(query({ otp }));
+    expect(fault).toMatchObject({ parameter: 'otp', status: 'BAD_OTP' });
+    expect(fault.message).not.toContain(otp);
+  });
+
+  it('checks in the order of the reference server', () => {
+    const all = { nonce: '-', sl: '-', timeout: '-', otp: '-', id: '-' };
+    expect(faultOf('').parameter).toBe('nonce');
+    expect(faultOf(query(all)).parameter).toBe('sl');
+    expect(faultOf(query({ ...all, sl: '' })).parameter).toBe('timeout');
+    expect(faultOf(query({ ...all, sl: '', timeout: '' })).parameter).toBe('otp');
+    expect(faultOf(query({ nonce: '-', id: '-' })).parameter).toBe('id');
+    expect(faultOf(query({ nonce: '-' })).parameter).toBe('nonce');
+  });
+
+  it('does not know in 1.x what only 2.0 has', () => {
+    const parameters = parseParameters(query({ nonce: '-', sl: '-', timeout: '-', timestamp: '1' }));
+    expect(readValidationRequest(parameters, '1.0')).toEqual({ id: '1', otp: OTP });
+    expect(readValidationRequest(parameters, '1.1')).toEqual({ id: '1', otp: OTP, timestamp: true });
+  });
+
+  it('gives counters for timestamp=1 and for nothing else', () => {
+    for (const timestamp of ['0', '', 'true', '11']) {
+      expect(readValidationRequest(parseParameters(query({ timestamp })), '2.0').timestamp).toBeUndefined();
+    }
+  });
+});
+
+describe('isNonce, isClientId, isSyncLevel', () => {
+  it.each(NOT_STRINGS)('refuse %s', (_, value) => {
+    expect(isNonce(value)).toBe(false);
+    expect(isNonce([NONCE])).toBe(false);
+    expect(isClientId(value)).toBe(false);
+    expect(isClientId(['1'])).toBe(false);
+  });
+
+  it('take a sync level as the number, not as its text', () => {
+    expect([0, 100, 'fast', 'secure'].every(isSyncLevel)).toBe(true);
+    expect([-1, 101, 0.5, Number.NaN, '50', 'slow', null, undefined].some(isSyncLevel)).toBe(false);
+  });
+});

@@ -1,0 +1,109 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { LocalKsm } from '../../src/ksm/local-ksm.js';
+import { parseOtp } from '../../src/otp/otp.js';
+import { SqliteStore } from '../../src/stores/index.js';
+import { SoftYubikey } from '../../src/testing/index.js';
+import { KsmVerifier } from '../../src/verifiers/ksm-verifier.js';
+import { drivers, type OpenDatabase, openFor, type SqliteDriver, temporaryFile } from './sqlite-drivers.js';
+
+const COUNTERS = { usageCounter: 1, sessionUse: 0, timestamp: 0 };
+
+async function storeWithRival(driver: SqliteDriver): Promise<{ store: SqliteStore; rival: OpenDatabase }> {
+  const path = temporaryFile();
+  const store = new SqliteStore({ database: openFor(driver, path) });
+  await store.migrate();
+  return { store, rival: openFor(driver, path) };
+}
+
+/** The longest time for which a timer could not run. */
+function watchEventLoop(): () => number {
+  let worst = 0;
+  let last = performance.now();
+  const timer = setInterval(() => {
+    const now = performance.now();
+    worst = Math.max(worst, now - last);
+    last = now;
+  }, 5);
+  return () => {
+    clearInterval(timer);
+    return Math.max(worst, performance.now() - last);
+  };
+}
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+describe.each(drivers)('a lock that another handle holds, with $name', (driver) => {
+  it('is waited for, and then the write succeeds', async () => {
+    const { store, rival } = await storeWithRival(driver);
+    rival.exec('BEGIN IMMEDIATE');
+    let isDone = false;
+    const advance = store.counters.advance('c', COUNTERS).finally(() => {
+      isDone = true;
+    });
+    await sleep(150);
+    expect(isDone).toBe(false);
+    rival.exec('COMMIT');
+    expect(await advance).toMatchObject({ advanced: true });
+    expect(await store.counters.advance('c', COUNTERS)).toMatchObject({ advanced: false });
+  });
+
+  it('does not stop the event loop, however many verifications wait for it', async () => {
+    const { store, rival } = await storeWithRival(driver);
+    rival.exec('BEGIN IMMEDIATE');
+    const worstGap = watchEventLoop();
+    const waiting = [...'cbdefghijklnrtuv'].flatMap((id) => [
+      store.counters.advance(id, COUNTERS),
+      store.counters.advance(id, COUNTERS),
+    ]);
+    await sleep(300);
+    const gap = worstGap();
+    rival.exec('COMMIT');
+    const results = await Promise.all(waiting);
+    expect(results.filter(({ advanced }) => advanced)).toHaveLength(16);
+    expect(gap).toBeLessThan(400);
+  });
+
+  it('does not stop what only reads', async () => {
+    const { store, rival } = await storeWithRival(driver);
+    await store.counters.advance('c', COUNTERS);
+    rival.exec('BEGIN IMMEDIATE');
+    expect(await store.counters.get('c')).toMatchObject(COUNTERS);
+    rival.exec('COMMIT');
+  });
+
+  it('is waited for by migrate()', async () => {
+    const path = temporaryFile();
+    const rival = openFor(driver, path);
+    await new SqliteStore({ database: rival }).migrate();
+    rival.exec('BEGIN IMMEDIATE');
+    const migration = new SqliteStore({ database: openFor(driver, path) }).migrate();
+    await sleep(50);
+    rival.exec('COMMIT');
+    await migration;
+  });
+
+  it('is given up after five seconds as a fault, and nothing is used up', async () => {
+    const { store, rival } = await storeWithRival(driver);
+    const yubikey = new SoftYubikey();
+    await store.keys.add(yubikey);
+    const verifier = new KsmVerifier({ ksm: new LocalKsm(store.keys), counters: store.counters });
+    const otp = parseOtp(yubikey.press());
+    rival.exec('BEGIN IMMEDIATE');
+    vi.useFakeTimers({ toFake: ['Date'] });
+
+    const verification = verifier.verify(otp).catch((error) => error);
+    await sleep(50);
+    vi.setSystemTime(Date.now() + 4900);
+    expect(await Promise.race([verification, sleep(50, 'still waits')])).toBe('still waits');
+    vi.setSystemTime(Date.now() + 200);
+    const error = await verification;
+
+    expect(error).toMatchObject({ name: 'YubikeyError', code: 'STORE_FAILED', status: 503 });
+    expect(String(error.cause)).toMatch(/locked/);
+    rival.exec('ROLLBACK');
+    expect(await verifier.verify(otp)).toMatchObject({ ok: true });
+  });
+});
