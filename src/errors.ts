@@ -40,6 +40,12 @@ export type YubikeyErrorCode =
   | 'STORE_FAILED'
   /** A store was opened without `migrate()`, or its schema is newer than this code. */
   | 'STORE_NOT_MIGRATED'
+  /** A database would forget accepted OTPs in a crash, and `allowReplayAfterCrash` is not set. */
+  | 'STORE_NOT_DURABLE'
+  /** A secret is sealed with a master key that is not in the keyring. */
+  | 'MASTER_KEY_UNKNOWN'
+  /** A sealed secret does not open: edited, moved from another row, or sealed with another key. */
+  | 'SEAL_BROKEN'
   /** A stored key cannot be used, such as an AES key that is not 16 bytes long. */
   | 'KEY_UNUSABLE'
   /** The private ID of the OTP was not checked, since the key was added without one. */
@@ -83,6 +89,9 @@ const HTTP_STATUS: Partial<Record<YubikeyErrorCode, number>> = {
   OPERATION_NOT_ALLOWED: 500,
   MISSING_PARAMETER: 500,
   STORE_NOT_MIGRATED: 500,
+  STORE_NOT_DURABLE: 500,
+  MASTER_KEY_UNKNOWN: 500,
+  SEAL_BROKEN: 500,
   KEY_UNUSABLE: 500,
   PRIVATE_ID_UNCHECKED: 500,
   COUNTERS_MISSING: 500,

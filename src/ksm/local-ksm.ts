@@ -10,9 +10,12 @@ const PRIVATE_ID_LENGTH = 6;
 
 /** Decrypts OTPs in this process, with the AES keys of a key store. Keys that are not active are unknown. */
 export class LocalKsm implements Ksm {
+  readonly #keys: Pick<KeyStore, 'get'>;
+
   /** @throws TypeError without a key store. */
-  constructor(private readonly keys: KeyStore) {
+  constructor(keys: Pick<KeyStore, 'get'>) {
     if (typeof keys?.get !== 'function') throw new TypeError('LocalKsm requires a key store');
+    this.#keys = keys;
   }
 
   /**
@@ -27,16 +30,17 @@ export class LocalKsm implements Ksm {
     assertUsable(key);
     const token = decryptToken(otp.token, key.aesKey);
     if (!token) return { ok: false, reason: 'CORRUPT_OTP' };
-    if (key.privateId && !timingSafeEqual(token.privateId, key.privateId)) {
+    const privateIdChecked = key.privateId instanceof Uint8Array;
+    if (privateIdChecked && !timingSafeEqual(token.privateId, key.privateId)) {
       return { ok: false, reason: 'CORRUPT_OTP' };
     }
     const { counters, capsLock } = token;
-    return { ok: true, counters, capsLock, privateIdChecked: key.privateId !== undefined };
+    return { ok: true, counters, capsLock, privateIdChecked };
   }
 
   private async keyOf(publicId: string): Promise<KeyRecord | undefined> {
     try {
-      return await this.keys.get(publicId);
+      return await this.#keys.get(publicId);
     } catch (cause) {
       if (cause instanceof YubikeyError) throw cause;
       throw new YubikeyError('STORE_FAILED', 'The key store failed', { cause });

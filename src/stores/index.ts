@@ -1,3 +1,28 @@
+export { Keyring, type KeyringOptions, newMasterKey, parseKeyring, type SealedKind } from './keyring.js';
 export { MemoryStore } from './memory.js';
+export {
+  type PostgresClient,
+  type PostgresPool,
+  PostgresStore,
+  type PostgresStoreOptions,
+} from './postgres.js';
+export { RedisStore, type RedisStoreOptions, type SendCommand } from './redis.js';
+export { type ResealProgress, SealedClientStore, SealedKeyStore } from './sealed.js';
 export { type SqliteDatabase, type SqliteStatement, SqliteStore, type SqliteStoreOptions } from './sqlite.js';
-export type { Advance, CounterRecord, CounterStore, KeyPage, KeyRecord, KeyStore, NewKey } from './store.js';
+export type {
+  Advance,
+  ClientRecord,
+  ClientStore,
+  CounterRecord,
+  CounterStore,
+  Durability,
+  KeyRecord,
+  KeyStore,
+  ListedCounters,
+  NewClient,
+  NewKey,
+  Page,
+  PageOptions,
+  RecordFields,
+  RecordStore,
+} from './store.js';

@@ -1,73 +1,67 @@
-import { randomUUID } from 'node:crypto';
 import { type Counters, isNewer, isSameTouch } from '../otp/counters.js';
-import { assertCounters, assertNewKey } from './assert.js';
-import type { Advance, CounterRecord, CounterStore, KeyPage, KeyRecord, KeyStore, NewKey } from './store.js';
+import { assertCounters } from './assert-counters.js';
+import { CLIENT, pageOf, Records, type Row, type RowTable, YUBIKEY } from './records.js';
+import type {
+  Advance,
+  ClientStore,
+  CounterRecord,
+  CounterStore,
+  KeyStore,
+  ListedCounters,
+  Page,
+  PageOptions,
+} from './store.js';
 
 /**
- * Keys and counters in this process's memory, for tests and trials. When the process ends, every OTP that it
- * accepted would be accepted again: keep real counters in a database.
+ * Keys, counters and clients in this process's memory, for tests and trials. When the process ends, every OTP
+ * that it accepted would be accepted again: keep real counters in a database.
  */
 export class MemoryStore {
-  readonly keys: KeyStore = new MemoryKeyStore();
+  readonly keys: KeyStore = new Records(YUBIKEY, new MemoryTable());
+  readonly clients: ClientStore = new Records(CLIENT, new MemoryTable());
   readonly counters: CounterStore = new MemoryCounterStore();
 }
 
-class MemoryKeyStore implements KeyStore {
-  private readonly records = new Map<string, KeyRecord>();
+class MemoryTable implements RowTable {
+  private readonly rows = new Map<string, Row>();
 
-  async get(publicId: string): Promise<KeyRecord | undefined> {
-    return this.records.get(publicId);
+  async get(id: string): Promise<Row | undefined> {
+    return this.rows.get(id);
   }
 
-  async add(key: NewKey): Promise<boolean> {
-    assertNewKey(key);
-    if (this.records.has(key.publicId)) return false;
-    this.records.set(key.publicId, {
-      publicId: key.publicId,
-      aesKey: Uint8Array.from(key.aesKey),
-      privateId: key.privateId && Uint8Array.from(key.privateId),
-      notes: key.notes ?? '',
-      active: key.active ?? true,
-      createdAt: new Date(),
-      revision: randomUUID(),
-    });
+  async add(row: Row): Promise<boolean> {
+    if (this.rows.has(row.id)) return false;
+    this.rows.set(row.id, row);
     return true;
   }
 
-  async replace(expected: KeyRecord, change: Partial<Omit<NewKey, 'publicId'>>): Promise<boolean> {
-    const current = this.records.get(expected.publicId);
-    const next = { ...expected, ...change };
-    assertNewKey(next);
-    if (current?.revision !== expected.revision) return false;
-    this.records.set(expected.publicId, {
-      ...next,
-      aesKey: Uint8Array.from(next.aesKey),
-      privateId: next.privateId && Uint8Array.from(next.privateId),
-      notes: next.notes ?? current.notes,
-      active: next.active ?? current.active,
-      createdAt: current.createdAt,
-      revision: randomUUID(),
-    });
+  async replace(row: Row, revision: string): Promise<boolean> {
+    const current = this.rows.get(row.id);
+    if (current?.revision !== revision) return false;
+    this.rows.set(row.id, { ...row, createdAt: current.createdAt });
     return true;
   }
 
-  async list({ after, limit = 100 }: { after?: string; limit?: number } = {}): Promise<KeyPage> {
-    const publicIds = [...this.records.keys()]
-      .filter((publicId) => after === undefined || publicId > after)
-      .sort();
-    const keys = publicIds.slice(0, limit).map((publicId) => this.records.get(publicId) as KeyRecord);
-    return { keys, next: publicIds.length > limit ? keys.at(-1)?.publicId : undefined };
+  async list(after: string | undefined, limit: number): Promise<Row[]> {
+    return inOrder(this.rows, after, limit);
   }
 
-  async delete(publicId: string): Promise<boolean> {
-    return this.records.delete(publicId);
+  async delete(id: string): Promise<boolean> {
+    return this.rows.delete(id);
   }
 }
 
-class MemoryCounterStore implements CounterStore {
-  private readonly rows = new Map<string, CounterRecord & { nonce: string | undefined }>();
+type CounterRow = ListedCounters & { id: string };
 
-  async advance(publicId: string, counters: Counters, nonce?: string): Promise<Advance> {
+class MemoryCounterStore implements CounterStore {
+  private readonly rows = new Map<string, CounterRow>();
+
+  async advance(
+    publicId: string,
+    counters: Counters,
+    nonce?: string,
+    acceptedAt = new Date(),
+  ): Promise<Advance> {
     assertCounters(counters);
     const last = this.rows.get(publicId);
     if (last && !isNewer(counters, last)) {
@@ -75,19 +69,32 @@ class MemoryCounterStore implements CounterStore {
       return { advanced: false, reason: sameRequest ? 'REPLAYED_REQUEST' : 'REPLAYED_OTP' };
     }
     const { usageCounter, sessionUse, timestamp } = counters;
-    const acceptedAt = new Date();
-    const acceptedCount = (last?.acceptedCount ?? 0) + 1;
-    const row = { usageCounter, sessionUse, timestamp, acceptedAt, acceptedCount, nonce };
-    this.rows.set(publicId, row);
-    return { advanced: true, current: withoutNonce(row), previous: last && withoutNonce(last) };
+    const current = {
+      usageCounter,
+      sessionUse,
+      timestamp,
+      acceptedAt,
+      acceptedCount: (last?.acceptedCount ?? 0) + 1,
+    };
+    this.rows.set(publicId, { id: publicId, publicId, nonce, ...current });
+    return { advanced: true, current, previous: last && counterRecordOf(last) };
   }
 
   async get(publicId: string): Promise<CounterRecord | undefined> {
     const row = this.rows.get(publicId);
-    return row && withoutNonce(row);
+    return row && counterRecordOf(row);
+  }
+
+  async list({ after, limit = 100 }: PageOptions = {}): Promise<Page<ListedCounters>> {
+    return pageOf(inOrder(this.rows, after, limit + 1), limit, ({ id: _, ...listed }) => listed);
   }
 }
 
-function withoutNonce({ nonce: _, ...record }: CounterRecord & { nonce: string | undefined }): CounterRecord {
-  return record;
+function counterRecordOf({ usageCounter, sessionUse, timestamp, acceptedAt, acceptedCount }: CounterRecord) {
+  return { usageCounter, sessionUse, timestamp, acceptedAt, acceptedCount };
+}
+
+function inOrder<Value>(rows: ReadonlyMap<string, Value>, after: string | undefined, limit: number): Value[] {
+  const ids = [...rows.keys()].filter((id) => after === undefined || id > after).sort();
+  return ids.slice(0, limit).map((id) => rows.get(id) as Value);
 }

@@ -1,7 +1,17 @@
-import { randomUUID } from 'node:crypto';
+import { YubikeyError } from '../errors.js';
 import { type Counters, isSameTouch } from '../otp/counters.js';
-import { assertCounters, assertNewKey } from './assert.js';
-import type { Advance, CounterRecord, CounterStore, KeyPage, KeyRecord, KeyStore, NewKey } from './store.js';
+import { assertCounters } from './assert-counters.js';
+import { CLIENT, pageOf, type RecordKind, Records, type Row, type RowTable, YUBIKEY } from './records.js';
+import type {
+  Advance,
+  ClientStore,
+  CounterRecord,
+  CounterStore,
+  KeyStore,
+  ListedCounters,
+  Page,
+  PageOptions,
+} from './store.js';
 
 export type SqlValue = string | number | null | Uint8Array;
 export type SqlRow = Record<string, unknown>;
@@ -9,14 +19,18 @@ export type SqlRow = Record<string, unknown>;
 /** Runs one statement, with `?` for its parameters, in a transaction of its own: durable once it resolves. */
 export type RunSql = (sql: string, parameters: readonly SqlValue[]) => Promise<SqlRow[]>;
 
+/** The table that holds the schema's version; the only one that is not made by {@link MIGRATIONS}. */
+export const SCHEMA_TABLE = 'CREATE TABLE IF NOT EXISTS yubikey_schema (version INTEGER NOT NULL)';
+export const SCHEMA_VERSION = 'SELECT max(version) AS version FROM yubikey_schema';
+
 /**
  * What each schema version adds. Types are PostgreSQL's, which SQLite takes as they are. Times are milliseconds
  * since 1970. A row of counters also keeps what it replaced, so that one statement can tell both.
  */
-export const MIGRATIONS: readonly (readonly string[])[] = [
+const MIGRATIONS: readonly (readonly string[])[] = [
   [
     `CREATE TABLE yubikey_keys (
-       public_id TEXT PRIMARY KEY,
+       id TEXT PRIMARY KEY,
        aes_key BYTEA NOT NULL,
        private_id BYTEA,
        notes TEXT NOT NULL,
@@ -24,8 +38,16 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
        created_at BIGINT NOT NULL,
        revision TEXT NOT NULL
      )`,
+    `CREATE TABLE yubikey_clients (
+       id TEXT PRIMARY KEY,
+       api_key BYTEA NOT NULL,
+       notes TEXT NOT NULL,
+       active INTEGER NOT NULL,
+       created_at BIGINT NOT NULL,
+       revision TEXT NOT NULL
+     )`,
     `CREATE TABLE yubikey_counters (
-       public_id TEXT PRIMARY KEY,
+       id TEXT PRIMARY KEY,
        usage_counter INTEGER NOT NULL,
        session_use INTEGER NOT NULL,
        clock INTEGER NOT NULL,
@@ -40,25 +62,106 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
   ],
 ];
 
-const KEY_COLUMNS = 'public_id, aes_key, private_id, notes, active, created_at, revision';
+/**
+ * The statements that bring a schema up to date, from the row that {@link SCHEMA_VERSION} gives.
+ *
+ * @throws YubikeyError `STORE_NOT_MIGRATED` for a schema that is newer than this code.
+ */
+export function migrationsFrom(row: SqlRow | undefined): readonly string[] {
+  const version = Number(row?.version ?? 0);
+  const known = MIGRATIONS.length;
+  if (version > known) {
+    const message = `The schema of this database has version ${version}, and this package knows versions to ${known}: update passport-yubikey-otp`;
+    throw new YubikeyError('STORE_NOT_MIGRATED', message);
+  }
+  if (version === known) return [];
+  return [...MIGRATIONS.slice(version).flat(), `INSERT INTO yubikey_schema (version) VALUES (${known})`];
+}
 
-const GET_KEY = `SELECT ${KEY_COLUMNS} FROM yubikey_keys WHERE public_id = ?`;
-const ADD_KEY = `INSERT INTO yubikey_keys (${KEY_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)
-  ON CONFLICT (public_id) DO NOTHING RETURNING public_id`;
-const REPLACE_KEY = `UPDATE yubikey_keys SET aes_key = ?, private_id = ?, notes = ?, active = ?, revision = ?
-  WHERE public_id = ? AND revision = ? RETURNING public_id`;
-const DELETE_KEY = 'DELETE FROM yubikey_keys WHERE public_id = ? RETURNING public_id';
-const FIRST_KEYS = `SELECT ${KEY_COLUMNS} FROM yubikey_keys ORDER BY public_id LIMIT ?`;
-const NEXT_KEYS = `SELECT ${KEY_COLUMNS} FROM yubikey_keys WHERE public_id > ? ORDER BY public_id LIMIT ?`;
+/** The three stores in any database that speaks the SQL of SQLite and PostgreSQL. */
+export function sqlStores(run: RunSql): { keys: KeyStore; clients: ClientStore; counters: CounterStore } {
+  return {
+    keys: new Records(YUBIKEY, new SqlTable('yubikey_keys', YUBIKEY, run)),
+    clients: new Records(CLIENT, new SqlTable('yubikey_clients', CLIENT, run)),
+    counters: new SqlCounterStore(run),
+  };
+}
 
-const COUNTER_COLUMNS = `public_id, usage_counter, session_use, clock, nonce, accepted_at, accepted_count,
+class SqlTable implements RowTable {
+  private readonly secretNames: readonly string[];
+  private readonly statements: Record<'get' | 'add' | 'replace' | 'delete' | 'first' | 'next', string>;
+
+  constructor(
+    table: string,
+    { secretNames }: Pick<RecordKind<unknown, unknown>, 'secretNames'>,
+    private readonly run: RunSql,
+  ) {
+    this.secretNames = secretNames;
+    const changing = [...secretNames, 'notes', 'active', 'revision'];
+    const columns = ['id', ...changing, 'created_at'];
+    const select = `SELECT ${columns.join(', ')} FROM ${table}`;
+    this.statements = {
+      get: `${select} WHERE id = ?`,
+      add: `INSERT INTO ${table} (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})
+        ON CONFLICT (id) DO NOTHING RETURNING id`,
+      replace: `UPDATE ${table} SET ${changing.map((column) => `${column} = ?`).join(', ')}
+        WHERE id = ? AND revision = ? RETURNING id`,
+      delete: `DELETE FROM ${table} WHERE id = ? RETURNING id`,
+      first: `${select} ORDER BY id LIMIT ?`,
+      next: `${select} WHERE id > ? ORDER BY id LIMIT ?`,
+    };
+  }
+
+  async get(id: string): Promise<Row | undefined> {
+    const [row] = await this.run(this.statements.get, [id]);
+    return row && this.rowOf(row);
+  }
+
+  async add(row: Row): Promise<boolean> {
+    const values = [row.id, ...this.changing(row), row.createdAt.getTime()];
+    return (await this.run(this.statements.add, values)).length === 1;
+  }
+
+  async replace(row: Row, revision: string): Promise<boolean> {
+    return (await this.run(this.statements.replace, [...this.changing(row), row.id, revision])).length === 1;
+  }
+
+  async list(after: string | undefined, limit: number): Promise<Row[]> {
+    const { first, next } = this.statements;
+    const rows = await (after === undefined ? this.run(first, [limit]) : this.run(next, [after, limit]));
+    return rows.map((row) => this.rowOf(row));
+  }
+
+  async delete(id: string): Promise<boolean> {
+    return (await this.run(this.statements.delete, [id])).length === 1;
+  }
+
+  private changing({ secrets, notes, active, revision }: Row): SqlValue[] {
+    return [...secrets.map((secret) => secret ?? null), notes, Number(active), revision];
+  }
+
+  private rowOf(row: SqlRow): Row {
+    return {
+      id: String(row.id),
+      secrets: this.secretNames.map((name) => (row[name] === null ? undefined : bytesOf(row[name]))),
+      notes: String(row.notes),
+      active: Number(row.active) === 1,
+      createdAt: new Date(Number(row.created_at)),
+      revision: String(row.revision),
+    };
+  }
+}
+
+const COUNTER_COLUMNS = `id, usage_counter, session_use, clock, nonce, accepted_at, accepted_count,
   previous_usage_counter, previous_session_use, previous_clock, previous_accepted_at`;
-
-const GET_COUNTERS = `SELECT ${COUNTER_COLUMNS} FROM yubikey_counters WHERE public_id = ?`;
+const SELECT_COUNTERS = `SELECT ${COUNTER_COLUMNS} FROM yubikey_counters`;
+const GET_COUNTERS = `${SELECT_COUNTERS} WHERE id = ?`;
+const FIRST_COUNTERS = `${SELECT_COUNTERS} ORDER BY id LIMIT ?`;
+const NEXT_COUNTERS = `${SELECT_COUNTERS} WHERE id > ? ORDER BY id LIMIT ?`;
 const ADVANCE = `INSERT INTO yubikey_counters AS last
-    (public_id, usage_counter, session_use, clock, nonce, accepted_at, accepted_count)
+    (id, usage_counter, session_use, clock, nonce, accepted_at, accepted_count)
   VALUES (?, ?, ?, ?, ?, ?, 1)
-  ON CONFLICT (public_id) DO UPDATE SET
+  ON CONFLICT (id) DO UPDATE SET
     previous_usage_counter = last.usage_counter,
     previous_session_use = last.session_use,
     previous_clock = last.clock,
@@ -72,73 +175,19 @@ const ADVANCE = `INSERT INTO yubikey_counters AS last
   WHERE (excluded.usage_counter, excluded.session_use) > (last.usage_counter, last.session_use)
   RETURNING ${COUNTER_COLUMNS}`;
 
-/** Keys in any database that speaks the SQL of SQLite and PostgreSQL. */
-export class SqlKeyStore implements KeyStore {
+class SqlCounterStore implements CounterStore {
   constructor(private readonly run: RunSql) {}
 
-  async get(publicId: string): Promise<KeyRecord | undefined> {
-    const [row] = await this.run(GET_KEY, [publicId]);
-    return row && keyRecord(row);
-  }
-
-  async add(key: NewKey): Promise<boolean> {
-    assertNewKey(key);
-    const rows = await this.run(ADD_KEY, [
-      key.publicId,
-      key.aesKey,
-      key.privateId ?? null,
-      key.notes ?? '',
-      Number(key.active ?? true),
-      Date.now(),
-      randomUUID(),
-    ]);
-    return rows.length === 1;
-  }
-
-  async replace(expected: KeyRecord, change: Partial<Omit<NewKey, 'publicId'>>): Promise<boolean> {
-    const next = { ...expected, ...change };
-    assertNewKey(next);
-    const rows = await this.run(REPLACE_KEY, [
-      next.aesKey,
-      next.privateId ?? null,
-      next.notes ?? expected.notes,
-      Number(next.active ?? expected.active),
-      randomUUID(),
-      expected.publicId,
-      expected.revision,
-    ]);
-    return rows.length === 1;
-  }
-
-  async list({ after, limit = 100 }: { after?: string; limit?: number } = {}): Promise<KeyPage> {
-    const rows =
-      after === undefined
-        ? await this.run(FIRST_KEYS, [limit + 1])
-        : await this.run(NEXT_KEYS, [after, limit + 1]);
-    const keys = rows.slice(0, limit).map(keyRecord);
-    return { keys, next: rows.length > limit ? keys.at(-1)?.publicId : undefined };
-  }
-
-  async delete(publicId: string): Promise<boolean> {
-    return (await this.run(DELETE_KEY, [publicId])).length === 1;
-  }
-}
-
-/** Counters in any database that speaks the SQL of SQLite and PostgreSQL. */
-export class SqlCounterStore implements CounterStore {
-  constructor(private readonly run: RunSql) {}
-
-  async advance(publicId: string, counters: Counters, nonce?: string): Promise<Advance> {
+  async advance(
+    publicId: string,
+    counters: Counters,
+    nonce?: string,
+    acceptedAt = new Date(),
+  ): Promise<Advance> {
     assertCounters(counters);
     const { usageCounter, sessionUse, timestamp } = counters;
-    const [row] = await this.run(ADVANCE, [
-      publicId,
-      usageCounter,
-      sessionUse,
-      timestamp,
-      nonce ?? null,
-      Date.now(),
-    ]);
+    const values = [publicId, usageCounter, sessionUse, timestamp, nonce ?? null, acceptedAt.getTime()];
+    const [row] = await this.run(ADVANCE, values);
     if (row) return { advanced: true, current: counterRecord(row), previous: previousCounterRecord(row) };
     return { advanced: false, reason: await this.replayOf(publicId, counters, nonce) };
   }
@@ -146,6 +195,13 @@ export class SqlCounterStore implements CounterStore {
   async get(publicId: string): Promise<CounterRecord | undefined> {
     const [row] = await this.run(GET_COUNTERS, [publicId]);
     return row && counterRecord(row);
+  }
+
+  async list({ after, limit = 100 }: PageOptions = {}): Promise<Page<ListedCounters>> {
+    const rows = await (after === undefined
+      ? this.run(FIRST_COUNTERS, [limit + 1])
+      : this.run(NEXT_COUNTERS, [after, limit + 1]));
+    return pageOf(rows as { id: string }[], limit, listedCounters);
   }
 
   /** The OTP is refused already; this only tells which refusal it is. */
@@ -158,18 +214,6 @@ export class SqlCounterStore implements CounterStore {
       isSameTouch(counters, counterRecord(last));
     return sameRequest ? 'REPLAYED_REQUEST' : 'REPLAYED_OTP';
   }
-}
-
-function keyRecord(row: SqlRow): KeyRecord {
-  return {
-    publicId: String(row.public_id),
-    aesKey: bytesOf(row.aes_key),
-    privateId: row.private_id === null ? undefined : bytesOf(row.private_id),
-    notes: String(row.notes),
-    active: Number(row.active) === 1,
-    createdAt: new Date(Number(row.created_at)),
-    revision: String(row.revision),
-  };
 }
 
 /** libsql answers an ArrayBuffer, the other drivers a view. */
@@ -196,4 +240,9 @@ function previousCounterRecord(row: SqlRow): CounterRecord | undefined {
     accepted_at: row.previous_accepted_at,
     accepted_count: Number(row.accepted_count) - 1,
   });
+}
+
+function listedCounters(row: SqlRow): ListedCounters {
+  const nonce = row.nonce === null ? undefined : String(row.nonce);
+  return { publicId: String(row.id), nonce, ...counterRecord(row) };
 }

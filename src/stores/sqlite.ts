@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { YubikeyError } from '../errors.js';
-import { MIGRATIONS, type RunSql, SqlCounterStore, SqlKeyStore, type SqlRow } from './sql.js';
-import type { CounterStore, KeyStore } from './store.js';
+import { migrationsFrom, type RunSql, SCHEMA_TABLE, SCHEMA_VERSION, type SqlRow, sqlStores } from './sql.js';
+import type { ClientStore, CounterStore, Durability, KeyStore } from './store.js';
 
 /** An open SQLite database: `DatabaseSync` of `node:sqlite`, or a `Database` of `libsql` or `better-sqlite3`. */
 export interface SqliteDatabase {
@@ -17,7 +17,7 @@ export interface SqliteStatement {
 export interface SqliteStoreOptions {
   /**
    * The open database. It stays yours: close it when you are done. `migrate()` sets its `journal_mode`,
-   * `synchronous` and `busy_timeout` (50 ms), also for statements of your own on the same handle.
+   * `synchronous` and `busy_timeout` (none), also for statements of your own on the same handle.
    */
   database: SqliteDatabase;
 }
@@ -29,13 +29,14 @@ const BUSY_GIVE_UP_MS = 5000;
 const BUSY_RETRY_MS = 10;
 
 /**
- * Keys and counters in a SQLite file, for applications on one machine; several processes may share the file.
+ * Keys, clients and counters in a SQLite file, for applications on one machine; several processes may share the file.
  *
  * Every write is durable before it resolves: the database is set to WAL with `synchronous=FULL`, and that is
  * read back. Call {@link migrate} once at every start.
  */
 export class SqliteStore {
   readonly keys: KeyStore;
+  readonly clients: ClientStore;
   readonly counters: CounterStore;
   private readonly database: SqliteDatabase;
   private readonly statements = new Map<string, SqliteStatement>();
@@ -52,25 +53,36 @@ export class SqliteStore {
     const run: RunSql = async (sql, parameters) => {
       if (!this.migrated)
         throw new YubikeyError('STORE_NOT_MIGRATED', 'Call migrate() before using SqliteStore');
-      refuseUnusableHandle(database);
-      return whenFree(() => this.statement(sql).all(...parameters) as SqlRow[]);
+      return whenFree(() => {
+        refuseUnusableHandle(database);
+        return this.statement(sql).all(...parameters) as SqlRow[];
+      });
     };
-    this.keys = new SqlKeyStore(run);
-    this.counters = new SqlCounterStore(run);
+    const { keys, clients, counters } = sqlStores(run);
+    this.keys = keys;
+    this.clients = clients;
+    this.counters = counters;
   }
 
   /**
    * Makes the database durable and brings its tables up to date; safe to call again, and from several
    * processes at once.
    *
-   * @throws YubikeyError `STORE_NOT_MIGRATED` when the file cannot be made durable, or when its schema is newer
-   * than this version of the package.
+   * @throws YubikeyError `STORE_NOT_DURABLE` when the file cannot be made durable, `STORE_NOT_MIGRATED` when its
+   * schema is newer than this version of the package.
    */
-  async migrate(): Promise<void> {
-    refuseUnusableHandle(this.database);
-    await whenFree(() => this.makeDurable());
-    await whenFree(() => this.bringUpToDate());
+  async migrate(): Promise<Durability> {
+    await whenFree(() => {
+      refuseUnusableHandle(this.database);
+      this.makeDurable();
+      this.bringUpToDate();
+    });
     this.migrated = true;
+    return {
+      durable: true,
+      statement:
+        'SQLite with journal_mode=wal and synchronous=full: an accepted OTP is on disk before it is answered',
+    };
   }
 
   private makeDurable(): void {
@@ -81,7 +93,7 @@ export class SqliteStore {
     const synchronous = this.pragma('synchronous');
     if (journal !== 'wal' || Number(synchronous) !== 2) {
       throw new YubikeyError(
-        'STORE_NOT_MIGRATED',
+        'STORE_NOT_DURABLE',
         `This SQLite database cannot promise durable writes (journal_mode ${journal}, synchronous ${synchronous}): ` +
           'open a file on a local disk, or use MemoryStore where nothing has to last',
       );
@@ -91,21 +103,9 @@ export class SqliteStore {
   private bringUpToDate(): void {
     this.database.exec('BEGIN IMMEDIATE');
     try {
-      this.database.exec('CREATE TABLE IF NOT EXISTS yubikey_schema (version INTEGER NOT NULL)');
-      const [row] = this.database
-        .prepare('SELECT max(version) AS version FROM yubikey_schema')
-        .all() as SqlRow[];
-      const version = Number(row?.version ?? 0);
-      if (version > MIGRATIONS.length) {
-        throw new YubikeyError(
-          'STORE_NOT_MIGRATED',
-          `The schema of this database has version ${version}, this package knows ${MIGRATIONS.length}: update passport-yubikey-otp`,
-        );
-      }
-      for (const sql of MIGRATIONS.slice(version).flat()) this.database.exec(sql);
-      if (version < MIGRATIONS.length) {
-        this.database.exec(`INSERT INTO yubikey_schema (version) VALUES (${MIGRATIONS.length})`);
-      }
+      this.database.exec(SCHEMA_TABLE);
+      const [row] = this.database.prepare(SCHEMA_VERSION).all() as SqlRow[];
+      for (const sql of migrationsFrom(row)) this.database.exec(sql);
       this.database.exec('COMMIT');
     } catch (error) {
       this.rollBack();
@@ -143,7 +143,14 @@ export class SqliteStore {
 function refuseUnusableHandle(database: SqliteDatabase): void {
   const handle = database as { open?: unknown; inTransaction?: unknown; isTransaction?: unknown };
   if (handle.open === false) throw new YubikeyError('STORE_FAILED', 'This SQLite handle is closed');
-  if (handle.inTransaction === true || handle.isTransaction === true) {
+  const isInTransaction = handle.inTransaction ?? handle.isTransaction;
+  if (typeof isInTransaction !== 'boolean') {
+    throw new YubikeyError(
+      'STORE_FAILED',
+      'This SQLite driver does not tell whether a transaction is open: node:sqlite does from Node 22.16 on, libsql and better-sqlite3 always',
+    );
+  }
+  if (isInTransaction) {
     throw new YubikeyError(
       'STORE_FAILED',
       'This SQLite handle is inside a transaction of the application: give SqliteStore a handle of its own',

@@ -18,7 +18,7 @@ export interface KsmVerifierOptions {
   /** Decrypts the OTPs. */
   ksm: Ksm;
   /** Refuses replays. */
-  counters: CounterStore;
+  counters: Pick<CounterStore, 'advance'>;
   /**
    * Refuses as DELAYED_OTP what was typed long before it was sent, as a phished OTP is, by comparing the key's
    * clock with the server's between two OTPs of one power-up. `true` takes the reference server's tolerance.
@@ -34,7 +34,7 @@ export interface KsmVerifierOptions {
 /** Verifies OTPs with your own keys: a KSM decrypts, a counter store refuses replays. No other server is asked. */
 export class KsmVerifier implements Verifier {
   private readonly ksm: Ksm;
-  private readonly counters: CounterStore;
+  private readonly counters: Pick<CounterStore, 'advance'>;
   private readonly tolerance: Required<DelayTolerance> | undefined;
   private readonly allowUnpinnedKeys: boolean;
 

@@ -1,11 +1,13 @@
 import { afterEach, beforeEach, describe } from 'vitest';
-import type { CounterStore, KeyStore } from '../../src/stores/index.js';
+import type { ClientStore, CounterStore, KeyStore } from '../../src/stores/index.js';
+import { describeClientStore } from './contract/client-store.js';
 import { describeConcurrency } from './contract/concurrency.js';
-import { describeCounterStore } from './contract/counter-store.js';
+import { describeCounterStore, describeCounterTransfer } from './contract/counter-store.js';
 import { describeKeyStore } from './contract/key-store.js';
 
 export interface OpenStore {
   keys: KeyStore;
+  clients: ClientStore;
   counters: CounterStore;
   close(): Promise<void>;
 }
@@ -20,7 +22,9 @@ export function describeStore(name: string, open: () => Promise<OpenStore>): voi
     afterEach(() => store.close());
 
     describe('keys', () => describeKeyStore(() => store.keys));
+    describe('clients', () => describeClientStore(() => store.clients));
     describe('counters', () => describeCounterStore(() => store.counters));
+    describe('counters brought or taken away', () => describeCounterTransfer(() => store.counters));
     describe('keys and counters', () => describeConcurrency(() => store));
   });
 }

@@ -1,7 +1,7 @@
 import { MemoryStore } from '../../src/stores/index.js';
-import { describeStore } from './contract.js';
+import { describeStoreAndSealed } from './seal.js';
 
-describeStore('MemoryStore', async () => {
-  const { keys, counters } = new MemoryStore();
-  return { keys, counters, close: async () => {} };
+describeStoreAndSealed('MemoryStore', async () => {
+  const { keys, clients, counters } = new MemoryStore();
+  return { keys, clients, counters, close: async () => {} };
 });

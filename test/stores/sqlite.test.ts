@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type SqliteDatabase, SqliteStore } from '../../src/stores/index.js';
-import { describeStore } from './contract.js';
+import { describeStoreAndSealed } from './seal.js';
 import { drivers, missingDrivers, openFor, temporaryFile } from './sqlite-drivers.js';
 
 for (const driver of drivers) {
-  describeStore(`SqliteStore with ${driver.name}`, async () => {
+  describeStoreAndSealed(`SqliteStore with ${driver.name}`, async () => {
     const folder = mkdtempSync(join(tmpdir(), 'yubikey-otp-'));
     const database = driver.open(join(folder, 'yubikey.db'));
     const store = new SqliteStore({ database });
@@ -16,7 +16,7 @@ for (const driver of drivers) {
       database.close();
       rmSync(folder, { recursive: true });
     };
-    return { keys: store.keys, counters: store.counters, close };
+    return { keys: store.keys, clients: store.clients, counters: store.counters, close };
   });
 }
 

@@ -168,3 +168,28 @@ export function describeCounterStore(store: () => CounterStore): void {
     );
   });
 }
+
+/** What export and import need besides. */
+export function describeCounterTransfer(store: () => CounterStore): void {
+  const counters = { usageCounter: 3, sessionUse: 1, timestamp: 77 };
+
+  it('list goes through all in pages, in the order of their public IDs, with their nonces', async () => {
+    for (const publicId of ['vv', '', 'cc']) await store().advance(publicId, counters, 'n'.repeat(16));
+    await store().advance('dd', counters);
+    const page = await store().list({ limit: 3 });
+    expect(page.records.map(({ publicId }) => publicId)).toEqual(['', 'cc', 'dd']);
+    expect(page.records[0]).toMatchObject({ ...counters, nonce: 'n'.repeat(16), acceptedCount: 1 });
+    expect(page.records[2]?.nonce).toBeUndefined();
+    const last = await store().list({ after: page.next, limit: 3 });
+    expect(last.records.map(({ publicId }) => publicId)).toEqual(['vv']);
+    expect(last.next).toBeUndefined();
+  });
+
+  it('counters of another server keep the time they were accepted at', async () => {
+    const acceptedAt = new Date('2020-01-02T03:04:05Z');
+    expect(await store().advance('vv', counters, undefined, acceptedAt)).toMatchObject({
+      current: { acceptedAt },
+    });
+    expect(await store().get('vv')).toMatchObject({ acceptedAt });
+  });
+}

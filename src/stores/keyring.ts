@@ -1,0 +1,143 @@
+import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import { YubikeyError } from '../errors.js';
+
+/** What a sealed secret belongs to: a secret sealed as one kind does not open as another. */
+export type SealedKind = 'yubikey' | 'client';
+
+export interface KeyringOptions {
+  /** Master keys by their ids: 1 to 32 letters, digits, `-` or `_`; each key exactly 32 random bytes. */
+  keys: Readonly<Record<string, Uint8Array>>;
+  /** The id of the key that seals from now on. The others only open what they sealed. */
+  current: string;
+}
+
+const FORMAT_VERSION = 1;
+const CIPHER = 'aes-256-gcm';
+const MASTER_KEY_LENGTH = 32;
+const NONCE_LENGTH = 12;
+const TAG_LENGTH = 16;
+const KEY_ID = /^[A-Za-z0-9_-]{1,32}$/;
+
+/**
+ * Master keys that seal secrets before a store gets them: AES-256-GCM under a key of each row's own, which
+ * HKDF-SHA-256 (RFC 5869) makes of the master key. What a secret is (kind, format, master key id, row id) goes
+ * into that derivation and is authenticated, so a secret opens in its own row alone.
+ *
+ * A sealed secret is: format version (1 byte), length of the master key id (1 byte), the id, nonce (12 bytes),
+ * ciphertext, tag (16 bytes).
+ */
+export class Keyring {
+  readonly #keys: ReadonlyMap<string, Uint8Array>;
+  readonly #current: string;
+
+  /** @throws TypeError for an unusable key or id; it repeats no key. */
+  constructor({ keys, current }: KeyringOptions) {
+    this.#keys = new Map(Object.entries(keys));
+    this.#current = current;
+    for (const [id, key] of this.#keys) {
+      if (!KEY_ID.test(id)) throw new TypeError('A master key id must be 1 to 32 letters, digits, - or _');
+      if (!(key instanceof Uint8Array) || key.length !== MASTER_KEY_LENGTH) {
+        throw new TypeError(
+          `Master key ${id} must be ${MASTER_KEY_LENGTH} random bytes; newMasterKey() makes one`,
+        );
+      }
+    }
+    if (!this.#keys.has(current)) throw new TypeError('current must be the id of one of the master keys');
+  }
+
+  seal(kind: SealedKind, rowId: string, secret: Uint8Array): Buffer {
+    const context = contextOf(kind, this.#current, rowId);
+    const nonce = randomBytes(NONCE_LENGTH);
+    const cipher = createCipheriv(CIPHER, this.rowKey(this.#current, context), nonce).setAAD(context);
+    const ciphertext = Buffer.concat([cipher.update(secret), cipher.final()]);
+    return Buffer.concat([headerOf(this.#current), nonce, ciphertext, cipher.getAuthTag()]);
+  }
+
+  /**
+   * Opens what `seal` made, for the same kind and row.
+   *
+   * @throws YubikeyError `MASTER_KEY_UNKNOWN` when the master key is not in this keyring, `SEAL_BROKEN` when the
+   * secret is not sealed at all, was edited, belongs to another row, or its master key was replaced by another
+   * one of the same id.
+   */
+  open(kind: SealedKind, rowId: string, sealed: Uint8Array): Buffer {
+    const keyId = keyIdOf(sealed);
+    const body = Buffer.from(sealed).subarray(headerOf(keyId ?? '').length);
+    if (keyId === undefined || body.length < NONCE_LENGTH + TAG_LENGTH) throw sealBroken(kind, rowId);
+    if (!this.#keys.has(keyId)) {
+      const message = `The ${kind} ${rowId} is sealed with master key ${keyId}, which is not in the keyring: add it`;
+      throw new YubikeyError('MASTER_KEY_UNKNOWN', message);
+    }
+    const context = contextOf(kind, keyId, rowId);
+    const decipher = createDecipheriv(CIPHER, this.rowKey(keyId, context), body.subarray(0, NONCE_LENGTH))
+      .setAAD(context)
+      .setAuthTag(body.subarray(-TAG_LENGTH));
+    try {
+      return Buffer.concat([decipher.update(body.subarray(NONCE_LENGTH, -TAG_LENGTH)), decipher.final()]);
+    } catch {
+      throw sealBroken(kind, rowId);
+    }
+  }
+
+  /** Whether the current master key sealed it. It may still not open. */
+  isCurrent(sealed: Uint8Array): boolean {
+    return keyIdOf(sealed) === this.#current;
+  }
+
+  private rowKey(keyId: string, context: Buffer): Buffer {
+    const masterKey = this.#keys.get(keyId) as Uint8Array;
+    return Buffer.from(hkdfSync('sha256', masterKey, new Uint8Array(), context, 32));
+  }
+}
+
+/** A fresh master key: 32 random bytes. */
+export function newMasterKey(): Buffer {
+  return randomBytes(MASTER_KEY_LENGTH);
+}
+
+/**
+ * Reads a keyring from text, as an environment variable or a file holds it: `id:base64` for each master key,
+ * with blanks, commas or line breaks between them. The first one seals.
+ *
+ * @throws TypeError, which repeats no key.
+ */
+export function parseKeyring(text: string): Keyring {
+  const entries = text
+    .split(/[\s,]+/)
+    .filter((entry) => entry !== '')
+    .map((entry): [string, Buffer] => {
+      const [, id, base64] = /^([^:]*):(.*)$/.exec(entry) ?? [];
+      const key = Buffer.from(base64 ?? '', 'base64');
+      if (id === undefined || key.toString('base64') !== base64) {
+        throw new TypeError('Master keys are written id:base64, such as 2026:…; this text is not');
+      }
+      return [id, key];
+    });
+  const [first] = entries;
+  if (!first) throw new TypeError('There is no master key; one is written id:base64');
+  if (new Set(entries.map(([id]) => id)).size < entries.length)
+    throw new TypeError('A master key id comes twice');
+  return new Keyring({ keys: Object.fromEntries(entries), current: first[0] });
+}
+
+function headerOf(keyId: string): Buffer {
+  return Buffer.concat([Buffer.from([FORMAT_VERSION, keyId.length]), Buffer.from(keyId, 'latin1')]);
+}
+
+function keyIdOf(sealed: Uint8Array): string | undefined {
+  const [version, length = 0] = sealed;
+  const keyId = Buffer.from(sealed.subarray(2, 2 + length)).toString('latin1');
+  return version === FORMAT_VERSION && keyId.length === length && KEY_ID.test(keyId) ? keyId : undefined;
+}
+
+/** No part can hold the separator: kinds, ids of keys and of rows have none. */
+function contextOf(kind: SealedKind, keyId: string, rowId: string): Buffer {
+  return Buffer.from(['passport-yubikey-otp', kind, FORMAT_VERSION, keyId, rowId].join('\0'));
+}
+
+function sealBroken(kind: SealedKind, rowId: string): YubikeyError {
+  return new YubikeyError(
+    'SEAL_BROKEN',
+    `The ${kind} ${rowId} does not open: it is not sealed, was edited, belongs to another row, or its master key was changed`,
+  );
+}

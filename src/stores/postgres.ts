@@ -1,0 +1,154 @@
+import { YubikeyError } from '../errors.js';
+import {
+  migrationsFrom,
+  SCHEMA_TABLE,
+  SCHEMA_VERSION,
+  type SqlRow,
+  type SqlValue,
+  sqlStores,
+} from './sql.js';
+import type { ClientStore, CounterStore, Durability, KeyStore } from './store.js';
+
+/** A `Pool` of `pg`, or what acts like one. */
+export interface PostgresPool {
+  connect(): Promise<PostgresClient>;
+}
+
+export interface PostgresClient {
+  query(sql: string, values?: unknown[]): Promise<{ rows: unknown[] }>;
+  /** With `true`, the connection is closed instead of being used again. */
+  release(destroy?: boolean): void;
+}
+
+export interface PostgresStoreOptions {
+  /** It stays yours: end it when you are done, and listen to its `error` events. */
+  pool: PostgresPool;
+  /** Goes on where the server does not sync its log (`fsync=off`). Default false. */
+  allowReplayAfterCrash?: boolean | undefined;
+}
+
+/** Names the lock that migrations of several instances wait for: any number that nobody else uses. */
+const MIGRATION_LOCK = 7_982_356_411;
+/** Serialization failure and deadlock: PostgreSQL has rolled back, so nothing was written. */
+const ROLLED_BACK = ['40001', '40P01'];
+const MAX_TRIES = 5;
+
+/**
+ * Keys, clients and counters in PostgreSQL, for any number of instances of an application.
+ *
+ * Every write is on disk before it resolves: each connection is set to `synchronous_commit=on` (unless it waits
+ * for more), and that and the server's `fsync` are read back. Call {@link migrate} once at every start.
+ */
+export class PostgresStore {
+  readonly keys: KeyStore;
+  readonly clients: ClientStore;
+  readonly counters: CounterStore;
+  private readonly pool: PostgresPool;
+  private readonly allowReplayAfterCrash: boolean;
+  private readonly durableClients = new WeakSet<PostgresClient>();
+  private migrated = false;
+
+  /** @throws TypeError without a pool. */
+  constructor({ pool, allowReplayAfterCrash = false }: PostgresStoreOptions) {
+    if (typeof pool?.connect !== 'function') throw new TypeError('PostgresStore requires pool: a Pool of pg');
+    this.pool = pool;
+    this.allowReplayAfterCrash = allowReplayAfterCrash;
+    const { keys, clients, counters } = sqlStores((sql, values) => this.run(sql, values));
+    this.keys = keys;
+    this.clients = clients;
+    this.counters = counters;
+  }
+
+  /**
+   * Brings the tables up to date; safe to call again, and from several instances at once.
+   *
+   * @throws YubikeyError `STORE_NOT_DURABLE` when the server does not sync its log, `STORE_NOT_MIGRATED` when the
+   * schema is newer than this version of the package.
+   */
+  async migrate(): Promise<Durability> {
+    const durability = await this.withClient(async (client) => {
+      const [row] = (await client.query("SELECT current_setting('fsync') AS fsync")).rows as SqlRow[];
+      const isSynced = row?.fsync === 'on';
+      if (!isSynced && !this.allowReplayAfterCrash) {
+        throw new YubikeyError(
+          'STORE_NOT_DURABLE',
+          'This PostgreSQL server runs with fsync=off: after a crash, OTPs could be accepted again. Set fsync=on',
+        );
+      }
+      await bringUpToDate(client);
+      return { durable: isSynced, statement: isSynced ? DURABLE : NOT_DURABLE };
+    });
+    this.migrated = true;
+    return durability;
+  }
+
+  private async run(sql: string, values: readonly SqlValue[]): Promise<SqlRow[]> {
+    if (!this.migrated)
+      throw new YubikeyError('STORE_NOT_MIGRATED', 'Call migrate() before using PostgresStore');
+    const text = numbered(sql);
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.withClient(
+          async (client) => (await client.query(text, [...values])).rows as SqlRow[],
+        );
+      } catch (error) {
+        if (tries === MAX_TRIES || !ROLLED_BACK.includes((error as { code?: string }).code ?? ''))
+          throw error;
+      }
+    }
+  }
+
+  private async withClient<T>(work: (client: PostgresClient) => Promise<T>): Promise<T> {
+    const client = await this.pool.connect();
+    let failed = true;
+    try {
+      if (!this.durableClients.has(client)) await makeDurable(client);
+      this.durableClients.add(client);
+      const result = await work(client);
+      failed = false;
+      return result;
+    } finally {
+      client.release(failed);
+    }
+  }
+}
+
+const DURABLE =
+  'PostgreSQL with fsync=on and synchronous_commit=on: an accepted OTP is on disk before it is answered';
+const NOT_DURABLE =
+  'PostgreSQL with fsync=off: after a crash of the machine, OTPs that were accepted may be accepted again';
+
+/** `remote_apply` waits for more than `on`; all others may lose what was answered. */
+async function makeDurable(client: PostgresClient): Promise<void> {
+  const [row] = (
+    await client.query(
+      `SELECT CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply'
+       ELSE set_config('synchronous_commit', 'on', false) END AS level`,
+    )
+  ).rows as SqlRow[];
+  if (row?.level === 'on' || row?.level === 'remote_apply') return;
+  throw new YubikeyError(
+    'STORE_NOT_DURABLE',
+    `PostgreSQL keeps synchronous_commit at ${row?.level}: set it to on`,
+  );
+}
+
+async function bringUpToDate(client: PostgresClient): Promise<void> {
+  await client.query('BEGIN');
+  try {
+    await client.query(`SELECT pg_advisory_xact_lock(${MIGRATION_LOCK})`);
+    await client.query(SCHEMA_TABLE);
+    const [row] = (await client.query(SCHEMA_VERSION)).rows as SqlRow[];
+    for (const sql of migrationsFrom(row)) await client.query(sql);
+    await client.query('COMMIT');
+  } catch (error) {
+    await client.query('ROLLBACK').catch(() => undefined);
+    throw error;
+  }
+}
+
+/** `?` becomes `$1`, `$2` …: no statement has one inside a text. */
+function numbered(sql: string): string {
+  let count = 0;
+  return sql.replaceAll('?', () => `$${++count}`);
+}

@@ -1,0 +1,152 @@
+import { randomUUID } from 'node:crypto';
+import { isPublicId } from '../otp/otp.js';
+import { isClientId } from '../protocol/validation-request.js';
+import type {
+  ClientRecord,
+  KeyRecord,
+  NewClient,
+  NewKey,
+  Page,
+  PageOptions,
+  RecordFields,
+  RecordStore,
+} from './store.js';
+
+/** Secrets of a record in the order of its kind's `secretNames`. */
+export type Secrets = readonly (Uint8Array | undefined)[];
+
+/** How records of one kind are stored: under which id, with which secrets. */
+export interface RecordKind<Stored, New> {
+  readonly name: 'yubikey' | 'client';
+  readonly secretNames: readonly string[];
+  /** @throws TypeError, which repeats no secret. */
+  assert(record: New): void;
+  idOf(record: New | Stored): string;
+  secretsOf(record: New): Secrets;
+  withSecrets(secrets: Secrets): Partial<New>;
+  record(id: string, secrets: Secrets, fields: RecordFields): Stored;
+}
+
+type Common = { notes?: string | undefined; active?: boolean | undefined };
+
+export const YUBIKEY: RecordKind<KeyRecord, NewKey> = {
+  name: 'yubikey',
+  secretNames: ['aes_key', 'private_id'],
+  assert({ publicId, aesKey, privateId }) {
+    if (!isPublicId(publicId)) {
+      throw new TypeError('publicId must be 0 to 16 modhex letters (cbdefghijklnrtuv), lower case');
+    }
+    if (!(aesKey instanceof Uint8Array)) {
+      throw new TypeError('aesKey must be bytes (Uint8Array); parseAesKey() reads hex and base64');
+    }
+    if (privateId !== undefined && !(privateId instanceof Uint8Array)) {
+      throw new TypeError("privateId must be bytes (Uint8Array), such as Buffer.from(hex, 'hex')");
+    }
+  },
+  idOf: ({ publicId }) => publicId,
+  secretsOf: ({ aesKey, privateId }) => [aesKey, privateId],
+  withSecrets: ([aesKey, privateId]) => ({ aesKey: aesKey as Uint8Array, privateId }),
+  record: (publicId, [aesKey, privateId], fields) => ({
+    publicId,
+    aesKey: aesKey as Uint8Array,
+    privateId,
+    ...fields,
+  }),
+};
+
+export const CLIENT: RecordKind<ClientRecord, NewClient> = {
+  name: 'client',
+  secretNames: ['api_key'],
+  assert({ id, apiKey }) {
+    if (typeof id !== 'string' || !isClientId(id)) throw new TypeError('id must be 1 to 20 decimal digits');
+    if (!(apiKey instanceof Uint8Array)) throw new TypeError('apiKey must be bytes (Uint8Array)');
+  },
+  idOf: ({ id }) => id,
+  secretsOf: ({ apiKey }) => [apiKey],
+  withSecrets: ([apiKey]) => ({ apiKey: apiKey as Uint8Array }),
+  record: (id, [apiKey], fields) => ({ id, apiKey: apiKey as Uint8Array, ...fields }),
+};
+
+/** A record as engines see it: what it is a record of makes no difference to them. */
+export interface Row extends RecordFields {
+  readonly id: string;
+  readonly secrets: Secrets;
+}
+
+/** What an engine has to do, each in one atomic step. */
+export interface RowTable {
+  get(id: string): Promise<Row | undefined>;
+  /** False when the id is taken. */
+  add(row: Row): Promise<boolean>;
+  /** False unless the stored revision is `revision`. `createdAt` stays. */
+  replace(row: Row, revision: string): Promise<boolean>;
+  /** Rows behind `after`, all without it, in the order of their ids. */
+  list(after: string | undefined, limit: number): Promise<Row[]>;
+  delete(id: string): Promise<boolean>;
+}
+
+/** Records of one kind in the rows of an engine. */
+export class Records<Stored extends RecordFields, New extends Common> implements RecordStore<Stored, New> {
+  readonly #kind: RecordKind<Stored, New>;
+  readonly #table: RowTable;
+
+  constructor(kind: RecordKind<Stored, New>, table: RowTable) {
+    this.#kind = kind;
+    this.#table = table;
+  }
+
+  async get(id: string): Promise<Stored | undefined> {
+    const row = await this.#table.get(id);
+    return row && this.recordOf(row);
+  }
+
+  async add(record: New): Promise<boolean> {
+    return this.#table.add(this.rowOf(record, new Date()));
+  }
+
+  async replace(expected: Stored, change: Partial<New>): Promise<boolean> {
+    const next = changed<New>(expected, change);
+    const row = this.rowOf(next, expected.createdAt);
+    return this.#table.replace({ ...row, id: this.#kind.idOf(expected) }, expected.revision);
+  }
+
+  async list({ after, limit = 100 }: PageOptions = {}): Promise<Page<Stored>> {
+    return pageOf(await this.#table.list(after, limit + 1), limit, (row) => this.recordOf(row));
+  }
+
+  async delete(id: string): Promise<boolean> {
+    return this.#table.delete(id);
+  }
+
+  private rowOf(record: New, createdAt: Date): Row {
+    this.#kind.assert(record);
+    return {
+      id: this.#kind.idOf(record),
+      secrets: this.#kind.secretsOf(record).map((secret) => secret && Uint8Array.from(secret)),
+      notes: record.notes ?? '',
+      active: record.active ?? true,
+      createdAt,
+      revision: randomUUID(),
+    };
+  }
+
+  private recordOf({ id, secrets, notes, active, createdAt, revision }: Row): Stored {
+    return this.#kind.record(id, secrets, { notes, active, createdAt, revision });
+  }
+}
+
+/** A record with a change made to it; what the change leaves undefined stays as it is. */
+export function changed<New>(expected: object, change: Partial<New>): New {
+  const given = Object.entries(change).filter(([, value]) => value !== undefined);
+  return { ...expected, ...Object.fromEntries(given) } as New;
+}
+
+/** A page of one row less than was asked for: the last one only tells that there are more. */
+export function pageOf<From extends { id: string }, Stored>(
+  rows: readonly From[],
+  limit: number,
+  recordOf: (row: From) => Stored,
+): Page<Stored> {
+  const shown = rows.slice(0, limit);
+  return { records: shown.map(recordOf), next: rows.length > limit ? shown.at(-1)?.id : undefined };
+}

@@ -1,0 +1,148 @@
+import type { Keyring } from './keyring.js';
+import { CLIENT, changed, type RecordKind, type Secrets, YUBIKEY } from './records.js';
+import type {
+  ClientRecord,
+  ClientStore,
+  KeyRecord,
+  KeyStore,
+  NewClient,
+  NewKey,
+  Page,
+  PageOptions,
+  RecordFields,
+  RecordStore,
+} from './store.js';
+
+export interface ResealProgress {
+  /** Records looked at so far. */
+  checked: number;
+  /** Of these, sealed anew with the current master key. */
+  resealed: number;
+}
+
+/** Seals the secrets of records before another store gets them, and opens them for who asks. */
+class SealedRecords<Stored extends RecordFields, New> implements RecordStore<Stored, New> {
+  readonly #kind: RecordKind<Stored, New>;
+  readonly #store: RecordStore<Stored, New>;
+  readonly #keyring: Keyring;
+
+  constructor(kind: RecordKind<Stored, New>, store: RecordStore<Stored, New>, keyring: Keyring) {
+    this.#kind = kind;
+    this.#store = store;
+    this.#keyring = keyring;
+  }
+
+  async get(id: string): Promise<Stored | undefined> {
+    const sealed = await this.#store.get(id);
+    return sealed && this.open(sealed);
+  }
+
+  async add(record: New): Promise<boolean> {
+    this.#kind.assert(record);
+    return this.#store.add({ ...record, ...this.seal(record) });
+  }
+
+  async replace(expected: Stored, change: Partial<New>): Promise<boolean> {
+    const next = changed<New>(expected, change);
+    this.#kind.assert(next);
+    return this.swap(expected, next);
+  }
+
+  async list(options?: PageOptions): Promise<Page<Stored>> {
+    const { records, next } = await this.#store.list(options);
+    return { records: records.map((sealed) => this.open(sealed)), next };
+  }
+
+  async delete(id: string): Promise<boolean> {
+    return this.#store.delete(id);
+  }
+
+  /**
+   * Seals every record anew that another master key than the current one sealed, while the store is in use.
+   * Where it was interrupted, the next call finds what is left. Take the old master key away only after it has
+   * resolved, and once every instance seals with the current one.
+   *
+   * @throws YubikeyError `MASTER_KEY_UNKNOWN` or `SEAL_BROKEN` for the first record that does not open.
+   */
+  async reseal(onProgress?: (progress: ResealProgress) => void): Promise<ResealProgress> {
+    const progress = { checked: 0, resealed: 0 };
+    let after: string | undefined;
+    do {
+      const { records, next } = await this.#store.list({ after, limit: 500 });
+      for (const sealed of records) {
+        progress.checked += 1;
+        if (await this.resealOne(sealed)) progress.resealed += 1;
+      }
+      onProgress?.({ ...progress });
+      after = next;
+    } while (after !== undefined);
+    return progress;
+  }
+
+  private async resealOne(found: Stored): Promise<boolean> {
+    let sealed: Stored | undefined = found;
+    while (sealed && !this.#keyring.isCurrent(this.blobOf(sealed))) {
+      if (await this.swap(sealed, this.open(sealed) as unknown as New)) return true;
+      sealed = await this.#store.get(this.#kind.idOf(sealed));
+    }
+    return false;
+  }
+
+  /** What `expected` holds in plain must not reach the store beside what is sealed, so that goes in both. */
+  private swap(expected: Stored, next: New): Promise<boolean> {
+    const sealed = this.seal(next, this.#kind.idOf(expected));
+    return this.#store.replace({ ...expected, ...sealed }, { ...next, ...sealed });
+  }
+
+  private seal(record: New, id = this.#kind.idOf(record)): Partial<New> {
+    const secrets = packed(this.#kind.secretsOf(record));
+    return this.#kind.withSecrets([this.#keyring.seal(this.#kind.name, id, secrets)]);
+  }
+
+  private open(sealed: Stored): Stored {
+    const secrets = this.#keyring.open(this.#kind.name, this.#kind.idOf(sealed), this.blobOf(sealed));
+    return { ...sealed, ...this.#kind.withSecrets(unpacked(secrets)) };
+  }
+
+  private blobOf(sealed: Stored): Uint8Array {
+    return this.#kind.secretsOf(sealed as unknown as New)[0] as Uint8Array;
+  }
+}
+
+/** Keys whose AES key and private ID are sealed with a {@link Keyring} before `store` gets them, as its AES key. */
+export class SealedKeyStore extends SealedRecords<KeyRecord, NewKey> implements KeyStore {
+  constructor(store: KeyStore, keyring: Keyring) {
+    super(YUBIKEY, store, keyring);
+  }
+}
+
+/** Clients whose API key is sealed with a {@link Keyring} before `store` gets it. */
+export class SealedClientStore extends SealedRecords<ClientRecord, NewClient> implements ClientStore {
+  constructor(store: ClientStore, keyring: Keyring) {
+    super(CLIENT, store, keyring);
+  }
+}
+
+const ABSENT = 0xffff;
+
+/** Each secret behind its length, two bytes; an absent one has a length that none has. */
+function packed(secrets: Secrets): Buffer {
+  return Buffer.concat(
+    secrets.flatMap((secret) => {
+      const length = Buffer.alloc(2);
+      length.writeUInt16BE(secret?.length ?? ABSENT);
+      return [length, secret ?? Buffer.alloc(0)];
+    }),
+  );
+}
+
+function unpacked(bytes: Buffer): Secrets {
+  const secrets: (Uint8Array | undefined)[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const length = bytes.readUInt16BE(at);
+    const end = at + 2 + (length === ABSENT ? 0 : length);
+    secrets.push(length === ABSENT ? undefined : bytes.subarray(at + 2, end));
+    at = end;
+  }
+  return secrets;
+}

@@ -1,0 +1,130 @@
+import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from 'node:child_process';
+import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import pg from 'pg';
+import { freePort } from '../programs.js';
+
+const DEBIAN = '/usr/lib/postgresql';
+
+/** Debian keeps the server's programs outside PATH, by version. */
+function folderOfPrograms(): string | undefined {
+  const versions = existsSync(DEBIAN)
+    ? readdirSync(DEBIAN).sort((one, other) => Number(other) - Number(one))
+    : [];
+  return versions
+    .map((version) => join(DEBIAN, version, 'bin'))
+    .find((bin) => existsSync(join(bin, 'initdb')));
+}
+
+/** The programs that are missing here, for `describeWith`. */
+export const missingPostgres = folderOfPrograms() ? [] : ['postgresql'];
+
+/** PostgreSQL refuses to run as root; Debian's package brings a user for it. */
+function unprivileged(): { uid?: number; gid?: number } {
+  if (process.getuid?.() !== 0) return {};
+  const idOf = (flag: string) => Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }));
+  return { uid: idOf('-u'), gid: idOf('-g') };
+}
+
+/** A PostgreSQL server of the test's own, on a free port, with its data in a temporary folder. */
+export class PostgresServer {
+  private server: ChildProcess | undefined;
+
+  private constructor(
+    readonly port: number,
+    private readonly folder: string,
+    private readonly options: SpawnOptions,
+  ) {}
+
+  static async start(): Promise<PostgresServer> {
+    const folder = mkdtempSync(join(tmpdir(), 'postgres-'));
+    const owner = unprivileged();
+    if (owner.uid !== undefined) chownSync(folder, owner.uid, owner.gid as number);
+    const options: SpawnOptions = { stdio: 'ignore', cwd: folder, ...owner };
+    const bin = folderOfPrograms() as string;
+    execFileSync(
+      join(bin, 'initdb'),
+      ['-D', join(folder, 'data'), '-U', 'test', '-A', 'trust', '-E', 'UTF8'],
+      options,
+    );
+    const server = new PostgresServer(await freePort(), folder, options);
+    await server.run();
+    return server;
+  }
+
+  get url(): string {
+    return `postgres://test@127.0.0.1:${this.port}/postgres`;
+  }
+
+  /** A pool whose broken idle connections are no news; end it yourself. */
+  pool(options: pg.PoolConfig = {}): pg.Pool {
+    const pool = new pg.Pool({ connectionString: this.url, ...options });
+    pool.on('error', () => undefined);
+    return pool;
+  }
+
+  /** The URL of a new, empty schema: as good as a database of its own, and much faster. */
+  async newSchema(): Promise<string> {
+    const name = `test_${Math.random().toString(36).slice(2)}`;
+    const pool = this.pool({ max: 1 });
+    await pool.query(`CREATE SCHEMA ${name}`);
+    await pool.end();
+    return `${this.url}?options=${encodeURIComponent(`-c search_path=${name}`)}`;
+  }
+
+  /** The URL of a new, empty database, whose settings can be changed. */
+  async newDatabase(): Promise<string> {
+    const name = `test_${Math.random().toString(36).slice(2)}`;
+    const pool = this.pool({ max: 1 });
+    await pool.query(`CREATE DATABASE ${name}`);
+    await pool.end();
+    return `postgres://test@127.0.0.1:${this.port}/${name}`;
+  }
+
+  async run(...settings: string[]): Promise<void> {
+    const bin = folderOfPrograms() as string;
+    const args = [
+      '-D',
+      join(this.folder, 'data'),
+      '-p',
+      String(this.port),
+      '-h',
+      '127.0.0.1',
+      '-k',
+      this.folder,
+    ];
+    this.server = spawn(
+      join(bin, 'postgres'),
+      [...args, ...settings.flatMap((it) => ['-c', it])],
+      this.options,
+    );
+    for (let tries = 0; tries < 200; tries++) {
+      const client = new pg.Client({ connectionString: this.url });
+      client.on('error', () => undefined);
+      const isUp = await client.connect().then(
+        () => true,
+        () => false,
+      );
+      await client.end().catch(() => undefined);
+      if (isUp) return;
+      await sleep(50);
+    }
+    throw new Error('PostgreSQL did not start');
+  }
+
+  /** SIGINT is its fast shutdown, SIGQUIT its crash. */
+  async halt(signal: 'SIGINT' | 'SIGQUIT' = 'SIGINT'): Promise<void> {
+    const { server } = this;
+    if (!server || server.exitCode !== null || server.signalCode !== null) return;
+    const ended = new Promise((resolve) => server.once('exit', resolve));
+    server.kill(signal);
+    await ended;
+  }
+
+  async stop(): Promise<void> {
+    await this.halt('SIGQUIT');
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}

@@ -1,0 +1,27 @@
+import { Redis as IoRedis } from 'ioredis';
+import { createClient } from 'redis';
+import type { SendCommand } from '../../src/stores/index.js';
+
+export interface RedisClient {
+  sendCommand: SendCommand;
+  close(): Promise<unknown>;
+}
+
+/** The two clients people use, each as its documentation connects it. */
+export const redisClients: Record<string, (url: string) => Promise<RedisClient>> = {
+  redis: async (url) => {
+    const client = createClient({ url });
+    client.on('error', () => undefined);
+    await client.connect();
+    return {
+      sendCommand: (_key, command) => client.sendCommand(command),
+      close: async () => client.destroy(),
+    };
+  },
+  ioredis: async (url) => {
+    const client = new IoRedis(url, { maxRetriesPerRequest: 1 });
+    client.on('error', () => undefined);
+    const sendCommand: SendCommand = (_key, [name, ...rest]) => client.call(name as string, ...rest);
+    return { sendCommand, close: async () => client.disconnect() };
+  },
+};
