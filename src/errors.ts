@@ -72,7 +72,7 @@ export interface ServerFault {
   readonly code: YubikeyErrorCode;
   /** One sentence, for the operator. */
   readonly message: string;
-  /** Whether the server proved with the API key that it said so. False for every fault of the transport. */
+  /** Whether the server proved that it said so: with the API key, or by TLS where there is none. */
   readonly authenticated: boolean;
 }
 

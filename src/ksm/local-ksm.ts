@@ -48,7 +48,8 @@ export class LocalKsm implements Ksm {
   }
 }
 
-function assertUsable({ publicId, aesKey, privateId }: KeyRecord): void {
+/** @throws YubikeyError `KEY_UNUSABLE` for an AES key or a private ID of the wrong length. */
+export function assertUsable({ publicId, aesKey, privateId }: KeyRecord): void {
   if (aesKey.length !== AES_KEY_LENGTH) {
     throw new YubikeyError(
       'KEY_UNUSABLE',

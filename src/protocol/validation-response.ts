@@ -73,7 +73,7 @@ export function parseResponseParameters(text: string): Parameters {
     if (key === undefined || value === undefined || !VALUE.test(value)) {
       throw new MalformedResponse('A line of the answer is not key=value');
     }
-    if (parameters.has(key)) throw new MalformedResponse(`The answer has ${key} more than once`);
+    if (parameters.has(key)) throw new MalformedResponse('The answer has a key more than once');
     parameters.set(key, value);
   }
   return parameters;

@@ -27,20 +27,20 @@ const KEY_ID = /^[A-Za-z0-9_-]{1,32}$/;
  * ciphertext, tag (16 bytes).
  */
 export class Keyring {
-  readonly #keys: ReadonlyMap<string, Uint8Array>;
+  readonly #keys = new Map<string, Uint8Array>();
   readonly #current: string;
 
   /** @throws TypeError for an unusable key or id; it repeats no key. */
   constructor({ keys, current }: KeyringOptions) {
-    this.#keys = new Map(Object.entries(keys));
     this.#current = current;
-    for (const [id, key] of this.#keys) {
+    for (const [id, key] of Object.entries(keys)) {
       if (!KEY_ID.test(id)) throw new TypeError('A master key id must be 1 to 32 letters, digits, - or _');
       if (!(key instanceof Uint8Array) || key.length !== MASTER_KEY_LENGTH) {
         throw new TypeError(
           `Master key ${id} must be ${MASTER_KEY_LENGTH} random bytes; newMasterKey() makes one`,
         );
       }
+      this.#keys.set(id, Uint8Array.from(key));
     }
     if (!this.#keys.has(current)) throw new TypeError('current must be the id of one of the master keys');
   }

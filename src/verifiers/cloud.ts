@@ -2,13 +2,15 @@ import { YubikeyError } from '../errors.js';
 import { assertOtp, type Otp } from '../otp/otp.js';
 import { formatValidationRequest } from '../protocol/validation-request.js';
 import { type Answer, type Question, readAnswer, type Verdict } from './cloud/answer.js';
-import { faultOfRequest, TransportFault } from './cloud/fault.js';
+import { faultOfRequest, faultWithout, TransportFault } from './cloud/fault.js';
 import { Race } from './cloud/race.js';
 import { type CloudSettings, type CloudVerifierOptions, settingsOf } from './cloud/settings.js';
 import { Transport } from './cloud/transport.js';
 import { assertNonce, newNonce } from './nonce.js';
 import type { Verification, Verifier, VerifyOptions } from './verifier.js';
 
+/** How many verifications may have requests on their way after their verdict: a server that hangs holds them. */
+const MAX_LOSERS = 32;
 /** How the public IDs of keys start that were uploaded to YubiCloud by their owners. */
 const UPLOADED = 'vv';
 
@@ -19,15 +21,18 @@ const UPLOADED = 'vv';
  * for the next verification but do not keep the process alive; `close()` ends them.
  */
 export class CloudVerifier implements Verifier {
-  private readonly settings: CloudSettings;
-  private readonly transport: Transport;
-  private readonly races = new Set<Race>();
-  private closed = false;
+  readonly #settings: CloudSettings;
+  readonly #transport: Transport;
+  /** All that run, losers included. */
+  readonly #races = new Set<Race>();
+  /** Those whose verdict is there already. */
+  readonly #losers = new Set<Race>();
+  #closed = false;
 
   /** Sends nothing yet. @throws TypeError for a missing or unusable option. */
   constructor(options: CloudVerifierOptions) {
-    this.settings = settingsOf(options);
-    this.transport = new Transport(this.settings);
+    this.#settings = settingsOf(options);
+    this.#transport = new Transport(this.#settings);
   }
 
   /**
@@ -40,32 +45,47 @@ export class CloudVerifier implements Verifier {
   async verify(otp: Otp, { signal, nonce = newNonce() }: VerifyOptions = {}): Promise<Verification> {
     assertOtp(otp);
     assertNonce(nonce);
-    if (this.closed) throw closedError();
+    if (this.#closed) throw closedError();
     if (signal?.aborted) throw abortedError(signal);
-    if (this.settings.refuseUploadedKeys && otp.publicId.startsWith(UPLOADED)) {
+    if (this.#settings.refuseUploadedKeys && otp.publicId.startsWith(UPLOADED)) {
       return { ok: false, reason: 'BAD_OTP' };
     }
 
-    const race = this.startRace(otp, nonce);
+    const race = this.#startRace(otp, nonce);
     const abort = () => race.cancel(abortedError(signal as AbortSignal));
     signal?.addEventListener('abort', abort, { once: true });
     try {
       return verificationOf(await race.result, otp);
     } finally {
       signal?.removeEventListener('abort', abort);
-      this.transport.unref();
+      this.#letGo(race);
     }
   }
 
   /** Ends open verifications with `CLOSED` and closes every connection; a given dispatcher stays open. */
   async close(): Promise<void> {
-    this.closed = true;
-    for (const race of this.races) race.cancel(closedError());
-    await this.transport.close();
+    this.#closed = true;
+    for (const race of this.#races) race.cancel(closedError());
+    await this.#transport.close();
   }
 
-  private startRace(otp: Otp, nonce: string): Race {
-    const { clientId, apiKey, protocol, counters, syncLevel, syncTimeout } = this.settings;
+  /** Losers may finish, so that connections stay warm, but neither keep the process alive nor pile up. */
+  #letGo(race: Race): void {
+    this.#transport.unref();
+    if (!this.#races.has(race)) return;
+    this.#losers.add(race);
+    const [oldest] = this.#losers;
+    if (this.#losers.size > MAX_LOSERS) oldest?.abandon();
+  }
+
+  #end(race: Race): void {
+    this.#races.delete(race);
+    this.#losers.delete(race);
+    if (this.#races.size === 0) this.#transport.dropConnecting();
+  }
+
+  #startRace(otp: Otp, nonce: string): Race {
+    const { clientId, apiKey, protocol, counters, syncLevel, syncTimeout } = this.#settings;
     const query = formatValidationRequest(
       {
         id: clientId,
@@ -77,19 +97,23 @@ export class CloudVerifier implements Verifier {
       },
       apiKey,
     );
-    const question: Question = { otp: otp.value, nonce, apiKey, protocol };
+    const question = { otp: otp.value, nonce, apiKey, protocol };
     const race = new Race(
-      this.settings,
-      (server, abort) => this.ask(`${server}?${query}`, question, abort),
-      () => this.races.delete(race),
+      this.#settings,
+      async (server, abort) => {
+        const isTls = server.startsWith('https:');
+        const answer = await this.#ask(`${server}?${query}`, { ...question, isTls }, abort);
+        return 'fault' in answer ? { fault: faultWithout(otp.token, answer.fault) } : answer;
+      },
+      () => this.#end(race),
     );
-    this.races.add(race);
+    this.#races.add(race);
     return race;
   }
 
-  private async ask(url: string, question: Question, signal: AbortSignal): Promise<Answer> {
+  async #ask(url: string, question: Question, signal: AbortSignal): Promise<Answer> {
     try {
-      return readAnswer(await this.transport.get(url, signal), question);
+      return readAnswer(await this.#transport.get(url, signal), question);
     } catch (error) {
       return { fault: error instanceof TransportFault ? error : faultOfRequest(error) };
     }

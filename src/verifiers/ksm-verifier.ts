@@ -33,10 +33,10 @@ export interface KsmVerifierOptions {
 
 /** Verifies OTPs with your own keys: a KSM decrypts, a counter store refuses replays. No other server is asked. */
 export class KsmVerifier implements Verifier {
-  private readonly ksm: Ksm;
-  private readonly counters: Pick<CounterStore, 'advance'>;
-  private readonly tolerance: Required<DelayTolerance> | undefined;
-  private readonly allowUnpinnedKeys: boolean;
+  readonly #ksm: Ksm;
+  readonly #counters: Pick<CounterStore, 'advance'>;
+  readonly #tolerance: Required<DelayTolerance> | undefined;
+  readonly #allowUnpinnedKeys: boolean;
 
   /** @throws TypeError for a missing or unusable option. */
   constructor({ ksm, counters, delayTolerance, allowUnpinnedKeys = false }: KsmVerifierOptions) {
@@ -45,10 +45,10 @@ export class KsmVerifier implements Verifier {
     if (typeof counters?.advance !== 'function') {
       throw new TypeError('KsmVerifier requires counters, such as the counters of a SqliteStore');
     }
-    this.ksm = ksm;
-    this.counters = counters;
-    this.tolerance = delayTolerance && toleranceOf(delayTolerance === true ? {} : delayTolerance);
-    this.allowUnpinnedKeys = allowUnpinnedKeys;
+    this.#ksm = ksm;
+    this.#counters = counters;
+    this.#tolerance = delayTolerance && toleranceOf(delayTolerance === true ? {} : delayTolerance);
+    this.#allowUnpinnedKeys = allowUnpinnedKeys;
   }
 
   /**
@@ -65,7 +65,7 @@ export class KsmVerifier implements Verifier {
     if (!decryption.ok) {
       return { ok: false, reason: decryption.reason === 'REPLAYED_OTP' ? 'REPLAYED_OTP' : 'BAD_OTP' };
     }
-    if (!decryption.privateIdChecked && !this.allowUnpinnedKeys) {
+    if (!decryption.privateIdChecked && !this.#allowUnpinnedKeys) {
       throw new YubikeyError(
         'PRIVATE_ID_UNCHECKED',
         `The key ${otp.publicId} is stored without its private ID, so its OTPs prove too little: store it`,
@@ -82,7 +82,7 @@ export class KsmVerifier implements Verifier {
 
   private async decrypt(otp: Otp): Promise<Decryption> {
     try {
-      return await this.ksm.decrypt(otp);
+      return await this.#ksm.decrypt(otp);
     } catch (cause) {
       if (cause instanceof YubikeyError) throw cause;
       throw new YubikeyError('KSM_FAILED', 'The KSM failed', { cause });
@@ -91,7 +91,7 @@ export class KsmVerifier implements Verifier {
 
   private async advance(...row: Parameters<CounterStore['advance']>): Promise<Advance> {
     try {
-      return await this.counters.advance(...row);
+      return await this.#counters.advance(...row);
     } catch (cause) {
       if (cause instanceof YubikeyError) throw cause;
       throw new YubikeyError('STORE_FAILED', 'The counter store failed', { cause });
@@ -99,10 +99,10 @@ export class KsmVerifier implements Verifier {
   }
 
   private isDelayed(last: CounterRecord | undefined, next: CounterRecord): boolean {
-    if (!this.tolerance || last?.usageCounter !== next.usageCounter) return false;
+    if (!this.#tolerance || last?.usageCounter !== next.usageCounter) return false;
     const elapsed = next.acceptedAt.getTime() - last.acceptedAt.getTime();
     const deviation = clockDeviation(last, next, elapsed);
-    return deviation > this.tolerance.absolute && deviation > this.tolerance.relative * elapsed;
+    return deviation > this.#tolerance.absolute && deviation > this.#tolerance.relative * elapsed;
   }
 }
 

@@ -126,3 +126,10 @@ describe('LocalKsm', () => {
     }
   });
 });
+
+it('a store that answers null for a missing private ID has none that was checked', async () => {
+  const yubikey = new SoftYubikey();
+  const record = { publicId: yubikey.publicId, aesKey: yubikey.aesKey, privateId: null, active: true };
+  const ksm = new LocalKsm({ get: async () => record as never });
+  expect(await ksm.decrypt(parseOtp(yubikey.press()))).toMatchObject({ ok: true, privateIdChecked: false });
+});

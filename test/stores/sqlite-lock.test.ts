@@ -107,3 +107,25 @@ describe.each(drivers)('a lock that another handle holds, with $name', (driver) 
     expect(await verifier.verify(otp)).toMatchObject({ ok: true });
   });
 });
+
+describe.each(drivers)('a transaction of the application, with $name', (driver) => {
+  it('that begins while a write waits for a lock makes it fail, never vanish', async () => {
+    const path = temporaryFile();
+    const database = openFor(driver, path);
+    const rival = openFor(driver, path);
+    const store = new SqliteStore({ database });
+    await store.migrate();
+    rival.exec('BEGIN IMMEDIATE');
+    const waiting = store.counters.advance('cccccccccccc', COUNTERS).then(
+      ({ advanced }) => advanced,
+      () => false,
+    );
+    await sleep(30);
+    database.exec('BEGIN');
+    rival.exec('COMMIT');
+    const first = await waiting;
+    database.exec('ROLLBACK');
+    const { advanced: second } = await store.counters.advance('cccccccccccc', COUNTERS);
+    expect([first, second].filter(Boolean)).toHaveLength(1);
+  });
+});

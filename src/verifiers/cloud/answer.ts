@@ -14,6 +14,8 @@ export interface Question {
   readonly nonce: string;
   readonly apiKey: Buffer | undefined;
   readonly protocol: '1.0' | '2.0';
+  /** Whether TLS vouches for the server; it has to where there is no API key. */
+  readonly isTls: boolean;
 }
 
 export type Verdict = ValidationResponse & { readonly status: 'OK' | Rejection };
@@ -35,13 +37,14 @@ export function readAnswer(text: string, question: Question): Answer {
 
 const NO_VERDICT = { authenticated: false, retry: false, maybeAccepted: true } as const;
 
-function judge(text: string, { otp, nonce, apiKey, protocol }: Question): Answer {
+function judge(text: string, { otp, nonce, apiKey, protocol, isTls }: Question): Answer {
   const parameters = parseResponseParameters(text);
   const response = readValidationResponse(parameters);
   const { status } = response;
-  const authenticated = apiKey === undefined || isSignedWith(parameters, apiKey);
-  if (!isVerdictStatus(status)) return { fault: faultOfStatus({ ...response, status }, authenticated) };
-  if (!authenticated) {
+  const isAuthentic = apiKey === undefined || isSignedWith(parameters, apiKey);
+  if (!isVerdictStatus(status) && !isAuthentic)
+    return { fault: faultOfStatus({ ...response, status }, false) };
+  if (!isAuthentic) {
     const problem = isSigned(parameters)
       ? 'not signed with the apiKey, which may be the wrong one'
       : 'not signed';
@@ -55,7 +58,8 @@ function judge(text: string, { otp, nonce, apiKey, protocol }: Question): Answer
       return forged(`an answer that claims ${status} is to another request (nonce)`);
     }
   }
-  return { verdict: { ...response, status } };
+  if (isVerdictStatus(status)) return { verdict: { ...response, status } };
+  return { fault: faultOfStatus({ ...response, status }, apiKey !== undefined || isTls) };
 }
 
 function isVerdictStatus(status: Status): status is Verdict['status'] {

@@ -55,8 +55,17 @@ export function faultOfHttpStatus(status: number): TransportFault {
   return new TransportFault('ANSWER_MALFORMED', `HTTP ${status} instead of 200`, false, true);
 }
 
-/** The longest part of a server's own words that goes into a message. */
-const MAX_INFO_LENGTH = 100;
+/** The longest message of a fault, which may hold words of a server. */
+const MAX_MESSAGE_LENGTH = 300;
+
+/** A fault as it may be told: without the OTP, which a server or a dispatcher may have repeated. */
+export function faultWithout(
+  token: string,
+  { code, message, authenticated, retry, maybeAccepted }: Fault,
+): Fault {
+  const told = message.replaceAll(new RegExp(token, 'gi'), '…').slice(0, MAX_MESSAGE_LENGTH);
+  return { code, message: told, authenticated, retry, maybeAccepted };
+}
 
 /** A status that says the server reached no verdict. */
 export function faultOfStatus(
@@ -67,7 +76,7 @@ export function faultOfStatus(
   const doubt = authenticated ? '' : ' (not authenticated)';
   return {
     code: status,
-    message: `${status}${doubt}: ${EXPLANATIONS[status]}${info ? ` [${info.slice(0, MAX_INFO_LENGTH)}]` : ''}`,
+    message: `${status}${doubt}: ${EXPLANATIONS[status]}${info ? ` [${info}]` : ''}`,
     authenticated,
     retry: status === 'BACKEND_ERROR',
     maybeAccepted: status === 'BACKEND_ERROR' || status === 'NOT_ENOUGH_ANSWERS',

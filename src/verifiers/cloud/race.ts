@@ -10,12 +10,11 @@ const NOTHING_SAID = { authenticated: false, retry: true, maybeAccepted: true } 
 /** What a server without a fault must have said when no verdict was reached. */
 const HAS_SEEN_IT: Fault = {
   code: 'ANSWER_LOST',
-  message: 'REPLAYED_REQUEST: this very request was accepted before',
+  message: 'it has seen the OTP before, perhaps in this very request',
   authenticated: true,
   retry: false,
   maybeAccepted: true,
 };
-const REPLAYED_REQUEST: Verdict = { status: 'REPLAYED_REQUEST' };
 
 type RaceSettings = Pick<
   CloudSettings,
@@ -33,8 +32,10 @@ interface Entrant {
   nextAttempt: NodeJS.Timeout | undefined;
   /** Nothing this server could still say would be worth asking again. */
   final: boolean;
+  /** The most telling one of all its attempts. */
   fault: Fault | undefined;
-  replayedRequest: boolean;
+  /** It says that it has seen the OTP, and that may be our own doing. */
+  replayed: 'REPLAYED_OTP' | 'REPLAYED_REQUEST' | undefined;
   /** One of our requests may have been accepted without our getting the answer. */
   maybeAccepted: boolean;
 }
@@ -42,7 +43,8 @@ interface Entrant {
 /**
  * One verification at all servers: the first authentic answer wins, if it is one that may.
  *
- * OK and REPLAYED_OTP decide at once. BAD_OTP and DELAYED_OTP wait `settleTime` for another server's OK. Faults,
+ * OK decides at once, and so does REPLAYED_OTP, unless an earlier attempt of our own at that server may be the
+ * reason: some servers know no REPLAYED_REQUEST. BAD_OTP and DELAYED_OTP wait `settleTime` for another server's OK. Faults,
  * NOT_ENOUGH_ANSWERS and REPLAYED_REQUEST decide only when nothing else is pending. In protocol 1.0 servers are
  * asked one after another, the next one only when the last cannot have accepted the OTP.
  */
@@ -74,7 +76,7 @@ export class Race {
       nextAttempt: undefined,
       final: false,
       fault: undefined,
-      replayedRequest: false,
+      replayed: undefined,
       maybeAccepted: false,
     }));
     this.deadline = setTimeout(() => this.timeUp(), settings.timeout);
@@ -85,6 +87,11 @@ export class Race {
   /** Ends it at once with an error, losers included. */
   cancel(error: YubikeyError): void {
     this.decide(error);
+    this.abandon();
+  }
+
+  /** Gives up all that still runs. */
+  abandon(): void {
     for (const controller of this.running) controller.abort();
   }
 
@@ -120,13 +127,15 @@ export class Race {
   }
 
   private takeVerdict(entrant: Entrant, verdict: Verdict): void {
-    if (verdict.status === 'OK' || verdict.status === 'REPLAYED_OTP') {
+    const { status } = verdict;
+    const mayBeOurs = entrant.running > 0 || entrant.maybeAccepted;
+    if (status === 'OK' || (status === 'REPLAYED_OTP' && !mayBeOurs)) {
       this.decide(verdict);
       return;
     }
     stop(entrant);
-    if (verdict.status === 'REPLAYED_REQUEST') {
-      entrant.replayedRequest = true;
+    if (status === 'REPLAYED_OTP' || status === 'REPLAYED_REQUEST') {
+      entrant.replayed = status;
       return;
     }
     this.refusal ??= verdict;
@@ -134,7 +143,7 @@ export class Race {
   }
 
   private takeFault(entrant: Entrant, fault: Fault, number: number): void {
-    entrant.fault = fault;
+    entrant.fault = moreTelling(entrant.fault, fault);
     entrant.maybeAccepted ||= fault.maybeAccepted;
     if (!fault.retry) stop(entrant);
     else if (number === entrant.attempts) this.scheduleAttempt(entrant, RETRY_DELAY_MS);
@@ -156,7 +165,7 @@ export class Race {
       }
       this.conclude();
     }
-    for (const controller of this.running) controller.abort();
+    this.abandon();
   }
 
   private conclude(): void {
@@ -170,8 +179,11 @@ export class Race {
       ({ fault }) => fault?.code === 'NOT_ENOUGH_ANSWERS' && fault.authenticated,
     );
     if (isUnfinished) return noVerdict(this.faults(), 'NOT_ENOUGH_ANSWERS');
-    if (!this.entrants.some(({ replayedRequest }) => replayedRequest)) return noVerdict(this.faults());
-    return this.entrants.some(({ maybeAccepted }) => maybeAccepted) ? this.answerLost() : REPLAYED_REQUEST;
+    const replayed = this.entrants.find((entrant) => entrant.replayed)?.replayed;
+    if (!replayed) return noVerdict(this.faults());
+    return this.entrants.some(({ maybeAccepted }) => maybeAccepted)
+      ? this.answerLost()
+      : { status: replayed };
   }
 
   private answerLost(): YubikeyError {
@@ -224,6 +236,7 @@ function stop(entrant: Entrant): void {
 
 /** The faults that name an error when servers fail in different ways: what the operator must mend comes first. */
 const MOST_TELLING_FIRST: readonly YubikeyErrorCode[] = [
+  'NOT_ENOUGH_ANSWERS',
   'BAD_SIGNATURE',
   'NO_SUCH_CLIENT',
   'OPERATION_NOT_ALLOWED',
@@ -234,9 +247,9 @@ const MOST_TELLING_FIRST: readonly YubikeyErrorCode[] = [
   'REDIRECTED',
   'ANSWER_MALFORMED',
   'BACKEND_ERROR',
-  'NOT_ENOUGH_ANSWERS',
   'SERVER_FAILED',
   'TIMED_OUT',
+  'UNREACHABLE',
 ];
 
 function noVerdict(servers: readonly ServerFault[], code = mostTelling(servers)): YubikeyError {
@@ -245,7 +258,14 @@ function noVerdict(servers: readonly ServerFault[], code = mostTelling(servers))
 }
 
 function mostTelling(servers: readonly ServerFault[]): YubikeyErrorCode {
-  const authentic = servers.filter(({ authenticated }) => authenticated);
-  const codes = (authentic.length > 0 ? authentic : servers).map(({ code }) => code);
-  return MOST_TELLING_FIRST.find((code) => codes.includes(code)) ?? 'UNREACHABLE';
+  return servers.reduce((best, next) => (rankOf(next) < rankOf(best) ? next : best)).code;
+}
+
+function moreTelling(first: Fault | undefined, next: Fault): Fault {
+  return first && rankOf(first) <= rankOf(next) ? first : next;
+}
+
+/** Authentic faults come before all others. */
+function rankOf({ code, authenticated }: Pick<Fault, 'code' | 'authenticated'>): number {
+  return MOST_TELLING_FIRST.indexOf(code) + (authenticated ? 0 : MOST_TELLING_FIRST.length);
 }

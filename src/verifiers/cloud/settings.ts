@@ -28,11 +28,12 @@ export interface CloudVerifierOptions {
   /** Milliseconds for a whole verification. Default 10,000. */
   timeout?: number | undefined;
   /**
-   * Milliseconds after which a server that has not answered is asked again; the slow answer still counts.
-   * Default: the timeout divided among all attempts.
+   * Milliseconds after which a server that has not answered is asked again; the slow answer still counts. In
+   * protocol 1.0, milliseconds to connect to a server before the next one is asked. Default: the timeout divided
+   * among all attempts.
    */
   attemptTimeout?: number | undefined;
-  /** How often a server is asked again, with the same OTP and nonce, 0 to 10. Default 3. */
+  /** How often a server is asked again, with the same OTP and nonce, 0 to 10. Default 3; in protocol 1.0 none. */
   retries?: number | undefined;
   /** Milliseconds that a refusal waits for another server's OK. Default 500. */
   settleTime?: number | undefined;
@@ -103,17 +104,17 @@ export function settingsOf(options: CloudVerifierOptions): CloudSettings {
   if (dispatcher && options.ca !== undefined) {
     throw new TypeError('ca has no effect on a dispatcher of your own: give it to the dispatcher');
   }
+  const apiKey = apiKeyOf(options);
+  const servers = serversOf(options, protocol, apiKey);
   const timeout = milliseconds('timeout', options.timeout ?? 10_000);
-  const retries = protocol === '1.0' ? 0 : retriesOf(options.retries ?? 3);
+  const retries = retriesOf(options.retries ?? (protocol === '1.0' ? 0 : 3), protocol);
+  const asked = protocol === '1.0' ? servers.length : retries + 1;
   return {
     clientId: String(clientId),
-    apiKey: apiKeyOf(options),
-    servers: serversOf(options, protocol),
+    apiKey,
+    servers,
     timeout,
-    attemptTimeout: milliseconds(
-      'attemptTimeout',
-      options.attemptTimeout ?? Math.ceil(timeout / (retries + 1)),
-    ),
+    attemptTimeout: milliseconds('attemptTimeout', options.attemptTimeout ?? Math.ceil(timeout / asked)),
     retries,
     settleTime: options.settleTime === 0 ? 0 : milliseconds('settleTime', options.settleTime ?? 500),
     syncLevel,
@@ -127,7 +128,7 @@ export function settingsOf(options: CloudVerifierOptions): CloudSettings {
 }
 
 function apiKeyOf(options: CloudVerifierOptions): Buffer | undefined {
-  if (!Object.hasOwn(options, 'apiKey')) return undefined;
+  if (!('apiKey' in options)) return undefined;
   if (options.apiKey === undefined) {
     throw new TypeError('apiKey is undefined: set it, or leave the option out to rely on TLS alone');
   }
@@ -141,10 +142,11 @@ function milliseconds(name: string, value: number): number {
   return value;
 }
 
-function retriesOf(retries: number): number {
+function retriesOf(retries: number, protocol: '1.0' | '2.0'): number {
   if (!Number.isInteger(retries) || retries < 0 || retries > 10) {
     throw new TypeError('retries must be a whole number from 0 to 10');
   }
+  if (protocol === '1.0' && retries > 0) throw new TypeError('retries need protocol 2.0');
   return retries;
 }
 
@@ -155,7 +157,11 @@ function secondsOf(syncTimeout: number): number {
   return syncTimeout / 1000;
 }
 
-function serversOf(options: CloudVerifierOptions, protocol: '1.0' | '2.0'): readonly string[] {
+function serversOf(
+  options: CloudVerifierOptions,
+  protocol: '1.0' | '2.0',
+  apiKey: Buffer | undefined,
+): readonly string[] {
   const { servers = protocol === '2.0' ? YUBICLOUD : undefined } = options;
   if (servers === undefined) {
     throw new TypeError('Protocol 1.0 requires servers: YubiCloud switched it off in 2019');
@@ -163,7 +169,7 @@ function serversOf(options: CloudVerifierOptions, protocol: '1.0' | '2.0'): read
   if (!Array.isArray(servers) || servers.length === 0) {
     throw new TypeError('servers must be an array of URLs of validation servers');
   }
-  const isForgeable = options.apiKey === undefined || protocol === '1.0';
+  const isForgeable = apiKey === undefined || protocol === '1.0';
   for (const server of servers) {
     const url = urlOf(server);
     if (url.protocol === 'https:' || isLoopback(url.hostname) || !isForgeable) continue;
@@ -176,7 +182,7 @@ function serversOf(options: CloudVerifierOptions, protocol: '1.0' | '2.0'): read
 
 function urlOf(server: string): URL {
   const url = URL.canParse(server) ? new URL(server) : undefined;
-  const isPlain = url?.username === '' && url.password === '' && url.search === '' && url.hash === '';
+  const isPlain = url?.username === '' && url.password === '' && !/[?#]/.test(server);
   if (!url || !isPlain || !['https:', 'http:'].includes(url.protocol)) {
     throw new TypeError(
       'servers takes URLs like https://api.yubico.com/wsapi/2.0/verify, without credentials, query or fragment',
@@ -190,14 +196,9 @@ function isLoopback(hostname: string): boolean {
 }
 
 function certificatesOf(ca: string): string {
-  const pem = isPem(ca) ? ca : readPemFile(ca);
-  if (!isPem(pem))
-    throw new TypeError(`ca must be PEM text or the path of a PEM file: ${ca} holds no certificate`);
-  return pem;
-}
-
-function isPem(text: string): boolean {
-  return text.includes('-----BEGIN CERTIFICATE-----');
+  const pem = ca.includes('-----BEGIN') ? ca : readPemFile(ca);
+  if (pem.includes('-----BEGIN CERTIFICATE-----')) return pem;
+  throw new TypeError('ca must be PEM text or the path of a PEM file; this one holds no certificate');
 }
 
 function readPemFile(path: string): string {

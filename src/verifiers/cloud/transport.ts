@@ -11,6 +11,7 @@ export class Transport {
   private readonly dispatcher: Dispatcher;
   private readonly ownAgent: Agent | undefined;
   private readonly sockets = new Set<Socket>();
+  private readonly connecting = new Set<Socket>();
   private readonly freshConnections: boolean;
 
   constructor({ dispatcher, ca, protocol, timeout, attemptTimeout }: CloudSettings) {
@@ -30,9 +31,17 @@ export class Transport {
   /**
    * Gets the text of an answer. Redirects are not followed.
    *
-   * @throws TransportFault, or whatever undici throws.
+   * @throws TransportFault, or whatever undici throws; the signal's reason as soon as it is aborted.
    */
   async get(url: string, signal: AbortSignal): Promise<string> {
+    // undici itself looks at the signal of a request only once that has a connection.
+    const aborted = new Promise<never>((_, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    });
+    return Promise.race([this.request(url, signal), aborted]);
+  }
+
+  private async request(url: string, signal: AbortSignal): Promise<string> {
     const { statusCode, body } = await request(url, {
       dispatcher: this.dispatcher,
       signal,
@@ -42,7 +51,7 @@ export class Transport {
       headers: { accept: 'text/plain', 'user-agent': 'passport-yubikey-otp' },
     });
     if (statusCode === 200) return readText(body);
-    await body.dump({ limit: MAX_RESPONSE_LENGTH });
+    body.on('error', () => undefined).destroy();
     throw faultOfHttpStatus(statusCode);
   }
 
@@ -54,8 +63,15 @@ export class Transport {
     for (const socket of this.sockets) socket.unref();
   }
 
+  /** Gives up the connections that are still being made; undici would go on with them, for nobody. */
+  dropConnecting(): void {
+    for (const socket of this.connecting)
+      socket.destroy(new Error('Nobody waits for this connection any more'));
+  }
+
   /** Closes every connection at once, except those of a dispatcher that was given. */
   async close(): Promise<void> {
+    this.dropConnecting();
     await this.ownAgent?.destroy();
   }
 
@@ -64,9 +80,16 @@ export class Transport {
     const connect = buildConnector({ timeout, ...(ca === undefined ? {} : { ca }) });
     return (options, callback) => {
       // It returns the socket while that still connects, which its types do not say.
-      const socket = connect(options, callback) as unknown as Socket;
+      const socket = connect(options, (...result) => {
+        this.connecting.delete(socket);
+        callback(...result);
+      }) as unknown as Socket;
       this.sockets.add(socket);
-      socket.once('close', () => this.sockets.delete(socket));
+      this.connecting.add(socket);
+      socket.once('close', () => {
+        this.sockets.delete(socket);
+        this.connecting.delete(socket);
+      });
     };
   }
 }

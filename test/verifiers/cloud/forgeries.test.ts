@@ -1,6 +1,18 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { answer, answerText, type Behaviour, delayed, fieldsOf, sign, text } from './fake-server.js';
-import { closeAll, faultAt, NO_RETRY, OK, verifyAt, yubikey } from './harness.js';
+import { CloudVerifier, parseOtp } from '../../../src/index.js';
+import {
+  API_KEY,
+  answer,
+  answerText,
+  type Behaviour,
+  CLIENT_ID,
+  delayed,
+  fieldsOf,
+  sign,
+  startFakeServer,
+  text,
+} from './fake-server.js';
+import { closeAll, errorOf, faultAt, keep, NO_RETRY, OK, verifyAt, yubikey } from './harness.js';
 
 afterEach(closeAll);
 
@@ -159,5 +171,45 @@ describe('an error answer without a valid signature', () => {
     for (const { params, secret, h } of vectors) {
       expect(sign(JSON.parse(JSON.stringify(params)), secret)).toBe(h);
     }
+  });
+});
+
+describe('an API key', () => {
+  it('that options inherit is used as any other', async () => {
+    class Config {
+      clientId = CLIENT_ID;
+      retries = 0;
+      timeout = 2000;
+      servers: string[];
+      constructor(url: string) {
+        this.servers = [url];
+      }
+      get apiKey() {
+        return API_KEY;
+      }
+    }
+    const forger = await startFakeServer(
+      (query, res) =>
+        void res.end(
+          Object.entries({ h: 'AAAA', ...fieldsOf(query, 'OK') })
+            .map(([k, v]) => `${k}=${v}\r\n`)
+            .join(''),
+        ),
+    );
+    const verifier = keep(new CloudVerifier(new Config(forger.url)));
+    expect(await verifier.verify(parseOtp(yubikey.press())).catch((e) => e.code)).toBe('ANSWER_FORGED');
+  });
+  it('NOT_ENOUGH_ANSWERS of another request (old, signed) is not believed', async () => {
+    const e = await faultAt(
+      [(q, res) => void res.end(answerText({ ...fieldsOf(q, 'NOT_ENOUGH_ANSWERS'), nonce: 'f'.repeat(32) }))],
+      NO_RETRY,
+    );
+    expect(e.code).toBe('ANSWER_FORGED');
+  });
+  it('without an API key nothing is proved by it', async () => {
+    const server = await startFakeServer((_q, res) => void res.end('status=NO_SUCH_CLIENT\n'));
+    const v = keep(new CloudVerifier({ clientId: CLIENT_ID, servers: [server.url], ...NO_RETRY }));
+    const e = await errorOf(v.verify(parseOtp(yubikey.press())));
+    expect(e.servers[0]?.authenticated).toBe(false);
   });
 });

@@ -117,6 +117,14 @@ describe('losers', () => {
     expect(hung?.sockets.size).toBe(0);
   });
 
+  it('do not pile up at a server that hangs', async () => {
+    const [fast, hung] = await startAll(answer('OK'), hang);
+    const verifier = verifierOf([fast?.url, hung?.url] as string[]);
+    for (let touch = 0; touch < 100; touch++) await verifier.verify(parseOtp(yubikey.press()));
+    await sleep(100);
+    expect(hung?.sockets.size).toBeLessThanOrEqual(34);
+  });
+
   it('of a hundred verifications leave no handle behind (CVE-2018-9275: one leaked per login)', async () => {
     const [fast, failing] = await startAll(answer('OK'), httpStatus(403));
     const verifier = verifierOf([fast?.url, failing?.url] as string[]);

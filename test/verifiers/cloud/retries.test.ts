@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { parseOtp } from '../../../src/index.js';
 import { answer, breakOff, delayed, hang, httpStatus, inTurn, startFakeServer, text } from './fake-server.js';
-import { closeAll, faultAt, NO_RETRY, OK, verifierOf, yubikey } from './harness.js';
+import { closeAll, errorOf, faultAt, NO_RETRY, OK, verifierOf, verifyAt, yubikey } from './harness.js';
 
 afterEach(closeAll);
 
@@ -61,5 +61,39 @@ describe('asking again', () => {
       await expect(verifierOf([server.url]).verify(parseOtp(yubikey.press()))).rejects.toThrow();
       expect(server.requests).toHaveLength(1);
     }
+  });
+});
+
+describe('an attempt of our own at the same server', () => {
+  it('a slow OK beats the REPLAYED_OTP of its own retry (yubiserver knows no REPLAYED_REQUEST)', async () => {
+    const server = await startFakeServer(inTurn(delayed(700, answer('OK')), answer('REPLAYED_OTP')));
+    const verifier = verifierOf([server.url], { timeout: 3000, attemptTimeout: 300 });
+    expect(await verifier.verify(parseOtp(yubikey.press()))).toEqual(OK);
+  });
+  it('REPLAYED_OTP after a lost answer at the same server (yubiserver) is ANSWER_LOST', async () => {
+    const e = await verifyAt([inTurn(breakOff, answer('REPLAYED_OTP'))]).catch((e) => e.code);
+    expect(e).toBe('ANSWER_LOST');
+  });
+  it('NOT_ENOUGH_ANSWERS of a slow first attempt is kept when its retry fails', async () => {
+    const server = await startFakeServer(
+      inTurn(delayed(600, answer('NOT_ENOUGH_ANSWERS')), delayed(600, httpStatus(500))),
+    );
+    const verifier = verifierOf([server.url], { timeout: 3000, attemptTimeout: 300, retries: 1 });
+    expect((await errorOf(verifier.verify(parseOtp(yubikey.press())))).code).toBe('NOT_ENOUGH_ANSWERS');
+  });
+  it('authentic NO_SUCH_CLIENT of slow first attempt kept when retry is lost', async () => {
+    const server = await startFakeServer(
+      inTurn(delayed(600, answer('NO_SUCH_CLIENT')), delayed(600, breakOff)),
+    );
+    const verifier = verifierOf([server.url], { timeout: 3000, attemptTimeout: 300, retries: 1 });
+    expect((await errorOf(verifier.verify(parseOtp(yubikey.press())))).code).toBe('NO_SUCH_CLIENT');
+  });
+
+  it('a replay is still REPLAYED_OTP when both of its attempts say so', async () => {
+    const server = await startFakeServer(
+      inTurn(delayed(500, answer('REPLAYED_OTP')), answer('REPLAYED_OTP')),
+    );
+    const verifier = verifierOf([server.url], { timeout: 3000, attemptTimeout: 300 });
+    expect(await verifier.verify(parseOtp(yubikey.press()))).toEqual({ ok: false, reason: 'REPLAYED_OTP' });
   });
 });

@@ -4,7 +4,7 @@ import { createServer } from 'node:https';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
 import { CloudVerifier, parseOtp } from '../../../src/index.js';
-import { API_KEY, answer, type Behaviour, CLIENT_ID, startFakeServer } from './fake-server.js';
+import { API_KEY, answer, type Behaviour, CLIENT_ID, httpStatus, startFakeServer } from './fake-server.js';
 import { closeAll, errorOf, keep, NO_RETRY, OK, verifierOf, yubikey } from './harness.js';
 
 afterEach(closeAll);
@@ -68,5 +68,13 @@ describe('TLS', () => {
       ...NO_RETRY,
     });
     expect((await errorOf(verifier.verify(parseOtp(yubikey.press())))).code).toBe('TLS_FAILED');
+  });
+
+  it('a redirect from https: to http: is not followed', async () => {
+    const plain = await startFakeServer(answer('OK'));
+    const server = await startTlsServer('server', httpStatus(302, '', { location: plain.url }));
+    const outcome = verifierOf([server.url], { ca: CA_FILE, ...NO_RETRY }).verify(parseOtp(yubikey.press()));
+    expect((await errorOf(outcome)).code).toBe('REDIRECTED');
+    expect(plain.requests).toHaveLength(0);
   });
 });

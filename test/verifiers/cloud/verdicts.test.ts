@@ -161,3 +161,21 @@ describe('answers that disagree', () => {
     expect(verdict).toEqual({ ok: false, reason: 'BAD_OTP' });
   });
 });
+
+describe('many verifications at once', () => {
+  it('each get their own verdict (yubiserver answers other connections)', async () => {
+    const statuses = ['OK', 'BAD_OTP', 'REPLAYED_OTP'] as const;
+    const statusOf = (otp: string) =>
+      statuses[otp.charCodeAt(otp.length - 1) % 3] as (typeof statuses)[number];
+    const server = await startFakeServer((query, res, req) => {
+      const status = statusOf(query.get('otp') as string);
+      delayed(Math.random() * 30, answer(status))(query, res, req);
+    });
+    const verifier = verifierOf([server.url], { settleTime: 0 });
+    const otps = Array.from({ length: 300 }, () => parseOtp(yubikey.press()));
+    const verdicts = await Promise.all(otps.map((otp) => verifier.verify(otp)));
+    expect(verdicts.map((verdict) => (verdict.ok ? 'OK' : verdict.reason))).toEqual(
+      otps.map(({ value }) => statusOf(value)),
+    );
+  });
+});
