@@ -11,13 +11,16 @@ import type { ClientStore, CounterStore, Durability, KeyStore } from './store.js
 
 /** A `Pool` of `pg`, or what acts like one. */
 export interface PostgresPool {
-  connect(): Promise<PostgresClient>;
+  connect(callback: (error: Error | undefined, client: PostgresClient | undefined) => void): void;
 }
 
 export interface PostgresClient {
   query(sql: string, values?: unknown[]): Promise<{ rows: unknown[] }>;
   /** With `true`, the connection is closed instead of being used again. */
   release(destroy?: boolean): void;
+  /** How `pg` says that a connection broke, besides rejecting the query: unheard, it would end the process. */
+  on?(event: 'error', listener: () => void): unknown;
+  removeListener?(event: 'error', listener: () => void): unknown;
 }
 
 export interface PostgresStoreOptions {
@@ -99,7 +102,7 @@ export class PostgresStore {
   }
 
   private async withClient<T>(work: (client: PostgresClient) => Promise<T>): Promise<T> {
-    const client = await this.pool.connect();
+    const client = await this.connect();
     let failed = true;
     try {
       if (!this.durableClients.has(client)) await makeDurable(client);
@@ -108,10 +111,25 @@ export class PostgresStore {
       failed = false;
       return result;
     } finally {
+      client.removeListener?.('error', ignore);
       client.release(failed);
     }
   }
+
+  /** With a callback, since a connection may break before a promise of it has been heard. */
+  private connect(): Promise<PostgresClient> {
+    return new Promise((resolve, reject) => {
+      this.pool.connect((error, client) => {
+        client?.on?.('error', ignore);
+        if (client) resolve(client);
+        else reject(error);
+      });
+    });
+  }
 }
+
+/** The query rejects with the same error. */
+function ignore(): void {}
 
 const DURABLE =
   'PostgreSQL with fsync=on and synchronous_commit=on: an accepted OTP is on disk before it is answered';

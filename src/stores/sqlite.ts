@@ -55,7 +55,8 @@ export class SqliteStore {
         throw new YubikeyError('STORE_NOT_MIGRATED', 'Call migrate() before using SqliteStore');
       return whenFree(() => {
         refuseUnusableHandle(database);
-        return this.statement(sql).all(...parameters) as SqlRow[];
+        const work = () => this.statement(sql).all(...parameters) as SqlRow[];
+        return sql.startsWith('SELECT') ? work() : this.transaction(work);
       });
     };
     const { keys, clients, counters } = sqlStores(run);
@@ -101,12 +102,23 @@ export class SqliteStore {
   }
 
   private bringUpToDate(): void {
-    this.database.exec('BEGIN IMMEDIATE');
-    try {
+    this.transaction(() => {
       this.database.exec(SCHEMA_TABLE);
       const [row] = this.database.prepare(SCHEMA_VERSION).all() as SqlRow[];
       for (const sql of migrationsFrom(row)) this.database.exec(sql);
+    });
+  }
+
+  /**
+   * Takes the lock before the work begins. A statement that itself finds the file locked stays half done in
+   * libsql until it runs again; what others write meanwhile is then not committed, and rolled back with it.
+   */
+  private transaction<T>(work: () => T): T {
+    this.database.exec('BEGIN IMMEDIATE');
+    try {
+      const result = work();
       this.database.exec('COMMIT');
+      return result;
     } catch (error) {
       this.rollBack();
       throw error;

@@ -44,9 +44,9 @@ interface Entrant {
  * One verification at all servers: the first authentic answer wins, if it is one that may.
  *
  * OK decides at once, and so does REPLAYED_OTP, unless an earlier attempt of our own at that server may be the
- * reason: some servers know no REPLAYED_REQUEST. BAD_OTP and DELAYED_OTP wait `settleTime` for another server's OK. Faults,
- * NOT_ENOUGH_ANSWERS and REPLAYED_REQUEST decide only when nothing else is pending. In protocol 1.0 servers are
- * asked one after another, the next one only when the last cannot have accepted the OTP.
+ * reason: some servers know no REPLAYED_REQUEST. BAD_OTP and DELAYED_OTP wait `settleTime` for another server's
+ * OK. Faults, NOT_ENOUGH_ANSWERS and REPLAYED_REQUEST decide only when nothing else is pending. In protocol 1.0
+ * servers are asked one after another, the next one only when the last cannot have accepted the OTP.
  */
 export class Race {
   readonly result: Promise<Verdict>;

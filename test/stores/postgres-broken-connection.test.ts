@@ -1,0 +1,66 @@
+import { EventEmitter } from 'node:events';
+import { describe, expect, it } from 'vitest';
+import { type PostgresClient, PostgresStore } from '../../src/stores/index.js';
+
+const BROKEN = new Error('Connection terminated unexpectedly');
+
+/** A connection as `pg` makes it: when it breaks, it emits `error`, which throws where nobody listens. */
+class Connection extends EventEmitter {
+  breaksAt = '';
+  readonly released: unknown[] = [];
+
+  async query(sql: string): Promise<{ rows: unknown[] }> {
+    if (this.breaksAt !== '' && sql.includes(this.breaksAt)) {
+      this.emit('error', BROKEN);
+      throw BROKEN;
+    }
+    return { rows: [{ fsync: 'on', level: 'on', version: 1 }] };
+  }
+
+  release(destroy?: boolean): void {
+    this.released.push(destroy);
+  }
+}
+
+function openStore() {
+  const connection = new Connection();
+  const pool = {
+    breaksAtOnce: false,
+    connect(callback: (error: undefined, client: PostgresClient) => void) {
+      callback(undefined, connection);
+      if (pool.breaksAtOnce) connection.emit('error', BROKEN);
+    },
+  };
+  return { store: new PostgresStore({ pool }), connection, pool };
+}
+
+describe('a connection of PostgresStore that breaks', () => {
+  it('while a query runs rejects that query, ends no process, and is not used again', async () => {
+    const { store, connection } = openStore();
+    await store.migrate();
+    connection.breaksAt = 'yubikey_keys';
+    await expect(store.keys.get('cc')).rejects.toBe(BROKEN);
+    expect(connection.released.at(-1)).toBe(true);
+  });
+
+  it('in the moment it is handed out ends no process', async () => {
+    const { store, connection, pool } = openStore();
+    await store.migrate();
+    pool.breaksAtOnce = true;
+    connection.breaksAt = 'yubikey_keys';
+    await expect(store.keys.get('cc')).rejects.toBe(BROKEN);
+  });
+
+  it('leaves no listener behind', async () => {
+    const { store, connection } = openStore();
+    await store.migrate();
+    for (let n = 0; n < 20; n++) await store.keys.delete('cc');
+    expect(connection.listenerCount('error')).toBe(0);
+  });
+
+  it('never came: the pool has no connection, and the error is the one of the pool', async () => {
+    const error = new Error('connect ECONNREFUSED');
+    const store = new PostgresStore({ pool: { connect: (callback) => callback(error, undefined) } });
+    await expect(store.migrate()).rejects.toBe(error);
+  });
+});
