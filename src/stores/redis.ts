@@ -120,7 +120,7 @@ function durabilityOf(
   }
   if (appendFsync === 'always') {
     const statement =
-      'Redis with appendonly=yes and appendfsync=always: an accepted OTP is on disk before it is answered';
+      'Redis with appendonly=yes and appendfsync=always: an accepted OTP is on disk before it is answered (a failover to a replica may still lose the last ones)';
     return { durable: true, statement };
   }
   const statement = `Redis with appendonly=yes and appendfsync=${appendFsync ?? 'unknown'}: ${

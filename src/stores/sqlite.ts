@@ -87,9 +87,9 @@ export class SqliteStore {
   }
 
   private makeDurable(): void {
-    this.pragma(`busy_timeout = ${BUSY_TIMEOUT_MS}`);
-    this.pragma('journal_mode = WAL');
-    this.pragma('synchronous = FULL');
+    this.database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    this.database.exec('PRAGMA journal_mode = WAL');
+    this.database.exec('PRAGMA synchronous = FULL');
     const journal = this.pragma('journal_mode');
     const synchronous = this.pragma('synchronous');
     if (journal !== 'wal' || Number(synchronous) !== 2) {
@@ -133,8 +133,8 @@ export class SqliteStore {
     }
   }
 
-  private pragma(text: string): unknown {
-    const [row] = this.database.prepare(`PRAGMA ${text}`).all() as SqlRow[];
+  private pragma(name: string): unknown {
+    const [row] = this.database.prepare(`PRAGMA ${name}`).all() as SqlRow[];
     return row && Object.values(row)[0];
   }
 

@@ -28,8 +28,8 @@ async function expectUnusable(store: SqliteStore) {
 function deafTo(ignored: string, database: SqliteDatabase): SqliteDatabase & { inTransaction: boolean } {
   return {
     inTransaction: false,
-    exec: (sql) => database.exec(sql),
-    prepare: (sql) => database.prepare(sql.includes(ignored) ? 'SELECT 1' : sql),
+    exec: (sql) => database.exec(sql.includes(ignored) ? 'SELECT 1' : sql),
+    prepare: (sql) => database.prepare(sql),
   };
 }
 
