@@ -1,0 +1,36 @@
+import type { Command } from 'commander';
+import { MemoryStore } from 'passport-yubikey-otp/stores';
+import type { GlobalOptions } from '../../global-options.js';
+import { withSecrets } from '../../session.js';
+import { dryRunOf } from '../../transfer/dry-run.js';
+import { importClient } from '../../transfer/import-records.js';
+import { type ClientEntry, parseYkvalClientsLine } from '../../transfer/ykval-clients.js';
+import { runImport } from '../run-import.js';
+
+/** `yubikey-otp clients import FILE…` */
+export function addClientsImport(parent: Command): void {
+  parent
+    .command('import')
+    .argument(
+      '<file...>',
+      'files of ykval-export-clients, or what ykval-gen-clients printed; - is standard input',
+    )
+    .description('store the clients of a yubikey-val server')
+    .option('--dry-run', 'tell what would happen, and write nothing')
+    .action(async (files: string[], _options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions & { dryRun?: boolean }>();
+      const { dryRun = false, json = false } = options;
+      await withSecrets(options, dryRun ? 'pretend' : 'create', async ({ database, clients: stored }) => {
+        const store = dryRun ? dryRunOf(stored, new MemoryStore().clients, ({ id }) => id) : stored;
+        await runImport<ClientEntry>({
+          database,
+          files,
+          dryRun,
+          json,
+          parserFor: () => parseYkvalClientsLine,
+          idOf: ({ id }) => id,
+          apply: (entry) => importClient(store, entry),
+        });
+      });
+    });
+}

@@ -1,0 +1,106 @@
+import type { Command } from 'commander';
+import { parseAesKey, parseOtp, YubikeyError } from 'passport-yubikey-otp';
+import { MemoryStore, type NewKey } from 'passport-yubikey-otp/stores';
+import type { Database } from '../../database.js';
+import { Refusal, SetupError } from '../../failure.js';
+import type { GlobalOptions } from '../../global-options.js';
+import { printJson, say, warn } from '../../output.js';
+import { openPrompt } from '../../prompt.js';
+import { publicIdOf } from '../../public-id.js';
+import { withSecrets } from '../../session.js';
+import { pin } from './pin.js';
+
+interface Options extends GlobalOptions {
+  notes: string;
+  otpPin?: string;
+}
+
+/** What is secret of a key. The private ID, an OTP that holds it, or neither. */
+interface KeySecrets {
+  aesKey: Buffer;
+  privateId?: Buffer;
+  otp?: string;
+}
+
+/** `yubikey-otp keys add PUBLIC_ID` */
+export function addKeysAdd(parent: Command): void {
+  parent
+    .command('add')
+    .argument('<public-id>', 'the public ID, or an OTP of the key')
+    .description('store a key that is programmed already')
+    .option('--notes <text>', 'whatever helps to tell keys apart', '')
+    .option('--otp-pin <otp>', 'take the private ID from this fresh OTP, instead of asking for it')
+    .addHelpText(
+      'after',
+      `
+The AES key is asked for without showing it, then the private ID. Instead of typing the private ID, touch the key.
+Where there is no terminal, both are lines of standard input:
+
+  $ printf '%s\\n' "$AES_KEY" "$PRIVATE_ID" | yubikey-otp keys add vvcccccccccb`,
+    )
+    .action(async (text: string, _options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<Options>();
+      const publicId = publicIdOf(text);
+      await withSecrets(options, 'create', async ({ database, keys }) => {
+        if (await database.keys.get(publicId)) throw taken(publicId);
+        const { aesKey, otp, ...typed } = await askForSecrets(publicId, options.otpPin);
+        const privateId =
+          otp === undefined ? typed.privateId : await privateIdIn(otp, { publicId, aesKey }, database);
+        if (!(await keys.add({ publicId, aesKey, privateId, notes: options.notes }))) throw taken(publicId);
+        const hasPrivateId = privateId !== undefined;
+        if (!hasPrivateId) {
+          warn(`${publicId} has no private ID, and verifies nobody until: yubikey-otp keys pin ${publicId}`);
+        }
+        if (options.json) await printJson({ publicId, hasPrivateId });
+        else say(`Added ${publicId}`);
+      });
+    });
+}
+
+/** Pins the private ID before the key is stored, so that a wrong OTP leaves nothing behind. */
+async function privateIdIn(otp: string, key: NewKey, database: Database): Promise<Uint8Array | undefined> {
+  const { keys } = new MemoryStore();
+  await keys.add(key);
+  await pin(database, keys, otp);
+  return (await keys.get(key.publicId))?.privateId;
+}
+
+async function askForSecrets(publicId: string, otpPin: string | undefined): Promise<KeySecrets> {
+  const otp = otpPin === undefined ? undefined : otpOf(otpPin, publicId);
+  const prompt = openPrompt();
+  try {
+    const aesKey = aesKeyOf(await prompt.ask('AES key (32 hexadecimal digits, or base64): '));
+    if (otp !== undefined) return { aesKey, otp };
+    const answer = await prompt.ask('Private ID (12 hexadecimal digits), or touch the key; Enter for none: ');
+    if (answer === '') return { aesKey };
+    if (/^[0-9a-f]{12}$/i.test(answer)) return { aesKey, privateId: Buffer.from(answer, 'hex') };
+    return { aesKey, otp: otpOf(answer, publicId) };
+  } finally {
+    prompt.close();
+  }
+}
+
+function aesKeyOf(text: string): Buffer {
+  try {
+    return parseAesKey(text);
+  } catch (error) {
+    throw new SetupError(`${(error as Error).message}; nothing was added`);
+  }
+}
+
+function otpOf(text: string, publicId: string): string {
+  try {
+    const otp = parseOtp(text);
+    if (otp.publicId === publicId) return otp.value;
+  } catch (error) {
+    if (!(error instanceof YubikeyError)) throw error;
+    throw new SetupError('This is neither 12 hexadecimal digits nor an OTP; nothing was added');
+  }
+  throw new SetupError(`This OTP is of another key than ${publicId}; nothing was added`);
+}
+
+function taken(publicId: string): Refusal {
+  return new Refusal(
+    `The key ${publicId} is stored already; delete it first to store another AES key under this public ID`,
+  );
+}

@@ -1,0 +1,84 @@
+import { type Command, Option } from 'commander';
+import { MemoryStore } from 'passport-yubikey-otp/stores';
+import type { GlobalOptions } from '../../global-options.js';
+import { say } from '../../output.js';
+import { withSecrets } from '../../session.js';
+import { detectKeyFormat, KEY_FORMATS, type KeyFormat } from '../../transfer/detect.js';
+import { dryRunOf } from '../../transfer/dry-run.js';
+import { importKey } from '../../transfer/import-records.js';
+import type { KeyEntry } from '../../transfer/key-columns.js';
+import { runImport } from '../run-import.js';
+
+interface Options extends GlobalOptions {
+  format?: KeyFormat;
+  dryRun?: boolean;
+}
+
+/** `yubikey-otp keys import FILE…` */
+export function addKeysImport(parent: Command): void {
+  parent
+    .command('import')
+    .argument('<file...>', 'key files of other software; - is standard input')
+    .description('store the keys of files of yubikey-ksm, ykman or the Personalization Tool')
+    .addOption(
+      new Option('--format <format>', 'how to read the files (default: as their first lines look)').choices(
+        Object.keys(KEY_FORMATS),
+      ),
+    )
+    .option('--dry-run', 'tell what would happen, and write nothing')
+    .addHelpText(
+      'after',
+      `
+Each bad line is reported with its number and the rest goes on. A key that is stored already is never overwritten,
+so a file can be imported again. Key files of yubikey-ksm are usually encrypted:
+
+  $ gpg --decrypt keys.asc | yubikey-otp keys import -`,
+    )
+    .action(async (files: string[], _options: unknown, command: Command) => {
+      const { format, dryRun = false, ...options } = command.optsWithGlobals<Options>();
+      await withSecrets(options, dryRun ? 'pretend' : 'create', async ({ database, keys: stored }) => {
+        const store = dryRun ? dryRunOf(stored, new MemoryStore().keys, ({ publicId }) => publicId) : stored;
+        const lost = { accessCodes: 0, withoutPrivateId: 0 };
+        await runImport<KeyEntry>({
+          database,
+          files,
+          dryRun,
+          json: options.json ?? false,
+          parserFor(sample, file) {
+            const name = format ?? detectKeyFormat(sample);
+            if (format === undefined) say(`Reading ${file} as ${name} (--format says otherwise)`);
+            return KEY_FORMATS[name];
+          },
+          idOf: ({ publicId }) => publicId,
+          async apply(entry) {
+            const outcome = await importKey(store, entry);
+            if (outcome.tally === 'added' && entry.hasAccessCode) lost.accessCodes += 1;
+            if (outcome.tally === 'added' && !entry.privateId) lost.withoutPrivateId += 1;
+            return outcome;
+          },
+          remarks: () => remarksOn(lost),
+        });
+      });
+    });
+}
+
+function remarksOn({
+  accessCodes,
+  withoutPrivateId,
+}: {
+  accessCodes: number;
+  withoutPrivateId: number;
+}): string[] {
+  const remarks: string[] = [];
+  if (accessCodes > 0) {
+    remarks.push(
+      `${accessCodes} of the keys have an access code, which is not stored: keep the file to program them again`,
+    );
+  }
+  if (withoutPrivateId > 0) {
+    remarks.push(
+      `${withoutPrivateId} of the keys have no private ID, and verify nobody until: yubikey-otp keys pin PUBLIC_ID`,
+    );
+  }
+  return remarks;
+}

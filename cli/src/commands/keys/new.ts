@@ -1,0 +1,83 @@
+import { randomBytes } from 'node:crypto';
+import { type Command, Option } from 'commander';
+import { Refusal, SetupError } from '../../failure.js';
+import type { GlobalOptions } from '../../global-options.js';
+import { encodeModhex } from '../../modhex.js';
+import { print, printJson, say } from '../../output.js';
+import { publicIdOf } from '../../public-id.js';
+import { withSecrets } from '../../session.js';
+
+interface Options extends GlobalOptions {
+  serial?: string;
+  publicId?: string;
+  slot: string;
+  notes?: string;
+}
+
+/** `yubikey-otp keys new` */
+export function addKeysNew(parent: Command): void {
+  parent
+    .command('new')
+    .description('make a new key, store it, and print the ykman command that programs a YubiKey with it')
+    .option(
+      '--serial <number>',
+      'derive the public ID from this serial number, as ykman --serial-public-id does',
+    )
+    .addOption(
+      new Option('--public-id <modhex>', 'this public ID (default: vv and 10 random letters)').conflicts(
+        'serial',
+      ),
+    )
+    .addOption(
+      new Option('--slot <slot>', 'the slot to program; slot 1 holds the key that YubiCloud knows')
+        .choices(['1', '2'])
+        .default('2'),
+    )
+    .option('--notes <text>', 'whatever helps to tell keys apart')
+    .action(async (_options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<Options>();
+      const publicId = choosePublicId(options);
+      const [aesKey, privateId] = [randomBytes(16), randomBytes(6)];
+      const notes = options.notes ?? (options.serial === undefined ? '' : `serial ${Number(options.serial)}`);
+      await withSecrets(options, 'create', async ({ keys }) => {
+        if (!(await keys.add({ publicId, aesKey, privateId, notes }))) {
+          throw new Refusal(
+            `The key ${publicId} is stored already; choose another public ID with --public-id`,
+          );
+        }
+      });
+      await show(options, publicId, privateId.toString('hex'), aesKey.toString('hex'));
+    });
+}
+
+async function show(options: Options, publicId: string, privateId: string, aesKey: string): Promise<void> {
+  const device = options.serial === undefined ? '' : `--device ${Number(options.serial)} `;
+  const ids = `--public-id ${publicId} --private-id ${privateId} --key ${aesKey}`;
+  const command = `ykman ${device}otp yubiotp ${options.slot} ${ids}`;
+  say(
+    `Stored ${publicId}. This command holds its secrets and is shown only now; run it where nobody looks on:`,
+  );
+  if (options.json) await printJson({ publicId, privateId, aesKey, command });
+  else await print(`${command}\n`);
+}
+
+function choosePublicId({ serial, publicId }: Options): string {
+  if (publicId !== undefined) return evenPublicId(publicId);
+  return serial === undefined ? `vv${encodeModhex(randomBytes(5))}` : publicIdOfSerial(serial);
+}
+
+/** The letters stand for half bytes, and a YubiKey is programmed with whole ones. */
+function evenPublicId(text: string): string {
+  const publicId = publicIdOf(text);
+  if (publicId.length % 2 === 0) return publicId;
+  throw new SetupError('--public-id takes an even number of letters');
+}
+
+/** The public ID that ykman derives of a serial number: `vvcc` and the number, four bytes, in modhex. */
+function publicIdOfSerial(serial: string): string {
+  const number = /^\d{1,10}$/.test(serial) ? Number(serial) : Number.NaN;
+  if (!(number <= 0xffff_ffff)) throw new SetupError('--serial takes the decimal serial number of a YubiKey');
+  const bytes = Buffer.from([0xff, 0, 0, 0, 0, 0]);
+  bytes.writeUInt32BE(number, 2);
+  return encodeModhex(bytes);
+}

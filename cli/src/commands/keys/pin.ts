@@ -1,0 +1,72 @@
+import type { Command } from 'commander';
+import { LocalKsm, type Otp, parseOtp, pinPrivateId, YubikeyError } from 'passport-yubikey-otp';
+import type { KeyStore } from 'passport-yubikey-otp/stores';
+import { type Database, warnUnlessDurable } from '../../database.js';
+import { Refusal, SetupError } from '../../failure.js';
+import type { GlobalOptions } from '../../global-options.js';
+import { printJson, say } from '../../output.js';
+import { askOnce } from '../../prompt.js';
+import { publicIdOf } from '../../public-id.js';
+import { withSecrets } from '../../session.js';
+
+/** `yubikey-otp keys pin PUBLIC_ID` */
+export function addKeysPin(parent: Command): void {
+  parent
+    .command('pin')
+    .argument('<public-id>', 'the public ID of a key that was stored without a private ID')
+    .description('take the private ID of a key from a fresh OTP of it')
+    .action(async (text: string, _options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions>();
+      const publicId = publicIdOf(text);
+      await withSecrets(options, 'refuse', async ({ database, keys }) => {
+        if (!(await keys.get(publicId))) throw new Refusal(`There is no key ${publicId}`);
+        const otp = await askOnce('Touch the key: ');
+        if (parse(otp).publicId !== publicId) {
+          throw new SetupError(`This OTP is of another key than ${publicId}; nothing was changed`);
+        }
+        const result = await pin(database, keys, otp);
+        if (options.json) await printJson({ publicId, result: result === 'PINNED' ? 'pinned' : 'unchanged' });
+        else if (result === 'PINNED') say(`Pinned the private ID of ${publicId}`);
+        else say(`${publicId} has this private ID already`);
+      });
+    });
+}
+
+/**
+ * Uses the OTP up, then pins its private ID.
+ *
+ * @throws Refusal for an OTP that the key did not make, or that was used before.
+ */
+export async function pin(
+  database: Database,
+  keys: KeyStore,
+  typed: string,
+): Promise<'PINNED' | 'ALREADY_PINNED'> {
+  const otp = parse(typed);
+  warnUnlessDurable(database);
+  const decryption = await new LocalKsm(keys).decrypt(otp);
+  if (!decryption.ok) throw refused(otp, decryption.reason);
+  const { advanced } = await database.counters.advance(otp.publicId, decryption.counters);
+  if (!advanced) throw refused(otp, 'REPLAYED_OTP');
+  const pinning = await pinPrivateId(keys, otp);
+  if (pinning === 'PINNED' || pinning === 'ALREADY_PINNED') return pinning;
+  throw refused(otp, pinning);
+}
+
+function parse(typed: string): Otp {
+  try {
+    return parseOtp(typed);
+  } catch (error) {
+    if (!(error instanceof YubikeyError)) throw error;
+    throw new SetupError(`${error.message}; nothing was changed`);
+  }
+}
+
+function refused({ publicId }: Otp, reason: 'UNKNOWN_KEY' | 'CORRUPT_OTP' | 'REPLAYED_OTP'): Refusal {
+  const reasons = {
+    UNKNOWN_KEY: `There is no active key ${publicId}`,
+    CORRUPT_OTP: `This OTP does not fit the AES key or the private ID of ${publicId}`,
+    REPLAYED_OTP: `This OTP of ${publicId} is not fresh: touch the key again`,
+  };
+  return new Refusal(`${reasons[reason]}; nothing was stored`);
+}

@@ -1,0 +1,50 @@
+import type { Command } from 'commander';
+import { Refusal } from '../../failure.js';
+import type { GlobalOptions } from '../../global-options.js';
+import { dateText, printFields, printJson } from '../../output.js';
+import { publicIdOf } from '../../public-id.js';
+import { withSecrets } from '../../session.js';
+
+/** `yubikey-otp keys show PUBLIC_ID` */
+export function addKeysShow(parent: Command): void {
+  parent
+    .command('show')
+    .argument('<public-id>', 'the public ID, or an OTP of the key')
+    .description('show a key and its counters, without its secrets')
+    .action(async (text: string, _options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<GlobalOptions>();
+      const publicId = publicIdOf(text);
+      await withSecrets(options, 'refuse', async ({ database, keys }) => {
+        const key = await keys.get(publicId);
+        if (!key) throw new Refusal(`There is no key ${publicId}`);
+        const counters = await database.counters.get(publicId);
+        const { active, createdAt, notes } = key;
+        const hasPrivateId = key.privateId !== undefined;
+        if (options.json) {
+          return printJson({
+            publicId,
+            active,
+            hasPrivateId,
+            createdAt,
+            notes,
+            counters: counters ?? null,
+          });
+        }
+        await printFields({
+          'Public ID': publicId || '(empty)',
+          State: active ? 'active' : 'disabled',
+          'Private ID': hasPrivateId ? 'stored' : 'missing: verifies nobody until it is pinned (keys pin)',
+          Created: dateText(createdAt),
+          Notes: notes,
+          ...(counters
+            ? {
+                'Last accepted': dateText(counters.acceptedAt),
+                Accepted: String(counters.acceptedCount),
+                'Usage counter': String(counters.usageCounter),
+                'Session use': String(counters.sessionUse),
+              }
+            : { 'Last accepted': 'never' }),
+        });
+      });
+    });
+}

@@ -1,0 +1,102 @@
+import { createReadStream } from 'node:fs';
+import type { Database } from '../database.js';
+import { EXIT, SetupError } from '../failure.js';
+import { printJson, say } from '../output.js';
+import { Progress } from '../progress.js';
+import { withSample } from '../transfer/detect.js';
+import {
+  addTallies,
+  importLines,
+  type LineProblem,
+  type Outcome,
+  TALLIES,
+  type Tallies,
+} from '../transfer/import-lines.js';
+import { type Line, linesOf, type ParseLine, parseLines } from '../transfer/line.js';
+
+export interface Import<Entry> {
+  database: Pick<Database, 'bulk'>;
+  files: readonly string[];
+  /** How to read a file, from its first lines. */
+  parserFor(sample: readonly Line[], file: string): ParseLine<Entry>;
+  idOf(entry: Entry): string;
+  apply(entry: Entry): Promise<Outcome>;
+  dryRun: boolean;
+  json: boolean;
+  /** What else the summary says. */
+  remarks?(): readonly string[];
+}
+
+type FileProblem = LineProblem & { file: string };
+
+/** As many problems go into a JSON summary; all of them go to standard error. */
+const MAX_JSON_PROBLEMS = 1000;
+
+/** Imports files line by line, says what became of them, and sets the exit code. */
+export async function runImport<Entry>(options: Import<Entry>): Promise<void> {
+  const progress = new Progress();
+  const sum: Tallies = {};
+  const problems: FileProblem[] = [];
+  const importAll = async () => {
+    for (const file of options.files) {
+      const { sample, lines } = await withSample(linesOf(chunksOf(file)));
+      const tallies = await importLines({
+        lines: parseLines(lines, options.parserFor(sample, file)),
+        idOf: options.idOf,
+        apply: options.apply,
+        onProblem(problem) {
+          progress.say(`${nameOf(file)}:${problem.line}: ${problem.reason}`);
+          if (problems.length < MAX_JSON_PROBLEMS) problems.push({ file: nameOf(file), ...problem });
+        },
+        onProgress: (line, so) => progress.update(`${nameOf(file)}: line ${line}: ${textOf(so)}`),
+      });
+      addTallies(sum, tallies);
+    }
+  };
+  try {
+    await (options.dryRun ? importAll() : options.database.bulk(importAll));
+  } finally {
+    progress.clear();
+  }
+  await summarize(options, sum, problems);
+}
+
+async function summarize<Entry>(
+  { dryRun, json, remarks }: Import<Entry>,
+  sum: Tallies,
+  problems: readonly FileProblem[],
+): Promise<void> {
+  for (const remark of remarks?.() ?? []) say(remark);
+  if (json) {
+    const counts = Object.fromEntries(TALLIES.map((tally) => [camelCase(tally), sum[tally] ?? 0]));
+    await printJson({ dryRun, ...counts, problems });
+  } else {
+    say(`${dryRun ? 'Dry run, nothing was written: ' : ''}${textOf(sum) || 'there was nothing to import'}`);
+  }
+  if (problems.length > 0) process.exitCode = EXIT.refused;
+}
+
+function textOf(tallies: Tallies): string {
+  return TALLIES.filter((tally) => tallies[tally])
+    .map((tally) => `${tallies[tally]} ${tally}`)
+    .join(', ');
+}
+
+function camelCase(words: string): string {
+  return words.replace(/ (\w)/g, (_, letter: string) => letter.toUpperCase());
+}
+
+function nameOf(file: string): string {
+  return file === '-' ? 'standard input' : file;
+}
+
+async function* chunksOf(file: string): AsyncGenerator<Uint8Array> {
+  try {
+    yield* file === '-' ? process.stdin : createReadStream(file);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new SetupError(
+      `${nameOf(file)} cannot be read: ${code === 'ENOENT' ? 'there is no such file' : message}`,
+    );
+  }
+}

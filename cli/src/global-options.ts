@@ -1,0 +1,29 @@
+import { type Command, Option } from 'commander';
+
+/** What every command takes. */
+export interface GlobalOptions {
+  readonly db: string;
+  readonly masterKeyFile?: string;
+  readonly json?: boolean;
+  readonly allowReplayAfterCrash?: boolean;
+}
+
+export const DEFAULT_DATABASE = './yubikey-otp.db';
+
+export function addGlobalOptions(program: Command): void {
+  program
+    .addOption(
+      new Option('--db <where>', 'a SQLite file, or a postgres: or redis: URL')
+        .env('YUBIKEY_DB')
+        .default(DEFAULT_DATABASE),
+    )
+    .option(
+      '--master-key-file <path>',
+      'a file with the master keys that seal secrets (default: YUBIKEY_MASTER_KEY in the environment)',
+    )
+    .option('--json', 'print one JSON value instead of text for people')
+    .option(
+      '--allow-replay-after-crash',
+      'go on with a database that can forget accepted OTPs when it crashes',
+    );
+}

@@ -1,0 +1,13 @@
+const ALPHABET = 'cbdefghijklnrtuv';
+
+/** Writes bytes as modhex, two letters a byte. */
+export function encodeModhex(bytes: Uint8Array): string {
+  return Buffer.from(bytes)
+    .toString('hex')
+    .replace(/./g, (digit) => ALPHABET.charAt(Number.parseInt(digit, 16)));
+}
+
+/** Whether the text can be a public ID: 0 to 16 modhex letters. */
+export function isPublicId(text: string): boolean {
+  return /^[cbdefghijklnrtuv]{0,16}$/.test(text);
+}

@@ -1,0 +1,38 @@
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { addClients } from './commands/clients/index.js';
+import { addCounters } from './commands/counters/index.js';
+import { addKeys } from './commands/keys/index.js';
+import { addMasterKey } from './commands/master-key/index.js';
+import { addGlobalOptions } from './global-options.js';
+
+/** The command with all there is below it. */
+export function createProgram(): Command {
+  const program = new Command('yubikey-otp')
+    .description('Keeps what verifies YubiKey one-time passwords: keys, counters and clients.')
+    .version(version())
+    .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
+    .showHelpAfterError('(--help tells more)')
+    .exitOverride()
+    .addHelpText(
+      'after',
+      `
+First steps:
+  $ (umask 077; yubikey-otp master-key new > master.key)
+  $ export YUBIKEY_MASTER_KEY="$(cat master.key)"
+  $ yubikey-otp keys new
+
+Exit codes: 0 done, 1 something was refused or not found, 2 wrong usage or set-up.`,
+    );
+  addGlobalOptions(program);
+  addKeys(program);
+  addCounters(program);
+  addClients(program);
+  addMasterKey(program);
+  return program;
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

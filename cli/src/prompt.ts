@@ -1,0 +1,42 @@
+import { createInterface } from 'node:readline';
+import { Writable } from 'node:stream';
+import { SetupError } from './failure.js';
+
+export interface Prompt {
+  /** Asks without showing what is typed. Empty where somebody only pressed Enter, or the input has ended. */
+  ask(question: string): Promise<string>;
+  close(): void;
+}
+
+/** Asks at the terminal; where there is none, each answer is a line of standard input. */
+export function openPrompt(): Prompt {
+  const isTerminal = process.stdin.isTTY === true;
+  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
+  const reader = createInterface({ input: process.stdin, output: nowhere, terminal: isTerminal });
+  const lines = reader[Symbol.asyncIterator]();
+  let interrupted = false;
+  reader.on('SIGINT', () => {
+    interrupted = true;
+    reader.close();
+  });
+  return {
+    async ask(question) {
+      if (isTerminal) process.stderr.write(question);
+      const { value } = await lines.next();
+      if (isTerminal) process.stderr.write('\n');
+      if (interrupted) throw new SetupError('Interrupted; nothing was changed');
+      return (value ?? '').trim();
+    },
+    close: () => reader.close(),
+  };
+}
+
+/** One answer to one question. */
+export async function askOnce(question: string): Promise<string> {
+  const prompt = openPrompt();
+  try {
+    return await prompt.ask(question);
+  } finally {
+    prompt.close();
+  }
+}

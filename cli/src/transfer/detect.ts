@@ -1,0 +1,63 @@
+import { SetupError } from '../failure.js';
+import type { KeyEntry } from './key-columns.js';
+import type { Line, ParseLine } from './line.js';
+import { LOGGING_START, parsePersonalizationToolLine, TRADITIONAL_COLUMNS } from './personalization-tool.js';
+import { parseYkksmLine, YKKSM_HEADER } from './ykksm.js';
+import { parseYkmanLine } from './ykman.js';
+
+/** The formats of key files that can be read, by the names of what writes them. */
+export const KEY_FORMATS = {
+  ykksm: parseYkksmLine,
+  ykman: parseYkmanLine,
+  'personalization-tool': parsePersonalizationToolLine,
+} satisfies Record<string, ParseLine<KeyEntry>>;
+
+export type KeyFormat = keyof typeof KEY_FORMATS;
+
+/** How many lines are looked at to tell the format. */
+const SAMPLE = 20;
+
+/**
+ * Takes the first lines off, and gives all lines again behind them.
+ *
+ * @throws SetupError for a file that is encrypted.
+ */
+export async function withSample(
+  lines: AsyncIterable<Line>,
+): Promise<{ sample: readonly Line[]; lines: AsyncGenerator<Line> }> {
+  const rest = lines[Symbol.asyncIterator]();
+  const sample: Line[] = [];
+  while (sample.length < SAMPLE) {
+    const next = await rest.next();
+    if (next.done) break;
+    sample.push(next.value);
+  }
+  refuseEncrypted(sample);
+  async function* all() {
+    yield* sample;
+    for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
+  }
+  return { sample, lines: all() };
+}
+
+function refuseEncrypted(sample: readonly Line[]): void {
+  const isArmored = sample.some(({ text }) => /^-----BEGIN PGP (MESSAGE|SIGNED MESSAGE)/.test(text));
+  // Text that is not UTF-8 in its very first character: a binary OpenPGP message starts so.
+  const isBinary = sample[0]?.text.startsWith('\uFFFD') ?? false;
+  if (!isArmored && !isBinary) return;
+  const what = isArmored ? 'an OpenPGP message' : 'not text, perhaps an OpenPGP message';
+  throw new SetupError(`This is ${what}. Decrypt it first: gpg --decrypt FILE | yubikey-otp keys import -`);
+}
+
+/** The format that the first lines of a key file show. */
+export function detectKeyFormat(sample: readonly Line[]): KeyFormat {
+  const lines = sample.map(({ text }) => text.trim()).filter((text) => text !== '');
+  if (lines[0]?.replace(/\s+/g, ' ').startsWith(YKKSM_HEADER)) return 'ykksm';
+  const isTraditional = (text: string) =>
+    text.startsWith(LOGGING_START) || text.split(',').length >= TRADITIONAL_COLUMNS;
+  // What ykman writes, the log of the Personalization Tool holds as well.
+  const hasTimeOfProgramming = (text: string) => /,\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d,$/.test(text);
+  return lines.some((text) => isTraditional(text) || hasTimeOfProgramming(text))
+    ? 'personalization-tool'
+    : 'ykksm';
+}

@@ -1,0 +1,42 @@
+import {
+  type CounterRecord,
+  type CounterStore,
+  type KeyStore,
+  MemoryStore,
+  type RecordStore,
+} from 'passport-yubikey-otp/stores';
+
+type Readable<Stored, New> = Pick<RecordStore<Stored, New>, 'get' | 'add'>;
+
+/** Records that behave as if they were written: what is added is kept in memory, and only looked up in the store. */
+export function dryRunOf<Stored, New>(
+  store: Readable<Stored, New>,
+  memory: Readable<Stored, New>,
+  idOf: (record: New) => string,
+): Readable<Stored, New> {
+  return {
+    get: async (id) => (await memory.get(id)) ?? store.get(id),
+    add: async (record) => (await store.get(idOf(record))) === undefined && memory.add(record),
+  };
+}
+
+/** Counters that behave as if they were advanced. */
+export function dryRunOfCounters(store: Pick<CounterStore, 'get'>): Pick<CounterStore, 'advance'> {
+  const memory = new MemoryStore().counters;
+  return {
+    async advance(publicId, counters, nonce, acceptedAt) {
+      const stored = (await memory.get(publicId)) ? undefined : await store.get(publicId);
+      if (stored) await memory.advance(publicId, countersOf(stored));
+      return memory.advance(publicId, counters, nonce, acceptedAt);
+    },
+  };
+}
+
+function countersOf({ usageCounter, sessionUse, timestamp }: CounterRecord) {
+  return { usageCounter, sessionUse, timestamp };
+}
+
+/** Keys that are found and stay as they are. */
+export function unchangedKeys(store: Pick<KeyStore, 'get'>): Pick<KeyStore, 'get' | 'replace'> {
+  return { get: (id) => store.get(id), replace: async () => true };
+}

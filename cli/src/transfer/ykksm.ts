@@ -1,0 +1,60 @@
+import type { KeyRecord } from 'passport-yubikey-otp/stores';
+import { type KeyEntry, keyOf, serialAndComment } from './key-columns.js';
+import { oneLine, type Parsed } from './line.js';
+
+/** The first line of a key provisioning file of yubikey-ksm. `ykksm-export` leaves it out. */
+export const YKKSM_HEADER = '# ykksm 1';
+
+/** What our own export puts at the start of the comment of a disabled key, since the format has no column for it. */
+const DISABLED = '[disabled]';
+
+/**
+ * Reads a line of yubikey-ksm's key provisioning format:
+ * `serialNr,publicName,internalName,aesKey,lockCode,created,accessed[,progflags] # comment`.
+ */
+export function parseYkksmLine(text: string): Parsed<KeyEntry> {
+  const [data, ...rest] = text.split('#') as [string, ...string[]];
+  if (data.trim() === '') return undefined;
+  const columns = data.split(',').map((column) => column.trim());
+  if (columns.length < 6 || columns.length > 8) {
+    return { problem: `there are ${columns.length} columns instead of 7 (or 8 with progflags)` };
+  }
+  const [serial = '', publicId = '', privateId = '', aesKey = '', accessCode = '', ...others] = columns;
+  const [created = '', accessed = '', progflags = ''] = others;
+  if (![created, accessed].every(isTime)) return { problem: 'a date is not written as 2009-02-24T17:41:57' };
+  if (!/^\d*$/.test(progflags)) return { problem: 'the progflags are not a decimal number' };
+  const comment = rest.join('#').trim();
+  const isDisabled = comment.startsWith(DISABLED);
+  return keyOf(
+    { serial, publicId, privateId, aesKey, accessCode },
+    isDisabled ? comment.slice(DISABLED.length).trim() : comment,
+    !isDisabled,
+  );
+}
+
+function isTime(text: string): boolean {
+  return /^(\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2})?$/.test(text);
+}
+
+/** Writes a key as `ykksm-import` and {@link parseYkksmLine} read it, without the end of the line. Secret. */
+export function formatYkksmLine({
+  publicId,
+  privateId,
+  aesKey,
+  createdAt,
+  notes,
+  active,
+}: KeyRecord): string {
+  const { serial, comment } = serialAndComment(oneLine(notes));
+  const columns = [serial, publicId, hex(privateId), hex(aesKey), '000000000000', timeOf(createdAt), ''];
+  const remark = [active ? '' : DISABLED, comment].filter((part) => part !== '').join(' ');
+  return columns.join(',') + (remark === '' ? '' : ` # ${remark}`);
+}
+
+function hex(bytes: Uint8Array | undefined): string {
+  return bytes ? Buffer.from(bytes).toString('hex') : '';
+}
+
+function timeOf(date: Date): string {
+  return date.toISOString().slice(0, 19);
+}

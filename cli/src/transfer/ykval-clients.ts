@@ -1,0 +1,55 @@
+import type { ClientRecord, NewClient } from 'passport-yubikey-otp/stores';
+import { oneLine, type Parsed } from './line.js';
+import { unixTime } from './ykval.js';
+
+export interface ClientEntry extends NewClient {
+  readonly notes: string;
+  readonly active: boolean;
+}
+
+/**
+ * Reads a line of `ykval-export-clients`, of today with commas or of old with tabs,
+ * `id,active,created,secret,email,notes,otp`, or of what `ykval-gen-clients` prints, `id,secret`. The e-mail
+ * address becomes part of the notes; the OTP that ordered the API key is long used and not kept.
+ */
+export function parseYkvalClientsLine(text: string): Parsed<ClientEntry> {
+  if (text.trim() === '' || text.startsWith('#')) return undefined;
+  const delimiter = text.includes('\t') ? '\t' : ',';
+  const untrimmed = text.split(delimiter);
+  const columns = untrimmed.map((column) => column.trim());
+  if (columns.length === 2) {
+    const [id = '', secret = ''] = columns;
+    return clientOf(id, secret, '', true);
+  }
+  if (columns.length < 5) {
+    return { problem: `there are ${columns.length} columns instead of 7 (or 2 of ykval-gen-clients)` };
+  }
+  const [id = '', active, created = '', secret = '', email = ''] = columns;
+  if (active !== '0' && active !== '1') return { problem: 'active is neither 0 nor 1' };
+  if (!/^\d{1,11}$/.test(created)) return { problem: 'created is not a number of seconds since 1970' };
+  const notes = untrimmed
+    .slice(5, Math.max(6, columns.length - 1))
+    .join(delimiter)
+    .trim();
+  return clientOf(id, secret, [email, notes].filter((part) => part !== '').join(' '), active === '1');
+}
+
+function clientOf(id: string, secret: string, notes: string, active: boolean): Parsed<ClientEntry> {
+  if (!/^\d{1,20}$/.test(id)) return { problem: 'the client id is not 1 to 20 decimal digits' };
+  const apiKey = Buffer.from(secret, 'base64');
+  if (secret === '' || apiKey.toString('base64') !== secret) {
+    return { problem: 'the secret is not an API key in base64' };
+  }
+  return { entry: { id, apiKey, notes, active } };
+}
+
+/**
+ * Writes a client as `ykval-import-clients` and {@link parseYkvalClientsLine} read it, without the end of the
+ * line. Secret.
+ */
+export function formatYkvalClientsLine({ id, apiKey, active, createdAt, notes }: ClientRecord): string {
+  const secret = Buffer.from(apiKey).toString('base64');
+  // The notes may hold commas, which the format cannot.
+  const text = oneLine(notes).replaceAll(',', ';').replaceAll('"', "'");
+  return [id, active ? 1 : 0, unixTime(createdAt), secret, '', text, ''].join(',');
+}

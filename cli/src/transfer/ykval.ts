@@ -1,0 +1,81 @@
+import type { Counters } from 'passport-yubikey-otp';
+import type { ListedCounters } from 'passport-yubikey-otp/stores';
+import { isPublicId } from '../modhex.js';
+import type { Parsed } from './line.js';
+
+export interface CountersEntry {
+  readonly publicId: string;
+  readonly counters: Counters;
+  readonly nonce: string | undefined;
+  readonly acceptedAt: Date;
+  /** False for a key that was deactivated at the validation server. */
+  readonly active: boolean;
+}
+
+/** The bit of the usage counter that says caps lock triggered the key; no part of the counter. */
+const CAPS_LOCK_BIT = 0x8000;
+
+/**
+ * Reads a line of `ykval-export`, of today with commas or of old with tabs:
+ * `active,created,modified,yk_publicname,yk_counter,yk_use,yk_low,yk_high,nonce,notes`.
+ */
+export function parseYkvalLine(text: string): Parsed<CountersEntry> {
+  if (text.trim() === '' || text.startsWith('#')) return undefined;
+  const columns = text.split(text.includes('\t') ? '\t' : ',').map((column) => column.trim());
+  if (columns.length < 9) return { problem: `there are ${columns.length} columns instead of 10` };
+  const [active, created = '', modified = '', publicId = '', ...numbers] = columns;
+  const [counter = '', use = '', low = '', high = '', nonce = ''] = numbers;
+  if (active !== '0' && active !== '1') return { problem: 'active is neither 0 nor 1' };
+  if (![created, modified].every(isUnixTime))
+    return { problem: 'a time is not a number of seconds since 1970' };
+  if (!isPublicId(publicId)) return { problem: 'the public ID is not 0 to 16 modhex letters' };
+  // The validation server's way to say that it knows the key and has accepted no OTP of it yet.
+  if (counter === '-1') return { skipped: 'no OTP of the key was ever accepted' };
+  if (!isWithin(counter, 0xffff)) return { problem: 'yk_counter is not a number from 0 to 65535' };
+  if (!isWithin(use, 0xff)) return { problem: 'yk_use is not a number from 0 to 255' };
+  if (!isWithin(low, 0xffff)) return { problem: 'yk_low is not a number from 0 to 65535' };
+  if (!isWithin(high, 0xff)) return { problem: 'yk_high is not a number from 0 to 255' };
+  return {
+    entry: {
+      publicId,
+      counters: {
+        usageCounter: Number(counter) & ~CAPS_LOCK_BIT,
+        sessionUse: Number(use),
+        timestamp: Number(high) * 0x1_0000 + Number(low),
+      },
+      // A nonce only tells a repeated request from a replayed OTP: a strange one is no reason to lose the counters.
+      nonce: /^[A-Za-z0-9]{1,40}$/.test(nonce) ? nonce : undefined,
+      acceptedAt: new Date(Number(modified) * 1000),
+      active: active === '1',
+    },
+  };
+}
+
+function isUnixTime(text: string): boolean {
+  return /^\d{1,11}$/.test(text);
+}
+
+function isWithin(text: string, most: number): boolean {
+  return /^\d{1,5}$/.test(text) && Number(text) <= most;
+}
+
+/** What a validation server also keeps of a key, beside its counters. */
+export interface ExportedKey {
+  readonly active: boolean;
+  readonly createdAt: Date;
+}
+
+/** Writes counters as `ykval-import` and {@link parseYkvalLine} read them, without the end of the line. */
+export function formatYkvalLine(listed: ListedCounters, key: ExportedKey | undefined): string {
+  const { publicId, usageCounter, sessionUse, timestamp, nonce, acceptedAt } = listed;
+  const [active, createdAt] = key ? [key.active, key.createdAt] : [true, acceptedAt];
+  const clock = [timestamp & 0xffff, timestamp >> 16];
+  const counters = [usageCounter, sessionUse, ...clock];
+  const times = [createdAt, acceptedAt].map(unixTime);
+  return [active ? 1 : 0, ...times, publicId, ...counters, nonce ?? '', ''].join(',');
+}
+
+/** Seconds since 1970. */
+export function unixTime(date: Date): number {
+  return Math.floor(date.getTime() / 1000);
+}

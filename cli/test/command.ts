@@ -1,0 +1,84 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { NewKey } from 'passport-yubikey-otp/stores';
+import { expect, onTestFinished } from 'vitest';
+
+const MAIN = fileURLToPath(new URL('../dist/main.mjs', import.meta.url));
+
+export interface Ended {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+export interface RunOptions {
+  /** What it reads from standard input. */
+  input?: string;
+  env?: Record<string, string>;
+}
+
+/** Starts the command as a shell does. */
+export function start(args: readonly string[], { env = {} }: RunOptions = {}) {
+  const { YUBIKEY_DB: _, YUBIKEY_MASTER_KEY: __, ...rest } = process.env;
+  return spawn(process.execPath, [MAIN, ...args], { env: { ...rest, ...env }, stdio: 'pipe' });
+}
+
+/** Runs the command to its end. */
+export async function run(args: readonly string[], options: RunOptions = {}): Promise<Ended> {
+  const child = start(args, options);
+  let [stdout, stderr] = ['', ''];
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
+    stderr += text;
+  });
+  // A command that reads nothing ends before it is written to.
+  child.stdin.on('error', () => undefined).end(options.input ?? '');
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  expect(stderr, 'no stack traces').not.toMatch(/^\s+at /m);
+  return { code, stdout, stderr };
+}
+
+/** A folder that is removed when the test has finished. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'yubikey-otp-'));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** The command on one database with one master key. */
+export function commandOn(db: string, masterKey: string) {
+  const command = (args: readonly string[], options: RunOptions = {}) =>
+    run(args, { ...options, env: { YUBIKEY_DB: db, YUBIKEY_MASTER_KEY: masterKey, ...options.env } });
+  return Object.assign(command, {
+    db,
+    masterKey,
+    /** What it prints as JSON. */
+    json: async (...args: string[]) => JSON.parse((await command([...args, '--json'])).stdout),
+  });
+}
+
+export type CommandOn = ReturnType<typeof commandOn>;
+
+export const hex = (bytes: Uint8Array | undefined) => Buffer.from(bytes ?? []).toString('hex');
+
+/** The secrets of a key, in every spelling in which they could leak. */
+export function spellingsOf({ aesKey, privateId }: NewKey): string[] {
+  const modhex = (text: string) =>
+    text.replace(/./g, (digit) => 'cbdefghijklnrtuv'[Number.parseInt(digit, 16)] as string);
+  return [aesKey, privateId].flatMap((secret) => {
+    if (!secret) return [];
+    const digits = hex(secret);
+    return [digits, digits.toUpperCase(), modhex(digits), Buffer.from(secret).toString('base64')];
+  });
+}
+
+/** Fails when anything that was printed holds a secret of the keys. */
+export function expectNoSecrets(ended: Ended, ...keys: NewKey[]): void {
+  const printed = ended.stdout + ended.stderr;
+  for (const secret of keys.flatMap(spellingsOf)) expect(printed.includes(secret)).toBe(false);
+}

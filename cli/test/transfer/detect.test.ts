@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest';
+import { detectKeyFormat, withSample } from '../../src/transfer/detect.js';
+import { linesOf } from '../../src/transfer/line.js';
+
+const KEY = 'dlcfffckrcde,ca62baca62ba,ecde18dbe76fbd0c33330f1c354871db';
+const YUBICO = `1,${KEY},,2013-12-11T11:10:00,\n`;
+const TRADITIONAL = `Yubico OTP,11.12.2013 11:10,1,${KEY},,,0,0,0,0,0,0,0,0,0,0\n`;
+
+async function* of(text: string | Uint8Array) {
+  yield text;
+}
+const sampleOf = async (text: string) => (await withSample(linesOf(of(text)))).sample;
+
+describe('the format of a key file', () => {
+  it.each([
+    ['ykksm', `# ykksm 1\r\n# a comment\r\n1,${KEY},,2013-12-11T11:10:00,\r\n`],
+    ['ykksm', `\n#  ykksm 1\n${YUBICO}`],
+    ['ykksm', `4711,${KEY},000000000000,2009-01-22 00:25:11,\n`],
+    ['ykksm', `4711,${KEY},000000000000,,\n`],
+    ['ykksm', ''],
+    ['personalization-tool', YUBICO],
+    ['personalization-tool', `LOGGING START,11.12.2013 11:10\n${TRADITIONAL}`],
+    ['personalization-tool', TRADITIONAL],
+  ])('%s: %j', async (format, text) => {
+    expect(detectKeyFormat(await sampleOf(text))).toBe(format);
+  });
+
+  it('shows in the first lines, and no line is lost by looking at them', async () => {
+    const text = Array.from({ length: 50 }, (_, at) => `${at}\n`).join('');
+    const { sample, lines } = await withSample(linesOf(of(text)));
+    expect(sample).toHaveLength(20);
+    const numbers = [];
+    for await (const line of lines) numbers.push(Number(line.text));
+    expect(numbers).toEqual(Array.from({ length: 50 }, (_, at) => at));
+  });
+
+  it.each([
+    [
+      'an armored message',
+      '-----BEGIN PGP MESSAGE-----\nVersion: GnuPG v1.4.9 (GNU/Linux)\n\njA0EAwMClflj\n',
+    ],
+    ['a signed one', '-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n# ykksm 1\n'],
+    ['a binary one', Buffer.from([0x85, 0x01, 0x0c, 0x03, 0xff])],
+  ])('cannot be told of %s: decrypt it first', async (_, text) => {
+    await expect(withSample(linesOf(of(text)))).rejects.toThrow('gpg --decrypt');
+  });
+});

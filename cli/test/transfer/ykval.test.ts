@@ -1,0 +1,82 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { counters, publicId } from '../../../test/arbitraries.js';
+import { formatYkvalLine, parseYkvalLine } from '../../src/transfer/ykval.js';
+import { anyLine } from './arbitraries.js';
+
+const LINE = '1,1359470658,1359470659,cccccccccccb,2,1,32729,4,aoincuhfuahsaoin,';
+
+describe('a line of ykval-export', () => {
+  it('is the counters of a key', () => {
+    expect(parseYkvalLine(LINE)).toEqual({
+      entry: {
+        publicId: 'cccccccccccb',
+        counters: { usageCounter: 2, sessionUse: 1, timestamp: 4 * 65536 + 32729 },
+        nonce: 'aoincuhfuahsaoin',
+        acceptedAt: new Date(1359470659000),
+        active: true,
+      },
+    });
+  });
+
+  it('has tabs when it is old, notes or none, and an inactive key', () => {
+    expect(parseYkvalLine(LINE.replaceAll(',', '\t'))).toEqual(parseYkvalLine(LINE));
+    expect(parseYkvalLine(LINE.slice(0, -1))).toEqual(parseYkvalLine(LINE));
+    expect(parseYkvalLine(`${LINE}lost, found`)).toEqual(parseYkvalLine(LINE));
+    expect(parseYkvalLine(`0${LINE.slice(1)}`)).toMatchObject({ entry: { active: false } });
+  });
+
+  it('has the caps-lock bit masked', () => {
+    const line = LINE.replace(',2,1,', `,${0x8000 + 7},1,`);
+    expect(parseYkvalLine(line)).toMatchObject({ entry: { counters: { usageCounter: 7 } } });
+  });
+
+  it('keeps the counters where the nonce is none', () => {
+    for (const nonce of ['', 'not a nonce', 'x'.repeat(41)]) {
+      expect(parseYkvalLine(LINE.replace('aoincuhfuahsaoin', nonce))).toMatchObject({
+        entry: { nonce: undefined },
+      });
+    }
+  });
+
+  it('says nothing when it is a comment or blank, and is skipped for a key that was never used', () => {
+    for (const line of ['', '  ', '# 1,2,3']) expect(parseYkvalLine(line)).toBeUndefined();
+    expect(parseYkvalLine('1,1359470658,1359470658,cccccccccccb,-1,-1,-1,-1,0000000000000000,')).toEqual({
+      skipped: expect.any(String),
+    });
+  });
+
+  it.each([
+    ['1,1359470658', 'columns'],
+    [LINE.replace(/^1/, 'yes'), 'active'],
+    [LINE.replace('1359470659', '2013-01-29'), 'time'],
+    [LINE.replace('cccccccccccb', 'cccccccccccx'), 'public ID'],
+    [LINE.replace(',2,', ',65536,'), 'yk_counter'],
+    [LINE.replace(',2,', ',-2,'), 'yk_counter'],
+    [LINE.replace(',2,', ',2.5,'), 'yk_counter'],
+    [LINE.replace(',1,32729', ',256,32729'), 'yk_use'],
+    [LINE.replace('32729', '65536'), 'yk_low'],
+    [LINE.replace(',4,', ',256,'), 'yk_high'],
+  ])('is refused: %s', (line, reason) => {
+    expect(parseYkvalLine(line)).toEqual({ problem: expect.stringContaining(reason) });
+  });
+
+  it('never throws', () => {
+    fc.assert(fc.property(anyLine, (line) => void parseYkvalLine(line)));
+  });
+
+  it('is read back from an export', () => {
+    const nonce = fc.option(fc.stringMatching(/^[A-Za-z0-9]{16,40}$/), { nil: undefined });
+    const seconds = fc.integer({ min: 0, max: 4e9 });
+    fc.assert(
+      fc.property(publicId, counters, nonce, seconds, fc.boolean(), (id, values, given, at, active) => {
+        const acceptedAt = new Date(at * 1000);
+        const listed = { publicId: id, ...values, nonce: given, acceptedAt, acceptedCount: 1 };
+        const line = formatYkvalLine(listed, { active, createdAt: new Date(0) });
+        expect(parseYkvalLine(line)).toEqual({
+          entry: { publicId: id, counters: values, nonce: given, acceptedAt, active },
+        });
+      }),
+    );
+  });
+});
