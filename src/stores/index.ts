@@ -6,7 +6,8 @@ export {
   PostgresStore,
   type PostgresStoreOptions,
 } from './postgres.js';
-export { RedisStore, type RedisStoreOptions, type SendCommand } from './redis.js';
+export type { SendCommand } from './redis/commands.js';
+export { RedisStore, type RedisStoreOptions } from './redis.js';
 export { type ResealProgress, SealedClientStore, SealedKeyStore } from './sealed.js';
 export { type SqliteDatabase, type SqliteStatement, SqliteStore, type SqliteStoreOptions } from './sqlite.js';
 export type {

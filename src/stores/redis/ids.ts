@@ -1,0 +1,51 @@
+import type { Redis } from './commands.js';
+
+/**
+ * The ids there are, in order. A hash and its index are two keys, so they cannot be written together: the index
+ * is written first, and entries without a hash are passed over.
+ */
+export class RedisIndex {
+  constructor(
+    private readonly redis: Redis,
+    private readonly key: string,
+  ) {}
+
+  async add(id: string): Promise<void> {
+    await this.redis.command('ZADD', this.key, '0', id);
+  }
+
+  async remove(id: string): Promise<void> {
+    await this.redis.command('ZREM', this.key, id);
+  }
+
+  async list(after: string | undefined, limit: number): Promise<string[]> {
+    const from = after === undefined ? '-' : `(${after}`;
+    return (await this.redis.command(
+      'ZRANGEBYLEX',
+      this.key,
+      from,
+      '+',
+      'LIMIT',
+      '0',
+      String(limit),
+    )) as string[];
+  }
+
+  /** Reads `limit` hashes behind `after`, as far as there are so many. */
+  async read<T>(
+    after: string | undefined,
+    limit: number,
+    get: (id: string) => Promise<T | undefined>,
+  ): Promise<T[]> {
+    const found: T[] = [];
+    let last = after;
+    while (found.length < limit) {
+      const ids = await this.list(last, limit);
+      const values = await Promise.all(ids.map(get));
+      found.push(...values.filter((value) => value !== undefined));
+      if (ids.length < limit) break;
+      last = ids.at(-1);
+    }
+    return found.slice(0, limit);
+  }
+}
