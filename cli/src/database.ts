@@ -78,7 +78,7 @@ export function reasonOf(error: unknown, where: string): string {
 const isUrl = (where: string) => /^(postgres|postgresql|redis|rediss):/i.test(where);
 
 function refuseOtherUrls(where: string): void {
-  const scheme = /^(\w{2,}):\/\//.exec(where)?.[1];
+  const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(where)?.[1];
   if (scheme === undefined || isUrl(where)) return;
   throw new SetupError(
     `--db takes a SQLite file, or a URL that starts with postgres: or redis:, not ${scheme}:`,

@@ -7,12 +7,10 @@ import { createProgram } from './program.js';
 // What is made here, such as a database, is for its owner only.
 process.umask(0o077);
 
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', ({ code }: NodeJS.ErrnoException) => {
-    // Whoever read it, such as `head`, has seen enough.
-    process.exit(code === 'EPIPE' ? EXIT.done : EXIT.setup);
-  });
-}
+// Whoever read the results, such as `head`, went away before their end.
+process.stdout.on('error', () => process.exit(EXIT.refused));
+// Messages that nobody reads any more stop no work.
+process.stderr.on('error', () => undefined);
 
 try {
   await createProgram().parseAsync();

@@ -3,18 +3,26 @@ import { SetupError } from './failure.js';
 import { isPublicId } from './modhex.js';
 
 /**
- * The public ID that somebody named: itself, or what the key types when it is touched.
+ * The public ID that somebody named on the command line, where no OTP belongs: others can read it there, and it
+ * stays good until it or a later one is used.
  *
  * @throws SetupError
  */
 export function publicIdOf(text: string): string {
   if (isPublicId(text)) return text;
+  const meant = publicIdIn(text);
+  throw new SetupError(
+    meant === undefined
+      ? 'A public ID has 0 to 16 of the letters cbdefghijklnrtuv, usually 12: what every OTP of the key begins with'
+      : `This is a whole OTP, which does not belong on a command line: give its public ID alone, ${meant}`,
+  );
+}
+
+function publicIdIn(text: string): string | undefined {
   try {
     return parseOtp(text).publicId;
   } catch (error) {
-    if (!(error instanceof YubikeyError)) throw error;
-    throw new SetupError(
-      'A public ID has 0 to 16 of the letters cbdefghijklnrtuv, usually 12; touch the key to have it typed',
-    );
+    if (error instanceof YubikeyError) return undefined;
+    throw error;
   }
 }

@@ -40,7 +40,9 @@ const MAX_TRIES = 5;
  * Keys, clients and counters in PostgreSQL, for any number of instances of an application.
  *
  * Every write is on disk before it resolves: each connection is set to `synchronous_commit=on` (unless it waits
- * for more), and that and the server's `fsync` are read back. Call {@link migrate} once at every start.
+ * for more), and that and the server's `fsync` are read back. Do not turn it off on connections of the same pool,
+ * and do not put a pooler between that gives one connection's settings to another (PgBouncer's transaction mode).
+ * Call {@link migrate} once at every start.
  */
 export class PostgresStore {
   readonly keys: KeyStore;

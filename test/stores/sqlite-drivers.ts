@@ -1,10 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import LibsqlDatabase from 'libsql';
 import { onTestFinished } from 'vitest';
 import type { SqliteDatabase } from '../../src/stores/index.js';
+import { openSqlite, SQLITE_DRIVERS } from '../fixtures/shared-store.js';
 
 export interface OpenDatabase extends SqliteDatabase {
   close(): void;
@@ -15,34 +14,21 @@ export interface SqliteDriver {
   open(path: string): OpenDatabase;
 }
 
-interface NodeSqlite {
-  DatabaseSync: new (path: string) => OpenDatabase;
-}
-
-// Node 20 has no such module, and its types neither.
-const nodeSqlite = process.getBuiltinModule?.('node:sqlite') as unknown as NodeSqlite | undefined;
-
-/** It needs a compiler to install, so it is no dependency: a folder of it, or nothing. */
-function betterSqlite(): (new (path: string) => OpenDatabase) | undefined {
+function isHere(driver: string): boolean {
   try {
-    const Database = createRequire(import.meta.url)(process.env.BETTER_SQLITE3 ?? 'better-sqlite3');
-    new Database(':memory:').close();
-    return Database;
+    openSqlite(':memory:', driver).close();
+    return true;
   } catch {
-    return undefined;
+    return false;
   }
 }
 
-const BetterSqlite = betterSqlite();
+const here = SQLITE_DRIVERS.filter(isHere);
 
-export const drivers: SqliteDriver[] = [{ name: 'libsql', open: (path) => new LibsqlDatabase(path) }];
-export const missingDrivers: string[] = [];
-
-if (nodeSqlite) drivers.push({ name: 'node:sqlite', open: (path) => new nodeSqlite.DatabaseSync(path) });
-else missingDrivers.push('node:sqlite needs Node 22.13');
-
-if (BetterSqlite) drivers.push({ name: 'better-sqlite3', open: (path) => new BetterSqlite(path) });
-else missingDrivers.push('better-sqlite3 is not installed for this Node');
+export const drivers: SqliteDriver[] = here.map((name) => ({ name, open: (path) => openSqlite(path, name) }));
+export const missingDrivers = SQLITE_DRIVERS.filter((name) => !here.includes(name)).map((name) =>
+  name === 'node:sqlite' ? 'node:sqlite needs Node 22.16' : `${name} is not installed for this Node`,
+);
 
 /** The path of a database that is not there yet; it is removed when the test has finished. */
 export function temporaryFile(): string {

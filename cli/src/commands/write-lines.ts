@@ -10,7 +10,7 @@ export async function writeLines(lines: AsyncIterable<string>, path: string | un
   if (path === undefined) return writeAll(lines, print);
   const file = await openNew(path);
   try {
-    const count = await writeAll(lines, async (text) => void (await file.write(text)));
+    const count = await writeAll(lines, async (text) => file.appendFile(text));
     await file.sync();
     await file.close();
     return count;

@@ -11,8 +11,8 @@ export interface CountersTarget {
 /** Raises the counters of a key, never lowers them, and disables it where it was deactivated. */
 export async function importCounters(target: CountersTarget, entry: CountersEntry): Promise<Outcome> {
   const { publicId, counters, nonce, acceptedAt, active } = entry;
-  const { advanced } = await target.counters.advance(publicId, counters, nonce, acceptedAt);
-  const tally = advanced ? 'raised' : 'unchanged';
+  const advance = counters && (await target.counters.advance(publicId, counters, nonce, acceptedAt));
+  const tally = advance?.advanced ? 'raised' : 'unchanged';
   if (active || (await disable(target.keys, publicId))) return { tally };
   return {
     tally,

@@ -5,7 +5,8 @@ import type { Parsed } from './line.js';
 
 export interface CountersEntry {
   readonly publicId: string;
-  readonly counters: Counters;
+  /** Undefined for a key of which no OTP was ever accepted. */
+  readonly counters: Counters | undefined;
   readonly nonce: string | undefined;
   readonly acceptedAt: Date;
   /** False for a key that was deactivated at the validation server. */
@@ -30,7 +31,11 @@ export function parseYkvalLine(text: string): Parsed<CountersEntry> {
     return { problem: 'a time is not a number of seconds since 1970' };
   if (!isPublicId(publicId)) return { problem: 'the public ID is not 0 to 16 modhex letters' };
   // The validation server's way to say that it knows the key and has accepted no OTP of it yet.
-  if (counter === '-1') return { skipped: 'no OTP of the key was ever accepted' };
+  if (counter === '-1') {
+    if (active === '1') return { skipped: 'no OTP of the key was ever accepted' };
+    const acceptedAt = new Date(Number(modified) * 1000);
+    return { entry: { publicId, counters: undefined, nonce: undefined, acceptedAt, active: false } };
+  }
   if (!isWithin(counter, 0xffff)) return { problem: 'yk_counter is not a number from 0 to 65535' };
   if (!isWithin(use, 0xff)) return { problem: 'yk_use is not a number from 0 to 255' };
   if (!isWithin(low, 0xffff)) return { problem: 'yk_low is not a number from 0 to 65535' };

@@ -41,6 +41,11 @@ describe('a line of ykval-export', () => {
 
   it('says nothing when it is a comment or blank, and is skipped for a key that was never used', () => {
     for (const line of ['', '  ', '# 1,2,3']) expect(parseYkvalLine(line)).toBeUndefined();
+    expect(
+      parseYkvalLine('0,1359470658,1359470658,cccccccccccb,-1,-1,-1,-1,0000000000000000,'),
+    ).toMatchObject({
+      entry: { publicId: 'cccccccccccb', counters: undefined, active: false },
+    });
     expect(parseYkvalLine('1,1359470658,1359470658,cccccccccccb,-1,-1,-1,-1,0000000000000000,')).toEqual({
       skipped: expect.any(String),
     });

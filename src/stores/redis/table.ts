@@ -10,6 +10,7 @@ return 1`);
 const REPLACE = scriptOf(`
 if redis.call('HGET', KEYS[1], 'revision') ~= ARGV[1] then return 0 end
 local created = redis.call('HGET', KEYS[1], 'created_at')
+if not created then return redis.error_reply('ERR this record has no created_at') end
 redis.call('DEL', KEYS[1])
 redis.call('HSET', KEYS[1], unpack(ARGV, 2))
 redis.call('HSET', KEYS[1], 'created_at', created)
@@ -66,6 +67,8 @@ export class RedisTable implements RowTable {
   async delete(id: string): Promise<boolean> {
     const wasThere = (await this.redis.command('DEL', this.keyOf(id))) === 1;
     await this.index.remove(id);
+    // Somebody may have added it anew in between.
+    if ((await this.redis.command('EXISTS', this.keyOf(id))) === 1) await this.index.add(id);
     return wasThere;
   }
 

@@ -12,7 +12,6 @@ import { pin } from './pin.js';
 
 interface Options extends GlobalOptions {
   notes: string;
-  otpPin?: string;
 }
 
 /** What is secret of a key. The private ID, an OTP that holds it, or neither. */
@@ -26,10 +25,9 @@ interface KeySecrets {
 export function addKeysAdd(parent: Command): void {
   parent
     .command('add')
-    .argument('<public-id>', 'the public ID, or an OTP of the key')
+    .argument('<public-id>', 'its public ID')
     .description('store a key that is programmed already')
     .option('--notes <text>', 'whatever helps to tell keys apart', '')
-    .option('--otp-pin <otp>', 'take the private ID from this fresh OTP, instead of asking for it')
     .addHelpText(
       'after',
       `
@@ -43,7 +41,7 @@ Where there is no terminal, both are lines of standard input:
       const publicId = publicIdOf(text);
       await withSecrets(options, 'create', async ({ database, keys }) => {
         if (await database.keys.get(publicId)) throw taken(publicId);
-        const { aesKey, otp, ...typed } = await askForSecrets(publicId, options.otpPin);
+        const { aesKey, otp, ...typed } = await askForSecrets(publicId);
         const privateId =
           otp === undefined ? typed.privateId : await privateIdIn(otp, { publicId, aesKey }, database);
         if (!(await keys.add({ publicId, aesKey, privateId, notes: options.notes }))) throw taken(publicId);
@@ -65,12 +63,10 @@ async function privateIdIn(otp: string, key: NewKey, database: Database): Promis
   return (await keys.get(key.publicId))?.privateId;
 }
 
-async function askForSecrets(publicId: string, otpPin: string | undefined): Promise<KeySecrets> {
-  const otp = otpPin === undefined ? undefined : otpOf(otpPin, publicId);
+async function askForSecrets(publicId: string): Promise<KeySecrets> {
   const prompt = openPrompt();
   try {
     const aesKey = aesKeyOf(await prompt.ask('AES key (32 hexadecimal digits, or base64): '));
-    if (otp !== undefined) return { aesKey, otp };
     const answer = await prompt.ask('Private ID (12 hexadecimal digits), or touch the key; Enter for none: ');
     if (answer === '') return { aesKey };
     if (/^[0-9a-f]{12}$/i.test(answer)) return { aesKey, privateId: Buffer.from(answer, 'hex') };

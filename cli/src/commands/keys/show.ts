@@ -9,7 +9,7 @@ import { withSecrets } from '../../session.js';
 export function addKeysShow(parent: Command): void {
   parent
     .command('show')
-    .argument('<public-id>', 'the public ID, or an OTP of the key')
+    .argument('<public-id>', 'its public ID')
     .description('show a key and its counters, without its secrets')
     .action(async (text: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>();
