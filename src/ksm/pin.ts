@@ -2,7 +2,7 @@ import { timingSafeEqual } from 'node:crypto';
 import { assertOtp, type Otp } from '../otp/otp.js';
 import { decryptToken } from '../otp/token.js';
 import type { KeyStore } from '../stores/store.js';
-import { assertUsable } from './local-ksm.js';
+import { assertUsable } from './open-otp.js';
 
 /** What became of a key whose private ID was to be pinned. */
 export type Pinning = 'PINNED' | 'ALREADY_PINNED' | 'UNKNOWN_KEY' | 'CORRUPT_OTP';
