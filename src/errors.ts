@@ -52,6 +52,8 @@ export type YubikeyErrorCode =
   | 'PRIVATE_ID_UNCHECKED'
   /** Counters are needed, and the verifier does not tell them. */
   | 'COUNTERS_MISSING'
+  /** Too many requests in a short time: a limit that was set for a client or a key. */
+  | 'RATE_LIMITED'
   /** Any other error that a verifier threw; it is the `cause`. */
   | 'VERIFIER_FAILED'
   /** Users cannot be told apart: `userId` gave neither a string nor a number. */
@@ -99,6 +101,7 @@ const HTTP_STATUS: Partial<Record<YubikeyErrorCode, number>> = {
   USER_ID_MISSING: 500,
   SECOND_FACTOR_NOT_VERIFIED: 500,
   SESSION_NOT_ROTATED: 500,
+  RATE_LIMITED: 429,
   NOT_SIGNED_IN: 401,
   SECOND_FACTOR_REQUIRED: 403,
 };
@@ -107,7 +110,7 @@ const HTTP_STATUS: Partial<Record<YubikeyErrorCode, number>> = {
  * The one error this package throws for anything but a wrong argument (`TypeError`).
  *
  * `code` is stable, `message` is for the operator and holds no secret, `status` is the HTTP status a web
- * application should answer with: 400 malformed OTP, 401 and 403 from `requireSecondFactor`, 500 where the
+ * application should answer with: 400 malformed OTP, 401 and 403 from `requireSecondFactor`, 429 too many requests, 500 where the
  * configuration must change, 503 where trying again may help. A refused OTP is not an error: it is a verdict.
  */
 export class YubikeyError extends Error {

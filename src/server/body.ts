@@ -1,41 +1,60 @@
 import type { IncomingMessage } from 'node:http';
+import { HttpFault } from './http-fault.js';
 
 /** More than any honest request has. */
-export const MAX_BODY_LENGTH = 16 * 1024;
+const MAX_BODY_LENGTH = 16 * 1024;
 const MAX_BODY_MS = 10_000;
 
-/** Why the body of a request cannot be read, and the HTTP status that says so. */
-export class BodyFault extends Error {
-  override readonly name = 'BodyFault';
-  constructor(
-    readonly status: 400 | 408 | 413 | 415 | 500,
-    message: string,
-  ) {
-    super(message);
-  }
+/** What is left of a body is not read, so the connection ends with the answer. */
+const CLOSE = { Connection: 'close' };
+
+/**
+ * The value of a JSON body, read here or by a parser before.
+ *
+ * @throws HttpFault, or SyntaxError for what is not JSON.
+ */
+export async function readJson(request: IncomingMessage): Promise<unknown> {
+  const body = await readBody(request, 'application/json');
+  return typeof body === 'string' ? JSON.parse(body) : body;
 }
 
 /**
- * The body of a request: its text, or what a parser before this listener made of it.
+ * A form in a body as the text of a query, read here or by a parser before.
  *
- * @throws BodyFault for a body that is too long, comes too slowly, is not UTF-8 or of another content type, and
- * where something else has read it already.
+ * @throws HttpFault
  */
-export async function readBody(request: IncomingMessage, contentType: string): Promise<unknown> {
+export async function readForm(request: IncomingMessage): Promise<string> {
+  if (hasNoBody(request)) return '';
+  const body = await readBody(request, 'application/x-www-form-urlencoded');
+  if (typeof body === 'string') return body;
+  const form = new URLSearchParams();
+  for (const [name, values] of Object.entries(body as object)) {
+    for (const value of [values].flat()) {
+      if (typeof value !== 'string') throw new HttpFault(400, `${name} in the form is not text`);
+      form.append(name, value);
+    }
+  }
+  return form.toString();
+}
+
+function hasNoBody({ headers }: IncomingMessage): boolean {
+  return headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0;
+}
+
+/** Text, or the object that a parser made of it. */
+async function readBody(request: IncomingMessage, contentType: string): Promise<string | object> {
   const given = (request.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase();
   if (given !== contentType) {
-    throw new BodyFault(415, `The body must be ${contentType}: send it with that Content-Type`);
+    throw new HttpFault(415, `The body must be ${contentType}: say so in Content-Type`, CLOSE);
   }
   if (request.headers['content-encoding'] !== undefined) {
-    throw new BodyFault(415, 'The body must not be compressed: send it without Content-Encoding');
+    throw new HttpFault(415, 'The body must not be compressed', CLOSE);
   }
   const { body: parsed } = request as { body?: unknown };
-  if (parsed !== undefined) return Buffer.isBuffer(parsed) ? decode(parsed) : parsed;
-  if (request.readableDidRead || request.readableEnded) {
-    throw new BodyFault(
-      500,
-      'The body was read before this listener got the request: mount it before what reads bodies',
-    );
+  if (Buffer.isBuffer(parsed)) return decode(parsed);
+  if (typeof parsed === 'string' || (typeof parsed === 'object' && parsed !== null)) return parsed;
+  if (request.readableDidRead) {
+    throw new HttpFault(500, 'Something read the body before this listener: mount this one first', CLOSE);
   }
   return decode(await collect(request));
 }
@@ -45,24 +64,22 @@ function collect(request: IncomingMessage): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let length = 0;
-    const deadline = setTimeout(
-      () => settle(() => reject(new BodyFault(408, 'The body took too long'))),
-      MAX_BODY_MS,
-    );
+    const settle = (outcome: () => void) => {
+      clearTimeout(deadline);
+      request.off('data', onData).off('end', onEnd).off('error', onBroken).off('close', onBroken);
+      // Whatever else happens to the connection concerns the answer, not the body.
+      request.on('error', () => undefined).pause();
+      outcome();
+    };
     const onData = (chunk: Buffer) => {
       length += chunk.length;
       if (length > MAX_BODY_LENGTH) settle(() => reject(tooLong()));
       else chunks.push(chunk);
     };
     const onEnd = () => settle(() => resolve(Buffer.concat(chunks)));
-    const onBroken = () => settle(() => reject(new BodyFault(400, 'The body broke off')));
-    const settle = (outcome: () => void) => {
-      clearTimeout(deadline);
-      request.off('data', onData).off('end', onEnd).off('error', onBroken).off('close', onBroken);
-      // A connection that breaks later is nobody's exception.
-      request.on('error', () => undefined).pause();
-      outcome();
-    };
+    const onBroken = () => settle(() => reject(new HttpFault(400, 'The body broke off', CLOSE)));
+    const onDeadline = () => settle(() => reject(new HttpFault(408, 'The body took too long', CLOSE)));
+    const deadline = setTimeout(onDeadline, MAX_BODY_MS);
     request.on('data', onData).on('end', onEnd).on('error', onBroken).on('close', onBroken);
   });
 }
@@ -71,10 +88,10 @@ function decode(bytes: Uint8Array): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
-    throw new BodyFault(400, 'The body is not UTF-8');
+    throw new HttpFault(400, 'The body is not UTF-8');
   }
 }
 
-function tooLong(): BodyFault {
-  return new BodyFault(413, `The body is longer than ${MAX_BODY_LENGTH} bytes`);
+function tooLong(): HttpFault {
+  return new HttpFault(413, `The body is longer than ${MAX_BODY_LENGTH} bytes`, CLOSE);
 }

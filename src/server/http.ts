@@ -48,3 +48,9 @@ export function text(status: number, body: string, headers?: Answer['headers']):
 export function json(status: number, value: unknown, headers?: Answer['headers']): Answer {
   return { status, type: 'application/json', body: JSON.stringify(value), ...(headers && { headers }) };
 }
+
+/** Leaves a path that is not served here to the application, where this listener is part of one. */
+export function notServed(response: ServerResponse, next?: (error?: unknown) => void): void {
+  if (next) next();
+  else send(response, text(404, 'Nothing is served at this path\n'));
+}

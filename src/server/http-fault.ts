@@ -1,0 +1,26 @@
+import { YubikeyError } from '../errors.js';
+
+/** A request that HTTP itself has an answer to. */
+export class HttpFault extends Error {
+  override readonly name = 'HttpFault';
+  constructor(
+    readonly status: 400 | 401 | 403 | 404 | 405 | 408 | 413 | 415 | 429 | 500,
+    message: string,
+    readonly headers: Readonly<Record<string, string>> = {},
+  ) {
+    super(message);
+  }
+}
+
+/** What an error is answered with where the protocol has no word for it; it tells a stranger nothing of the inside. */
+export function faultOf(error: unknown): HttpFault {
+  if (error instanceof HttpFault) return error;
+  if (error instanceof YubikeyError && error.code === 'RATE_LIMITED') {
+    return new HttpFault(429, 'Too many requests: try again in a second', { 'Retry-After': '1' });
+  }
+  return new HttpFault(500, 'The server failed: its log says why');
+}
+
+export function wrongMethod(allowed: string): HttpFault {
+  return new HttpFault(405, `Use ${allowed}`, { Allow: allowed });
+}

@@ -1,0 +1,82 @@
+import type { IncomingMessage } from 'node:http';
+import type { ProtocolVersion } from '../protocol/validation-request.js';
+import { formatValidationResponse } from '../protocol/validation-response.js';
+import { readForm } from './body.js';
+import type { VerificationEvent } from './events.js';
+import {
+  type AddressOf,
+  type Answer,
+  addressOfConnection,
+  type Listener,
+  notServed,
+  send,
+  targetOf,
+  text,
+} from './http.js';
+import { faultOf, wrongMethod } from './http-fault.js';
+import { type Judgement, type JudgeOptions, judge } from './validation/judge.js';
+import { inProtocol } from './validation/response.js';
+
+export interface ValidationListenerOptions extends JudgeOptions {
+  /** Default: the other end of the connection. */
+  addressOf?: AddressOf | undefined;
+  /** Told of every answer, for logs and metrics. It must not throw. */
+  onVerification?: ((event: VerificationEvent) => void) | undefined;
+}
+
+const PROTOCOLS = new Map<string, ProtocolVersion>([
+  ['/wsapi/2.0/verify', '2.0'],
+  ['/wsapi/1.1/verify', '1.1'],
+  ['/wsapi/verify', '1.0'],
+]);
+
+/**
+ * A validation server as existing clients know it: validation protocols 2.0, 1.1 and 1.0, by GET and POST, with the
+ * answers of yubikey-val.
+ *
+ * @throws TypeError for a missing or unusable option.
+ */
+export function validationListener(options: ValidationListenerOptions): Listener {
+  const { verifier, clients, addressOf = addressOfConnection, onVerification } = options ?? {};
+  if (typeof verifier?.verify !== 'function') {
+    throw new TypeError('validationListener requires verifier, such as a KsmVerifier');
+  }
+  if (typeof clients?.get !== 'function') {
+    throw new TypeError('validationListener requires clients, such as the clients of a SqliteStore');
+  }
+
+  async function answer(request: IncomingMessage, query: string, protocol: ProtocolVersion): Promise<Answer> {
+    const startedAt = performance.now();
+    const address = addressOf(request);
+    const tell = (status: VerificationEvent['status'], httpStatus: number, about: Partial<Judgement>) =>
+      onVerification?.({
+        protocol,
+        clientId: about.clientId,
+        publicId: about.publicId,
+        status,
+        httpStatus,
+        milliseconds: performance.now() - startedAt,
+        address,
+        error: about.error,
+      });
+    try {
+      if (request.method !== 'GET' && request.method !== 'POST') throw wrongMethod('GET, POST');
+      const form = request.method === 'POST' ? await readForm(request) : '';
+      const judgement = await judge(options, form === '' ? query : `${query}&${form}`, protocol);
+      const response = inProtocol(protocol, judgement.response);
+      tell(response.status, 200, judgement);
+      return text(200, formatValidationResponse(response, new Date(), judgement.apiKey));
+    } catch (error) {
+      const { status, message, headers } = faultOf(error);
+      tell('HTTP_ERROR', status, { error });
+      return text(status, `${message}\n`, headers);
+    }
+  }
+
+  return (request, response, next) => {
+    const { path, query } = targetOf(request);
+    const protocol = PROTOCOLS.get(path.replace(/\/$/, ''));
+    if (protocol === undefined) return notServed(response, next);
+    void answer(request, query, protocol).then((said) => send(response, said));
+  };
+}

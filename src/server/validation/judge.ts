@@ -1,0 +1,98 @@
+import { YubikeyError } from '../../errors.js';
+import { parseOtp } from '../../otp/otp.js';
+import { isSigned, isSignedWith } from '../../protocol/signature.js';
+import {
+  isClientId,
+  type ProtocolVersion,
+  parseParameters,
+  RequestFault,
+  readValidationRequest,
+} from '../../protocol/validation-request.js';
+import type { ValidationResponse } from '../../protocol/validation-response.js';
+import type { ClientRecord, ClientStore } from '../../stores/store.js';
+import type { Verifier } from '../../verifiers/verifier.js';
+import { responseTo } from './response.js';
+
+export interface JudgeOptions {
+  /** Verifies the OTPs: a `KsmVerifier` over your own keys, or any other. */
+  verifier: Verifier;
+  /** Who may ask, and the API keys that sign. */
+  clients: Pick<ClientStore, 'get'>;
+  /**
+   * Asked once for each correctly signed request; false answers it with HTTP 429. Nobody else can use up a client's
+   * limit by naming its id. Default: no limit.
+   */
+  limitClient?: ((clientId: string) => boolean | Promise<boolean>) | undefined;
+}
+
+/** What a request is answered, and what signs that. */
+export interface Judgement {
+  readonly response: ValidationResponse;
+  /** Of the client the request names; undefined where that is not known. */
+  readonly apiKey: Uint8Array | undefined;
+  readonly clientId: string | undefined;
+  readonly publicId: string | undefined;
+  /** What kept the service from a verdict. */
+  readonly error?: unknown;
+}
+
+/**
+ * Judges a request in the reference server's order of checks: parameters, client, signature, OTP. Where that one
+ * signs with the empty key although the request names a known client, the client's key signs here.
+ *
+ * @throws YubikeyError `RATE_LIMITED`
+ */
+export async function judge(
+  { verifier, clients, limitClient }: JudgeOptions,
+  query: string,
+  protocol: ProtocolVersion,
+): Promise<Judgement> {
+  let client: ClientRecord | undefined;
+  let clientId: string | undefined;
+  let publicId: string | undefined;
+  const judged = (response: ValidationResponse, fault?: { error: unknown }): Judgement => ({
+    response,
+    apiKey: client?.apiKey,
+    clientId,
+    publicId,
+    ...fault,
+  });
+  try {
+    const parameters = parseParameters(query);
+    const id = parameters.get('id');
+    if (isClientId(id)) {
+      clientId = id;
+      client = await clientOf(clients, id);
+    }
+    const request = readValidationRequest(parameters, protocol);
+    const otp = parseOtp(request.otp);
+    publicId = otp.publicId;
+    if (!client?.active) return judged({ status: 'NO_SUCH_CLIENT' });
+    if (isSigned(parameters)) {
+      if (!isSignedWith(parameters, client.apiKey)) return judged({ status: 'BAD_SIGNATURE' });
+      if (limitClient && !(await limitClient(client.id))) throw tooManyOf(client.id);
+    }
+    const { nonce } = request;
+    return judged(responseTo(request, await verifier.verify(otp, nonce === undefined ? {} : { nonce })));
+  } catch (error) {
+    if (error instanceof RequestFault) return judged({ status: error.status, info: error.parameter });
+    const code = error instanceof YubikeyError ? error.code : undefined;
+    if (code === 'RATE_LIMITED') throw error;
+    // Where another service judges for this one: faults that whoever asks here has to know.
+    const isTheirs = code === 'NOT_ENOUGH_ANSWERS' || code === 'OPERATION_NOT_ALLOWED';
+    return judged({ status: isTheirs ? code : 'BACKEND_ERROR' }, { error });
+  }
+}
+
+/** @throws YubikeyError `KEY_UNUSABLE` for a client stored with an empty API key, which would prove nothing. */
+async function clientOf(clients: JudgeOptions['clients'], id: string): Promise<ClientRecord | undefined> {
+  const client = await clients.get(id);
+  if (client?.apiKey.length === 0) {
+    throw new YubikeyError('KEY_UNUSABLE', `The API key stored for client ${id} is empty`);
+  }
+  return client;
+}
+
+function tooManyOf(clientId: string): YubikeyError {
+  return new YubikeyError('RATE_LIMITED', `Client ${clientId} sends too many requests`);
+}

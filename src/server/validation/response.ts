@@ -1,0 +1,37 @@
+import type { Status } from '../../protocol/status.js';
+import type { ProtocolVersion, ValidationRequest } from '../../protocol/validation-request.js';
+import type { ValidationResponse } from '../../protocol/validation-response.js';
+import type { Verification } from '../../verifiers/verifier.js';
+
+/** All servers that share a counter store know the same, so all of them agree. */
+const SYNC_LEVEL_REACHED = 100;
+
+/** What a verdict is answered with: what protects it from being mistaken for another request's is echoed. */
+export function responseTo(request: ValidationRequest, verification: Verification): ValidationResponse {
+  const { otp, nonce, timestamp } = request;
+  if (verification.ok) {
+    const counters = timestamp ? verification.identity.counters : undefined;
+    return { status: 'OK', otp, nonce, sl: SYNC_LEVEL_REACHED, counters };
+  }
+  return verification.reason === 'BAD_OTP'
+    ? { status: 'BAD_OTP' }
+    : { status: verification.reason, otp, nonce };
+}
+
+/** Statuses that protocol 1.x does not know, and what comes nearest there. */
+const IN_PROTOCOL_1: Partial<Record<Status, Status>> = {
+  REPLAYED_REQUEST: 'REPLAYED_OTP',
+  DELAYED_OTP: 'BAD_OTP',
+  NOT_ENOUGH_ANSWERS: 'BACKEND_ERROR',
+};
+
+/** The answer in the words of a protocol: 1.x echoes nothing, and alone names the missing parameter. */
+export function inProtocol(protocol: ProtocolVersion, response: ValidationResponse): ValidationResponse {
+  const { status, counters, info, ...echo } = response;
+  if (protocol === '2.0') return { ...echo, counters, status };
+  return {
+    status: IN_PROTOCOL_1[status] ?? status,
+    counters,
+    info: status === 'MISSING_PARAMETER' ? info : undefined,
+  };
+}
