@@ -20,7 +20,7 @@ export const MAX_RESPONSE_LENGTH = 8 * 1024;
 /** Neither line breaks, which would end the value early, nor `&`, which would end it in the signed text. */
 const VALUE = /^[^&\p{Cc}\p{Zl}\p{Zp}]*$/u;
 
-/** Why a text is no answer of the validation protocol. */
+/** Why a text is no answer of the protocol. */
 export class MalformedResponse extends Error {
   override readonly name = 'MalformedResponse';
 }
