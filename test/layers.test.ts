@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 const root = fileURLToPath(new URL('../src', import.meta.url));
 
 /** From the bottom to the top; what stands in src/ itself, or in a folder not named here, is the top. */
-const LAYERS = ['errors', 'otp', 'protocol', 'stores', 'ksm', 'verifiers'];
+const LAYERS = ['errors', 'otp', 'protocol', 'http', 'stores', 'ksm', 'verifiers'];
 const TOP = LAYERS.length;
 /** What the entry points export; nothing inside imports them. */
 const ENTRY = TOP + 1;
@@ -129,6 +129,7 @@ describe('the test of the layers', () => {
     ['otp/otp.ts', "import '../stores/sqlite.js';"],
     ['protocol/status.ts', "import type { KeyStore } from '../stores/store.js';"],
     ['stores/sql.ts', "import { LocalKsm } from '../ksm/local-ksm.js';"],
+    ['http/transport.ts', "import type { Ksm } from '../ksm/ksm.js';"],
     ['ksm/local-ksm.ts', "import type { Verifier } from '../verifiers/verifier.js';"],
     ['verifiers/verifier.ts', "import { YubikeyStrategy } from '../strategy.js';"],
     ['verifiers/cloud/fault.ts', "import { idOf } from '../../user-id.js';"],
@@ -164,6 +165,7 @@ describe('the test of the layers', () => {
     ['server/ksm-listener.ts', "import { LocalKsm } from '../ksm/local-ksm.js';"],
     ['verifiers/cloud/fault.ts', "import { YubikeyError } from '../../errors.js';"],
     ['verifiers/sequence.ts', "import type { Verifier } from './verifier.js';"],
+    ['ksm/remote-ksm.ts', "import { Transport } from '../http/transport.js';"],
     ['stores/memory.ts', "import { randomUUID } from 'node:crypto';"],
     ['testing/soft-yubikey.ts', "import { KsmVerifier } from '../verifiers/ksm-verifier.js';"],
     ['otp/token.ts', "import { createCipheriv as cipher, createDecipheriv } from 'node:crypto';"],

@@ -1,11 +1,11 @@
 import { YubikeyError } from '../errors.js';
+import { faultOfRequest, faultWithout, TransportFault } from '../http/fault.js';
+import { Transport } from '../http/transport.js';
 import { assertOtp, type Otp } from '../otp/otp.js';
 import { formatValidationRequest } from '../protocol/validation-request.js';
 import { type Answer, type Question, readAnswer, type Verdict } from './cloud/answer.js';
-import { faultOfRequest, faultWithout, TransportFault } from './cloud/fault.js';
 import { Race } from './cloud/race.js';
 import { type CloudSettings, type CloudVerifierOptions, settingsOf } from './cloud/settings.js';
-import { Transport } from './cloud/transport.js';
 import { assertNonce, newNonce } from './nonce.js';
 import type { Verification, Verifier, VerifyOptions } from './verifier.js';
 
@@ -32,7 +32,15 @@ export class CloudVerifier implements Verifier {
   /** Sends nothing yet. @throws TypeError for a missing or unusable option. */
   constructor(options: CloudVerifierOptions) {
     this.#settings = settingsOf(options);
-    this.#transport = new Transport(this.#settings);
+    const { protocol, timeout, attemptTimeout, ca, dispatcher } = this.#settings;
+    const isOnce = protocol === '1.0';
+    this.#transport = new Transport({
+      ca,
+      dispatcher,
+      connectTimeout: isOnce ? attemptTimeout : timeout,
+      // A request of protocol 1.0 is never repeated, so it must not be lost on a connection that is just closing.
+      freshConnections: isOnce,
+    });
   }
 
   /**
@@ -113,7 +121,8 @@ export class CloudVerifier implements Verifier {
 
   async #ask(url: string, question: Question, signal: AbortSignal): Promise<Answer> {
     try {
-      return readAnswer(await this.#transport.get(url, signal), question);
+      const { text } = await this.#transport.send({ url, accept: 'text/plain' }, signal);
+      return readAnswer(text, question);
     } catch (error) {
       return { fault: error instanceof TransportFault ? error : faultOfRequest(error) };
     }

@@ -1,3 +1,4 @@
+import type { Fault } from '../../http/fault.js';
 import { isSigned, isSignedWith } from '../../protocol/signature.js';
 import { isRejection, type Rejection, type Status } from '../../protocol/status.js';
 import {
@@ -6,7 +7,7 @@ import {
   readValidationResponse,
   type ValidationResponse,
 } from '../../protocol/validation-response.js';
-import { type Fault, faultOfStatus } from './fault.js';
+import { faultOfStatus } from './fault.js';
 
 /** What a verification asked, to hold an answer against. */
 export interface Question {

@@ -1,6 +1,6 @@
 import { type ServerFault, YubikeyError, type YubikeyErrorCode } from '../../errors.js';
+import type { Fault } from '../../http/fault.js';
 import type { Answer, Verdict } from './answer.js';
-import type { Fault } from './fault.js';
 import type { CloudSettings } from './settings.js';
 
 /** Milliseconds before a server that failed is asked again. */

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
 import type { Dispatcher } from 'undici';
+import { assertDispatcher, certificatesOf, isLoopback, milliseconds } from '../../http/settings.js';
 import { parseApiKey } from '../../protocol/signature.js';
 import { isClientId, isSyncLevel, type SyncLevel } from '../../protocol/validation-request.js';
 
@@ -98,12 +98,7 @@ export function settingsOf(options: CloudVerifierOptions): CloudSettings {
   if (protocol === '1.0' && (syncLevel ?? syncTimeout) !== undefined) {
     throw new TypeError('syncLevel and syncTimeout need protocol 2.0');
   }
-  if (dispatcher !== undefined && typeof dispatcher.dispatch !== 'function') {
-    throw new TypeError('dispatcher must be a dispatcher of undici');
-  }
-  if (dispatcher && options.ca !== undefined) {
-    throw new TypeError('ca has no effect on a dispatcher of your own: give it to the dispatcher');
-  }
+  assertDispatcher(dispatcher, options.ca);
   const apiKey = apiKeyOf(options);
   const servers = serversOf(options, protocol, apiKey);
   const timeout = milliseconds('timeout', options.timeout ?? 10_000);
@@ -133,13 +128,6 @@ function apiKeyOf(options: CloudVerifierOptions): Buffer | undefined {
     throw new TypeError('apiKey is undefined: set it, or leave the option out to rely on TLS alone');
   }
   return parseApiKey(options.apiKey);
-}
-
-function milliseconds(name: string, value: number): number {
-  if (!Number.isInteger(value) || value < 1 || value > 2 ** 31 - 1) {
-    throw new TypeError(`${name} must be a whole number of milliseconds, 1 or more`);
-  }
-  return value;
 }
 
 function retriesOf(retries: number, protocol: '1.0' | '2.0'): number {
@@ -189,24 +177,4 @@ function urlOf(server: string): URL {
     );
   }
   return url;
-}
-
-function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname);
-}
-
-function certificatesOf(ca: string): string {
-  const pem = ca.includes('-----BEGIN') ? ca : readPemFile(ca);
-  if (pem.includes('-----BEGIN CERTIFICATE-----')) return pem;
-  throw new TypeError('ca must be PEM text or the path of a PEM file; this one holds no certificate');
-}
-
-function readPemFile(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (cause) {
-    throw new TypeError(`ca must be PEM text or the path of a PEM file: ${(cause as Error).message}`, {
-      cause,
-    });
-  }
 }

@@ -1,10 +1,35 @@
 import type { Socket } from 'node:net';
 import { Agent, buildConnector, type Dispatcher, request } from 'undici';
-import { MAX_RESPONSE_LENGTH } from '../../protocol/validation-response.js';
+import { MAX_RESPONSE_LENGTH } from '../protocol/validation-response.js';
 import { faultOfHttpStatus, TransportFault } from './fault.js';
-import type { CloudSettings } from './settings.js';
 
 const KEEP_ALIVE_MS = 30_000;
+
+export interface TransportSettings {
+  /** PEM text of the certificates to trust instead of the system's. */
+  readonly ca: string | undefined;
+  /** Takes the place of connections of its own. */
+  readonly dispatcher: Dispatcher | undefined;
+  /** Milliseconds. */
+  readonly connectTimeout: number;
+  /** Makes a connection for each request. */
+  readonly freshConnections: boolean;
+}
+
+export interface HttpRequest {
+  readonly url: string;
+  /** The media type of the answer. */
+  readonly accept: string;
+  /** JSON; with it the request is a POST. */
+  readonly json?: string;
+  /** The HTTP statuses whose answers are read; any other is a fault. Default 200 alone. */
+  readonly statuses?: readonly number[];
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly text: string;
+}
 
 /** Sends requests, over connections that are kept warm. */
 export class Transport {
@@ -14,12 +39,11 @@ export class Transport {
   private readonly connecting = new Set<Socket>();
   private readonly freshConnections: boolean;
 
-  constructor({ dispatcher, ca, protocol, timeout, attemptTimeout }: CloudSettings) {
-    // A request of protocol 1.0 is never repeated, so it must not be lost on a connection that is just closing.
-    this.freshConnections = protocol === '1.0';
+  constructor({ dispatcher, ca, connectTimeout, freshConnections }: TransportSettings) {
+    this.freshConnections = freshConnections;
     if (dispatcher === undefined) {
       this.ownAgent = new Agent({
-        connect: this.connector({ ca, timeout: protocol === '1.0' ? attemptTimeout : timeout }),
+        connect: this.connector({ ca, timeout: connectTimeout }),
         keepAliveTimeout: KEEP_ALIVE_MS,
         headersTimeout: 0,
         bodyTimeout: 0,
@@ -29,28 +53,34 @@ export class Transport {
   }
 
   /**
-   * Gets the text of an answer. Redirects are not followed.
+   * Sends a request and reads the answer, 8 KiB of UTF-8 at most. Redirects are not followed.
    *
    * @throws TransportFault, or whatever undici throws; the signal's reason as soon as it is aborted.
    */
-  async get(url: string, signal: AbortSignal): Promise<string> {
+  async send(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
     // undici itself looks at the signal of a request only once that has a connection.
     const aborted = new Promise<never>((_, reject) => {
       signal.addEventListener('abort', () => reject(signal.reason), { once: true });
     });
-    return Promise.race([this.request(url, signal), aborted]);
+    return Promise.race([this.exchange(request, signal), aborted]);
   }
 
-  private async request(url: string, signal: AbortSignal): Promise<string> {
+  private async exchange(
+    { url, accept, json, statuses = [200] }: HttpRequest,
+    signal: AbortSignal,
+  ): Promise<HttpAnswer> {
+    const headers = { accept, 'user-agent': 'passport-yubikey-otp' };
     const { statusCode, body } = await request(url, {
       dispatcher: this.dispatcher,
       signal,
       reset: this.freshConnections,
       headersTimeout: 0,
       bodyTimeout: 0,
-      headers: { accept: 'text/plain', 'user-agent': 'passport-yubikey-otp' },
+      ...(json === undefined
+        ? { headers }
+        : { method: 'POST', body: json, headers: { ...headers, 'content-type': 'application/json' } }),
     });
-    if (statusCode === 200) return readText(body);
+    if (statuses.includes(statusCode)) return { status: statusCode, text: await readText(body) };
     body.on('error', () => undefined).destroy();
     throw faultOfHttpStatus(statusCode);
   }

@@ -1,0 +1,66 @@
+import { errors } from 'undici';
+import type { YubikeyErrorCode } from '../errors.js';
+
+/** Why one attempt at one server gave no verdict. */
+export interface Fault {
+  readonly code: YubikeyErrorCode;
+  readonly message: string;
+  readonly authenticated: boolean;
+  /** Whether asking again, with the same OTP and nonce, may help. */
+  readonly retry: boolean;
+  /** Whether the server may have accepted the OTP all the same. */
+  readonly maybeAccepted: boolean;
+}
+
+/** A fault below the protocol: nothing the server itself said. */
+export class TransportFault extends Error implements Fault {
+  readonly authenticated = false;
+  constructor(
+    readonly code: YubikeyErrorCode,
+    message: string,
+    readonly retry: boolean,
+    readonly maybeAccepted: boolean,
+  ) {
+    super(message);
+  }
+}
+
+const NEVER_SENT =
+  /^(ECONNREFUSED|ENOTFOUND|EAI_\w+|EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|UND_ERR_CONNECT_TIMEOUT)$/;
+const TLS =
+  /^(ERR_TLS_|ERR_SSL_|CERT_|CRL_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|INVALID_|ERROR_IN_|HOSTNAME_MISMATCH|EPROTO)/;
+const NOT_HTTP = /^(UND_ERR_HEADERS_OVERFLOW|UND_ERR_RES_)/;
+
+/** Tells apart what a request can fail with before there is an answer. */
+export function faultOfRequest(error: unknown): TransportFault {
+  const { code: rawCode, message } = error as { code?: unknown; message?: string };
+  const code = typeof rawCode === 'string' ? rawCode : '';
+  const what = message || code || 'unknown error';
+  if (TLS.test(code)) return new TransportFault('TLS_FAILED', `TLS failed: ${what}`, false, false);
+  if (error instanceof errors.HTTPParserError || NOT_HTTP.test(code)) {
+    return new TransportFault('ANSWER_MALFORMED', `not HTTP: ${what}`, false, true);
+  }
+  if (NEVER_SENT.test(code)) return new TransportFault('UNREACHABLE', `unreachable: ${what}`, true, false);
+  return new TransportFault('UNREACHABLE', `connection lost: ${what}`, true, true);
+}
+
+/** An HTTP status that is not 200: said by something in front of the server, or by its failure. */
+export function faultOfHttpStatus(status: number): TransportFault {
+  if (status >= 500) return new TransportFault('SERVER_FAILED', `HTTP ${status}`, true, true);
+  if (status >= 400) return new TransportFault('REFUSED_BY_FRONT', `HTTP ${status}`, status === 429, false);
+  if (status >= 300)
+    return new TransportFault('REDIRECTED', `HTTP ${status}: redirects are not followed`, false, false);
+  return new TransportFault('ANSWER_MALFORMED', `HTTP ${status} instead of 200`, false, true);
+}
+
+/** The longest message of a fault, which may hold words of a server. */
+const MAX_MESSAGE_LENGTH = 300;
+
+/** A fault as it may be told: without the OTP, which a server or a dispatcher may have repeated. */
+export function faultWithout(
+  token: string,
+  { code, message, authenticated, retry, maybeAccepted }: Fault,
+): Fault {
+  const told = message.replaceAll(new RegExp(token, 'gi'), '…').slice(0, MAX_MESSAGE_LENGTH);
+  return { code, message: told, authenticated, retry, maybeAccepted };
+}

@@ -1,0 +1,42 @@
+import { readFileSync } from 'node:fs';
+import type { Dispatcher } from 'undici';
+
+/** @throws TypeError that names the option and what it takes. */
+export function milliseconds(name: string, value: number): number {
+  if (!Number.isInteger(value) || value < 1 || value > 2 ** 31 - 1) {
+    throw new TypeError(`${name} must be a whole number of milliseconds, 1 or more`);
+  }
+  return value;
+}
+
+/** Whether nobody but this machine hears what is sent there. */
+export function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname);
+}
+
+/** @throws TypeError */
+export function assertDispatcher(dispatcher: Dispatcher | undefined, ca: string | undefined): void {
+  if (dispatcher !== undefined && typeof dispatcher.dispatch !== 'function') {
+    throw new TypeError('dispatcher must be a dispatcher of undici');
+  }
+  if (dispatcher && ca !== undefined) {
+    throw new TypeError('ca has no effect on a dispatcher of your own: give it to the dispatcher');
+  }
+}
+
+/** The PEM text of the option `ca`. @throws TypeError */
+export function certificatesOf(ca: string): string {
+  const pem = ca.includes('-----BEGIN') ? ca : readPemFile(ca);
+  if (pem.includes('-----BEGIN CERTIFICATE-----')) return pem;
+  throw new TypeError('ca must be PEM text or the path of a PEM file; this one holds no certificate');
+}
+
+function readPemFile(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new TypeError(`ca must be PEM text or the path of a PEM file: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+}
