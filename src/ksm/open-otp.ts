@@ -3,8 +3,8 @@ import { YubikeyError } from '../errors.js';
 import { assertOtp, type Otp } from '../otp/otp.js';
 import { decryptToken, type Token } from '../otp/token.js';
 import type { KeyRecord, KeyStore } from '../stores/store.js';
+import { AES_KEY_LENGTH } from './aes-key.js';
 
-const AES_KEY_LENGTH = 16;
 const PRIVATE_ID_LENGTH = 6;
 
 /** A token, and the key that opened it; or why none does. */

@@ -11,11 +11,16 @@ const CLOSE = { Connection: 'close' };
 /**
  * The value of a JSON body, read here or by a parser before.
  *
- * @throws HttpFault, or SyntaxError for what is not JSON.
+ * @throws HttpFault
  */
 export async function readJson(request: IncomingMessage): Promise<unknown> {
   const body = await readBody(request, 'application/json');
-  return typeof body === 'string' ? JSON.parse(body) : body;
+  if (typeof body !== 'string') return body;
+  try {
+    return JSON.parse(body);
+  } catch {
+    throw new HttpFault(400, 'The body is not JSON');
+  }
 }
 
 /**

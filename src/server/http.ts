@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { pipeline, Readable } from 'node:stream';
 
 /**
  * Serves HTTP: `http.createServer(listener)` as it is, `app.use(listener)` in an Express app. Paths that it does
@@ -15,30 +16,54 @@ export type AddressOf = (request: IncomingMessage) => string | undefined;
 
 export const addressOfConnection: AddressOf = ({ socket }) => socket.remoteAddress;
 
-/** Path and query of a request. A proxy's absolute form (RFC 9112, 3.2.2) loses its origin. */
-export function targetOf({ url = '/' }: IncomingMessage): { path: string; query: string } {
+export interface Target {
+  /** Without a slash at its end. */
+  readonly path: string;
+  /** Without its question mark. */
+  readonly query: string;
+}
+
+/** Where a request goes. A proxy's absolute form (RFC 9112, 3.2.2) loses its origin. */
+export function targetOf({ url = '/' }: IncomingMessage): Target {
   const target = url.startsWith('/') ? url : url.replace(/^https?:\/\/[^/?#]*/i, '');
   const mark = target.indexOf('?');
-  if (mark < 0) return { path: target, query: '' };
-  return { path: target.slice(0, mark), query: target.slice(mark + 1) };
+  const path = mark < 0 ? target : target.slice(0, mark);
+  return { path: path.replace(/\/$/, ''), query: mark < 0 ? '' : target.slice(mark + 1) };
 }
 
 export interface Answer {
   readonly status: number;
   readonly type: 'text/plain; charset=utf-8' | 'application/json';
-  readonly body: string;
+  /** Whole, or as it is made. */
+  readonly body: string | AsyncIterable<string>;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Sends an answer that nothing may keep. */
+/** Sends an answer that nothing may keep. One that fails half way breaks off, so that nobody takes it for whole. */
 export function send(response: ServerResponse, { status, type, body, headers }: Answer): void {
-  response.writeHead(status, {
-    'Content-Type': type,
-    'Content-Length': Buffer.byteLength(body),
-    'Cache-Control': 'no-store',
-    ...headers,
-  });
-  response.end(body);
+  const common = { 'Content-Type': type, 'Cache-Control': 'no-store', ...headers };
+  if (typeof body === 'string') {
+    response.writeHead(status, { ...common, 'Content-Length': Buffer.byteLength(body) });
+    response.end(body);
+  } else {
+    response.writeHead(status, common);
+    pipeline(Readable.from(body), response, () => undefined);
+  }
+}
+
+/** Sends an answer once there is one. What fails here is the application's own: its hooks, its errors. */
+export function reply(
+  response: ServerResponse,
+  answer: Promise<Answer>,
+  next: ((error?: unknown) => void) | undefined,
+): void {
+  answer
+    .then((said) => send(response, said))
+    .catch((error: unknown) => {
+      if (next) return next(error);
+      process.emitWarning(error as Error);
+      send(response, text(500, 'The server failed\n'));
+    });
 }
 
 export function text(status: number, body: string, headers?: Answer['headers']): Answer {

@@ -9,7 +9,7 @@ import {
   addressOfConnection,
   type Listener,
   notServed,
-  send,
+  reply,
   targetOf,
   text,
 } from './http.js';
@@ -75,8 +75,8 @@ export function validationListener(options: ValidationListenerOptions): Listener
 
   return (request, response, next) => {
     const { path, query } = targetOf(request);
-    const protocol = PROTOCOLS.get(path.replace(/\/$/, ''));
+    const protocol = PROTOCOLS.get(path);
     if (protocol === undefined) return notServed(response, next);
-    void answer(request, query, protocol).then((said) => send(response, said));
+    reply(response, answer(request, query, protocol), next);
   };
 }

@@ -1,0 +1,75 @@
+import { createHmac } from 'node:crypto';
+import { YubikeyError } from '../errors.js';
+import { type Counters, isNewer } from '../otp/counters.js';
+import type { Otp } from '../otp/otp.js';
+import type { CounterStore, KeyStore } from '../stores/store.js';
+import type { Decryption, Ksm } from './ksm.js';
+import { type OpenedOtp, openOtp } from './open-otp.js';
+import { pinPrivateId } from './pin.js';
+
+type Opened = Extract<OpenedOtp, { ok: true }>;
+
+/**
+ * A KSM that decrypts each OTP once, as one with a REST API does, and pins the private ID of keys that were stored
+ * without one: to that of the first two OTPs that agree in it, with rising counters.
+ *
+ * Until then an OTP of such a key is compared only with earlier ones of the same private ID, so that a token which
+ * passes the CRC by chance can neither be accepted as a later one nor lock the key's owner out.
+ */
+export class ReplayRefusingKsm implements Ksm {
+  readonly #keys: Pick<KeyStore, 'get' | 'replace'>;
+  readonly #counters: Pick<CounterStore, 'advance' | 'get'>;
+
+  constructor(keys: Pick<KeyStore, 'get' | 'replace'>, counters: Pick<CounterStore, 'advance' | 'get'>) {
+    this.#keys = keys;
+    this.#counters = counters;
+  }
+
+  /** @throws YubikeyError `STORE_FAILED`, `KEY_UNUSABLE`, and what the stores throw as such. */
+  async decrypt(otp: Otp): Promise<Decryption> {
+    const opened = await openOtp(this.#keys, otp);
+    if (!opened.ok) return opened;
+    try {
+      return opened.privateIdChecked ? await this.advance(otp, opened) : await this.consider(otp, opened);
+    } catch (cause) {
+      if (cause instanceof YubikeyError) throw cause;
+      throw new YubikeyError('STORE_FAILED', 'The counter store failed', { cause });
+    }
+  }
+
+  private async advance({ publicId }: Otp, { token }: Opened): Promise<Decryption> {
+    const { advanced } = await this.#counters.advance(publicId, token.counters);
+    return advanced ? decrypted(token, true) : REPLAYED;
+  }
+
+  /** An OTP of a key whose private ID is not known. */
+  private async consider(otp: Otp, opened: Opened): Promise<Decryption> {
+    const { token } = opened;
+    const last = await this.#counters.get(otp.publicId);
+    if (last && !isNewer(token.counters, last)) return REPLAYED;
+    const candidate = await this.#counters.advance(candidateOf(otp, opened), token.counters);
+    if (!candidate.advanced) return REPLAYED;
+    if (!candidate.previous) return decrypted(token, false);
+    const pinning = await pinPrivateId(this.#keys, otp);
+    if (pinning === 'PINNED' || pinning === 'ALREADY_PINNED') return this.advance(otp, opened);
+    return { ok: false, reason: pinning };
+  }
+}
+
+const REPLAYED = { ok: false, reason: 'REPLAYED_OTP' } as const;
+
+function decrypted(
+  { counters, capsLock }: { counters: Counters; capsLock: boolean },
+  privateIdChecked: boolean,
+): Decryption {
+  return { ok: true, counters, capsLock, privateIdChecked };
+}
+
+/**
+ * The row in the counter store of those OTPs of a key that share a private ID: no public ID, and without the AES key
+ * it does not tell which private ID.
+ */
+function candidateOf({ publicId }: Otp, { key, token }: Opened): string {
+  const digest = createHmac('sha256', key.aesKey).update(token.privateId).digest('hex');
+  return `unpinned:${publicId}:${digest.slice(0, 32)}`;
+}

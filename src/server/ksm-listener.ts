@@ -1,0 +1,144 @@
+import type { IncomingMessage } from 'node:http';
+import { LocalKsm } from '../ksm/local-ksm.js';
+import { ReplayRefusingKsm } from '../ksm/replay-refusing-ksm.js';
+import { KSM_ERRORS } from '../protocol/ksm-response.js';
+import type { CounterStore, KeyStore } from '../stores/store.js';
+import type { KsmEvent } from './events.js';
+import {
+  type AddressOf,
+  type Answer,
+  addressOfConnection,
+  type Listener,
+  notServed,
+  reply,
+  send,
+  type Target,
+  targetOf,
+} from './http.js';
+import { wrongMethod } from './http-fault.js';
+import { addressGate, type Gate, type ManagementAccess, managementGate } from './ksm/access.js';
+import { decryptByRest, decryptByWsapi } from './ksm/decrypt.js';
+import { health } from './ksm/health.js';
+import type { Methods, Operation } from './ksm/operation.js';
+import { codeOf, faultToAnswer, restAnswerTo, wsapiAnswerTo } from './ksm/refusal.js';
+import { addKey, deleteKey, listKeys } from './ksm/rest-keys.js';
+
+export interface KsmListenerOptions extends ManagementAccess {
+  /** The AES keys: sealed ones, where they are kept on a disk. */
+  keys: KeyStore;
+  /** Refuses replays at the REST API, and knows when a key was last used. */
+  counters: CounterStore;
+  /** Addresses and ranges (`10.0.0.0/8`) that may have OTPs decrypted. Default: whoever reaches this listener. */
+  allowDecryptFrom?: readonly string[] | undefined;
+  /**
+   * Also refuses replays at `wsapi`, as `ERR Replayed OTP`. A validation server in front can then not tell a replay
+   * from a bad OTP. Default false.
+   */
+  refuseWsapiReplays?: boolean | undefined;
+  /**
+   * Answers at `wsapi` for keys whose private ID is not known. Of random tokens, one in 65,536 then passes.
+   * Default false.
+   */
+  allowUnpinnedKeys?: boolean | undefined;
+  /** Says `ERR Unknown yubikey` at `wsapi`, as yubikey-ksm does. Default false: `ERR Key not found`. */
+  yubikeyKsmWording?: boolean | undefined;
+  /** Default: the other end of the connection. */
+  addressOf?: AddressOf | undefined;
+  /** Told of every answer, for logs and metrics. It must not throw. */
+  onRequest?: ((event: KsmEvent) => void) | undefined;
+}
+
+/**
+ * A KSM over HTTP: `GET /health`, `POST` and `GET /api/v1/keys`, `DELETE /api/v1/keys/:key_id` and
+ * `POST /api/v1/decrypt` of the KSM REST API, and `GET /wsapi/decrypt` of the older KSM protocol.
+ *
+ * @throws TypeError for a missing or unusable option.
+ */
+export function ksmListener(options: KsmListenerOptions): Listener {
+  const { keys, counters, addressOf = addressOfConnection } = options ?? {};
+  if (typeof keys?.get !== 'function')
+    throw new TypeError('ksmListener requires keys, such as a SealedKeyStore');
+  if (typeof counters?.advance !== 'function') {
+    throw new TypeError('ksmListener requires counters, such as the counters of a SqliteStore');
+  }
+  const {
+    refuseWsapiReplays = false,
+    allowUnpinnedKeys = false,
+    yubikeyKsmWording = false,
+    onRequest,
+  } = options;
+  const stores = { keys, counters };
+  const replayRefusing = new ReplayRefusingKsm(keys, counters);
+  const stateless = refuseWsapiReplays ? replayRefusing : new LocalKsm(keys);
+  const manage = managementGate(options);
+  const mayDecrypt = addressGate(options.allowDecryptFrom, addressOf);
+  const unknownKey = yubikeyKsmWording ? KSM_ERRORS.unknownKey : KSM_ERRORS.keyNotFound;
+
+  const rest = (operation: Operation['operation'], gate: Gate, run: Operation['run']): Operation => ({
+    operation,
+    gate,
+    run,
+    protocol: 'rest',
+    refuse: restAnswerTo,
+  });
+  const routes = new Map<string, Methods>(
+    Object.entries({
+      '/api/v1/keys': {
+        GET: rest('list', manage, listKeys(stores)),
+        POST: rest('add', manage, addKey(stores)),
+      },
+      '/api/v1/keys/*': { DELETE: rest('delete', manage, deleteKey(stores)) },
+      '/api/v1/decrypt': { POST: rest('decrypt', mayDecrypt, decryptByRest(replayRefusing)) },
+      '/wsapi/decrypt': {
+        GET: {
+          operation: 'decrypt',
+          protocol: 'wsapi',
+          gate: mayDecrypt,
+          run: decryptByWsapi(stateless, allowUnpinnedKeys),
+          refuse: (fault) => wsapiAnswerTo(fault, unknownKey),
+        },
+      },
+    }),
+  );
+
+  async function answer(request: IncomingMessage, target: Target, operation: Operation): Promise<Answer> {
+    const startedAt = performance.now();
+    const address = addressOf(request);
+    let publicId: string | undefined;
+    const tell = (outcome: string, httpStatus: number, error?: unknown) =>
+      onRequest?.({
+        operation: operation.operation,
+        protocol: operation.protocol,
+        publicId,
+        outcome,
+        httpStatus,
+        milliseconds: performance.now() - startedAt,
+        address,
+        error,
+      });
+    try {
+      operation.gate(request);
+      const answer = await operation.run(request, target, (id) => {
+        publicId = id;
+      });
+      tell('OK', answer.status);
+      return answer;
+    } catch (error) {
+      const fault = faultToAnswer(error);
+      const answer = operation.refuse(fault);
+      tell(codeOf(fault), answer.status, fault === error ? undefined : error);
+      return answer;
+    }
+  }
+
+  return (request, response, next) => {
+    const target = targetOf(request);
+    if (target.path === '/health') return reply(response, health(counters), next);
+    const methods = routes.get(target.path.replace(/^(\/api\/v1\/keys\/)[^/]+$/, '$1*'));
+    if (methods === undefined) return notServed(response, next);
+    const operation = methods[request.method ?? ''];
+    if (operation === undefined)
+      return send(response, restAnswerTo(wrongMethod(Object.keys(methods).join(', '))));
+    reply(response, answer(request, target, operation), next);
+  };
+}

@@ -1,0 +1,60 @@
+import type { Decryption, Ksm } from '../../ksm/ksm.js';
+import type { Otp } from '../../otp/otp.js';
+import { formatKsmResponse } from '../../protocol/ksm-response.js';
+import { readJson } from '../body.js';
+import { json, text } from '../http.js';
+import { KsmFault, type KsmFaultCode } from './ksm-fault.js';
+import type { Operation } from './operation.js';
+import { readObject } from './read-key.js';
+import { strictOtp } from './strict-otp.js';
+import { timeOf } from './time.js';
+
+/** `POST /api/v1/decrypt`. */
+export function decryptByRest(ksm: Ksm): Operation['run'] {
+  return async (request, _target, concerns) => {
+    const otp = readOtp(readObject(await readJson(request)).otp);
+    concerns(otp.publicId);
+    const { counters, privateIdChecked } = await decrypted(ksm, otp);
+    return json(200, {
+      status: 'OK',
+      key_id: otp.publicId,
+      counter: counters.usageCounter,
+      timestamp_low: counters.timestamp & 0xffff,
+      timestamp_high: counters.timestamp >>> 16,
+      session_use: counters.sessionUse,
+      decrypted_at: timeOf(new Date()),
+      private_id_checked: privateIdChecked,
+    });
+  };
+}
+
+/** `GET /wsapi/decrypt/?otp=`. Its answer says that the private ID was compared, so it must have been. */
+export function decryptByWsapi(ksm: Ksm, allowUnpinnedKeys: boolean): Operation['run'] {
+  return async (_request, { query }, concerns) => {
+    const given = new URLSearchParams(query).getAll('otp');
+    if (given.join('') === '') throw new KsmFault('MISSING_OTP');
+    const otp = readOtp(given.length === 1 ? given[0] : undefined);
+    concerns(otp.publicId);
+    const { counters, capsLock, privateIdChecked } = await decrypted(ksm, otp);
+    if (!privateIdChecked && !allowUnpinnedKeys) throw new KsmFault('PRIVATE_ID_UNKNOWN');
+    return text(200, formatKsmResponse({ ok: true, counters, capsLock }));
+  };
+}
+
+const REFUSALS = {
+  UNKNOWN_KEY: 'KEY_NOT_FOUND',
+  CORRUPT_OTP: 'DECRYPTION_FAILED',
+  REPLAYED_OTP: 'REPLAY_DETECTED',
+} as const satisfies Record<string, KsmFaultCode>;
+
+async function decrypted(ksm: Ksm, otp: Otp): Promise<Extract<Decryption, { ok: true }>> {
+  const decryption = await ksm.decrypt(otp);
+  if (!decryption.ok) throw new KsmFault(REFUSALS[decryption.reason]);
+  return decryption;
+}
+
+function readOtp(value: unknown): Otp {
+  const otp = strictOtp(value);
+  if (!otp) throw new KsmFault('INVALID_OTP');
+  return otp;
+}

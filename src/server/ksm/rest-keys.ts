@@ -1,0 +1,119 @@
+import { timingSafeEqual } from 'node:crypto';
+import { isNewer } from '../../otp/counters.js';
+import { isPublicId } from '../../otp/otp.js';
+import { decryptToken, type Token } from '../../otp/token.js';
+import type { CounterStore, KeyRecord, KeyStore, NewKey } from '../../stores/store.js';
+import { readJson } from '../body.js';
+import { json } from '../http.js';
+import { KsmFault } from './ksm-fault.js';
+import type { Operation } from './operation.js';
+import { readKeyId, readNewKey, readObject } from './read-key.js';
+import { strictOtp } from './strict-otp.js';
+import { timeOf } from './time.js';
+
+export interface KsmStores {
+  readonly keys: KeyStore;
+  readonly counters: CounterStore;
+}
+
+const MAX_PAGE = 1000;
+
+/** `POST /api/v1/keys`. A first `otp` proves that the key is the one meant, and tells its private ID. */
+export function addKey({ keys, counters }: KsmStores): Operation['run'] {
+  return async (request, _target, concerns) => {
+    const body = readObject(await readJson(request));
+    const key = readNewKey(body);
+    concerns(key.publicId);
+    const token = body.otp === undefined ? undefined : firstTokenOf(key, body.otp);
+    const last = token && (await counters.get(key.publicId));
+    if (token && last && !isNewer(token.counters, last)) throw new KsmFault('REPLAY_DETECTED');
+    if (!(await keys.add({ ...key, privateId: key.privateId ?? token?.privateId }))) {
+      throw new KsmFault('KEY_EXISTS');
+    }
+    // Whatever this says, the OTP is used up from now on.
+    if (token) await counters.advance(key.publicId, token.counters);
+    return json(201, { status: 'success', key_id: key.publicId });
+  };
+}
+
+/** @throws KsmFault unless the OTP is one of the key. */
+function firstTokenOf(key: NewKey, text: unknown): Token {
+  const otp = strictOtp(text);
+  if (!otp || otp.publicId !== key.publicId) throw new KsmFault('INVALID_OTP');
+  const token = decryptToken(otp.token, key.aesKey);
+  if (!token || (key.privateId && !timingSafeEqual(token.privateId, key.privateId))) {
+    throw new KsmFault('DECRYPTION_FAILED');
+  }
+  return token;
+}
+
+/** `DELETE /api/v1/keys/:key_id`. Its counters stay, so that its old OTPs stay used. */
+export function deleteKey({ keys }: KsmStores): Operation['run'] {
+  return async (_request, { path }, concerns) => {
+    const keyId = readKeyId(path.slice(path.lastIndexOf('/') + 1));
+    concerns(keyId);
+    if (!(await keys.delete(keyId))) throw new KsmFault('KEY_NOT_FOUND');
+    return json(200, { status: 'success', key_id: keyId });
+  };
+}
+
+/** `GET /api/v1/keys`: all keys, or with `limit` and `after` a page of them, that tells where the `next` begins. */
+export function listKeys(stores: KsmStores): Operation['run'] {
+  return async (_request, { query }) => {
+    const parameters = new URLSearchParams(query);
+    const limit = readLimit(parameters.get('limit'));
+    const after = parameters.get('after') ?? undefined;
+    if (after !== undefined && !isPublicId(after)) throw new KsmFault('INVALID_PAGE');
+    const first = await pageOf(stores, after, limit ?? MAX_PAGE);
+    if (limit === undefined && after === undefined)
+      return { ...json(200, undefined), body: wholeList(stores, first) };
+    return json(200, {
+      status: 'success',
+      keys: first.keys,
+      ...(first.next === undefined ? {} : { next: first.next }),
+    });
+  };
+}
+
+interface ListedPage {
+  readonly keys: readonly object[];
+  readonly next: string | undefined;
+}
+
+async function* wholeList(stores: KsmStores, first: ListedPage): AsyncGenerator<string> {
+  yield '{"status":"success","keys":[';
+  let separator = '';
+  for (let page = first; ; page = await pageOf(stores, page.next, MAX_PAGE)) {
+    for (const key of page.keys) {
+      yield separator + JSON.stringify(key);
+      separator = ',';
+    }
+    if (page.next === undefined) break;
+  }
+  yield ']}';
+}
+
+async function pageOf(stores: KsmStores, after: string | undefined, limit: number): Promise<ListedPage> {
+  const { records, next } = await stores.keys.list({ after, limit });
+  return { keys: await Promise.all(records.map((key) => listed(stores, key))), next };
+}
+
+async function listed({ counters }: KsmStores, key: KeyRecord): Promise<object> {
+  const used = await counters.get(key.publicId);
+  return {
+    key_id: key.publicId,
+    description: key.notes,
+    created_at: timeOf(key.createdAt),
+    last_used: used ? timeOf(used.acceptedAt) : null,
+    usage_count: used?.acceptedCount ?? 0,
+    active: key.active,
+    private_id_known: key.privateId !== undefined,
+  };
+}
+
+function readLimit(text: string | null): number | undefined {
+  if (text === null) return undefined;
+  if (!/^[0-9]{1,4}$/.test(text) || Number(text) < 1 || Number(text) > MAX_PAGE)
+    throw new KsmFault('INVALID_PAGE');
+  return Number(text);
+}
