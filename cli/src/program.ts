@@ -2,8 +2,10 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { addClients } from './commands/clients/index.js';
 import { addCounters } from './commands/counters/index.js';
+import { addInspect } from './commands/inspect.js';
 import { addKeys } from './commands/keys/index.js';
 import { addMasterKey } from './commands/master-key/index.js';
+import { addVerify } from './commands/verify/index.js';
 import { addGlobalOptions } from './global-options.js';
 
 /** The command with all there is below it. */
@@ -18,8 +20,6 @@ export function createProgram(): Command {
       'after',
       `
 First steps:
-  $ (umask 077; yubikey-otp master-key new > master.key)
-  $ export YUBIKEY_MASTER_KEY="$(cat master.key)"
   $ yubikey-otp keys new
 
 Exit codes: 0 done, 1 something was refused or not found, 2 wrong usage or set-up.`,
@@ -29,6 +29,8 @@ Exit codes: 0 done, 1 something was refused or not found, 2 wrong usage or set-u
   addCounters(program);
   addClients(program);
   addMasterKey(program);
+  addVerify(program);
+  addInspect(program);
   return program;
 }
 
