@@ -5,6 +5,7 @@ import { addCounters } from './commands/counters/index.js';
 import { addInspect } from './commands/inspect.js';
 import { addKeys } from './commands/keys/index.js';
 import { addMasterKey } from './commands/master-key/index.js';
+import { addPress } from './commands/press/index.js';
 import { addVerify } from './commands/verify/index.js';
 import { addGlobalOptions } from './global-options.js';
 
@@ -20,6 +21,7 @@ export function createProgram(): Command {
       'after',
       `
 First steps:
+  $ yubikey-otp press | xargs yubikey-otp verify    (no hardware needed)
   $ yubikey-otp keys new
 
 Exit codes: 0 done, 1 something was refused or not found, 2 wrong usage or set-up.`,
@@ -31,6 +33,7 @@ Exit codes: 0 done, 1 something was refused or not found, 2 wrong usage or set-u
   addMasterKey(program);
   addVerify(program);
   addInspect(program);
+  addPress(program);
   return program;
 }
 
