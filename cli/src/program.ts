@@ -2,8 +2,11 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { addClients } from './commands/clients/index.js';
 import { addCounters } from './commands/counters/index.js';
+import { addInspect } from './commands/inspect.js';
 import { addKeys } from './commands/keys/index.js';
 import { addMasterKey } from './commands/master-key/index.js';
+import { addPress } from './commands/press/index.js';
+import { addVerify } from './commands/verify/index.js';
 import { addGlobalOptions } from './global-options.js';
 
 /** The command with all there is below it. */
@@ -17,9 +20,11 @@ export function createProgram(): Command {
     .addHelpText(
       'after',
       `
+Without hardware, in an empty folder:
+  $ yubikey-otp press | xargs yubikey-otp verify
+
 First steps:
-  $ (umask 077; yubikey-otp master-key new > master.key)
-  $ export YUBIKEY_MASTER_KEY="$(cat master.key)"
+  $ (umask 077; set -C; yubikey-otp master-key new > yubikey-otp.master-key)
   $ yubikey-otp keys new
 
 Exit codes: 0 done, 1 something was refused or not found, 2 wrong usage or set-up.`,
@@ -29,6 +34,9 @@ Exit codes: 0 done, 1 something was refused or not found, 2 wrong usage or set-u
   addCounters(program);
   addClients(program);
   addMasterKey(program);
+  addVerify(program);
+  addInspect(program);
+  addPress(program);
   return program;
 }
 
