@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { TransportFault } from '../../http/fault.js';
 
 /** A time limit, as a signal that gives up. */
@@ -7,6 +8,8 @@ export class Deadline {
 
   constructor(milliseconds: number) {
     const fault = new TransportFault('TIMED_OUT', `no answer in ${milliseconds} ms`, true, true);
+    // The requests to all servers listen.
+    setMaxListeners(0, this.signal);
     this.#timer = setTimeout(() => this.end(fault), milliseconds);
   }
 
