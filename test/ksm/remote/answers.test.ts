@@ -79,7 +79,7 @@ const FORGERIES: [string, Protocol, string, Behaviour][] = [
 
 describe('an answer that is none', () => {
   it.each(FORGERIES)('%s (%s) is %s', async (_, protocol, code, behaviour) => {
-    const error = await errorOf(decryptAt(protocol, [behaviour], { timeout: 500 }));
+    const error = await errorOf(decryptAt(protocol, [behaviour]));
     expect(error).toMatchObject({
       code: 'KSM_FAILED',
       status: 503,

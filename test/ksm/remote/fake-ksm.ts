@@ -52,7 +52,7 @@ export async function decryptAt(
   const ksm = remoteKsm(
     protocol,
     servers.map(({ url }) => url),
-    { timeout: 1000, ...options },
+    { timeout: 2000, ...options },
   );
   return ksm.decrypt(otp);
 }

@@ -217,8 +217,8 @@ describe('RemoteKsm, REST', () => {
 
   it('shares its time out among the servers', async () => {
     const start = performance.now();
-    expect(await decryptAt('rest', [hang, hang, rest()], { timeout: 900 })).toMatchObject({ ok: true });
-    expect(performance.now() - start).toBeLessThan(900);
+    expect(await decryptAt('rest', [hang, hang, rest()], { timeout: 3000 })).toMatchObject({ ok: true });
+    expect(performance.now() - start).toBeLessThan(3000);
     const error = await errorOf(decryptAt('rest', [hang, hang, hang], { timeout: 300 }));
     expect(error.servers.map(({ code }) => code)).toEqual(['TIMED_OUT', 'TIMED_OUT', 'TIMED_OUT']);
   });
