@@ -4,6 +4,7 @@ import { addClients } from './commands/clients/index.js';
 import { addCounters } from './commands/counters/index.js';
 import { addKeys } from './commands/keys/index.js';
 import { addMasterKey } from './commands/master-key/index.js';
+import { addServe } from './commands/serve.js';
 import { addGlobalOptions } from './global-options.js';
 
 /** The command with all there is below it. */
@@ -29,6 +30,7 @@ Exit codes: 0 done, 1 something was refused or not found, 2 wrong usage or set-u
   addCounters(program);
   addClients(program);
   addMasterKey(program);
+  addServe(program);
   return program;
 }
 

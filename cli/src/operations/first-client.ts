@@ -1,0 +1,56 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import type { ClientStore } from 'passport-yubikey-otp/stores';
+import { isUrl } from '../database.js';
+import { createFile } from '../durable-file.js';
+import { warn } from '../output.js';
+
+const ID = '1';
+const API_KEY_LENGTH = 20;
+
+/** The client that a first start made, and where its API key is told. */
+export interface FirstClient {
+  readonly id: string;
+  readonly apiKey: { readonly text: string } | { readonly file: string };
+}
+
+/**
+ * Makes a client where there is none, since without one nobody can ask a validation server. Its API key is told
+ * once: to the terminal, or, where standard error goes elsewhere and may be kept, in a file for its owner only.
+ *
+ * @returns undefined where there are clients; of several instances that start at once, one makes it.
+ */
+export async function makeFirstClient(clients: ClientStore, where: string): Promise<FirstClient | undefined> {
+  if ((await clients.list({ limit: 1 })).records.length > 0) return undefined;
+  const apiKey = randomBytes(API_KEY_LENGTH);
+  const text = apiKey.toString('base64');
+  const add = () => clients.add({ id: ID, apiKey, notes: 'made by the first start of yubikey-otp serve' });
+  if (process.stderr.isTTY) return (await add()) ? { id: ID, apiKey: { text } } : undefined;
+  // The file comes first: a client whose API key is told nowhere would be of no use, and in the way.
+  const file = await writeApiKey(
+    `${isUrl(where) ? './yubikey-otp' : where}.client-${ID}`,
+    `YUBIKEY_CLIENT_ID=${ID}\nYUBIKEY_API_KEY=${text}\n`,
+  );
+  if (file === undefined) return undefined;
+  let isAdded = false;
+  try {
+    isAdded = await add();
+  } finally {
+    if (!isAdded) await rm(file, { force: true });
+  }
+  return isAdded ? { id: ID, apiKey: { file } } : undefined;
+}
+
+/** Another instance, or another database of this folder, may have taken the name. */
+async function writeApiKey(path: string, text: string): Promise<string | undefined> {
+  try {
+    for (const name of [path, `${path}.${randomUUID()}`]) if (await createFile(name, text)) return name;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    warn(
+      `There is no client, and ${path}, where the API key of a first one belongs, cannot be made (${code}): ` +
+        'make a client with: yubikey-otp clients new',
+    );
+  }
+  return undefined;
+}
