@@ -9,6 +9,8 @@ export interface GlobalOptions {
 }
 
 export const DEFAULT_DATABASE = './yubikey-otp.db';
+/** Beside the default database. */
+export const DEFAULT_MASTER_KEY_FILE = './yubikey-otp.master-key';
 
 export function addGlobalOptions(program: Command): void {
   program
@@ -19,7 +21,7 @@ export function addGlobalOptions(program: Command): void {
     )
     .option(
       '--master-key-file <path>',
-      'a file with the master keys that seal secrets (default: YUBIKEY_MASTER_KEY in the environment)',
+      `a file with the master keys that seal secrets (default: YUBIKEY_MASTER_KEY in the environment, else ${DEFAULT_MASTER_KEY_FILE})`,
     )
     .option('--json', 'print one JSON value instead of text for people')
     .option(

@@ -1,30 +1,72 @@
+import { existsSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
-import { type Keyring, parseKeyring } from 'passport-yubikey-otp/stores';
+import { type Keyring, newMasterKey, parseKeyring } from 'passport-yubikey-otp/stores';
+import { createFile } from './durable-file.js';
 import { SetupError } from './failure.js';
+import { DEFAULT_MASTER_KEY_FILE } from './global-options.js';
 import { warn } from './output.js';
 
-const HOW_TO_MAKE_ONE =
-  'Make one with: (umask 077; yubikey-otp master-key new > master.key), give it with --master-key-file master.key, ' +
+/** The shell's `-C` keeps it from writing over a master key that is there. */
+const howToMakeOne = (path: string) =>
+  `Make one with: (umask 077; set -C; yubikey-otp master-key new > ${path}), ` +
   'and keep a copy apart from the database: without it, what it sealed cannot be read';
 
 /**
- * The master keys that seal secrets, from a file or the environment; the first one seals.
+ * The master keys that seal secrets: of the file that was named, else of the environment, else of the default file.
+ * The first one seals.
  *
  * @throws SetupError, which repeats no key.
  */
 export async function readKeyring(file: string | undefined): Promise<Keyring> {
-  const text = file === undefined ? process.env.YUBIKEY_MASTER_KEY : await readMasterKeyFile(file);
-  const source = file ?? 'YUBIKEY_MASTER_KEY';
-  if (text === undefined || text.trim() === '') {
-    const problem = file === undefined ? 'There is no master key' : `There is no master key in ${file}`;
-    throw new SetupError(`${problem}. ${HOW_TO_MAKE_ONE}`);
-  }
+  const { source, text } = await findMasterKeys(file);
+  if (text.trim() === '')
+    throw new SetupError(`There is no master key in ${source}. ${howToMakeOne(source)}`);
   try {
     return parseKeyring(text);
   } catch (error) {
     throw new SetupError(`The master keys in ${source} cannot be used: ${(error as Error).message}`);
   }
 }
+
+/** Whether a master key was given in any of these ways, fit for use or not. */
+export function hasMasterKey(file: string | undefined): boolean {
+  return file !== undefined || inEnvironment() !== undefined || existsSync(DEFAULT_MASTER_KEY_FILE);
+}
+
+/**
+ * Makes a file with a new master key, for its owner only, whole and on disk when this resolves. False where there is
+ * one already, which stays as it is: of several that are started at once, one makes it.
+ *
+ * @throws SetupError where it cannot be made.
+ */
+export async function createMasterKeyFile(path: string): Promise<boolean> {
+  try {
+    return await createFile(path, masterKeyLine());
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new SetupError(
+      `The master key file ${path} cannot be made (${code}): give a master key with --master-key-file, or work in another folder`,
+    );
+  }
+}
+
+/** A new master key as a master key file holds it, named after the day. Secret. */
+export function masterKeyLine(id = new Date().toISOString().slice(0, 10)): string {
+  return `${id}:${newMasterKey().toString('base64')}\n`;
+}
+
+async function findMasterKeys(file: string | undefined): Promise<{ source: string; text: string }> {
+  if (file !== undefined) return { source: file, text: await readMasterKeyFile(file) };
+  const text = inEnvironment();
+  if (text !== undefined) return { source: 'YUBIKEY_MASTER_KEY', text };
+  if (!existsSync(DEFAULT_MASTER_KEY_FILE)) {
+    throw new SetupError(`There is no master key. ${howToMakeOne(DEFAULT_MASTER_KEY_FILE)}`);
+  }
+  return { source: DEFAULT_MASTER_KEY_FILE, text: await readMasterKeyFile(DEFAULT_MASTER_KEY_FILE) };
+}
+
+/** Set but empty is how many tools leave it out. */
+const inEnvironment = () => process.env.YUBIKEY_MASTER_KEY?.trim() || undefined;
 
 async function readMasterKeyFile(path: string): Promise<string> {
   let file: FileHandle | undefined;
@@ -38,7 +80,7 @@ async function readMasterKeyFile(path: string): Promise<string> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const problem = code === 'ENOENT' ? 'does not exist' : `cannot be read (${code})`;
-    throw new SetupError(`The master key file ${path} ${problem}. ${HOW_TO_MAKE_ONE}`);
+    throw new SetupError(`The master key file ${path} ${problem}. ${howToMakeOne(path)}`);
   } finally {
     await file?.close();
   }

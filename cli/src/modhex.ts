@@ -7,6 +7,11 @@ export function encodeModhex(bytes: Uint8Array): string {
     .replace(/./g, (digit) => ALPHABET.charAt(Number.parseInt(digit, 16)));
 }
 
+/** Writes modhex as hexadecimal digits, a digit a letter. */
+export function hexOfModhex(letters: string): string {
+  return letters.replace(/./g, (letter) => ALPHABET.indexOf(letter).toString(16));
+}
+
 /** Whether the text can be a public ID: 0 to 16 modhex letters. */
 export function isPublicId(text: string): boolean {
   return /^[cbdefghijklnrtuv]{0,16}$/.test(text);

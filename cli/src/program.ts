@@ -2,9 +2,12 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { addClients } from './commands/clients/index.js';
 import { addCounters } from './commands/counters/index.js';
+import { addInspect } from './commands/inspect.js';
 import { addKeys } from './commands/keys/index.js';
 import { addMasterKey } from './commands/master-key/index.js';
+import { addPress } from './commands/press/index.js';
 import { addServe } from './commands/serve.js';
+import { addVerify } from './commands/verify/index.js';
 import { addGlobalOptions } from './global-options.js';
 
 /** The command with all there is below it. */
@@ -19,8 +22,7 @@ export function createProgram(): Command {
       'after',
       `
 First steps:
-  $ (umask 077; yubikey-otp master-key new > master.key)
-  $ export YUBIKEY_MASTER_KEY="$(cat master.key)"
+  $ yubikey-otp press | xargs yubikey-otp verify    (no hardware needed)
   $ yubikey-otp keys new
 
 Exit codes: 0 done, 1 something was refused or not found, 2 wrong usage or set-up.`,
@@ -31,6 +33,9 @@ Exit codes: 0 done, 1 something was refused or not found, 2 wrong usage or set-u
   addClients(program);
   addMasterKey(program);
   addServe(program);
+  addVerify(program);
+  addInspect(program);
+  addPress(program);
   return program;
 }
 

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { NewKey } from 'passport-yubikey-otp/stores';
 import { expect, onTestFinished } from 'vitest';
 
-const MAIN = fileURLToPath(new URL('../dist/main.mjs', import.meta.url));
+export const MAIN = fileURLToPath(new URL('../dist/main.mjs', import.meta.url));
 
 export interface Ended {
   code: number | null;
@@ -18,12 +18,14 @@ export interface RunOptions {
   /** What it reads from standard input. */
   input?: string;
   env?: Record<string, string>;
+  /** The folder it works in. */
+  cwd?: string;
 }
 
 /** Starts the command as a shell does. */
-export function start(args: readonly string[], { env = {} }: RunOptions = {}) {
+export function start(args: readonly string[], { env = {}, cwd }: RunOptions = {}) {
   const { YUBIKEY_DB: _, YUBIKEY_MASTER_KEY: __, ...rest } = process.env;
-  return spawn(process.execPath, [MAIN, ...args], { env: { ...rest, ...env }, stdio: 'pipe' });
+  return spawn(process.execPath, [MAIN, ...args], { env: { ...rest, ...env }, cwd, stdio: 'pipe' });
 }
 
 /** Runs the command to its end. */

@@ -1,0 +1,21 @@
+import type { ClientRecord } from 'passport-yubikey-otp/stores';
+import { SetupError } from '../../failure.js';
+import type { RecordKind } from '../records/kind.js';
+
+export const CLIENT: RecordKind<ClientRecord> = {
+  noun: 'client',
+  idName: 'id',
+  idColumn: { title: 'ID', width: 8, text: ({ id }) => id },
+  idOf: ({ id }) => id,
+  parseId: clientIdOf,
+  nameOf: (id) => `Client ${id}`,
+  howToMakeOne: 'make one with: yubikey-otp clients new',
+  secrets: 'API keys',
+  storeOf: ({ clients }) => clients,
+};
+
+/** @throws SetupError */
+export function clientIdOf(text: string): string {
+  if (/^\d{1,20}$/.test(text)) return text;
+  throw new SetupError('A client id has 1 to 20 decimal digits, such as 42');
+}

@@ -1,0 +1,60 @@
+import { randomBytes } from 'node:crypto';
+import type { Command } from 'commander';
+import type { ClientStore } from 'passport-yubikey-otp/stores';
+import { Refusal, SetupError } from '../../failure.js';
+import type { GlobalOptions } from '../../global-options.js';
+import { print, printJson, say } from '../../output.js';
+import { withSecrets } from '../../session.js';
+import { recordsOf } from '../../transfer/records-of.js';
+import { clientIdOf } from './kind.js';
+
+interface Options extends GlobalOptions {
+  id?: string;
+  notes: string;
+}
+
+/** As long as the HMAC-SHA-1 that it makes, and as the reference server's. */
+const API_KEY_LENGTH = 20;
+const MAX_ID = 10n ** 20n - 1n;
+
+/** `yubikey-otp clients new` */
+export function addClientsNew(parent: Command): void {
+  parent
+    .command('new')
+    .description('make a client with a new API key, and print both as environment variables')
+    .option('--id <number>', 'its id (default: the highest one, and 1 more)')
+    .option('--notes <text>', 'whatever helps to tell clients apart', '')
+    .action(async (_options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<Options>();
+      const wanted = options.id === undefined ? undefined : clientIdOf(options.id);
+      const apiKey = randomBytes(API_KEY_LENGTH);
+      await withSecrets(options, 'create', async ({ database, clients }) => {
+        const add = (id: string) => clients.add({ id, apiKey, notes: options.notes });
+        const id = wanted ?? (await addUnderNextId(database.clients, add));
+        if (wanted !== undefined && !(await add(wanted))) {
+          throw new Refusal(
+            `The client ${wanted} is stored already; leave --id out to take the next free id`,
+          );
+        }
+        await show(options, id, apiKey.toString('base64'));
+      });
+    });
+}
+
+/** Others may take an id meanwhile: then the next one is tried. */
+async function addUnderNextId(clients: ClientStore, add: (id: string) => Promise<boolean>): Promise<string> {
+  let highest = 0n;
+  for await (const { id } of recordsOf(clients)) if (BigInt(id) > highest) highest = BigInt(id);
+  for (let id = highest + 1n; id <= MAX_ID; id++) {
+    if (await add(String(id))) return String(id);
+  }
+  throw new SetupError('The highest client id is taken: choose a free one with --id');
+}
+
+async function show({ json }: Options, id: string, apiKey: string): Promise<void> {
+  say(
+    `Stored client ${id}. Its API key is secret and is shown only now; this is what its application needs:`,
+  );
+  if (json) await printJson({ id, apiKey });
+  else await print(`YUBIKEY_CLIENT_ID=${id}\nYUBIKEY_API_KEY=${apiKey}\n`);
+}

@@ -1,0 +1,48 @@
+import type { SoftYubikey } from 'passport-yubikey-otp/testing';
+import { Refusal } from '../../failure.js';
+import { makeFirstMasterKey } from '../../first-master-key.js';
+import type { GlobalOptions } from '../../global-options.js';
+import { warn } from '../../output.js';
+import { withDatabase, withSecrets } from '../../session.js';
+import { importKey } from '../../transfer/import-records.js';
+
+/** Stores the virtual key in the database, so that its OTPs verify there. */
+export async function enrol(
+  options: GlobalOptions,
+  { publicId, aesKey, privateId }: SoftYubikey,
+): Promise<void> {
+  await makeFirstMasterKey(options);
+  await withSecrets(options, 'create', async ({ keys }) => {
+    const entry = {
+      publicId,
+      aesKey,
+      privateId,
+      notes: 'virtual, for tests',
+      active: true,
+      hasAccessCode: false,
+    };
+    const outcome = await importKey(keys, entry);
+    if (outcome.tally === 'refused') throw new Refusal(`Nothing was stored: ${outcome.problem}`);
+  });
+}
+
+/** Says what keeps the database from accepting the virtual key. It may be meant for another one. */
+export async function warnUnlessEnrolled(options: GlobalOptions, publicId: string): Promise<void> {
+  const problem = await problemOf(options, publicId);
+  if (problem !== undefined) warn(problem);
+}
+
+async function problemOf(options: GlobalOptions, publicId: string): Promise<string | undefined> {
+  let problem: string | undefined;
+  try {
+    await withDatabase(options, 'refuse', async ({ keys }) => {
+      const key = await keys.get(publicId);
+      if (!key) problem = `The database does not know ${publicId}: yubikey-otp press --enrol stores it there`;
+      else if (!key.active)
+        problem = `${publicId} is disabled: yubikey-otp keys enable ${publicId} changes that`;
+    });
+  } catch (error) {
+    return `${(error as Error).message}. Until it knows ${publicId}, its OTPs are refused: yubikey-otp press --enrol`;
+  }
+  return problem;
+}

@@ -1,0 +1,76 @@
+import type { Command } from 'commander';
+import { SoftYubikey, type SoftYubikeyState } from 'passport-yubikey-otp/testing';
+import { exclusively } from '../../exclusively.js';
+import { SetupError } from '../../failure.js';
+import type { GlobalOptions } from '../../global-options.js';
+import { print, printJson, say } from '../../output.js';
+import { enrol, warnUnlessEnrolled } from './enrolment.js';
+import { readState } from './state-file.js';
+import { type TouchOptions, touch } from './touch.js';
+
+interface Options extends GlobalOptions, TouchOptions {
+  count: string;
+  enrol?: boolean;
+}
+
+const MAX_COUNT = 100_000;
+
+/** `yubikey-otp press` */
+export function addPress(program: Command): void {
+  program
+    .command('press')
+    .description(
+      'touch a virtual YubiKey, for tests and demos: prints a fresh OTP; the first time, makes and stores the key',
+    )
+    .option('--file <path>', 'the virtual YubiKey, with its secrets', './virtual-yubikey.json')
+    .option('--count <number>', 'touch it so often', '1')
+    .option('--replug', 'unplug it and plug it in again before')
+    .option('--caps-lock', 'with caps lock on')
+    .option('--layout <name>', 'as typed on this keyboard layout, by its xkb name, such as us(dvorak)')
+    .option('--enrol', 'store the key in the database, where it is not yet')
+    .addHelpText('after', '\n  $ yubikey-otp press | xargs yubikey-otp verify')
+    .action(async (_options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<Options>();
+      const count = countOf(options.count);
+      assertLayout(options.layout);
+      const otps = await exclusively(options.file, async () => touch(await plugIn(options), count, options));
+      if (options.json) await printJson(otps);
+      else await print(otps.map((otp) => `${otp}\n`).join(''));
+    });
+}
+
+/** The key in the file, or a new one that the database knows before anything else does. */
+async function plugIn(options: Options): Promise<SoftYubikeyState> {
+  const state = await readState(options.file);
+  const yubikey = state ? SoftYubikey.fromJSON(state) : new SoftYubikey();
+  const { publicId } = yubikey;
+  if (state && !options.enrol) {
+    await warnUnlessEnrolled(options, publicId);
+    return state;
+  }
+  await enrol(options, yubikey);
+  if (state) {
+    say(`The database knows ${publicId} now`);
+  } else {
+    say(`Made the virtual YubiKey ${publicId} in ${options.file}, and stored it in the database.`);
+    say(
+      `For tests and demos: whoever reads that file can sign in as this key. It ends with: yubikey-otp keys delete ${publicId}`,
+    );
+  }
+  return yubikey.toJSON();
+}
+
+function countOf(text: string): number {
+  const count = /^\d{1,6}$/.test(text) ? Number(text) : 0;
+  if (count >= 1 && count <= MAX_COUNT) return count;
+  throw new SetupError(`--count takes a number from 1 to ${MAX_COUNT}`);
+}
+
+function assertLayout(layout: string | undefined): void {
+  if (layout === undefined) return;
+  try {
+    new SoftYubikey({ layout });
+  } catch (error) {
+    throw new SetupError(`--layout: ${(error as Error).message}`);
+  }
+}

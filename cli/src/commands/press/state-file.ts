@@ -1,0 +1,41 @@
+import { readFile } from 'node:fs/promises';
+import { SoftYubikey, type SoftYubikeyState } from 'passport-yubikey-otp/testing';
+import { replaceFile } from '../../durable-file.js';
+import { SetupError } from '../../failure.js';
+
+/**
+ * The virtual YubiKey in a file; undefined where there is no file.
+ *
+ * @throws SetupError, which repeats nothing of the file: it holds the key's secrets.
+ */
+export async function readState(path: string): Promise<SoftYubikeyState | undefined> {
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return undefined;
+    throw new SetupError(
+      `The virtual YubiKey ${path} cannot be read (${code}): name another one with --file`,
+    );
+  }
+  try {
+    return SoftYubikey.fromJSON(JSON.parse(text)).toJSON();
+  } catch {
+    throw new SetupError(
+      `The file ${path} does not hold a virtual YubiKey: name another one with --file; where there is none, it is made`,
+    );
+  }
+}
+
+/** Durable when this resolves. */
+export async function writeState(path: string, state: SoftYubikeyState): Promise<void> {
+  try {
+    await replaceFile(path, `${JSON.stringify(state, undefined, 2)}\n`);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new SetupError(
+      `The virtual YubiKey ${path} cannot be written (${code}): name another file with --file`,
+    );
+  }
+}

@@ -1,0 +1,41 @@
+import { SoftYubikey, type SoftYubikeyState } from 'passport-yubikey-otp/testing';
+import { Refusal } from '../../failure.js';
+import { writeState } from './state-file.js';
+
+export interface TouchOptions {
+  file: string;
+  replug?: boolean;
+  capsLock?: boolean;
+  layout?: string;
+}
+
+/** Touches the key. No OTP leaves this before its counters are on disk, so that no later touch repeats them. */
+export async function touch(
+  state: SoftYubikeyState,
+  count: number,
+  { file, replug = false, capsLock = false, layout }: TouchOptions,
+): Promise<string[]> {
+  const yubikey = SoftYubikey.fromJSON({ ...state, ...(layout === undefined ? {} : { layout }) });
+  if (replug) yubikey.replug();
+  const otps: string[] = [];
+  let last = touchesOf(state);
+  while (otps.length < count) {
+    otps.push(yubikey.press({ capsLock }));
+    const touches = touchesOf(yubikey.toJSON());
+    if (touches <= last) {
+      throw new Refusal(
+        `${file} has made all the OTPs that a YubiKey can make: remove it, then press makes another`,
+      );
+    }
+    last = touches;
+  }
+  // The layout is of this touch; one that is in the file stays.
+  const { layout: _, ...touched } = yubikey.toJSON();
+  await writeState(file, { ...state, ...touched });
+  return otps;
+}
+
+/** Rises with every touch, until the usage counter sticks at its end. */
+function touchesOf({ usageCounter, sessionUse = 0 }: SoftYubikeyState): number {
+  return usageCounter * 256 + sessionUse;
+}

@@ -1,0 +1,37 @@
+import type { Command } from 'commander';
+import type { RecordFields } from 'passport-yubikey-otp/stores';
+import { EXIT, SetupError } from '../../failure.js';
+import type { GlobalOptions } from '../../global-options.js';
+import { printJson, say } from '../../output.js';
+import { askOnce } from '../../prompt.js';
+import { withDatabase } from '../../session.js';
+import type { RecordKind } from './kind.js';
+
+/** Forgets records, if the person at the terminal, or `--yes`, says so. */
+export async function deleteRecords<Stored extends RecordFields>(
+  kind: RecordKind<Stored>,
+  texts: readonly string[],
+  command: Command,
+): Promise<void> {
+  const options = command.optsWithGlobals<GlobalOptions & { yes?: boolean }>();
+  const ids = texts.map(kind.parseId);
+  await withDatabase(options, 'refuse', async (database) => {
+    if (!options.yes)
+      await confirm(`The ${kind.secrets} of ${ids.join(', ')} cannot be had back. Type yes: `);
+    const results: Record<string, string>[] = [];
+    for (const id of ids) {
+      const wasThere = await kind.storeOf(database).delete(id);
+      results.push({ [kind.idName]: id, result: wasThere ? 'deleted' : 'not found' });
+      if (!wasThere) process.exitCode = EXIT.refused;
+      say(wasThere ? `${kind.nameOf(id)} is deleted` : `There is no ${kind.noun} ${id}`);
+    }
+    if (options.json) await printJson(results);
+  });
+}
+
+async function confirm(question: string): Promise<void> {
+  if (!process.stdin.isTTY) {
+    throw new SetupError('Nothing was deleted: where nobody can be asked, give --yes');
+  }
+  if ((await askOnce(question)) !== 'yes') throw new SetupError('Nothing was deleted');
+}

@@ -1,0 +1,27 @@
+import type { PageOptions, RecordFields, RecordStore } from 'passport-yubikey-otp/stores';
+import type { Database } from '../../database.js';
+import type { Column } from '../../output.js';
+
+/** What commands do alike with keys and with clients: they name them, turn them on and off, forget them. */
+export interface RecordKind<Stored extends RecordFields> {
+  readonly noun: 'key' | 'client';
+  /** What its id is called in JSON. */
+  readonly idName: 'publicId' | 'id';
+  readonly idColumn: Column<Stored>;
+  idOf(record: Stored): string;
+  /** @throws SetupError for what can be no id. */
+  parseId(text: string): string;
+  /** How messages name one. */
+  nameOf(id: string): string;
+  /** How one is made, where there are none. */
+  readonly howToMakeOne: string;
+  /** What cannot be had back. */
+  readonly secrets: string;
+  /** As the database has them: secrets stay sealed, so that no master key is needed. */
+  storeOf(database: Database): StoreOf<Stored>;
+}
+
+export type StoreOf<Stored> = Pick<
+  RecordStore<Stored, { active?: boolean | undefined }>,
+  'get' | 'replace' | 'delete'
+> & { list(options?: PageOptions): ReturnType<RecordStore<Stored, unknown>['list']> };

@@ -1,0 +1,37 @@
+import type { Command } from 'commander';
+import type { RecordFields } from 'passport-yubikey-otp/stores';
+import type { GlobalOptions } from '../../global-options.js';
+import { type Column, dateText, printJsonArray, printTable, say } from '../../output.js';
+import { withDatabase } from '../../session.js';
+import { recordsOf } from '../../transfer/records-of.js';
+import type { RecordKind } from './kind.js';
+
+const COLUMNS: readonly Column<RecordFields>[] = [
+  { title: 'STATE', width: 8, text: ({ active }) => (active ? 'active' : 'disabled') },
+  { title: 'CREATED', width: 20, text: ({ createdAt }) => dateText(createdAt) },
+  { title: 'NOTES', width: 0, text: ({ notes }) => notes },
+];
+
+/** Prints all records, without their secrets. */
+export async function listRecords<Stored extends RecordFields>(
+  kind: RecordKind<Stored>,
+  command: Command,
+): Promise<void> {
+  const options = command.optsWithGlobals<GlobalOptions>();
+  await withDatabase(options, 'refuse', async (database) => {
+    const records = recordsOf(kind.storeOf(database));
+    if (options.json) return printJsonArray(withoutSecrets(kind, records));
+    const count = await printTable([kind.idColumn, ...COLUMNS], records);
+    if (count === 0) say(`There are no ${kind.noun}s; ${kind.howToMakeOne}`);
+  });
+}
+
+async function* withoutSecrets<Stored extends RecordFields>(
+  kind: RecordKind<Stored>,
+  records: AsyncIterable<Stored>,
+) {
+  for await (const record of records) {
+    const { active, createdAt, notes } = record;
+    yield { [kind.idName]: kind.idOf(record), active, createdAt, notes };
+  }
+}

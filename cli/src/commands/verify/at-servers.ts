@@ -1,0 +1,67 @@
+import { readFile } from 'node:fs/promises';
+import { CloudVerifier, type CloudVerifierOptions, type Otp } from 'passport-yubikey-otp';
+import { SetupError } from '../../failure.js';
+import { warn } from '../../output.js';
+import type { Verdict } from './meanings.js';
+import type { VerifyOptions } from './options.js';
+
+/**
+ * Asks the servers.
+ *
+ * @throws SetupError for options that cannot be used, YubikeyError where there is no verdict.
+ */
+export async function verifyAtServers(otp: Otp, options: VerifyOptions): Promise<Verdict> {
+  const verifier = createVerifier(await settingsOf(options));
+  try {
+    return { verification: await verifier.verify(otp) };
+  } finally {
+    await verifier.close();
+  }
+}
+
+function createVerifier(settings: CloudVerifierOptions): CloudVerifier {
+  try {
+    return new CloudVerifier(settings);
+  } catch (error) {
+    throw new SetupError(`These servers cannot be asked: ${(error as Error).message}`);
+  }
+}
+
+async function settingsOf({ url, clientId, apiKeyFile, ca, protocol, timeout }: VerifyOptions) {
+  if (!clientId) {
+    throw new SetupError(
+      'Validation servers answer clients they know: give --client-id, or set YUBIKEY_CLIENT_ID',
+    );
+  }
+  const apiKey = await readApiKey(apiKeyFile);
+  if (apiKey === undefined) {
+    warn(
+      'Without an API key (YUBIKEY_API_KEY or --api-key-file), the connection alone vouches for the answer',
+    );
+  }
+  return {
+    servers: url,
+    clientId,
+    ...(apiKey && { apiKey }),
+    ca,
+    protocol,
+    timeout: millisecondsOf(timeout),
+  };
+}
+
+function millisecondsOf(seconds: string): number {
+  const milliseconds = /^\d{1,6}(\.\d{1,3})?$/.test(seconds) ? Math.round(Number(seconds) * 1000) : 0;
+  if (milliseconds > 0) return milliseconds;
+  throw new SetupError('--timeout takes seconds, such as 10');
+}
+
+async function readApiKey(path: string | undefined): Promise<string | undefined> {
+  if (path === undefined) return process.env.YUBIKEY_API_KEY?.trim() || undefined;
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    throw new SetupError(
+      `The API key file ${path} cannot be read (${error.code}): name another one with --api-key-file`,
+    );
+  });
+  if (text.trim() !== '') return text.trim();
+  throw new SetupError(`There is no API key in ${path}: it takes the base64 text that the servers gave you`);
+}

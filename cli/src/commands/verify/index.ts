@@ -1,0 +1,69 @@
+import { type Command, Option } from 'commander';
+import { EXIT } from '../../failure.js';
+import { otpText, readOtp } from '../../otp-input.js';
+import { print, printJson } from '../../output.js';
+import { verifyAtServers } from './at-servers.js';
+import { verifyLocally } from './locally.js';
+import { MEANINGS, type Verdict } from './meanings.js';
+import { assertServerOptions, type VerifyOptions } from './options.js';
+
+/** `yubikey-otp verify [OTP]` */
+export function addVerify(program: Command): void {
+  program
+    .command('verify')
+    .argument(
+      '[otp]',
+      'what the key typed; - or nothing: asks for a touch, or reads a line of standard input',
+    )
+    .description('verify an OTP, and use it up: with the keys in the database, or at validation servers')
+    .option('--url <url>', 'ask this validation server; given again, that one too', collect)
+    .addOption(new Option('--client-id <id>', 'the client id there').env('YUBIKEY_CLIENT_ID'))
+    .option(
+      '--api-key-file <path>',
+      'a file with its API key in base64 (default: YUBIKEY_API_KEY in the environment)',
+    )
+    .option('--ca <file>', 'other certificates to trust than the system has, PEM')
+    .addOption(
+      new Option('--protocol <version>', 'the validation protocol').choices(['2.0', '1.0']).default('2.0'),
+    )
+    .option('--timeout <seconds>', 'how long the servers may take in all', '10')
+    .addHelpText(
+      'after',
+      `
+  $ yubikey-otp verify
+  $ yubikey-otp verify --client-id 87 --url https://api.yubico.com/wsapi/2.0/verify
+
+Exit codes: 0 valid, 1 refused, 2 no verdict: a server, the database or the set-up failed.`,
+    )
+    .action(async (argument: string | undefined, _options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<VerifyOptions>();
+      assertServerOptions(command, options);
+      const parsed = readOtp(await otpText(argument));
+      if ('problem' in parsed) return tellRefusal('OTP_MALFORMED', parsed.problem, options);
+      const verify = options.url ? verifyAtServers : verifyLocally;
+      await tell(await verify(parsed.otp, options), options);
+    });
+}
+
+function collect(url: string, urls: readonly string[] = []): string[] {
+  return [...urls, url];
+}
+
+async function tell({ verification, meaning }: Verdict, options: VerifyOptions): Promise<void> {
+  if (!verification.ok) {
+    const { reason } = verification;
+    return tellRefusal(reason, meaning ?? MEANINGS[reason], options);
+  }
+  const { publicId, counters } = verification.identity;
+  if (options.json) return printJson({ ok: true, publicId, counters: counters ?? null });
+  const counted = counters
+    ? `, usage counter ${counters.usageCounter}, session use ${counters.sessionUse}`
+    : '';
+  await print(`OK ${publicId || '(empty public ID)'}${counted}\n`);
+}
+
+async function tellRefusal(reason: string, meaning: string, { json }: VerifyOptions): Promise<void> {
+  process.exitCode = EXIT.refused;
+  if (json) await printJson({ ok: false, reason, meaning });
+  else await print(`${reason}: ${meaning}\n`);
+}

@@ -1,0 +1,35 @@
+import type { Command } from 'commander';
+import { SetupError } from '../../failure.js';
+import type { GlobalOptions } from '../../global-options.js';
+
+export interface VerifyOptions extends GlobalOptions {
+  readonly url?: string[];
+  readonly clientId?: string;
+  readonly apiKeyFile?: string;
+  readonly ca?: string;
+  readonly protocol: '1.0' | '2.0';
+  readonly timeout: string;
+}
+
+const FOR_SERVERS = {
+  clientId: '--client-id',
+  apiKeyFile: '--api-key-file',
+  ca: '--ca',
+  protocol: '--protocol',
+  timeout: '--timeout',
+};
+
+/**
+ * Whoever names a client has servers in mind, and is not answered from the database.
+ *
+ * @throws SetupError
+ */
+export function assertServerOptions(command: Command, { url }: VerifyOptions): void {
+  if (url) return;
+  for (const [name, flag] of Object.entries(FOR_SERVERS)) {
+    if (command.getOptionValueSource(name) !== 'cli') continue;
+    throw new SetupError(
+      `${flag} is for validation servers: name them with --url, such as --url https://api.yubico.com/wsapi/2.0/verify`,
+    );
+  }
+}

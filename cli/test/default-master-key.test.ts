@@ -1,0 +1,70 @@
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { newMasterKey, parseKeyring } from 'passport-yubikey-otp/stores';
+import { describe, expect, it } from 'vitest';
+import { createMasterKeyFile } from '../src/master-key.js';
+import { run, temporaryFolder } from './command.js';
+
+const masterKey = (id: string) => `${id}:${newMasterKey().toString('base64')}\n`;
+
+describe('the default master key file', () => {
+  it('is used where neither --master-key-file nor YUBIKEY_MASTER_KEY is given', async () => {
+    const cwd = temporaryFolder();
+    const [byDefault, inEnvironment, named] = ['default', 'environment', 'named'].map(masterKey) as [
+      string,
+      string,
+      string,
+    ];
+    writeFileSync(join(cwd, 'yubikey-otp.master-key'), byDefault, { mode: 0o600 });
+    writeFileSync(join(cwd, 'named'), named, { mode: 0o600 });
+    const env = { YUBIKEY_MASTER_KEY: inEnvironment };
+    for (const [args, options, rightKey] of [
+      [['--db', 'default.db'], { cwd }, byDefault],
+      [['--db', 'empty.db'], { cwd, env: { YUBIKEY_MASTER_KEY: ' ' } }, byDefault],
+      [['--db', 'environment.db'], { cwd, env }, inEnvironment],
+      [['--db', 'named.db', '--master-key-file', 'named'], { cwd, env }, named],
+    ] as const) {
+      expect(await run(['keys', 'new', ...args], options)).toMatchObject({ code: 0 });
+      for (const key of [byDefault, inEnvironment, named]) {
+        const check = { cwd, env: { YUBIKEY_MASTER_KEY: key } };
+        const { code } = await run(['keys', 'export', ...args.slice(0, 2)], check);
+        expect([args, code]).toEqual([args, key === rightKey ? 0 : 2]);
+      }
+    }
+  });
+
+  it('is named where there is no master key at all, and when others can read it', async () => {
+    const cwd = temporaryFolder();
+    expect(await run(['keys', 'new'], { cwd })).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('master-key new > ./yubikey-otp.master-key'),
+    });
+    expect(readdirSync(cwd)).toEqual([]);
+    writeFileSync(join(cwd, 'yubikey-otp.master-key'), masterKey('open'), { mode: 0o644 });
+    expect(await run(['keys', 'new'], { cwd })).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining('chmod 600 ./yubikey-otp.master-key'),
+    });
+  });
+});
+
+describe('createMasterKeyFile', () => {
+  it('makes it once, for its owner only, whole, whoever else does so', async () => {
+    const folder = temporaryFolder();
+    const path = join(folder, 'master-key');
+    const made = await Promise.all(Array.from({ length: 20 }, () => createMasterKeyFile(path)));
+    expect(made.filter((one) => one)).toHaveLength(1);
+    const text = readFileSync(path, 'utf8');
+    expect(() => parseKeyring(text)).not.toThrow();
+    expect(statSync(path).mode & 0o777).toBe(0o600);
+    expect(readdirSync(folder)).toEqual(['master-key']);
+    expect(await createMasterKeyFile(path)).toBe(false);
+    expect(readFileSync(path, 'utf8')).toBe(text);
+  });
+
+  it('says what to do where it cannot', async () => {
+    await expect(createMasterKeyFile('/nonexistent/master-key')).rejects.toThrow(
+      /cannot be made \(ENOENT\): give a master key with --master-key-file/,
+    );
+  });
+});
