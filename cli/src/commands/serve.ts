@@ -99,7 +99,7 @@ async function run(prepared: Prepared, secrets: Secrets, log: Log): Promise<void
     // Before anything is told: whoever reads it may ask the service to stop.
     const stopped = stopSignal();
     for (const [served, url] of Object.entries(service.urls)) log.info({ service: served, url }, 'listening');
-    const client = settings.validation ? await makeFirstClient(secrets.clients, settings.db) : undefined;
+    const client = settings.validation ? await makeFirstClient(secrets, settings.db) : undefined;
     sayFirstSteps(service.urls, client, settings);
     const signal = await stopped;
     log.info({ signal }, 'stopping');
