@@ -11,7 +11,7 @@ export function isLoopbackHost(host: string): boolean {
 
 /** Whether an address is this machine's own. */
 export function isLoopback(address: string | undefined): boolean {
-  return address !== undefined && ipaddr.isValid(address) && ipaddr.process(address).range() === 'loopback';
+  return isIP(address ?? '') !== 0 && ipaddr.process(address as string).range() === 'loopback';
 }
 
 /**

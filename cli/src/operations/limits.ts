@@ -11,10 +11,7 @@ const MAX_REMEMBERED = 100_000;
 
 /** How often something may happen a minute, for each of many keys, in bounded memory. */
 export class RateLimit {
-  private readonly windows = new LRUCache<string, { count: number }>({
-    max: MAX_REMEMBERED,
-    ttl: WINDOW_MS,
-  });
+  private readonly windows = new LRUCache<string, { count: number; endsAt: number }>({ max: MAX_REMEMBERED });
 
   /** @param perMinute 0 for any number. */
   constructor(private readonly perMinute: number) {}
@@ -22,9 +19,9 @@ export class RateLimit {
   /** Counts one, and says whether it is still within the limit. */
   take(key: string): boolean {
     if (this.perMinute === 0) return true;
-    let window = this.windows.get(key);
+    let window = this.windowOf(key);
     if (!window) {
-      window = { count: 0 };
+      window = { count: 0, endsAt: performance.now() + WINDOW_MS };
       this.windows.set(key, window);
     }
     window.count += 1;
@@ -33,12 +30,18 @@ export class RateLimit {
 
   /** Whether the limit is reached, without counting. */
   isReached(key: string): boolean {
-    return this.perMinute !== 0 && (this.windows.get(key)?.count ?? 0) >= this.perMinute;
+    return this.perMinute !== 0 && (this.windowOf(key)?.count ?? 0) >= this.perMinute;
   }
 
   /** In how many seconds the next one is within the limit again. */
   secondsLeft(key: string): number {
-    return Math.max(1, Math.ceil(this.windows.getRemainingTTL(key) / 1000));
+    const left = (this.windowOf(key)?.endsAt ?? 0) - performance.now();
+    return Math.max(1, Math.ceil(left / 1000));
+  }
+
+  private windowOf(key: string) {
+    const window = this.windows.get(key);
+    return window && window.endsAt > performance.now() ? window : undefined;
   }
 }
 

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { DEFAULT_DATABASE } from '../global-options.js';
@@ -65,7 +66,9 @@ function addresses(
   flag: string,
 ): Setting<readonly string[] | undefined> {
   const isFit = (entry: string) =>
-    names.includes(entry) || ipaddr.isValid(entry) || ipaddr.isValidCIDR(entry);
+    names.includes(entry) ||
+    isIP(entry) !== 0 ||
+    (isIP(entry.split('/')[0] ?? '') !== 0 && ipaddr.isValidCIDR(entry));
   const takes = [
     'addresses and ranges such as 10.0.0.0/8, separated by commas (in a file: a list of texts)',
     ...(names.length > 0 ? [`or ${names.join(', ')}`] : []),
