@@ -28,6 +28,8 @@ export interface OpenDatabaseOptions {
   /** What to do where the SQLite file is not there yet. */
   ifMissing: 'create' | 'refuse' | 'pretend';
   allowReplayAfterCrash: boolean;
+  /** For a service: connections that break are made anew, and a statement without an answer fails. Default false. */
+  longLived?: boolean | undefined;
 }
 
 interface Engine {
@@ -52,7 +54,7 @@ export async function openDatabase(where: string, options: OpenDatabaseOptions):
   if (isMissing && options.ifMissing === 'pretend') return emptyDatabase();
   let engine: Engine | undefined;
   try {
-    engine = await connect(where, options.allowReplayAfterCrash);
+    engine = await connect(where, options);
     const durability = await engine.store.migrate();
     const { keys, clients, counters } = engine.store;
     return { keys, clients, counters, durability, bulk: engine.bulk, close: engine.close };
@@ -75,7 +77,7 @@ export function reasonOf(error: unknown, where: string): string {
   return passwordsOf(where).reduce((rest, password) => rest.replaceAll(password, '***'), text);
 }
 
-const isUrl = (where: string) => /^(postgres|postgresql|redis|rediss):/i.test(where);
+export const isUrl = (where: string) => /^(postgres|postgresql|redis|rediss):/i.test(where);
 
 function refuseOtherUrls(where: string): void {
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(where)?.[1];
@@ -85,9 +87,11 @@ function refuseOtherUrls(where: string): void {
   );
 }
 
-async function connect(where: string, allowReplayAfterCrash: boolean): Promise<Engine> {
-  if (/^rediss?:/i.test(where)) return connectRedis(where, allowReplayAfterCrash);
-  if (isUrl(where)) return connectPostgres(where, allowReplayAfterCrash);
+const SERVICE_TIMEOUT_MS = 5_000;
+
+async function connect(where: string, options: OpenDatabaseOptions): Promise<Engine> {
+  if (/^rediss?:/i.test(where)) return connectRedis(where, options);
+  if (isUrl(where)) return connectPostgres(where, options);
   return openSqlite(where);
 }
 
@@ -119,9 +123,16 @@ async function openSqlite(path: string): Promise<Engine> {
   };
 }
 
-async function connectPostgres(url: string, allowReplayAfterCrash: boolean): Promise<Engine> {
+async function connectPostgres(
+  url: string,
+  { allowReplayAfterCrash, longLived }: OpenDatabaseOptions,
+): Promise<Engine> {
   const { default: pg } = await import('pg');
-  const pool = new pg.Pool({ connectionString: url, connectionTimeoutMillis: 10_000 });
+  const pool = new pg.Pool({
+    connectionString: url,
+    connectionTimeoutMillis: 10_000,
+    ...(longLived && { query_timeout: SERVICE_TIMEOUT_MS, keepAlive: true }),
+  });
   // A broken idle connection is replaced by the pool; one in use rejects its query.
   pool.on('error', () => undefined);
   return {
@@ -131,12 +142,25 @@ async function connectPostgres(url: string, allowReplayAfterCrash: boolean): Pro
   };
 }
 
-async function connectRedis(url: string, allowReplayAfterCrash: boolean): Promise<Engine> {
+async function connectRedis(
+  url: string,
+  { allowReplayAfterCrash, longLived }: OpenDatabaseOptions,
+): Promise<Engine> {
   const { createClient } = await import('redis');
-  const client = createClient({ url, socket: { connectTimeout: 10_000, reconnectStrategy: false } });
+  let isConnected = false;
+  const client = createClient({
+    url,
+    socket: {
+      connectTimeout: 10_000,
+      reconnectStrategy: (tries) => longLived === true && isConnected && Math.min(tries * 50, 1000),
+    },
+    // A verification that fails at once can be tried again; one that waits is given up by who asked for it.
+    ...(longLived && { disableOfflineQueue: true, commandOptions: { timeout: SERVICE_TIMEOUT_MS } }),
+  });
   // What a command was waiting for, it rejects with.
   client.on('error', () => undefined);
   await client.connect();
+  isConnected = true;
   const sendCommand = (_key: string | undefined, command: string[]) => client.sendCommand(command);
   return {
     store: new RedisStore({ sendCommand, allowReplayAfterCrash }),

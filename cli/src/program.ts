@@ -6,6 +6,7 @@ import { addInspect } from './commands/inspect.js';
 import { addKeys } from './commands/keys/index.js';
 import { addMasterKey } from './commands/master-key/index.js';
 import { addPress } from './commands/press/index.js';
+import { addServe } from './commands/serve.js';
 import { addVerify } from './commands/verify/index.js';
 import { addGlobalOptions } from './global-options.js';
 
@@ -34,6 +35,7 @@ Exit codes: 0 done, 1 something was refused or not found, 2 wrong usage or set-u
   addCounters(program);
   addClients(program);
   addMasterKey(program);
+  addServe(program);
   addVerify(program);
   addInspect(program);
   addPress(program);

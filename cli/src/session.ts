@@ -5,6 +5,8 @@ import { Refusal, SetupError } from './failure.js';
 import type { GlobalOptions } from './global-options.js';
 import { readKeyring } from './master-key.js';
 
+/** What every command takes, and whether it is a service. */
+type SessionOptions = GlobalOptions & Pick<OpenDatabaseOptions, 'longLived'>;
 type IfMissing = OpenDatabaseOptions['ifMissing'];
 
 /** A database, and the stores that open what is sealed in it. */
@@ -16,11 +18,11 @@ export interface Secrets {
 
 /** Opens the database, works with it as it is, its secrets sealed, and closes it again whatever happens. */
 export async function withDatabase(
-  { db, allowReplayAfterCrash = false }: GlobalOptions,
+  { db, allowReplayAfterCrash = false, longLived }: SessionOptions,
   ifMissing: IfMissing,
   work: (database: Database) => Promise<void>,
 ): Promise<void> {
-  const database = await openDatabase(db, { ifMissing, allowReplayAfterCrash });
+  const database = await openDatabase(db, { ifMissing, allowReplayAfterCrash, longLived });
   try {
     await work(database);
   } catch (error) {
@@ -38,7 +40,7 @@ export async function withDatabase(
  * @throws SetupError without a master key, or with one that does not fit.
  */
 export async function withSecrets(
-  options: GlobalOptions,
+  options: SessionOptions,
   ifMissing: IfMissing,
   work: (secrets: Secrets) => Promise<void>,
 ): Promise<void> {

@@ -1,0 +1,126 @@
+import { readFileSync } from 'node:fs';
+import { distance } from 'fastest-levenshtein';
+import { SetupError } from '../failure.js';
+import { environmentNameOf, SETTINGS, type Setting, type SettingName, type Settings } from './settings.js';
+
+/** Where settings come from; what stands first wins. */
+export interface Sources {
+  /** As commander read them, without those that nobody gave. */
+  readonly flags: Readonly<Record<string, unknown>>;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly file?: ConfigFile | undefined;
+}
+
+export interface ConfigFile {
+  readonly path: string;
+  readonly values: Readonly<Record<string, unknown>>;
+}
+
+export interface Resolved {
+  readonly settings: Settings;
+  /** One sentence each, with the name that has to be written otherwise. */
+  readonly mistakes: readonly string[];
+}
+
+/** @throws SetupError for a file that cannot be read, or holds no JSON object. */
+export function readConfigFile(path: string): ConfigFile {
+  const values = parse(path, read(path));
+  if (typeof values !== 'object' || values === null || Array.isArray(values)) {
+    throw new SetupError(`${path} must hold one JSON object, such as {"port": 8080}`);
+  }
+  return { path, values: values as ConfigFile['values'] };
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new SetupError(
+      `The configuration file ${path} cannot be read (${(error as NodeJS.ErrnoException).code})`,
+    );
+  }
+}
+
+/** The parser's message would repeat a part of the file, such as a password in a URL. */
+function parse(path: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new SetupError(`The configuration file ${path} is not JSON: check it with: jq . ${path}`);
+  }
+}
+
+/** Reads every setting from the first source that has it, and finds all mistakes at once. No mistake repeats a value. */
+export function resolve(sources: Sources): Resolved {
+  const mistakes = [...unknownInFile(sources), ...misspelledInEnvironment(sources)];
+  const settings: Record<string, unknown> = {};
+  for (const [name, setting] of Object.entries<Setting<unknown>>(SETTINGS)) {
+    const given = findSetting(name as SettingName, setting, sources);
+    const parsed = given && setting.schema.safeParse(given.value);
+    settings[name] = parsed?.success ? parsed.data : setting.fallback;
+    if (given && !parsed?.success) mistakes.push(`${given.where} takes ${setting.takes}`);
+  }
+  return { settings: settings as Settings, mistakes };
+}
+
+function findSetting(
+  name: SettingName,
+  { flag, fromText }: Setting<unknown>,
+  { flags, environment, file }: Sources,
+): { where: string; value: unknown } | undefined {
+  const typed = flags[name];
+  if (typed !== undefined) {
+    const where = flag?.split(' ')[0] ?? `--${name}`;
+    return { where, value: typeof typed === 'string' ? fromText(typed) : typed };
+  }
+  // Every command reads these two from the environment in its own way.
+  const variable = flag === undefined ? undefined : environmentNameOf(name);
+  // Set but empty is how many tools leave a variable out.
+  const text = variable && environment[variable];
+  if (text) return { where: variable, value: fromText(text) };
+  const isOverruled = name === 'masterKeyFile' && environment.YUBIKEY_MASTER_KEY?.trim();
+  if (!file || isOverruled || !Object.hasOwn(file.values, name)) return undefined;
+  return { where: `${name} in ${file.path}`, value: file.values[name] };
+}
+
+const NAMES = Object.keys(SETTINGS);
+
+function unknownInFile({ file }: Sources): string[] {
+  if (!file) return [];
+  return Object.keys(file.values)
+    .filter((name) => !NAMES.includes(name))
+    .map((name) => {
+      const meant = nearest(name, NAMES);
+      const advice = meant ? `write ${meant}` : `there are ${NAMES.join(', ')}`;
+      return `${JSON.stringify(name.slice(0, 64))} in ${file.path} is no setting: ${advice}`;
+    });
+}
+
+/** What else is in the environment with this prefix, and what others may put there. */
+const OTHER_VARIABLES = ['DB', 'MASTER_KEY', 'MANAGEMENT_TOKEN', 'CONFIG', 'CLIENT_ID', 'API_KEY'].map(
+  (name) => `YUBIKEY_${name}`,
+);
+
+function misspelledInEnvironment({ environment }: Sources): string[] {
+  const known = [
+    ...OTHER_VARIABLES,
+    ...Object.entries<Setting<unknown>>(SETTINGS)
+      .filter(([, { flag }]) => flag !== undefined)
+      .map(([name]) => environmentNameOf(name)),
+  ];
+  return Object.keys(environment)
+    .filter((name) => name.startsWith('YUBIKEY_') && !known.includes(name))
+    .flatMap((name) => {
+      const meant = nearest(name, known);
+      return meant ? [`${name} in the environment is no setting: write ${meant}`] : [];
+    });
+}
+
+/** The name that somebody meant who wrote nearly that, in any case and with any separators. */
+function nearest(text: string, names: readonly string[]): string | undefined {
+  const bare = (name: string) => name.toLowerCase().replace(/[^a-z]/g, '');
+  const [best] = names
+    .map((name) => ({ name, distance: distance(bare(name), bare(text)) }))
+    .sort((one, other) => one.distance - other.distance);
+  return best && best.distance <= 2 ? best.name : undefined;
+}

@@ -1,0 +1,75 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { YubikeyError } from 'passport-yubikey-otp';
+import type { ClientStore } from 'passport-yubikey-otp/stores';
+import { isUrl } from '../database.js';
+import { createFile } from '../durable-file.js';
+import { SetupError } from '../failure.js';
+import { warn } from '../output.js';
+import type { Secrets } from '../session.js';
+
+const ID = '1';
+const API_KEY_LENGTH = 20;
+
+/** The client that a first start made, and where its API key is told. */
+export interface FirstClient {
+  readonly id: string;
+  readonly apiKey: { readonly text: string } | { readonly file: string };
+}
+
+/**
+ * Makes a client where there is none, since without one nobody can ask a validation server. Its API key is told
+ * once: to the terminal, or, where standard error goes elsewhere and may be kept, in a file for its owner only.
+ *
+ * @returns undefined where there are clients; of several instances that start at once, one makes it.
+ */
+export async function makeFirstClient(
+  { database: { clients: sealed }, clients }: Secrets,
+  where: string,
+): Promise<FirstClient | undefined> {
+  if ((await sealed.list({ limit: 1 })).records.length > 0) return made(clients);
+  const apiKey = randomBytes(API_KEY_LENGTH);
+  const text = apiKey.toString('base64');
+  const add = () => clients.add({ id: ID, apiKey, notes: 'made by the first start of yubikey-otp serve' });
+  if (process.stderr.isTTY) return (await add()) ? { id: ID, apiKey: { text } } : made(clients);
+  // The file comes first: a client whose API key is told nowhere would be of no use, and in the way.
+  const file = await writeApiKey(
+    `${isUrl(where) ? './yubikey-otp' : where}.client-${ID}`,
+    `YUBIKEY_CLIENT_ID=${ID}\nYUBIKEY_API_KEY=${text}\n`,
+  );
+  if (file === undefined) return undefined;
+  let isAdded = false;
+  try {
+    isAdded = await add();
+  } finally {
+    if (!isAdded) await rm(file, { force: true });
+  }
+  return isAdded ? { id: ID, apiKey: { file } } : made(clients);
+}
+
+/** Instances that start at once in different folders make a master key each; with two of them, none would work. */
+async function made(clients: ClientStore): Promise<undefined> {
+  try {
+    await clients.get(ID);
+  } catch (error) {
+    if (!(error instanceof YubikeyError)) throw error;
+    throw new SetupError(
+      'Another instance has set up this database at the same time, with a master key of its own: copy that one here, ' +
+        'over the one that was made here',
+    );
+  }
+}
+
+/** Another instance, or another database of this folder, may have taken the name. */
+async function writeApiKey(path: string, text: string): Promise<string | undefined> {
+  try {
+    for (const name of [path, `${path}.${randomUUID()}`]) if (await createFile(name, text)) return name;
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    warn(
+      `There is no client, and ${path}, where the API key of a first one belongs, cannot be made (${code}): ` +
+        'make a client with: yubikey-otp clients new',
+    );
+  }
+  return undefined;
+}

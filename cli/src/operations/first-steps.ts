@@ -1,0 +1,32 @@
+import { isUrl } from '../database.js';
+import { DEFAULT_DATABASE, DEFAULT_MASTER_KEY_FILE } from '../global-options.js';
+import { say } from '../output.js';
+import type { FirstClient } from './first-client.js';
+import type { RunningService } from './service.js';
+import type { Settings } from './settings.js';
+
+/** Tells where the service listens and, at the first start, what to do next. */
+export function sayFirstSteps(
+  { validation, ksm }: RunningService['urls'],
+  client: FirstClient | undefined,
+  { db, masterKeyFile }: Settings,
+): void {
+  if (validation !== undefined) say(`Validation server: ${validation}/wsapi/2.0/verify`);
+  if (ksm !== undefined) say(`KSM:               ${ksm}/api/v1/decrypt and ${ksm}/wsapi/decrypt`);
+  if (!client) return;
+  const { id, apiKey } = client;
+  const masterKey = process.env.YUBIKEY_MASTER_KEY?.trim()
+    ? 'The master key of YUBIKEY_MASTER_KEY'
+    : `The master key ${masterKeyFile ?? DEFAULT_MASTER_KEY_FILE}`;
+  const database = isUrl(db) ? 'the database' : db;
+  const option = db === DEFAULT_DATABASE || isUrl(db) ? '' : ` --db ${db}`;
+  say(`
+This is the first start, which made client ${id}. ${
+    'text' in apiKey
+      ? `Its API key is told only now: ${apiKey.text}`
+      : `Its API key is in ${apiKey.file}, which only its owner can read: give it to the application, then delete it.`
+  }
+${masterKey} seals what is secret in ${database}: keep a copy of both, apart from one another.
+Try it without a YubiKey:   yubikey-otp${option} press | xargs yubikey-otp${option} verify
+Store YubiKeys:             yubikey-otp${option} keys new --help`);
+}

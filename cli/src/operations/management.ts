@@ -1,0 +1,44 @@
+import { readFileSync, statSync } from 'node:fs';
+import { warn } from '../output.js';
+import type { Settings } from './settings.js';
+
+const VARIABLE = 'YUBIKEY_MANAGEMENT_TOKEN';
+const FLAG = '--management-token-file';
+/** What an HTTP header can carry, long enough not to be guessed. */
+const TOKEN = /^[\x21-\x7e]{16,}$/;
+
+export interface ManagementToken {
+  /** Secret. */
+  readonly token?: string;
+  readonly mistakes: readonly string[];
+}
+
+/** Reads the token of those who may manage keys, which no command line and no configuration file holds. */
+export function readManagementToken(
+  { managementTokenFile: path }: Settings,
+  environment: Readonly<Record<string, string | undefined>>,
+): ManagementToken {
+  const inEnvironment = environment[VARIABLE]?.trim() || undefined;
+  if (path === undefined) return checked(inEnvironment, VARIABLE);
+  if (inEnvironment !== undefined) return wrong(`${FLAG} and ${VARIABLE} are both given: leave one out`);
+  try {
+    warnWhereOthersRead(path);
+    return checked(readFileSync(path, 'utf8').trim(), FLAG);
+  } catch (error) {
+    return wrong(`${FLAG}: ${path} cannot be read (${(error as NodeJS.ErrnoException).code})`);
+  }
+}
+
+function checked(token: string | undefined, where: string): ManagementToken {
+  if (token === undefined) return { mistakes: [] };
+  if (TOKEN.test(token)) return { token, mistakes: [] };
+  return wrong(`${where} takes 16 or more letters, digits and signs without blanks: openssl rand -hex 32`);
+}
+
+const wrong = (mistake: string): ManagementToken => ({ mistakes: [mistake] });
+
+function warnWhereOthersRead(path: string): void {
+  if (process.platform !== 'win32' && (statSync(path).mode & 0o077) !== 0) {
+    warn(`The management token file ${path} can be read by others than its owner: chmod 600 ${path}`);
+  }
+}

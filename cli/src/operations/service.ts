@@ -1,0 +1,121 @@
+import type { Server } from 'node:http';
+import type { Server as HttpsServer } from 'node:https';
+import { KsmVerifier, LocalKsm } from 'passport-yubikey-otp';
+import { ksmListener, type Listener, validationListener } from 'passport-yubikey-otp/server';
+import type { Secrets } from '../session.js';
+import { addressOfWith } from './addresses.js';
+import { endpoints, metricsListener } from './endpoints.js';
+import { createHttpServer, listen, type Place } from './http-server.js';
+import { limitAddresses, limitReplays, RateLimit } from './limits.js';
+import { type Log, logKsm, logVerification } from './logs.js';
+import { Metrics } from './metrics.js';
+import { placesOf } from './places.js';
+import { Readiness } from './readiness.js';
+import type { Settings } from './settings.js';
+import { GracefulStop } from './stop.js';
+import { type Certificate, reloadOnHangup } from './tls.js';
+
+export interface ServiceOptions {
+  readonly settings: Settings;
+  readonly secrets: Secrets;
+  readonly certificate: Certificate | undefined;
+  readonly managementToken: string | undefined;
+  readonly log: Log;
+}
+
+/** A service that listens. */
+export interface RunningService {
+  /** Where, for people. */
+  readonly urls: { readonly validation?: string; readonly ksm?: string; readonly metrics?: string };
+  stop(): Promise<void>;
+}
+
+/** Starts all that the settings name, each on its place; those that share a place share a server. */
+export async function startService(options: ServiceOptions): Promise<RunningService> {
+  const { settings, secrets, certificate, log } = options;
+  const places = placesOf(settings);
+  const metrics = new Metrics();
+  const stopping = new GracefulStop();
+  const shared = endpoints({
+    readiness: new Readiness(secrets.database, settings.db),
+    metrics: places.metrics ? undefined : metrics,
+    isStopping: () => stopping.isStopping,
+  });
+  const addressOf = addressOfWith(settings.trustProxy);
+  const limit = new RateLimit(settings.addressLimit);
+  const limited = (listeners: readonly Listener[]) => [
+    shared,
+    limitAddresses(chain(listeners), limit, addressOf),
+  ];
+  const { validation, ksm } = servicesOf(options, metrics);
+  const isShared = places.validation === places.ksm;
+  const urls: { validation?: string; ksm?: string; metrics?: string } = {};
+  const encrypted: Server[] = [];
+
+  async function start(place: Place, listeners: readonly Listener[], tls = certificate): Promise<string> {
+    const server = createHttpServer(stopping.watch(chain(listeners)), tls);
+    stopping.add(server);
+    if (tls) encrypted.push(server);
+    return listen(server, place, tls);
+  }
+
+  try {
+    if (places.validation) {
+      urls.validation = await start(places.validation, limited(isShared ? [validation, ksm] : [validation]));
+    }
+    if (places.ksm)
+      urls.ksm = isShared ? (urls.validation as string) : await start(places.ksm, limited([ksm]));
+    if (places.metrics) urls.metrics = await start(places.metrics, [metricsListener(metrics)], undefined);
+  } catch (error) {
+    await stopping.stop();
+    throw error;
+  }
+  if (certificate) reloadOnHangup(encrypted as HttpsServer[], settings, log);
+  return { urls, stop: () => stopping.stop() };
+}
+
+function servicesOf(
+  { settings, secrets, managementToken, log }: ServiceOptions,
+  metrics: Metrics,
+): { validation: Listener; ksm: Listener } {
+  const { database, keys, clients } = secrets;
+  const { db, delayTolerance, allowDecryptFrom } = settings;
+  const counters = limitReplays(database.counters, new RateLimit(settings.replayLimit));
+  const clientLimit = new RateLimit(settings.clientLimit);
+  const addressOf = addressOfWith(settings.trustProxy);
+  const ksm = new LocalKsm(keys);
+  return {
+    validation: validationListener({
+      verifier: new KsmVerifier({ ksm, counters, ...(delayTolerance && { delayTolerance }) }),
+      clients,
+      limitClient: (clientId) => clientLimit.take(clientId),
+      addressOf,
+      onVerification(event) {
+        metrics.countVerification(event);
+        logVerification(log, event, db);
+      },
+    }),
+    ksm: ksmListener({
+      keys,
+      counters,
+      ...(managementToken === undefined ? { dangerouslyManageKeysWithoutToken: true } : { managementToken }),
+      ...(allowDecryptFrom && { allowDecryptFrom }),
+      refuseWsapiReplays: settings.wsapiRefuseReplays,
+      yubikeyKsmWording: settings.wsapiYubikeyKsmWording,
+      addressOf,
+      onRequest(event) {
+        metrics.countKsm(event);
+        logKsm(log, event, db);
+      },
+    }),
+  };
+}
+
+/** Asks one listener after another. */
+function chain(listeners: readonly Listener[]): Listener {
+  return listeners.reduceRight<Listener>(
+    (rest, listener) => (request, response, next) =>
+      listener(request, response, () => rest(request, response, next)),
+    (_request, _response, next) => next?.(),
+  );
+}

@@ -1,0 +1,51 @@
+import { readFileSync } from 'node:fs';
+import type { Server as HttpsServer } from 'node:https';
+import { createSecureContext } from 'node:tls';
+import { SetupError } from '../failure.js';
+import type { Log } from './logs.js';
+import type { Settings } from './settings.js';
+
+export interface Certificate {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+}
+
+/**
+ * Reads the certificate and its key, where there are any, and tries whether they belong together.
+ *
+ * @throws SetupError, which repeats nothing of them.
+ */
+export function readCertificate({ tlsCert, tlsKey }: Settings): Certificate | undefined {
+  if (tlsCert === undefined || tlsKey === undefined) return undefined;
+  const certificate = { cert: read('--tls-cert', tlsCert), key: read('--tls-key', tlsKey) };
+  try {
+    createSecureContext(certificate);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new SetupError(
+      `${tlsCert} and ${tlsKey} are not a certificate and its key, both in PEM without a password (${code})`,
+    );
+  }
+  return certificate;
+}
+
+function read(flag: string, path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw new SetupError(`${flag}: ${path} cannot be read (${(error as NodeJS.ErrnoException).code})`);
+  }
+}
+
+/** Takes a renewed certificate when SIGHUP says so; connections that are open keep the old one. */
+export function reloadOnHangup(servers: readonly HttpsServer[], settings: Settings, log: Log): void {
+  process.on('SIGHUP', () => {
+    try {
+      const certificate = readCertificate(settings);
+      for (const server of servers) if (certificate) server.setSecureContext(certificate);
+      log.info('took the new certificate');
+    } catch (error) {
+      log.error({ reason: (error as Error).message }, 'kept the old certificate');
+    }
+  });
+}
