@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { RedisStore, type SendCommand } from '../../src/stores/index.js';
 import { keysInEachSlot, SLOTS, slotOf } from '../../src/stores/redis/slots.js';
 import { describeWith } from '../programs.js';
-import type { RedisClient } from './redis-clients.js';
+import { type RedisClient, redisClients } from './redis-clients.js';
 import { RedisCluster, redisClusterClients } from './redis-cluster.js';
 
 const STRONG = {
@@ -114,6 +114,18 @@ describeWith('The durability of a Redis Cluster', ['redis-server'], () => {
       expect(statement).toContain('appendfsync=unknown');
     });
   });
+
+  it.each(Object.entries(redisClients))(
+    'is not asked through a plain client of %s, which is refused with what to use instead',
+    async (_, connect) => {
+      const client = await connect(cluster.servers[0]?.url as string);
+      await expect(new RedisStore(client).migrate()).rejects.toMatchObject({
+        code: 'STORE_FAILED',
+        message: expect.stringContaining('createCluster'),
+      });
+      await client.close();
+    },
+  );
 
   it('is asked of every slot: the keys it is asked by are in the slots where Redis puts them', async () => {
     const keys = [

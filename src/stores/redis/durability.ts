@@ -1,3 +1,4 @@
+import { YubikeyError } from '../../errors.js';
 import type { Durability } from '../store.js';
 import type { Redis } from './commands.js';
 import { type Master, mastersOf } from './masters.js';
@@ -20,11 +21,21 @@ async function problemAmong(masters: readonly Master[], redis: Redis): Promise<s
     masters.map(async ({ key, address }) => {
       if (key === undefined) return undefined;
       // A script goes where its key is; INFO by itself would go to any master.
-      const info = await redis.send(key, ['EVAL', "return redis.call('INFO')", '1', key]);
+      const command = ['EVAL', "return redis.call('INFO')", '1', key];
+      const info = await redis.send(key, command).catch(refuseClientOfOneNode);
       return problemIn(String(info), `The master ${address} of this Redis Cluster`);
     }),
   );
   return problems.find((problem) => problem !== undefined);
+}
+
+function refuseClientOfOneNode(error: Error): never {
+  if (!String(error?.message).startsWith('MOVED ')) throw error;
+  throw new YubikeyError(
+    'STORE_FAILED',
+    'This client knows one node of a Redis Cluster only, and keys are on others too: connect with createCluster of redis, or Cluster of ioredis',
+    { cause: error },
+  );
 }
 
 function problemIn(info: string, server: string): string | undefined {
