@@ -5,10 +5,8 @@ import {
   type Durability,
   type KeyStore,
   MemoryStore,
-  PostgresStore,
-  RedisStore,
-  SqliteStore,
 } from 'passport-yubikey-otp/stores';
+import { connectPostgres, connectRedis, type Engine, openSqlite } from './engines.js';
 import { SetupError } from './failure.js';
 import { warn } from './output.js';
 
@@ -19,21 +17,17 @@ export interface Database {
   readonly counters: CounterStore;
   /** What it promises of a write. */
   readonly durability: Durability;
-  /** Many writes that can be done again: they are durable once all of this has resolved, and not before. */
-  bulk(work: () => Promise<void>): Promise<void>;
+  readonly bulk: Engine['bulk'];
   close(): Promise<void>;
 }
 
 export interface OpenDatabaseOptions {
-  /** What to do where the SQLite file is not there yet. */
+  /**
+   * What to do where the SQLite file is not there yet. `pretend` takes any database that is not set up yet as an empty
+   * one, and writes nothing to one that is.
+   */
   ifMissing: 'create' | 'refuse' | 'pretend';
   allowReplayAfterCrash: boolean;
-}
-
-interface Engine {
-  readonly store: SqliteStore | PostgresStore | RedisStore;
-  readonly bulk: Database['bulk'];
-  close(): Promise<void>;
 }
 
 /**
@@ -52,7 +46,11 @@ export async function openDatabase(where: string, options: OpenDatabaseOptions):
   if (isMissing && options.ifMissing === 'pretend') return emptyDatabase();
   let engine: Engine | undefined;
   try {
-    engine = await connect(where, options.allowReplayAfterCrash);
+    engine = await connect(where, options);
+    if (options.ifMissing === 'pretend' && !(await engine.isSetUp())) {
+      await engine.close();
+      return emptyDatabase();
+    }
     const durability = await engine.store.migrate();
     const { keys, clients, counters } = engine.store;
     return { keys, clients, counters, durability, bulk: engine.bulk, close: engine.close };
@@ -85,70 +83,17 @@ function refuseOtherUrls(where: string): void {
   );
 }
 
-async function connect(where: string, allowReplayAfterCrash: boolean): Promise<Engine> {
+async function connect(where: string, options: OpenDatabaseOptions): Promise<Engine> {
+  const { allowReplayAfterCrash } = options;
   if (/^rediss?:/i.test(where)) return connectRedis(where, allowReplayAfterCrash);
   if (isUrl(where)) return connectPostgres(where, allowReplayAfterCrash);
-  return openSqlite(where);
-}
-
-/** A write that changes nothing: its sync of the log takes all writes before it along. */
-const SYNC_ALL = `
-  PRAGMA busy_timeout = 5000;
-  PRAGMA synchronous = FULL;
-  UPDATE yubikey_schema SET version = version;
-`;
-
-/** Where many writes share a sync anyway. */
-const asUsual: Database['bulk'] = (work) => work();
-
-async function openSqlite(path: string): Promise<Engine> {
-  const { default: LibsqlDatabase } = await import('libsql');
-  const database = new LibsqlDatabase(path);
-  return {
-    store: new SqliteStore({ database }),
-    // A sync for each of many writes would take minutes.
-    async bulk(work) {
-      database.exec('PRAGMA synchronous = NORMAL');
-      try {
-        await work();
-      } finally {
-        database.exec(SYNC_ALL);
-      }
-    },
-    close: async () => void database.close(),
-  };
-}
-
-async function connectPostgres(url: string, allowReplayAfterCrash: boolean): Promise<Engine> {
-  const { default: pg } = await import('pg');
-  const pool = new pg.Pool({ connectionString: url, connectionTimeoutMillis: 10_000 });
-  // A broken idle connection is replaced by the pool; one in use rejects its query.
-  pool.on('error', () => undefined);
-  return {
-    store: new PostgresStore({ pool, allowReplayAfterCrash }),
-    bulk: asUsual,
-    close: () => pool.end(),
-  };
-}
-
-async function connectRedis(url: string, allowReplayAfterCrash: boolean): Promise<Engine> {
-  const { createClient } = await import('redis');
-  const client = createClient({ url, socket: { connectTimeout: 10_000, reconnectStrategy: false } });
-  // What a command was waiting for, it rejects with.
-  client.on('error', () => undefined);
-  await client.connect();
-  const sendCommand = (_key: string | undefined, command: string[]) => client.sendCommand(command);
-  return {
-    store: new RedisStore({ sendCommand, allowReplayAfterCrash }),
-    bulk: asUsual,
-    close: async () => client.destroy(),
-  };
+  return openSqlite(where, options.ifMissing === 'pretend');
 }
 
 function emptyDatabase(): Database {
   const { keys, clients, counters } = new MemoryStore();
   const durability = { durable: true, statement: '' };
-  return { keys, clients, counters, durability, bulk: asUsual, close: async () => undefined };
+  return { keys, clients, counters, durability, bulk: (work) => work(), close: async () => undefined };
 }
 
 /** Where the database is, without user, password and options. */
