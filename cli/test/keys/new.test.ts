@@ -41,6 +41,7 @@ describe('yubikey-otp keys new', () => {
       ['--serial', '-1'],
       ['--slot', '3'],
       ['--public-id', 'ccc'],
+      ['--public-id', ''],
     ]) {
       expect(await command(['keys', 'new', ...wrong])).toMatchObject({ code: 2, stdout: '' });
     }
