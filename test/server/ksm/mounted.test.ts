@@ -1,11 +1,11 @@
 import type { IncomingMessage, RequestListener } from 'node:http';
 import type { RequestHandler } from 'express';
 import request from 'supertest';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { ksmListener, type Listener } from '../../../src/server/index.js';
 import { MemoryStore } from '../../../src/stores/index.js';
 import { SoftYubikey } from '../../../src/testing/index.js';
-import { EXPRESSES } from '../../strategy/app.js';
+import { EXPRESSES, errorHandler } from '../../strategy/app.js';
 import { exchange, requestOf } from './raw.js';
 import {
   addKey,
@@ -136,6 +136,35 @@ describe.each(EXPRESSES)('in an app of $version', ({ express }) => {
         .send({ otp: new SoftYubikey().press() });
     await ask('198.51.100.7').expect(404);
     await ask('198.51.100.8').expect(403);
+  });
+});
+
+describe('where addressOf throws', () => {
+  const error = new Error('no address: password=hunter2');
+  const throwing = () =>
+    ksmListener({
+      ...new MemoryStore(),
+      addressOf: () => {
+        throw error;
+      },
+    });
+  const ask = (app: Parameters<typeof request>[0]) => request(app).get('/wsapi/decrypt?otp=c').expect(500);
+
+  it('http.createServer answers no more than that', async () => {
+    const warned = vi.spyOn(process, 'emitWarning').mockReturnValue(undefined);
+    onTestFinished(() => warned.mockRestore());
+    const { text } = await ask(await serve(throwing() as RequestListener));
+    expect(text).toBe('The server failed\n');
+    expect(warned).toHaveBeenCalledWith(error);
+  });
+
+  it.each(EXPRESSES)('an app of $version gets the error', async ({ express }) => {
+    const reached: unknown[] = [];
+    const app = express();
+    app.use(throwing());
+    app.use(errorHandler((error) => reached.push(error)));
+    await ask(app);
+    expect(reached).toEqual([error]);
   });
 });
 
