@@ -33,11 +33,9 @@ export async function readForm(request: IncomingMessage): Promise<string> {
   const body = await readBody(request, 'application/x-www-form-urlencoded');
   if (typeof body === 'string') return body;
   const form = new URLSearchParams();
-  for (const [name, values] of Object.entries(body as object)) {
-    for (const value of [values].flat()) {
-      if (typeof value !== 'string') throw new HttpFault(400, `${name} in the form is not text`);
-      form.append(name, value);
-    }
+  for (const [name, value] of Object.entries(body)) {
+    // A parser's lists and objects are a parameter that came more than once, or as none: no single value either way.
+    for (const text of typeof value === 'string' ? [value] : ['', '']) form.append(name, text);
   }
   return form.toString();
 }
@@ -56,12 +54,11 @@ async function readBody(request: IncomingMessage, contentType: string): Promise<
     throw new HttpFault(415, 'The body must not be compressed', CLOSE);
   }
   const { body: parsed } = request as { body?: unknown };
+  // Parsers of other bodies leave an empty object, too.
+  if (!request.readableDidRead && !request.readableEnded) return decode(await collect(request));
   if (Buffer.isBuffer(parsed)) return decode(parsed);
   if (typeof parsed === 'string' || (typeof parsed === 'object' && parsed !== null)) return parsed;
-  if (request.readableDidRead) {
-    throw new HttpFault(500, 'Something read the body before this listener: mount this one first', CLOSE);
-  }
-  return decode(await collect(request));
+  throw new HttpFault(500, 'Something read the body before this listener: mount this one first', CLOSE);
 }
 
 function collect(request: IncomingMessage): Promise<Buffer> {
