@@ -29,6 +29,7 @@ export interface ValidationServerOptions {
 const CLIENT_ID = '87';
 const API_KEY = 'mG5be6ZJU1qBGz24yPh/ESM3UdU=';
 const tlsFile = (name: string) => fileURLToPath(new URL(`../../fixtures/tls/${name}`, import.meta.url));
+export const CA_FILE = tlsFile('ca.pem');
 
 export async function startValidationServer({
   tls = false,
@@ -42,7 +43,7 @@ export async function startValidationServer({
   const { port } = server.address() as AddressInfo;
   return {
     url: `${tls ? 'https' : 'http'}://127.0.0.1:${port}/wsapi/2.0/verify`,
-    caFile: tls ? tlsFile('ca.pem') : undefined,
+    caFile: tls ? CA_FILE : undefined,
     clientId: CLIENT_ID,
     apiKey: API_KEY,
     yubikey,
