@@ -52,7 +52,7 @@ describe.each(EXPRESSES)('mounted in $version', ({ express }) => {
       const chunked = { 'Transfer-Encoding': 'chunked', 'Content-Type': 'application/x-www-form-urlencoded' };
       const started = performance.now();
       expect(statusOf(await service.send(path(), { method: 'POST', headers: chunked }))).toBe('OK');
-      expect(performance.now() - started).toBeLessThan(2000);
+      expect(performance.now() - started).toBeLessThan(5000);
     });
 
     it('refuses a parameter that comes twice, in the form or in form and query', async () => {
@@ -95,7 +95,7 @@ describe.each(EXPRESSES)('mounted in $version', ({ express }) => {
       status: 500,
       text: expect.stringContaining('mount this one first'),
     });
-    expect(performance.now() - started).toBeLessThan(2000);
+    expect(performance.now() - started).toBeLessThan(5000);
     expect(statusOf(await service.get(service.fields()))).toBe('OK');
   });
 
