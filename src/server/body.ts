@@ -33,11 +33,9 @@ export async function readForm(request: IncomingMessage): Promise<string> {
   const body = await readBody(request, 'application/x-www-form-urlencoded');
   if (typeof body === 'string') return body;
   const form = new URLSearchParams();
-  for (const [name, values] of Object.entries(body ?? {})) {
-    for (const value of [values].flat()) {
-      if (typeof value !== 'string') throw new HttpFault(400, `${name} in the form is not text`);
-      form.append(name, value);
-    }
+  for (const [name, value] of Object.entries(body ?? {})) {
+    // A parser's lists and objects are a parameter that came more than once, or as none: no single value either way.
+    for (const text of typeof value === 'string' ? [value] : ['', '']) form.append(name, text);
   }
   return form.toString();
 }
