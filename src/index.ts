@@ -4,6 +4,8 @@ export { parseAesKey } from './ksm/aes-key.js';
 export type { Decryption, Ksm } from './ksm/ksm.js';
 export { LocalKsm } from './ksm/local-ksm.js';
 export { type Pinning, pinPrivateId } from './ksm/pin.js';
+export type { RemoteKsmOptions } from './ksm/remote/settings.js';
+export { RemoteKsm } from './ksm/remote-ksm.js';
 export type { Done, Lookup } from './lookup.js';
 export type { Counters } from './otp/counters.js';
 export { type Otp, parseOtp } from './otp/otp.js';

@@ -21,8 +21,11 @@ export function createProgram(): Command {
     .addHelpText(
       'after',
       `
+Without hardware, in an empty folder:
+  $ yubikey-otp press | xargs yubikey-otp verify
+
 First steps:
-  $ yubikey-otp press | xargs yubikey-otp verify    (no hardware needed)
+  $ (umask 077; set -C; yubikey-otp master-key new > yubikey-otp.master-key)
   $ yubikey-otp keys new
 
 Exit codes: 0 done, 1 something was refused or not found, 2 wrong usage or set-up.`,

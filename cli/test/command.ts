@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import type { NewKey } from 'passport-yubikey-otp/stores';
 import { expect, onTestFinished } from 'vitest';
 
+/** The command as it is installed. */
 export const MAIN = fileURLToPath(new URL('../dist/main.mjs', import.meta.url));
 
 export interface Ended {

@@ -149,27 +149,41 @@ describe('yubikey-otp press', () => {
     expect(await run(['press'], { cwd })).toMatchObject({ code: 0 });
   });
 
-  it('says so where the database does not accept the key, prints all the same, and enrols it when asked', async () => {
+  /** Whether what it prints is verified, and what it says. */
+  async function pressAndVerify(cwd: string, ...args: string[]) {
+    const pressed = await run(['press', ...args], { cwd });
+    expect(pressed).toMatchObject({ code: 0, stdout: expect.stringMatching(/^vv\w{42}\n$/) });
+    return { says: pressed.stderr, code: (await run(['verify', pressed.stdout], { cwd })).code };
+  }
+
+  it('says so where the database does not accept the key, and prints all the same', async () => {
     const cwd = temporaryFolder();
     await run(['press'], { cwd });
     const { publicId } = stateIn(cwd);
-    const verified = async (...args: string[]) => {
-      const pressed = await run(['press', ...args], { cwd });
-      expect(pressed).toMatchObject({ code: 0, stdout: expect.stringMatching(/^vv\w{42}\n$/) });
-      return { says: pressed.stderr, code: (await run(['verify', pressed.stdout], { cwd })).code };
-    };
     await run(['keys', 'disable', publicId], { cwd });
-    expect(await verified()).toEqual({ says: expect.stringContaining(`keys enable ${publicId}`), code: 1 });
-    await run(['keys', 'delete', '--yes', publicId], { cwd });
-    expect(await verified()).toEqual({ says: expect.stringContaining('yubikey-otp press --enrol'), code: 1 });
-    expect(await verified('--enrol')).toEqual({ says: `The database knows ${publicId} now\n`, code: 0 });
-    expect(await verified()).toEqual({ says: '', code: 0 });
-    for (const name of readdirSync(cwd)) if (name.startsWith('yubikey-otp.')) rmSync(join(cwd, name));
-    expect(await verified()).toEqual({ says: expect.stringContaining('yubikey-otp press --enrol'), code: 2 });
-    expect(await verified('--enrol')).toEqual({
-      says: expect.stringContaining('Made the master key'),
-      code: 0,
+    expect(await pressAndVerify(cwd)).toEqual({
+      says: expect.stringContaining(`keys enable ${publicId}`),
+      code: 1,
     });
+    await run(['keys', 'delete', '--yes', publicId], { cwd });
+    const says = expect.stringContaining('yubikey-otp press --enrol');
+    expect(await pressAndVerify(cwd)).toEqual({ says, code: 1 });
+    rmSync(join(cwd, 'yubikey-otp.db'));
+    expect(await pressAndVerify(cwd)).toEqual({ says, code: 2 });
+  });
+
+  it('enrols the key it has when it is asked to, in a database of any age', async () => {
+    const cwd = temporaryFolder();
+    await run(['press'], { cwd });
+    const { publicId } = stateIn(cwd);
+    await run(['keys', 'delete', '--yes', publicId], { cwd });
+    const says = `The database knows ${publicId} now\n`;
+    expect(await pressAndVerify(cwd, '--enrol')).toEqual({ says, code: 0 });
+    for (const name of readdirSync(cwd)) if (name.startsWith('yubikey-otp.')) rmSync(join(cwd, name));
+    const again = await pressAndVerify(cwd, '--enrol');
+    expect(again).toEqual({ says: expect.stringContaining('Made the master key'), code: 0 });
+    expect(again.says).toContain(says);
+    expect(await pressAndVerify(cwd)).toEqual({ says: '', code: 0 });
   });
 
   it('makes no master key where records are sealed with one that is missing', async () => {

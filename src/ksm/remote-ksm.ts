@@ -1,0 +1,150 @@
+import { YubikeyError } from '../errors.js';
+import { faultOfRequest, faultWithout, TransportFault } from '../http/fault.js';
+import { Transport } from '../http/transport.js';
+import { assertOtp, type Otp } from '../otp/otp.js';
+import type { Decryption, Ksm } from './ksm.js';
+import { readAnswer, requestOf } from './remote/answer.js';
+import { Deadline } from './remote/deadline.js';
+import {
+  type KsmServer,
+  type RemoteKsmOptions,
+  type RemoteKsmSettings,
+  settingsOf,
+} from './remote/settings.js';
+import { isDecrypted, isFinal, type Reply, verdictOf } from './remote/verdict.js';
+
+/** How many decryptions may have requests on their way after their verdict: a server that hangs holds them. */
+const MAX_LOSERS = 32;
+
+/**
+ * Decrypts OTPs at one or many KSMs over HTTP, which hold the keys: yubikey-ksm and what speaks as it does.
+ *
+ * Connections stay open for the next OTP but do not keep the process alive; `close()` ends them.
+ */
+export class RemoteKsm implements Ksm {
+  readonly #settings: RemoteKsmSettings;
+  readonly #transport: Transport;
+  /** Of all that runs, losers included. */
+  readonly #deadlines = new Set<Deadline>();
+  /** Of what still runs although the verdict is there. */
+  readonly #losers = new Set<Deadline>();
+  #closed = false;
+
+  /** Sends nothing yet. @throws TypeError for a missing or unusable option. */
+  constructor(options: RemoteKsmOptions) {
+    this.#settings = settingsOf(options);
+    const { protocol, servers, timeout, ca, dispatcher } = this.#settings;
+    const isOnce = protocol === 'rest';
+    this.#transport = new Transport({
+      ca,
+      dispatcher,
+      // Half of a server's share, so that one that cannot be reached is told from one whose answer is late.
+      connectTimeout: isOnce ? Math.ceil(timeout / servers.length / 2) : timeout,
+      // Where an OTP is used up by asking, it must not be lost on a connection that is just closing.
+      freshConnections: isOnce,
+    });
+  }
+
+  /**
+   * Decrypts one OTP.
+   *
+   * @throws YubikeyError where no KSM could tell about the OTP; its `servers` say what became of each. `KSM_FAILED`;
+   * `ANSWER_LOST` where a KSM that refuses replays may have used the OTP up, so the key must be touched again;
+   * `PRIVATE_ID_UNCHECKED`; `CLOSED` after `close()`.
+   */
+  async decrypt(otp: Otp): Promise<Decryption> {
+    assertOtp(otp);
+    try {
+      return verdictOf(await (this.#settings.protocol === 'rest' ? this.#askInTurn(otp) : this.#askAll(otp)));
+    } finally {
+      this.#transport.unref();
+    }
+  }
+
+  /** Ends open decryptions with `CLOSED` and closes every connection; a given dispatcher stays open. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const deadline of this.#deadlines) deadline.end(closedError());
+    await this.#transport.close();
+  }
+
+  /** One after another: a KSM that refuses replays must not get an OTP that another one decrypts. */
+  async #askInTurn(otp: Otp): Promise<Reply[]> {
+    const { servers, timeout } = this.#settings;
+    const end = performance.now() + timeout;
+    const replies: Reply[] = [];
+    for (const [index, server] of servers.entries()) {
+      const share = (end - performance.now()) / (servers.length - index);
+      const deadline = this.#startDeadline(Math.ceil(share));
+      const reply = await this.#ask(server, otp, deadline).finally(() => this.#clear(deadline));
+      replies.push(reply);
+      if (isFinal(reply)) break;
+    }
+    return replies;
+  }
+
+  /** All at once. One that decrypts is enough; else all that they say. */
+  async #askAll(otp: Otp): Promise<Reply[]> {
+    const { servers, timeout } = this.#settings;
+    const deadline = this.#startDeadline(timeout);
+    const asked = servers.map((server) => this.#askAgainIfLost(server, otp, deadline));
+    const all = Promise.all(asked).finally(() => this.#clear(deadline));
+    const decrypted = asked.map(async (reply) => (isDecrypted(await reply) ? [await reply] : all));
+    try {
+      return await Promise.race([all, ...decrypted]);
+    } finally {
+      this.#letGo(deadline);
+    }
+  }
+
+  /** A server may close a connection just as it is used again; asking a stateless KSM twice does no harm. */
+  async #askAgainIfLost(server: KsmServer, otp: Otp, deadline: Deadline): Promise<Reply> {
+    const first = await this.#ask(server, otp, deadline);
+    const isLost = 'fault' in first.answer && first.answer.fault.code === 'UNREACHABLE' && first.maybeUsedUp;
+    return isLost ? { ...(await this.#ask(server, otp, deadline)), maybeUsedUp: true } : first;
+  }
+
+  async #ask(server: KsmServer, otp: Otp, { signal }: Deadline): Promise<Reply> {
+    const { protocol } = this.#settings;
+    try {
+      const response = await this.#transport.send(requestOf(protocol, server, otp), signal);
+      return replyOf(server, otp, readAnswer(protocol, response, otp));
+    } catch (error) {
+      if (this.#closed) throw closedError();
+      return replyOf(server, otp, { fault: error instanceof TransportFault ? error : faultOfRequest(error) });
+    }
+  }
+
+  #startDeadline(milliseconds: number): Deadline {
+    if (this.#closed) throw closedError();
+    const deadline = new Deadline(milliseconds);
+    this.#deadlines.add(deadline);
+    return deadline;
+  }
+
+  #clear(deadline: Deadline): void {
+    deadline.clear();
+    this.#deadlines.delete(deadline);
+    this.#losers.delete(deadline);
+    if (this.#deadlines.size === 0) this.#transport.dropConnecting();
+  }
+
+  /** Losers may finish, so that connections stay warm, but neither keep the process alive nor pile up. */
+  #letGo(deadline: Deadline): void {
+    if (!this.#deadlines.has(deadline)) return;
+    deadline.unref();
+    this.#losers.add(deadline);
+    const [oldest] = this.#losers;
+    if (this.#losers.size > MAX_LOSERS) oldest?.end();
+  }
+}
+
+function replyOf(server: KsmServer, { token }: Otp, answer: Reply['answer']): Reply {
+  if ('decryption' in answer) return { server, answer, maybeUsedUp: false };
+  const fault = faultWithout(token, answer.fault);
+  return { server, answer: { fault }, maybeUsedUp: fault.maybeAccepted };
+}
+
+function closedError(): YubikeyError {
+  return new YubikeyError('CLOSED', 'The RemoteKsm was closed');
+}

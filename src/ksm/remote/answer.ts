@@ -1,0 +1,103 @@
+import { type Fault, faultOfHttpStatus } from '../../http/fault.js';
+import type { HttpAnswer, HttpRequest } from '../../http/transport.js';
+import type { Otp } from '../../otp/otp.js';
+import { KSM_ERRORS, parseKsmResponse } from '../../protocol/ksm-response.js';
+import { type KsmRestError, parseKsmRestResponse } from '../../protocol/ksm-rest-response.js';
+import { MalformedResponse } from '../../protocol/validation-response.js';
+import type { Decryption } from '../ksm.js';
+import type { KsmServer, RemoteKsmSettings } from './settings.js';
+
+type Protocol = RemoteKsmSettings['protocol'];
+
+/** What one KSM says of an OTP, or why it says nothing. */
+export type Answer = { readonly decryption: Decryption } | { readonly fault: Fault };
+
+/** The length of the public IDs that a KSM may know alone, as the REST reference does. */
+const USUAL_PUBLIC_ID_LENGTH = 12;
+
+export function requestOf(protocol: Protocol, { endpoint }: KsmServer, { value }: Otp): HttpRequest {
+  return protocol === 'wsapi'
+    ? { url: endpoint + value, accept: 'text/plain' }
+    : {
+        url: endpoint,
+        accept: 'application/json',
+        json: JSON.stringify({ otp: value }),
+        statuses: [200, 400, 404, 409, 422],
+      };
+}
+
+/** Reads a KSM's answer strictly; what is not one of the protocol is a fault, never a word about the OTP. */
+export function readAnswer(protocol: Protocol, answer: HttpAnswer, otp: Otp): Answer {
+  try {
+    return protocol === 'wsapi' ? readWsapi(answer, otp) : readRest(answer, otp);
+  } catch (error) {
+    if (!(error instanceof MalformedResponse)) throw error;
+    return fault('ANSWER_MALFORMED', error.message, { maybeAccepted: true });
+  }
+}
+
+function readWsapi({ text }: HttpAnswer, otp: Otp): Answer {
+  const answer = parseKsmResponse(text);
+  if (answer.ok) return { decryption: { ...answer, privateIdChecked: true } };
+  switch (answer.error) {
+    case KSM_ERRORS.unknownKey:
+    case KSM_ERRORS.keyNotFound:
+      return UNKNOWN_KEY;
+    case KSM_ERRORS.corruptOtp:
+      return CORRUPT_OTP;
+    case KSM_ERRORS.replayedOtp:
+      return REPLAYED_OTP;
+    case KSM_ERRORS.invalidOtp:
+      return readInvalid(otp);
+    case KSM_ERRORS.noOtp:
+      return fault('MISSING_PARAMETER', 'the OTP was lost on the way: the URL may be wrong');
+    case KSM_ERRORS.databaseError:
+      return fault('BACKEND_ERROR', 'its database failed', { maybeAccepted: true });
+    case KSM_ERRORS.privateIdUnknown:
+      return fault('PRIVATE_ID_UNCHECKED', 'it stores the key without its private ID: pin that there');
+    default:
+      return fault('ANSWER_MALFORMED', `an error of no known meaning: ${answer.error}`, {
+        maybeAccepted: true,
+      });
+  }
+}
+
+function readRest({ status, text }: HttpAnswer, otp: Otp): Answer {
+  const answer = parseKsmRestResponse(status, text);
+  if (answer === undefined) return { fault: faultOfHttpStatus(status) };
+  if (!answer.ok) return readRestError(answer.error, otp);
+  const { publicId, ...decryption } = answer;
+  if (publicId !== otp.publicId) throw new MalformedResponse('The answer is about another key');
+  return { decryption };
+}
+
+function readRestError(error: KsmRestError, otp: Otp): Answer {
+  switch (error) {
+    case 'KEY_NOT_FOUND':
+      return UNKNOWN_KEY;
+    case 'DECRYPTION_FAILED':
+      return CORRUPT_OTP;
+    case 'REPLAY_DETECTED':
+      return REPLAYED_OTP;
+    case 'INVALID_OTP':
+      return readInvalid(otp);
+    case 'STORAGE_ERROR':
+      return fault('BACKEND_ERROR', 'its database failed', { maybeAccepted: true });
+  }
+}
+
+const UNKNOWN_KEY: Answer = { decryption: { ok: false, reason: 'UNKNOWN_KEY' } };
+const CORRUPT_OTP: Answer = { decryption: { ok: false, reason: 'CORRUPT_OTP' } };
+const REPLAYED_OTP: Answer = { decryption: { ok: false, reason: 'REPLAYED_OTP' } };
+
+/** What is sent is well-formed. A KSM that knows usual public IDs only cannot have a key with another one. */
+function readInvalid({ publicId }: Otp): Answer {
+  if (publicId.length !== USUAL_PUBLIC_ID_LENGTH) return UNKNOWN_KEY;
+  return fault('ANSWER_MALFORMED', 'it takes a well-formed OTP for malformed');
+}
+
+/** What the KSM itself says; whether that is authentic depends on TLS. */
+function fault(code: Fault['code'], message: string, { maybeAccepted = false } = {}): Answer {
+  const authenticated = code !== 'ANSWER_MALFORMED';
+  return { fault: { code, message, authenticated, retry: false, maybeAccepted } };
+}

@@ -1,0 +1,115 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { KSM_REST_STATUSES, parseKsmRestResponse } from '../../src/protocol/ksm-rest-response.js';
+import { MalformedResponse } from '../../src/protocol/validation-response.js';
+import { anyText, counters, modhex } from '../arbitraries.js';
+
+/** The answer in the REST reference. */
+const REFERENCE = {
+  status: 'OK',
+  key_id: 'cccccccccccc',
+  counter: 26,
+  timestamp_low: 35599,
+  timestamp_high: 15,
+  session_use: 3,
+  decrypted_at: '2024-01-15T10:30:45Z',
+};
+const ERROR = { status: 'ERROR', error_code: 'KEY_NOT_FOUND', message: 'Key not found' };
+
+const parse = (status: number, body: unknown) => parseKsmRestResponse(status, JSON.stringify(body));
+
+describe('parseKsmRestResponse', () => {
+  it('reads the answer in the REST reference', () => {
+    expect(parse(200, REFERENCE)).toEqual({
+      ok: true,
+      publicId: 'cccccccccccc',
+      counters: { usageCounter: 26, sessionUse: 3, timestamp: (15 << 16) + 35599 },
+      capsLock: false,
+      privateIdChecked: false,
+    });
+  });
+
+  it('reads the counters of any answer, with the caps-lock bit in the counter', () => {
+    fc.assert(
+      fc.property(modhex(12), counters, fc.boolean(), fc.boolean(), (key_id, counters, capsLock, checked) => {
+        const body = {
+          status: 'OK',
+          key_id,
+          counter: counters.usageCounter + (capsLock ? 0x8000 : 0),
+          timestamp_low: counters.timestamp % 0x1_0000,
+          timestamp_high: Math.floor(counters.timestamp / 0x1_0000),
+          session_use: counters.sessionUse,
+          private_id_checked: checked,
+        };
+        expect(parse(200, body)).toEqual({
+          ok: true,
+          publicId: key_id,
+          counters,
+          capsLock,
+          privateIdChecked: checked,
+        });
+      }),
+    );
+  });
+
+  it.each(Object.entries(KSM_REST_STATUSES))('reads %s, which goes with HTTP %i alone', (error, status) => {
+    const body = { ...ERROR, error_code: error };
+    expect(parse(status, body)).toEqual({ ok: false, error });
+    for (const other of [200, 400, 404, 409, 422, 500].filter((other) => other !== status)) {
+      expect(() => parse(other, body)).toThrow(MalformedResponse);
+    }
+  });
+
+  it.each(['counter', 'timestamp_low', 'timestamp_high', 'session_use'] as const)(
+    'refuses %s that is missing, no whole number or out of range',
+    (name) => {
+      const most = { counter: 0xffff, timestamp_low: 0xffff, timestamp_high: 0xff, session_use: 0xff }[name];
+      for (const value of [undefined, null, '1', '', true, [1], -1, 0.5, most + 1, 1e300]) {
+        expect(() => parse(200, { ...REFERENCE, [name]: value })).toThrow(MalformedResponse);
+      }
+      expect(parse(200, { ...REFERENCE, [name]: most })).toMatchObject({ ok: true });
+      expect(parse(200, { ...REFERENCE, [name]: 0 })).toMatchObject({ ok: true });
+    },
+  );
+
+  it.each([
+    ['nothing', ''],
+    ['no JSON', 'OK'],
+    ['an answer cut short', JSON.stringify(REFERENCE).slice(0, -1)],
+    ['null', 'null'],
+    ['a string', '"OK"'],
+    ['a number', '1'],
+    ['an array', JSON.stringify([REFERENCE])],
+    ['an empty object', '{}'],
+    ['an error', JSON.stringify(ERROR)],
+    ['another status', JSON.stringify({ ...REFERENCE, status: 'ok' })],
+    ['no key_id', JSON.stringify({ ...REFERENCE, key_id: undefined })],
+    ['a key_id that is no string', JSON.stringify({ ...REFERENCE, key_id: ['cccccccccccc'] })],
+    ['fields of __proto__', JSON.stringify(REFERENCE).replace('{', '{"__proto__":{').concat('}')],
+    ['an answer of wsapi', 'OK counter=0001 low=8d40 high=0f use=00\n'],
+  ])('refuses %s with HTTP 200', (_, text) => {
+    expect(() => parseKsmRestResponse(200, text)).toThrow(MalformedResponse);
+  });
+
+  it.each([
+    ['HTML', '<h1>Not Found</h1>'],
+    ['JSON of others', '{"message":"Not Found"}'],
+    ['another error_code', JSON.stringify({ ...ERROR, error_code: 'INVALID_JSON' })],
+    ['an error_code of Object.prototype', JSON.stringify({ ...ERROR, error_code: 'constructor' })],
+    ['an error_code without status', JSON.stringify({ error_code: 'KEY_NOT_FOUND' })],
+    ['an error with status OK', JSON.stringify({ ...ERROR, status: 'OK' })],
+    ['nothing', ''],
+  ])('takes %s with HTTP 404 for the words of something in front', (_, text) => {
+    expect(parseKsmRestResponse(404, text)).toBeUndefined();
+  });
+
+  it('of any text with HTTP 200 makes no answer, and never repeats it', () => {
+    fc.assert(
+      fc.property(fc.oneof(anyText, fc.json()), (text) => {
+        expect(() => parseKsmRestResponse(200, text)).toThrow(
+          /^The answer to a decryption has no status OK$/,
+        );
+      }),
+    );
+  });
+});
