@@ -2,6 +2,7 @@ import { YubikeyError } from '../errors.js';
 import { CLIENT, Records, YUBIKEY } from './records.js';
 import { Redis, type SendCommand } from './redis/commands.js';
 import { RedisCounterStore } from './redis/counters.js';
+import { readDurability } from './redis/durability.js';
 import { RedisTable } from './redis/table.js';
 import type { ClientStore, CounterStore, Durability, KeyStore } from './store.js';
 
@@ -48,20 +49,16 @@ export class RedisStore {
   }
 
   /**
-   * Checks that Redis keeps what it is given, and that this version of the package knows its contents; safe to
-   * call again.
+   * Checks that Redis, and of a cluster every master, keeps what it is given, and that this version of the package
+   * knows its contents; safe to call again.
    *
    * @throws YubikeyError `STORE_NOT_DURABLE`, or `STORE_NOT_MIGRATED` for contents of a newer version.
    */
   async migrate(): Promise<Durability> {
-    const durability = durabilityOf(
-      String(await this.redis.ask('INFO', 'persistence')),
-      String(await this.redis.ask('INFO', 'memory')),
-      await this.appendFsync(),
-    );
-    if (durability.problem !== undefined && !this.allowReplayAfterCrash) {
+    const { problem, ...durability } = await readDurability(this.redis);
+    if (problem !== undefined && !this.allowReplayAfterCrash) {
       const remedy = 'set appendonly yes and maxmemory-policy noeviction';
-      throw new YubikeyError('STORE_NOT_DURABLE', `${durability.problem}: ${remedy}`);
+      throw new YubikeyError('STORE_NOT_DURABLE', `${problem}: ${remedy}`);
     }
     const schema = `${this.redis.prefix}schema`;
     await this.redis.send(schema, ['SET', schema, String(SCHEMA), 'NX']);
@@ -73,44 +70,6 @@ export class RedisStore {
       );
     }
     this.redis.migrated = true;
-    return { durable: durability.durable, statement: durability.statement };
+    return durability;
   }
-
-  /** Undefined where CONFIG is not allowed, as with hosted Redis. */
-  private async appendFsync(): Promise<string | undefined> {
-    try {
-      const answer = await this.redis.ask('CONFIG', 'GET', 'appendfsync');
-      return Array.isArray(answer) ? String(answer[1]) : (answer as { appendfsync?: string }).appendfsync;
-    } catch {
-      return undefined;
-    }
-  }
-}
-
-function durabilityOf(
-  persistence: string,
-  memory: string,
-  appendFsync: string | undefined,
-): Durability & { problem?: string } {
-  const policy = /^maxmemory_policy:(\S+)/m.exec(memory)?.[1] ?? 'unknown';
-  if (!/^aof_enabled:1/m.test(persistence)) {
-    const problem =
-      'This Redis has no append-only file: after a restart, accepted OTPs would be accepted again';
-    return { durable: false, statement: problem, problem };
-  }
-  if (policy !== 'noeviction') {
-    const problem = `This Redis evicts keys when memory runs short (maxmemory-policy ${policy}): accepted OTPs would be accepted again`;
-    return { durable: false, statement: problem, problem };
-  }
-  if (appendFsync === 'always') {
-    const statement =
-      'Redis with appendonly=yes and appendfsync=always: an accepted OTP is on disk before it is answered (a failover to a replica may still lose the last ones)';
-    return { durable: true, statement };
-  }
-  const statement = `Redis with appendonly=yes and appendfsync=${appendFsync ?? 'unknown'}: ${
-    appendFsync === 'no' || appendFsync === undefined
-      ? 'a crash of the machine can lose what was written since the system last wrote to disk'
-      : 'a crash of the machine can lose the last second'
-  }, and OTPs that were accepted in it would be accepted again`;
-  return { durable: false, statement };
 }

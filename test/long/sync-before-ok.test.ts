@@ -61,23 +61,23 @@ describe('the watching', () => {
   const WAL = '</tmp/x.db-wal>';
   const OK = '7 write(1<pipe:[1]>, "OK 1\\n", 5) = 5';
   it.each([
-    ['a sync after the write', ['7 pwrite64(9W, "x", 1, 0) = 1', '7    fdatasync(9W) = 0', OK], true],
-    ['no sync', ['7 pwrite64(9W, "x", 1, 0) = 1', OK], false],
-    ['a sync before the write', ['7 fdatasync(9W) = 0', '7 pwrite64(9W, "x", 1, 0) = 1', OK], false],
-    ['a sync of another file', ['7 pwrite64(9W, "x", 1, 0) = 1', '7 fdatasync(8</tmp/x.db>) = 0', OK], false],
-    ['a sync that failed', ['7 pwrite64(9W, "x", 1, 0) = 1', '7 fdatasync(9W) = -1 EIO (Input)', OK], false],
-    ['a sync not finished', ['7 pwrite64(9W, "x", 1, 0) = 1', '8 fsync(9W <unfinished ...>', OK], false],
+    ['a sync after the write', true, ['7 pwrite64(9W, "x", 1, 0) = 1', '7    fdatasync(9W) = 0', OK]],
+    ['no sync', false, ['7 pwrite64(9W, "x", 1, 0) = 1', OK]],
+    ['a sync before the write', false, ['7 fdatasync(9W) = 0', '7 pwrite64(9W, "x", 1, 0) = 1', OK]],
+    ['a sync of another file', false, ['7 pwrite64(9W, "x", 1, 0) = 1', '7 fdatasync(8</tmp/x.db>) = 0', OK]],
+    ['a sync that failed', false, ['7 pwrite64(9W, "x", 1, 0) = 1', '7 fdatasync(9W) = -1 EIO (Input)', OK]],
+    ['a sync not finished', false, ['7 pwrite64(9W, "x", 1, 0) = 1', '8 fsync(9W <unfinished ...>', OK]],
     [
       'a sync that another thread finished',
-      ['7 pwrite64(9W, "x", 1, 0) = 1', '8 fsync(9W <unfinished ...>', '8 <... fsync resumed>) = 0', OK],
       true,
+      ['7 pwrite64(9W, "x", 1, 0) = 1', '8 fsync(9W <unfinished ...>', '8 <... fsync resumed>) = 0', OK],
     ],
     [
       'a write during the sync',
-      ['8 fsync(9W <unfinished ...>', '7 pwrite64(9W, "x", 1, 0) = 1', '8 <... fsync resumed>) = 0', OK],
       false,
+      ['8 fsync(9W <unfinished ...>', '7 pwrite64(9W, "x", 1, 0) = 1', '8 <... fsync resumed>) = 0', OK],
     ],
-  ])('%s: synced is %3$s', (_, lines, synced) => {
+  ])('%s: synced is %s', (_, synced, lines) => {
     const trace = lines.join('\n').replaceAll('9W', `9${WAL}`);
     expect(answersIn(trace)).toEqual([{ text: 'OK 1', written: true, synced }]);
   });

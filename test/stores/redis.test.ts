@@ -54,6 +54,27 @@ describeWith('Redis', ['redis-server'], () => {
     });
   });
 
+  it('says what a rewrite can lose with no-appendfsync-on-rewrite=yes, also with appendfsync=always', async () => {
+    await withServer([...RedisServer.DURABLE, '--no-appendfsync-on-rewrite', 'yes'], async (options) => {
+      const durability = await new RedisStore(options).migrate();
+      expect(durability).toMatchObject({ durable: false });
+      expect(durability.statement).toContain('no-appendfsync-on-rewrite=yes');
+      expect(durability.statement).toContain('accepted again');
+    });
+  });
+
+  it('does not promise what it cannot read, where CONFIG is not allowed', async () => {
+    await withServer(RedisServer.DURABLE, async ({ sendCommand }) => {
+      const hosted: SendCommand = async (key, command) => {
+        if (command[0] === 'CONFIG') throw new Error("ERR unknown command 'CONFIG'");
+        return sendCommand(key, command);
+      };
+      const durability = await new RedisStore({ sendCommand: hosted }).migrate();
+      expect(durability).toMatchObject({ durable: false });
+      expect(durability.statement).toContain('appendfsync=unknown');
+    });
+  });
+
   it('refuses a server without an append-only file, unless replays after a crash are allowed', async () => {
     await withServer(['--appendonly', 'no'], async (options) => {
       await expect(new RedisStore(options).migrate()).rejects.toMatchObject({ code: 'STORE_NOT_DURABLE' });

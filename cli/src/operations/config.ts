@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { distance } from 'fastest-levenshtein';
 import { SetupError } from '../failure.js';
-import { environmentNameOf, SETTINGS, type Setting, type SettingName, type Settings } from './settings.js';
+import { KINDS } from './kinds.js';
+import { environmentNameOf, SETTINGS, type Setting, type Settings } from './settings.js';
 
 /** Where settings come from; what stands first wins. */
 export interface Sources {
@@ -54,20 +55,22 @@ function parse(path: string, text: string): unknown {
 export function resolve(sources: Sources): Resolved {
   const mistakes = [...unknownInFile(sources), ...misspelledInEnvironment(sources)];
   const settings: Record<string, unknown> = {};
-  for (const [name, setting] of Object.entries<Setting<unknown>>(SETTINGS)) {
-    const given = findSetting(name as SettingName, setting, sources);
-    const parsed = given && setting.schema.safeParse(given.value);
+  for (const [name, setting] of Object.entries<Setting>(SETTINGS)) {
+    const { takes, schema } = KINDS[setting.kind];
+    const given = findSetting(name, setting, sources);
+    const parsed = given && schema.safeParse(given.value);
     settings[name] = parsed?.success ? parsed.data : setting.fallback;
-    if (given && !parsed?.success) mistakes.push(`${given.where} takes ${setting.takes}`);
+    if (given && !parsed?.success) mistakes.push(`${given.where} takes ${takes}`);
   }
   return { settings: settings as Settings, mistakes };
 }
 
 function findSetting(
-  name: SettingName,
-  { flag, fromText }: Setting<unknown>,
+  name: string,
+  { flag, kind }: Setting,
   { flags, environment, file }: Sources,
 ): { where: string; value: unknown } | undefined {
+  const { fromText } = KINDS[kind];
   const typed = flags[name];
   if (typed !== undefined) {
     const where = flag?.split(' ')[0] ?? `--${name}`;
@@ -104,7 +107,7 @@ const OTHER_VARIABLES = ['DB', 'MASTER_KEY', 'MANAGEMENT_TOKEN', 'CONFIG', 'CLIE
 function misspelledInEnvironment({ environment }: Sources): string[] {
   const known = [
     ...OTHER_VARIABLES,
-    ...Object.entries<Setting<unknown>>(SETTINGS)
+    ...Object.entries<Setting>(SETTINGS)
       .filter(([, { flag }]) => flag !== undefined)
       .map(([name]) => environmentNameOf(name)),
   ];

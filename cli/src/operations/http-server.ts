@@ -23,6 +23,8 @@ const LIMITS = {
 const HANDSHAKE_TIMEOUT_MS = 5_000;
 const MAX_CONNECTIONS = 16_000;
 const MAX_HEADERS = 100;
+/** Connections that come at once and wait to be accepted, as far as the system allows. */
+const BACKLOG = 4096;
 const MAKE_ROOM_INTERVAL_MS = 1_000;
 
 /** An HTTP server with limits, over TLS where there is a certificate. */
@@ -61,7 +63,7 @@ export async function listen(
   try {
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
-      server.listen({ host, port }, resolve);
+      server.listen({ host, port, backlog: BACKLOG }, resolve);
     });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;

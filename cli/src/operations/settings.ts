@@ -1,165 +1,140 @@
-import { isIP } from 'node:net';
-import ipaddr from 'ipaddr.js';
-import { z } from 'zod';
 import { DEFAULT_DATABASE } from '../global-options.js';
 
-/** One setting of the service: how it is given, and what it takes. */
-export interface Setting<Value> {
-  /** As commander writes it; undefined for what every command takes. */
-  readonly flag?: string;
-  readonly description: string;
-  /** What fits, in words. */
-  readonly takes: string;
-  readonly schema: z.ZodType<Value>;
-  /** Reads it from the command line or the environment; what does not fit is left for the schema to refuse. */
-  fromText(text: string): unknown;
-  readonly fallback: Value;
+/** What a setting can be, by its kind. */
+export interface ValueOf {
+  text: string;
+  port: number;
+  /** How often a minute; 0 for any number. */
+  rate: number;
+  yesOrNo: boolean;
+  /** Addresses, and ranges of them. */
+  addresses: readonly string[];
+  /** The same, or how the ranges are called that proxies usually have. */
+  proxies: readonly string[];
+  logLevel: string;
 }
 
-function text<Fallback extends string | undefined>(
+export type Kind = keyof ValueOf;
+
+/** One setting of the service. */
+export interface Setting<Of extends Kind = Kind, Fallback = unknown> {
+  readonly kind: Of;
+  readonly fallback: Fallback;
+  readonly description: string;
+  /** As commander writes it; undefined for what every command takes. */
+  readonly flag: string | undefined;
+}
+
+function setting<Of extends Kind, Fallback extends ValueOf[Of] | undefined>(
+  kind: Of,
   fallback: Fallback,
   description: string,
   flag?: string,
-): Setting<string | Fallback> {
-  const schema = z.string().min(1) as z.ZodType<string | Fallback>;
-  return { ...flagOf(flag), description, takes: 'a text', schema, fromText: (given) => given, fallback };
+): Setting<Of, Fallback> {
+  return { kind, fallback, description, flag };
 }
-
-function whole<Fallback extends number | undefined>(
-  fallback: Fallback,
-  max: number,
-  description: string,
-  flag: string,
-): Setting<number | Fallback> {
-  const schema = z.int().min(0).max(max) as z.ZodType<number | Fallback>;
-  const fromText = (given: string) => (/^\d+$/.test(given) ? Number(given) : given);
-  return { flag, description, takes: `a whole number from 0 to ${max}`, schema, fromText, fallback };
-}
-
-function port<Fallback extends number | undefined>(fallback: Fallback, description: string, flag: string) {
-  return whole(fallback, 65_535, description, flag);
-}
-
-function rate(perMinute: number, description: string, flag: string) {
-  return whole(perMinute, 1_000_000_000, `${description} a minute, 0 for any number`, flag);
-}
-
-function choice<Choice extends string>(
-  choices: readonly Choice[],
-  fallback: Choice,
-  description: string,
-  flag: string,
-): Setting<Choice> {
-  const takes = `one of ${choices.join(', ')}`;
-  return { flag, description, takes, schema: z.enum(choices), fromText: (given) => given, fallback };
-}
-
-function yesOrNo(fallback: boolean, description: string, flag?: string): Setting<boolean> {
-  const words: Readonly<Record<string, boolean>> = { true: true, false: false };
-  const fromText = (given: string) => words[given] ?? given;
-  return { ...flagOf(flag), description, takes: 'true or false', schema: z.boolean(), fromText, fallback };
-}
-
-function addresses(
-  names: readonly string[],
-  description: string,
-  flag: string,
-): Setting<readonly string[] | undefined> {
-  const isFit = (entry: string) =>
-    names.includes(entry) ||
-    isIP(entry) !== 0 ||
-    (isIP(entry.split('/')[0] ?? '') !== 0 && ipaddr.isValidCIDR(entry));
-  const takes = [
-    'addresses and ranges such as 10.0.0.0/8, separated by commas (in a file: a list of texts)',
-    ...(names.length > 0 ? [`or ${names.join(', ')}`] : []),
-  ].join(', ');
-  const fromText = (given: string) => given.split(',').map((entry) => entry.trim());
-  return {
-    flag,
-    description,
-    takes,
-    schema: z.array(z.string().refine(isFit)).min(1),
-    fromText,
-    fallback: undefined,
-  };
-}
-
-const flagOf = (flag: string | undefined) => (flag === undefined ? {} : { flag });
-
-/** How the ranges of addresses are called that proxies usually have. */
-const RANGES = ['loopback', 'linklocal', 'uniquelocal'];
 
 /** Every setting of `yubikey-otp serve`, by the name that it has in a configuration file. */
 export const SETTINGS = {
-  db: text(DEFAULT_DATABASE, 'a SQLite file, or a postgres: or redis: URL'),
-  masterKeyFile: text(undefined, 'a file with the master keys'),
-  allowReplayAfterCrash: yesOrNo(false, 'go on with a database that can forget accepted OTPs'),
+  db: setting('text', DEFAULT_DATABASE, 'a SQLite file, or a postgres: or redis: URL'),
+  masterKeyFile: setting('text', undefined, 'a file with the master keys'),
+  allowReplayAfterCrash: setting('yesOrNo', false, 'go on with a database that can forget accepted OTPs'),
 
-  host: text('127.0.0.1', 'the address to listen on', '--host <address>'),
-  port: port(8080, 'the port to listen on; 0 for any that is free', '--port <number>'),
-  validation: yesOrNo(true, 'do not serve validation', '--no-validation'),
-  ksm: yesOrNo(true, 'do not serve the KSM', '--no-ksm'),
-  ksmHost: text(undefined, 'an address of its own for the KSM (default: --host)', '--ksm-host <address>'),
-  ksmPort: port(
+  host: setting('text', '127.0.0.1', 'the address to listen on', '--host <address>'),
+  port: setting('port', 8080, 'the port to listen on; 0 for any that is free', '--port <number>'),
+  validation: setting('yesOrNo', true, 'do not serve validation', '--no-validation'),
+  ksm: setting('yesOrNo', true, 'do not serve the KSM', '--no-ksm'),
+  ksmHost: setting(
+    'text',
+    undefined,
+    'an address of its own for the KSM (default: --host)',
+    '--ksm-host <address>',
+  ),
+  ksmPort: setting(
+    'port',
     undefined,
     'a port of its own for the KSM (default: --port, or 8002 with --ksm-host)',
     '--ksm-port <number>',
   ),
-  metricsHost: text('127.0.0.1', 'the address of --metrics-port', '--metrics-host <address>'),
-  metricsPort: port(
+  metricsHost: setting('text', '127.0.0.1', 'the address of --metrics-port', '--metrics-host <address>'),
+  metricsPort: setting(
+    'port',
     undefined,
     'a port of its own for /metrics (default: --port, for this machine only)',
     '--metrics-port <number>',
   ),
-  tlsCert: text(undefined, 'a file with the certificate and its chain (PEM)', '--tls-cert <file>'),
-  tlsKey: text(undefined, 'a file with the private key of the certificate (PEM)', '--tls-key <file>'),
+  tlsCert: setting('text', undefined, 'a file with the certificate and its chain (PEM)', '--tls-cert <file>'),
+  tlsKey: setting(
+    'text',
+    undefined,
+    'a file with the private key of the certificate (PEM)',
+    '--tls-key <file>',
+  ),
 
-  managementTokenFile: text(
+  managementTokenFile: setting(
+    'text',
     undefined,
     'a file with the token of those who may manage keys over HTTP (default: YUBIKEY_MANAGEMENT_TOKEN in the environment)',
     '--management-token-file <file>',
   ),
-  allowDecryptFrom: addresses(
-    [],
+  allowDecryptFrom: setting(
+    'addresses',
+    undefined,
     'addresses and ranges that may ask the KSM to decrypt, separated by commas (default: all)',
     '--allow-decrypt-from <addresses>',
   ),
-  trustProxy: addresses(
-    RANGES,
+  trustProxy: setting(
+    'proxies',
+    undefined,
     'addresses and ranges of proxies whose X-Forwarded-For is believed, separated by commas',
     '--trust-proxy <addresses>',
   ),
-  wsapiRefuseReplays: yesOrNo(
+  wsapiRefuseReplays: setting(
+    'yesOrNo',
     false,
     'refuse replays in /wsapi/decrypt too, which a validation server in front of it needs not',
     '--wsapi-refuse-replays',
   ),
-  wsapiYubikeyKsmWording: yesOrNo(
+  wsapiYubikeyKsmWording: setting(
+    'yesOrNo',
     false,
     'call a missing key as yubikey-ksm does in /wsapi/decrypt',
     '--wsapi-yubikey-ksm-wording',
   ),
-  delayTolerance: yesOrNo(
+  delayTolerance: setting(
+    'yesOrNo',
     false,
     'refuse OTPs that were typed long before they were sent, by the clock of the key',
     '--delay-tolerance',
   ),
 
-  addressLimit: rate(60_000, 'requests of one address (of IPv6: a /64 network)', '--address-limit <number>'),
-  clientLimit: rate(60_000, 'signed requests of one client', '--client-limit <number>'),
-  replayLimit: rate(60, 'replayed OTPs of one key; fresh ones are never limited', '--replay-limit <number>'),
-  logLevel: choice(
-    ['error', 'warn', 'info', 'debug', 'silent'],
-    'info',
-    'what is logged; verifications are info',
-    '--log-level <level>',
+  addressLimit: setting(
+    'rate',
+    60_000,
+    'requests of one address (of IPv6: a /64 network) a minute; 0 for any number',
+    '--address-limit <number>',
   ),
-} satisfies Readonly<Record<string, Setting<unknown>>>;
+  clientLimit: setting(
+    'rate',
+    60_000,
+    'signed requests of one client a minute; 0 for any number',
+    '--client-limit <number>',
+  ),
+  replayLimit: setting(
+    'rate',
+    60,
+    'replayed OTPs of one key a minute, fresh ones not counted; 0 for any number',
+    '--replay-limit <number>',
+  ),
+  logLevel: setting('logLevel', 'info', 'what is logged; verifications are info', '--log-level <level>'),
+} satisfies Readonly<Record<string, Setting>>;
 
-export type SettingName = keyof typeof SETTINGS;
+type SettingName = keyof typeof SETTINGS;
 
 export type Settings = {
-  readonly [Name in SettingName]: (typeof SETTINGS)[Name] extends Setting<infer Value> ? Value : never;
+  readonly [Name in SettingName]: (typeof SETTINGS)[Name] extends Setting<infer Of, infer Fallback>
+    ? ValueOf[Of] | Extract<Fallback, undefined>
+    : never;
 };
 
 /** The name of a setting in the environment. */

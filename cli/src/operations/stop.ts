@@ -3,6 +3,9 @@ import { Server as NetServer, type Socket } from 'node:net';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { Listener } from 'passport-yubikey-otp/server';
 
+/** So long new connections may keep the service from closing its port. */
+const LAST_CONNECTIONS_MS = 250;
+const QUIET_MS = 20;
 /** So long a connection that is idle may still bring a request, which is answered. */
 const LAST_REQUESTS_MS = 1_000;
 /** So long an answer may take. */
@@ -15,6 +18,8 @@ export class GracefulStop {
   private readonly answering = new Set<ServerResponse>();
   private readonly sockets = new Set<Socket>();
   private readonly servers: Server[] = [];
+  private held: (() => void)[] | undefined;
+  private hasAccepted = false;
 
   /** Knows of every request of a listener, and ends the connection with its answer while stopping. */
   watch(listener: Listener): Listener {
@@ -22,13 +27,16 @@ export class GracefulStop {
       this.answering.add(response);
       response.once('close', () => this.answering.delete(response));
       if (this.isStopping) endConnection(response);
-      listener(request, response, next);
+      const work = () => listener(request, response, next);
+      if (this.held) this.held.push(work);
+      else work();
     };
   }
 
   add(server: Server): void {
     this.servers.push(server);
     server.on('connection', (socket: Socket) => {
+      this.hasAccepted = true;
       this.sockets.add(socket);
       socket.once('close', () => this.sockets.delete(socket));
     });
@@ -38,12 +46,12 @@ export class GracefulStop {
   async stop(): Promise<void> {
     this.isStopping = true;
     for (const response of this.answering) endConnection(response);
-    // Connections that wait to be accepted are, in this turn of the event loop.
-    await nextTurn();
     let isClosed = false;
+    await this.untilNoneWaits();
     const closed = Promise.all(this.servers.map(stopAccepting)).then(() => {
       isClosed = true;
     });
+    this.release();
     await Promise.race([closed, unheldSleep(LAST_REQUESTS_MS)]);
     for (let waited = 0; !isClosed && waited < LAST_ANSWERS_MS; waited += INTERVAL_MS) {
       for (const server of this.servers) server.closeIdleConnections();
@@ -51,6 +59,31 @@ export class GracefulStop {
     }
     for (const socket of this.sockets) socket.destroy();
     for (const server of this.servers) server.close();
+  }
+
+  /**
+   * Closing a port resets the connections that wait to be accepted, with the requests that they bring. So it is
+   * closed in a turn of the event loop that found none waiting; requests are held meanwhile, which keeps turns short.
+   */
+  private async untilNoneWaits(): Promise<void> {
+    this.held = [];
+    const startedAt = performance.now();
+    let quietSince = startedAt;
+    for (;;) {
+      this.hasAccepted = false;
+      await nextTurn();
+      const now = performance.now();
+      if (this.hasAccepted) quietSince = now;
+      // Who waits for an answer asks nothing else meanwhile. Others may always come.
+      const enough = now - startedAt > LAST_CONNECTIONS_MS ? 0 : QUIET_MS;
+      if (now - quietSince > enough || now - startedAt > 2 * LAST_CONNECTIONS_MS) return;
+    }
+  }
+
+  private release(): void {
+    const held = this.held ?? [];
+    this.held = undefined;
+    for (const work of held) work();
   }
 }
 

@@ -11,7 +11,7 @@ const NOTHING: Sources = { flags: {}, environment: {} };
 const file = (values: Record<string, unknown>) => ({ path: 'serve.json', values });
 
 describe('settings', () => {
-  it.each(Object.entries<Setting<unknown>>(SETTINGS).filter(([, { flag }]) => flag !== undefined))(
+  it.each(Object.entries<Setting>(SETTINGS).filter(([, { flag }]) => flag !== undefined))(
     '%s is called the same as an option, in the environment and in a file',
     (name, { flag }) => {
       expect(new Option(flag as string, '').attributeName()).toBe(name);

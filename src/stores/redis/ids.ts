@@ -1,8 +1,9 @@
 import type { Redis } from './commands.js';
 
 /**
- * The ids there are, in order. A hash and its index are two keys, so they cannot be written together: the index
- * is written first, and entries without a hash are passed over.
+ * The ids there are or ever were, in order. A hash and its index are two keys, so they cannot be written together:
+ * the index is written first, and entries without a hash are passed over. None is ever removed, since somebody may
+ * be adding the same id at that moment.
  */
 export class RedisIndex {
   constructor(
@@ -12,10 +13,6 @@ export class RedisIndex {
 
   async add(id: string): Promise<void> {
     await this.redis.command('ZADD', this.key, '0', id);
-  }
-
-  async remove(id: string): Promise<void> {
-    await this.redis.command('ZREM', this.key, id);
   }
 
   async list(after: string | undefined, limit: number): Promise<string[]> {

@@ -50,10 +50,7 @@ export class RedisTable implements RowTable {
 
   async add(row: Row): Promise<boolean> {
     await this.index.add(row.id);
-    const isNew = (await this.redis.script(ADD, this.keyOf(row.id), this.fieldsOf(row))) === 1;
-    // Again, since a delete of the same id may have come in between.
-    if (isNew) await this.index.add(row.id);
-    return isNew;
+    return (await this.redis.script(ADD, this.keyOf(row.id), this.fieldsOf(row))) === 1;
   }
 
   async replace(row: Row, revision: string): Promise<boolean> {
@@ -65,11 +62,7 @@ export class RedisTable implements RowTable {
   }
 
   async delete(id: string): Promise<boolean> {
-    const wasThere = (await this.redis.command('DEL', this.keyOf(id))) === 1;
-    await this.index.remove(id);
-    // Somebody may have added it anew in between.
-    if ((await this.redis.command('EXISTS', this.keyOf(id))) === 1) await this.index.add(id);
-    return wasThere;
+    return (await this.redis.command('DEL', this.keyOf(id))) === 1;
   }
 
   private keyOf(id: string): string {

@@ -146,6 +146,15 @@ export function describeKeyStore(store: () => KeyStore): void {
     expect((await store().list()).records).toEqual([other]);
   });
 
+  it('a key that is deleted and added at once, many times, is listed if it is there', async () => {
+    for (let round = 0; round < 10; round++) {
+      const both = [1, 2, 3].flatMap(() => [store().delete('c'), store().add(key({ publicId: 'c' }))]);
+      await Promise.all([...both, store().list()]);
+      const isThere = (await store().get('c')) !== undefined;
+      expect((await store().list()).records).toHaveLength(isThere ? 1 : 0);
+    }
+  });
+
   it('list gives every key once, by public ID, whatever the size of the pages', async () => {
     expect(await store().list()).toEqual({ records: [], next: undefined });
     const publicIds = ['', 'c', 'cc', 'cb', 'vv', 'b', 'cccccccccccccccc'];

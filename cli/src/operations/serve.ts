@@ -1,0 +1,86 @@
+import type { Command } from 'commander';
+import { warnUnlessDurable } from '../database.js';
+import { SetupError } from '../failure.js';
+import { makeFirstMasterKey } from '../first-master-key.js';
+import { say, warn } from '../output.js';
+import { type Secrets, withSecrets } from '../session.js';
+import { contradictionsIn, warningsAbout } from './check-settings.js';
+import { readConfigFile, resolve } from './config.js';
+import { makeFirstClient } from './first-client.js';
+import { sayFirstSteps } from './first-steps.js';
+import { type Log, openLog } from './logs.js';
+import { readManagementToken } from './management.js';
+import { startService } from './service.js';
+import type { Settings } from './settings.js';
+import { stopSignal } from './stop.js';
+import { type Certificate, readCertificate } from './tls.js';
+
+/** All that a service needs to know before it opens the database. */
+interface Prepared {
+  readonly settings: Settings;
+  readonly managementToken: string | undefined;
+  readonly certificate: Certificate | undefined;
+}
+
+/** Serves until a signal says stop. */
+export async function serve(command: Command): Promise<void> {
+  const prepared = prepare(command);
+  const { db, masterKeyFile, allowReplayAfterCrash, logLevel } = prepared.settings;
+  const options = { db, allowReplayAfterCrash, ...(masterKeyFile !== undefined && { masterKeyFile }) };
+  await makeFirstMasterKey(options);
+  const { log, flush } = openLog(logLevel);
+  try {
+    await withSecrets({ ...options, longLived: true }, 'create', (secrets) => run(prepared, secrets, log));
+    log.info('stopped');
+  } finally {
+    flush();
+  }
+  // Whatever still waits for nobody, such as a connection to a database that does not answer, ends with this.
+  setTimeout(() => process.exit(), 2_000).unref();
+}
+
+/** @throws SetupError that names every mistake at once. */
+function prepare(command: Command): Prepared {
+  const path = command.opts<{ config?: string }>().config ?? (process.env.YUBIKEY_CONFIG || undefined);
+  const { settings, mistakes } = resolve({
+    flags: givenFlags(command),
+    environment: process.env,
+    file: path === undefined ? undefined : readConfigFile(path),
+  });
+  const management = readManagementToken(settings, process.env);
+  const all = [
+    ...mistakes,
+    ...management.mistakes,
+    ...contradictionsIn(settings, management.token !== undefined || management.mistakes.length > 0),
+  ];
+  if (all.length > 0)
+    throw new SetupError(`The service is not set up:\n${all.map((it) => `  ${it}`).join('\n')}`);
+  const certificate = readCertificate(settings);
+  for (const warning of warningsAbout(settings)) warn(warning);
+  return { settings, managementToken: management.token, certificate };
+}
+
+/** What somebody typed, or what commander took from the environment itself; no defaults. */
+function givenFlags(command: Command): Record<string, unknown> {
+  const isGiven = (name: string) =>
+    ['cli', 'env'].includes(command.getOptionValueSourceWithGlobals(name) ?? '');
+  return Object.fromEntries(Object.entries(command.optsWithGlobals()).filter(([name]) => isGiven(name)));
+}
+
+async function run(prepared: Prepared, secrets: Secrets, log: Log): Promise<void> {
+  const { settings } = prepared;
+  warnUnlessDurable(secrets.database);
+  const service = await startService({ ...prepared, secrets, log });
+  try {
+    // Before anything is told: whoever reads it may ask the service to stop.
+    const stopped = stopSignal();
+    for (const [served, url] of Object.entries(service.urls)) log.info({ service: served, url }, 'listening');
+    const client = settings.validation ? await makeFirstClient(secrets, settings.db) : undefined;
+    sayFirstSteps(service.urls, client, settings);
+    const signal = await stopped;
+    log.info({ signal }, 'stopping');
+    say(`Stopping (${signal}): what was asked is answered first; once more ends it at once`);
+  } finally {
+    await service.stop();
+  }
+}

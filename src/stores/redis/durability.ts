@@ -1,0 +1,72 @@
+import { YubikeyError } from '../../errors.js';
+import type { Durability } from '../store.js';
+import type { Redis } from './commands.js';
+import { type Master, mastersOf } from './masters.js';
+import { readSyncing, type Syncing } from './syncing.js';
+
+/** With the problem where accepted OTPs would be accepted again even after Redis went down as it should. */
+export type RedisDurability = Durability & { readonly problem?: string };
+
+/** Reads back what decides it: of a cluster, from every master, and the weakest counts. */
+export async function readDurability(redis: Redis): Promise<RedisDurability> {
+  const info = String(await redis.ask('INFO'));
+  const masters = /^cluster_enabled:1/m.test(info) ? await mastersOf(redis) : undefined;
+  const problem = masters ? await problemAmong(masters, redis) : problemIn(info, 'This Redis');
+  if (problem !== undefined) return { durable: false, statement: problem, problem };
+  return durabilityWith(await readSyncing(redis, masters), masters);
+}
+
+async function problemAmong(masters: readonly Master[], redis: Redis): Promise<string | undefined> {
+  const problems = await Promise.all(
+    masters.map(async ({ key, address }) => {
+      if (key === undefined) return undefined;
+      // A script goes where its key is; INFO by itself would go to any master.
+      const command = ['EVAL', "return redis.call('INFO')", '1', key];
+      const info = await redis.send(key, command).catch(refuseClientOfOneNode);
+      return problemIn(String(info), `The master ${address} of this Redis Cluster`);
+    }),
+  );
+  return problems.find((problem) => problem !== undefined);
+}
+
+function refuseClientOfOneNode(error: Error): never {
+  if (!String(error?.message).startsWith('MOVED ')) throw error;
+  throw new YubikeyError(
+    'STORE_FAILED',
+    'This client knows one node of a Redis Cluster only, and keys are on others too: connect with createCluster of redis, or Cluster of ioredis',
+    { cause: error },
+  );
+}
+
+function problemIn(info: string, server: string): string | undefined {
+  if (!/^aof_enabled:1/m.test(info))
+    return `${server} has no append-only file: after a restart, accepted OTPs would be accepted again`;
+  const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1] ?? 'unknown';
+  if (policy === 'noeviction') return undefined;
+  return `${server} evicts keys when memory runs short (maxmemory-policy ${policy}): accepted OTPs would be accepted again`;
+}
+
+function durabilityWith(syncing: Syncing, masters: readonly Master[] | undefined): Durability {
+  const durable = syncing.appendfsync === 'always' && !syncing.pausedByRewrite;
+  const settings = [
+    `appendfsync=${syncing.appendfsync}`,
+    ...(syncing.pausedByRewrite ? ['no-appendfsync-on-rewrite=yes'] : []),
+  ];
+  const where = masters ? `Redis Cluster (the weakest of ${masters.length} masters)` : 'Redis';
+  return {
+    durable,
+    statement: `${where} with appendonly=yes, ${settings.join(', ')}: ${
+      durable
+        ? 'an accepted OTP is on disk before it is answered (a failover to a replica may still lose the last ones)'
+        : `a crash of the machine can lose ${lossWith(syncing)}, and the OTPs accepted in that time would be accepted again`
+    }`,
+  };
+}
+
+function lossWith({ appendfsync, pausedByRewrite }: Syncing): string {
+  const inRewrite =
+    'what was written since Redis began to rewrite the append-only file or to save a snapshot';
+  if (appendfsync === 'always') return inRewrite;
+  if (appendfsync === 'everysec') return `the last second${pausedByRewrite ? `, or ${inRewrite}` : ''}`;
+  return 'what was written since the system last wrote to disk';
+}
