@@ -43,6 +43,6 @@ for (const { protocol, scheme, hasApiKey } of CASES) {
       };
       return { verifier, close };
     },
-    { hasNonces: protocol === '2.0' },
+    protocol === '2.0' ? 'REPLAYED_REQUEST' : 'REPLAYED_OTP',
   );
 }
