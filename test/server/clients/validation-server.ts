@@ -26,14 +26,16 @@ export interface ValidationServerOptions {
   tls?: boolean;
 }
 
+export type StartValidationServer = (options?: ValidationServerOptions) => Promise<ValidationServer>;
+
 const CLIENT_ID = '87';
 const API_KEY = 'mG5be6ZJU1qBGz24yPh/ESM3UdU=';
-const tlsFile = (name: string) => fileURLToPath(new URL(`../../fixtures/tls/${name}`, import.meta.url));
+export const tlsFile = (name: string) =>
+  fileURLToPath(new URL(`../../fixtures/tls/${name}`, import.meta.url));
 export const CA_FILE = tlsFile('ca.pem');
 
-export async function startValidationServer({
-  tls = false,
-}: ValidationServerOptions = {}): Promise<ValidationServer> {
+/** A `validationListener` in this process. */
+export const startListener: StartValidationServer = async ({ tls = false } = {}) => {
   const store = new MemoryStore();
   const yubikey = new SoftYubikey();
   await store.keys.add(yubikey);
@@ -53,7 +55,7 @@ export async function startValidationServer({
         server.closeAllConnections();
       }),
   };
-}
+};
 
 /** Serves on a loopback port of its own. */
 export async function listen(listener: Listener, tls = false): Promise<Server> {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { SoftYubikey } from '../../../src/testing/index.js';
 import { describeWith } from '../../programs.js';
 import { run } from './run.js';
-import { startValidationServer, type ValidationServer } from './validation-server.js';
+import type { StartValidationServer, ValidationServer } from './validation-server.js';
 
 const NOBODY = 'http://127.0.0.1:9/wsapi/2.0/verify';
 const OTHER_API_KEY = 'b3RoZXIgYXBpIGtleSBvZiAyMA==';
@@ -23,7 +23,14 @@ const NOT_AUTHENTIC = {
 };
 const NOT_REACHED = { exitCode: 3, verdict: 'Verification output (109): Error performing curl' };
 
-describeWith("Yubico's ykclient", ['ykclient'], () => {
+/** What Yubico's ykclient, unchanged, reports of a validation server. */
+export function describeYkclient(server: string, startValidationServer: StartValidationServer): void {
+  describeWith(`Yubico's ykclient, asking ${server}`, ['ykclient'], () =>
+    describeVerdicts(startValidationServer),
+  );
+}
+
+function describeVerdicts(startValidationServer: StartValidationServer): void {
   let plain: ValidationServer;
   let tls: ValidationServer;
 
@@ -107,4 +114,4 @@ describeWith("Yubico's ykclient", ['ykclient'], () => {
     expect(await verify(['--url', tls.url], otp)).toMatchObject(NOT_REACHED);
     expect(await verify(['--url', tls.url, '--cai', tls.caFile as string], otp)).toMatchObject(ACCEPTED);
   });
-});
+}

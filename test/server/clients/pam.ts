@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { SoftYubikey } from '../../../src/testing/index.js';
 import { describeWith } from '../../programs.js';
 import { run } from './run.js';
-import { startValidationServer, type ValidationServer } from './validation-server.js';
+import type { StartValidationServer, ValidationServer } from './validation-server.js';
 
 const NOBODY = 'http://127.0.0.1:9/wsapi/2.0/verify';
 const OTHER_API_KEY = 'b3RoZXIgYXBpIGtleSBvZiAyMA==';
@@ -39,7 +39,14 @@ const NOT_AUTHENTIC = {
 const NO_SUCH_CLIENT = { ...FAULT, verdict: '(5): Client identity does not exist (NO_SUCH_CLIENT)' };
 const NOT_REACHED = { ...FAULT, verdict: '(109): Error performing curl' };
 
-describeWith('a login by pam_yubico', ['pamtester', ...missing], () => {
+/** How logins by pam_yubico, unchanged, end that ask a validation server. */
+export function describePam(server: string, startValidationServer: StartValidationServer): void {
+  describeWith(`a login by pam_yubico, asking ${server}`, ['pamtester', ...missing], () =>
+    describeLogins(startValidationServer),
+  );
+}
+
+function describeLogins(startValidationServer: StartValidationServer): void {
   let folder: string;
   let plain: ValidationServer;
   let tls: ValidationServer;
@@ -136,4 +143,4 @@ describeWith('a login by pam_yubico', ['pamtester', ...missing], () => {
     expect(await logIn(`urllist=${tls.url}`, otp, tls)).toEqual(NOT_REACHED);
     expect(await logIn(`urllist=${tls.url} cainfo=${tls.caFile}`, otp, tls)).toEqual(ACCEPTED);
   });
-});
+}
