@@ -4,8 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { describeWith } from '../../test/programs.js';
-import { createApp } from '../src/app.js';
-import { type App, demoOf, openApp } from './support.js';
+import { type App, demoOf, openApp, touch } from './support.js';
 
 /** Chromium looks for things on the network at its start, and none of them is wanted here. */
 const QUIET = [
@@ -33,7 +32,7 @@ describeWith('in a real browser', ['chromium'], () => {
 
   beforeEach(async () => {
     app = await openApp();
-    server = createApp(app).listen(0, '127.0.0.1');
+    server = app.listener.listen(0, '127.0.0.1');
     await new Promise((resolve) => server.once('listening', resolve));
     const { port } = server.address() as AddressInfo;
     page = await browser.newPage({ baseURL: `http://127.0.0.1:${port}` });
@@ -83,7 +82,7 @@ describeWith('in a real browser', ['chromium'], () => {
 
   test('a real key, which types and then sends Enter, signs in too', async () => {
     await givePassword();
-    await page.keyboard.type(demoOf(app).press());
+    await page.keyboard.type(await touch(app));
     await page.keyboard.press('Enter');
     await page.waitForURL('**/account');
     expect(complaints).toEqual([]);
