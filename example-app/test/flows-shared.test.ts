@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, describe } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { describeWith } from '../../test/programs.js';
 import { missingPostgres, PostgresServer } from '../../test/servers/postgres.js';
 import { RedisServer } from '../../test/servers/redis.js';
 import { testFlows } from './flows.js';
-import { openApp } from './support.js';
+import { openApp, submitPassword } from './support.js';
 
 describeWith('past one machine', ['redis-server', ...missingPostgres], () => {
   let postgres: PostgresServer;
@@ -21,6 +21,19 @@ describeWith('past one machine', ['redis-server', ...missingPostgres], () => {
 
   describe('with PostgreSQL and Redis', () =>
     testFlows(async () => openApp({ ...(await shared()), REDIS_URL: redis.url })));
+
+  test('guesses at two instances are counted together', async () => {
+    const environment = { ...(await shared()), REDIS_URL: redis.url };
+    const instances = [await openApp(environment), await openApp(environment)] as const;
+    const name = `somebody ${Date.now()}`;
+    const statuses: number[] = [];
+    for (let guess = 0; guess < 12; guess++) {
+      const browser = instances[guess % 2 === 0 ? 0 : 1].openBrowser();
+      statuses.push((await submitPassword(browser, name, `guess ${guess}`)).status);
+    }
+    expect(statuses).toEqual([...Array(10).fill(401), 429, 429]);
+    await Promise.all(instances.map((instance) => instance.close()));
+  });
 
   describe('with PostgreSQL alone', () => testFlows(async () => openApp(await shared())));
 });
