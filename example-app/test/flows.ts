@@ -1,11 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Person } from './person.js';
 import { submit, submitPassword, type World } from './support.js';
 
 /** What people do with their keys, and what is refused: wherever the app keeps things, and however many serve it. */
 export function testFlows(open: () => Promise<World & { close(): Promise<void> }>): void {
-  // Each sign-in costs a tenth of a second of a whole core, and a flow has many.
-  vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
   let world: World & { close(): Promise<void> };
 
   beforeAll(async () => {

@@ -5,9 +5,13 @@ import { YubikeyError } from 'passport-yubikey-otp';
 import { SoftYubikey } from 'passport-yubikey-otp/testing';
 import { type Logger, pino } from 'pino';
 import supertest from 'supertest';
+import { vi } from 'vitest';
 import { createApp } from '../src/app.js';
 import { readConfig } from '../src/config.js';
 import { openServices, type Services } from '../src/services.js';
+
+// Each password costs a tenth of a second of a whole core, and these tests give many.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 export type Browser = ReturnType<typeof supertest.agent>;
 
