@@ -44,47 +44,47 @@ const WINDOW_SECONDS = 15 * 60;
  * With Redis all instances count together.
  */
 export function createLimits(redis: Redis | undefined): Limits {
-  const limit = (name: string, points: Points, account: (req: Request) => string) =>
-    createLimit(redis, name, points, account);
-  const ownAccount = (req: Request) => accountOf(req)?.id ?? '';
+  const limit = (name: string, perAddress: number, perAccount?: PerAccount) =>
+    createLimit(redis, name, perAddress, perAccount);
+  const ownAccount = (req: Request) => accountOf(req).id;
   const typedName = (req: Request) =>
     String(req.body?.username ?? '')
       .normalize('NFKC')
       .toLowerCase();
   return {
-    password: limit('password', { perAccount: 10, perAddress: 200 }, typedName),
-    yubikey: limit('yubikey', { perAccount: 30, perAddress: 300 }, ownAccount),
-    recovery: limit('recovery', { perAccount: 10, perAddress: 100 }, ownAccount),
-    keyAlone: limit('key-alone', { perAccount: 40, perAddress: 40 }, () => ''),
-    signUp: limit('sign-up', { perAccount: 40, perAddress: 40 }, () => ''),
+    password: limit('password', 200, { attempts: 10, account: typedName }),
+    yubikey: limit('yubikey', 300, { attempts: 30, account: ownAccount }),
+    recovery: limit('recovery', 100, { attempts: 10, account: ownAccount }),
+    keyAlone: limit('key-alone', 40),
+    signUp: limit('sign-up', 40),
   };
 }
 
-interface Points {
-  perAccount: number;
-  perAddress: number;
+interface PerAccount {
+  attempts: number;
+  account(req: Request): string;
 }
 
 function createLimit(
   redis: Redis | undefined,
   name: string,
-  { perAccount, perAddress }: Points,
-  account: (req: Request) => string,
+  perAddress: number,
+  perAccount?: PerAccount,
 ): Limit {
-  const accounts = createLimiter(redis, `${name}:account`, perAccount);
   const addresses = createLimiter(redis, `${name}:address`, perAddress);
+  const accounts = perAccount && createLimiter(redis, `${name}:account`, perAccount.attempts);
   const accountKey = (req: Request) =>
     createHash('sha256')
-      .update(`${addressOf(req)} ${account(req)}`)
+      .update(`${addressOf(req)} ${perAccount?.account(req)}`)
       .digest('base64url');
   return {
     async attempt(req, _res, next) {
-      await consume(accounts, accountKey(req));
+      if (accounts) await consume(accounts, accountKey(req));
       await consume(addresses, addressOf(req));
       next();
     },
     async succeeded(req, _res, next) {
-      await accounts.delete(accountKey(req));
+      await accounts?.delete(accountKey(req));
       await addresses.reward(addressOf(req));
       next();
     },

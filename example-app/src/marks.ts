@@ -29,9 +29,11 @@ export function setMark(req: Request, name: MarkName, at = Date.now()): void {
 
 export function hasMark(req: Request, name: MarkName, maxAge = Number.POSITIVE_INFINITY): boolean {
   const mark = req.session[name];
-  if (!mark || !req.user) return false;
-  const age = Date.now() - mark.at;
   return (
-    mark.accountId === accountOf(req).id && mark.sessionId === req.sessionID && age >= 0 && age <= maxAge
+    mark !== undefined &&
+    req.user !== undefined &&
+    mark.accountId === accountOf(req).id &&
+    mark.sessionId === req.sessionID &&
+    Date.now() - mark.at <= maxAge
   );
 }

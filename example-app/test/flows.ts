@@ -72,6 +72,23 @@ export function testFlows(open: () => Promise<World & { close(): Promise<void> }
       }
     });
 
+    test('each step up gives the session a new ID: the first key, and a recovery code', async () => {
+      const person = await Person.signUp(world);
+      const ids = [person.sessionCookie()];
+      await person.addKey(await world.newKey());
+      ids.push(person.sessionCookie());
+      const [code] = (await person.newCodes()) as [string];
+      const recovering = await person.elsewhere();
+      ids.push(recovering.sessionCookie());
+      await recovering.giveCode(code);
+      ids.push(recovering.sessionCookie());
+      expect(new Set(ids).size).toBe(4);
+      for (const old of [ids[0], ids[2]]) {
+        const page = await world.openBrowser().get('/account/keys').set('Cookie', `session=${old}`);
+        expect(page.headers.location).toBe('/login');
+      }
+    });
+
     test('the last key takes recovery codes and key-only sign-in with it', async () => {
       const { person, key } = await Person.withKey(world);
       const [code] = await person.newCodes();

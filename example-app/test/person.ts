@@ -68,6 +68,13 @@ export class Person {
     return submit(this.browser, '/login/recovery', { code });
   }
 
+  sessionCookie(): string {
+    const access = { domain: '127.0.0.1', path: '/', secure: false, script: false };
+    const cookie = this.browser.jar.getCookie('session', access as never);
+    if (!cookie) throw new Error('There is no session');
+    return cookie.value;
+  }
+
   /** Where a page sends: undefined where it is shown. */
   async sentFrom(page: string): Promise<string | undefined> {
     const response = await this.browser.get(page);
