@@ -87,4 +87,28 @@ describeWith('in a real browser', ['chromium'], () => {
     await page.waitForURL('**/account');
     expect(complaints).toEqual([]);
   });
+
+  test('a new account adds the fresh key, and prints its recovery codes', async () => {
+    await page.goto('/sign-up');
+    await page.getByLabel('User name').fill('bob');
+    await page.getByLabel('Password').fill('correct horse battery');
+    await page.keyboard.press('Enter');
+    await page.getByRole('link', { name: 'Add a YubiKey' }).click();
+    await page.getByLabel('Name').fill('Blue one');
+    await page.getByRole('button', { name: 'Touch a fresh key' }).click();
+    await page.waitForURL('**/account/recovery-codes');
+    await page.getByRole('button', { name: 'Make recovery codes' }).click();
+    expect(await page.getByRole('listitem').count()).toBe(10);
+    expect(await page.getByRole('button', { name: 'Print this page' }).isVisible()).toBe(true);
+
+    await page.getByRole('link', { name: 'I have kept them' }).click();
+    expect(await page.getByText('Blue one').first().isVisible()).toBe(true);
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByLabel('User name').fill('bob');
+    await page.getByLabel('Password').fill('correct horse battery');
+    await page.keyboard.press('Enter');
+    await page.getByRole('button', { name: 'Touch bob’s Blue one' }).click();
+    await page.waitForURL('**/account');
+    expect(complaints).toEqual([]);
+  });
 });

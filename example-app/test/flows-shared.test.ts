@@ -3,6 +3,7 @@ import { describeWith } from '../../test/programs.js';
 import { missingPostgres, PostgresServer } from '../../test/servers/postgres.js';
 import { RedisServer } from '../../test/servers/redis.js';
 import { testFlows } from './flows.js';
+import { Person } from './person.js';
 import { openApp, submitPassword } from './support.js';
 
 describeWith('past one machine', ['redis-server', ...missingPostgres], () => {
@@ -35,5 +36,13 @@ describeWith('past one machine', ['redis-server', ...missingPostgres], () => {
     await Promise.all(instances.map((instance) => instance.close()));
   });
 
-  describe('with PostgreSQL alone', () => testFlows(async () => openApp(await shared())));
+  test('with PostgreSQL alone, sessions are in it too, and end at once', async () => {
+    const environment = await shared();
+    const [one, other] = [await openApp(environment), await openApp(environment)];
+    const { person, key } = await Person.withKey(one);
+    const elsewhere = await new Person(other, person.name, other.openBrowser()).signedInElsewhere(key);
+    await person.addKey(await one.newKey());
+    expect(await elsewhere.sentFrom('/account')).toBe('/login');
+    await Promise.all([one.close(), other.close()]);
+  });
 });

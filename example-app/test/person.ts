@@ -8,7 +8,7 @@ let people = 0;
 export class Person {
   readonly password = PASSWORD;
 
-  private constructor(
+  constructor(
     private readonly world: World,
     readonly name: string,
     readonly browser: Browser,
