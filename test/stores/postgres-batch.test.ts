@@ -78,6 +78,23 @@ describeWith('verifications at once, with PostgreSQL', missingPostgres, () => {
     expect(rows).toEqual([{ deadlocks: '0' }]);
   });
 
+  it('take the rows in one order, whatever the order they came in', async () => {
+    const { store, pool } = await openStore();
+    await Promise.all(['a', 'b'].map((id) => store.counters.advance(id, COUNTERS)));
+    const rival = await pool.connect();
+    await rival.query("BEGIN; UPDATE yubikey_counters SET nonce = 'x' WHERE id = 'a'");
+    const next = { ...COUNTERS, usageCounter: 2 };
+    const both = Promise.all(['b', 'a'].map((id) => store.counters.advance(id, next)));
+    await sleep(200);
+    const other = await pool
+      .query("SELECT id FROM yubikey_counters WHERE id = 'b' FOR UPDATE NOWAIT")
+      .catch(String);
+    await rival.query('COMMIT');
+    rival.release();
+    expect(other).toMatchObject({ rows: [{ id: 'b' }] });
+    expect(await both).toEqual([advanced, advanced]);
+  });
+
   it('are tried again after a deadlock with somebody else who takes their rows in another order', async () => {
     const { store, pool } = await openStore();
     await Promise.all(['a', 'b'].map((id) => store.counters.advance(id, COUNTERS)));
