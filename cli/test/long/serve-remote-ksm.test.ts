@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KsmVerifier, MemoryStore, parseOtp, RemoteKsm, YubikeyError } from 'passport-yubikey-otp';
 import { SoftYubikey } from 'passport-yubikey-otp/testing';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { repetitions } from '../../../test/long/repetitions.js';
 import { describeWith } from '../../../test/programs.js';
 import { missingPostgres, PostgresServer } from '../../../test/servers/postgres.js';
@@ -28,16 +28,20 @@ describeWith('RemoteKsm asks two KSMs in other processes, one killed under load'
     const services: [Instance, Instance] = [await site.start(KSM), await site.start(KSM)];
     const ksm = new RemoteKsm({ protocol, urls: services.map(({ url }) => `${url}/`) });
     const verifier = new KsmVerifier({ ksm, counters: new MemoryStore().counters });
-    const [fresh, replayed, forged, again, faults] = Array.from({ length: 5 }, () => new Tally()) as [
-      Tally,
-      Tally,
-      Tally,
-      Tally,
-      Tally,
+    const [fresh, replayed, forged, again, faults] = [
+      new Tally(),
+      new Tally(),
+      new Tally(),
+      new Tally(),
+      new Tally(),
     ];
     const accepted = new Set<string>();
     const acceptedTwice: string[] = [];
     const noYubikeyErrors: unknown[] = [];
+    const warnings: Error[] = [];
+    const onWarning = (warning: Error) => warnings.push(warning);
+    process.on('warning', onWarning);
+    onTestFinished(() => void process.off('warning', onWarning));
     let isOver = false;
 
     /** A verdict, or the code of a fault. */
@@ -92,6 +96,7 @@ describeWith('RemoteKsm asks two KSMs in other processes, one killed under load'
         `sent again after a fault: ${again}; forged: ${forged}; faults in all: ${faults}`,
     );
 
+    expect(warnings, 'no listeners that pile up').toEqual([]);
     expect(noYubikeyErrors).toEqual([]);
     expect(acceptedTwice).toEqual([]);
     const verdictsIn = ({ counts }: Tally) => Object.keys(counts).filter((it) => !it.startsWith('fault '));
