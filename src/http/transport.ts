@@ -105,7 +105,8 @@ export class Transport {
    * holds a timer of its own.
    */
   unref(): void {
-    for (const socket of this.sockets) socket.unref();
+    // A destroyed one would wait for a new connection to tell that to, with one more listener each time.
+    for (const socket of this.sockets) if (!socket.destroyed) socket.unref();
   }
 
   /** Gives up the connections that are still being made; undici would go on with them, for nobody. */

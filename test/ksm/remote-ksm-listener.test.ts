@@ -1,17 +1,24 @@
-import { createServer, type Server } from 'node:http';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { KsmVerifier, MemoryStore, parseOtp, RemoteKsm, YubikeyError } from '../../src/index.js';
 import { type KsmListenerOptions, ksmListener } from '../../src/server/index.js';
 import { SoftYubikey } from '../../src/testing/index.js';
+import { freePort } from '../programs.js';
 import { describeVerifier, type OpenVerifier } from '../verifiers/contract.js';
 
 type Protocol = 'rest' | 'wsapi';
 
-async function startServer(options: KsmListenerOptions): Promise<{ url: string; server: Server }> {
+async function startServer(
+  options: KsmListenerOptions,
+): Promise<{ url: string; close: () => Promise<unknown> }> {
   const server = createServer(ksmListener(options));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, server };
+  const close = () => {
+    server.closeAllConnections();
+    return new Promise((resolve) => server.close(resolve));
+  };
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, close };
 }
 
 /** A verifier that asks KSM services over one store; it has counters of its own. */
@@ -23,10 +30,7 @@ async function ask(
   const ksm = new RemoteKsm({ protocol, urls: started.map(({ url }) => url) });
   const close = async () => {
     await ksm.close();
-    for (const { server } of started) {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    }
+    for (const server of started) await server.close();
   };
   return { ksm, verifier: new KsmVerifier({ ksm, counters: new MemoryStore().counters }), close };
 }
@@ -169,4 +173,25 @@ describe('KsmVerifier, RemoteKsm and ksmListener', () => {
     // The KSM that failed may have done so after it had used the OTP up.
     await expect(rest(otp)).rejects.toMatchObject({ code: 'ANSWER_LOST' });
   });
+
+  it.each(['rest', 'wsapi'] as const)(
+    'pile up no listeners over %s, however much is asked at once and one of two KSMs is gone',
+    async (protocol) => {
+      const yubikeys = Array.from({ length: 40 }, () => new SoftYubikey());
+      const { keys, counters } = await storeWith(...yubikeys);
+      const { url, close } = await startServer({ keys, counters });
+      const urls = [`http://127.0.0.1:${await freePort()}/`, url];
+      const ksm = new RemoteKsm({ protocol, urls });
+      const warnings: Error[] = [];
+      const onWarning = (warning: Error) => warnings.push(warning);
+      process.on('warning', onWarning);
+      const pressing = yubikeys.map(async (yubikey) => {
+        for (let presses = 0; presses < 5; presses++) await ksm.decrypt(parseOtp(yubikey.press()));
+      });
+      await Promise.all(pressing).finally(() => process.off('warning', onWarning));
+      await ksm.close();
+      await close();
+      expect(warnings).toEqual([]);
+    },
+  );
 });
