@@ -42,9 +42,9 @@ const BUSY_RETRY_MS = 10;
  * Keys, clients and counters in a SQLite file, for applications on one machine; several processes may share the file.
  *
  * Every write is durable before it resolves: the database is set to WAL with `synchronous=FULL`, and that is
- * read back. Verifications that come together share one commit and its sync. Statements run in this thread: a
- * commit blocks the event loop for at most one batch of them and one sync, however many wait. Call {@link migrate}
- * once at every start.
+ * read back. Verifications that come together share one commit. It runs in this thread, and blocks the event loop
+ * for a batch of 128 and one sync of the disk at most, however many wait; for three syncs where SQLite makes a
+ * checkpoint. Call {@link migrate} once at every start.
  */
 export class SqliteStore {
   readonly keys: KeyStore;
