@@ -5,6 +5,7 @@ import { type Logger, pino } from 'pino';
 import { AccountKeys } from './accounts/account-keys.js';
 import { Accounts } from './accounts/accounts.js';
 import { Activity } from './accounts/activity.js';
+import { Passwords } from './accounts/passwords.js';
 import { RecoveryCodes } from './accounts/recovery-codes.js';
 import type { Config } from './config.js';
 import { openDatabase } from './database/open.js';
@@ -30,13 +31,22 @@ export interface Services {
   close(): Promise<void>;
 }
 
-/** Opens the databases, and what checks the OTPs. The audit log is lines of JSON on stdout. */
-export async function openServices(config: Config, log: Logger = pino()): Promise<Services> {
+interface ServiceOptions {
+  /** The audit log. Default: lines of JSON on stdout. */
+  log?: Logger;
+  passwords?: Passwords;
+}
+
+/** Opens the databases, and what checks the OTPs. */
+export async function openServices(
+  config: Config,
+  { log = pino(), passwords = new Passwords() }: ServiceOptions = {},
+): Promise<Services> {
   const { db, yubikeys, pool, close: closeDatabase } = await openDatabase(config);
   const redis = config.redisUrl ? await openRedis(config.redisUrl) : undefined;
   const cloud = config.cloud && validationServers(config.cloud);
 
-  const accounts = new Accounts(db);
+  const accounts = new Accounts(db, passwords);
   const accountKeys = new AccountKeys(db);
   const demo = cloud ? undefined : await openDemo({ db, keys: yubikeys.keys, accounts, accountKeys });
   return {

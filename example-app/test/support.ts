@@ -6,12 +6,15 @@ import { SoftYubikey } from 'passport-yubikey-otp/testing';
 import { type Logger, pino } from 'pino';
 import supertest from 'supertest';
 import { vi } from 'vitest';
+import { Passwords } from '../src/accounts/passwords.js';
 import { createApp } from '../src/app.js';
 import { readConfig } from '../src/config.js';
 import { openServices, type Services } from '../src/services.js';
 
-// Each password costs a tenth of a second of a whole core, and these tests give many.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+
+/** A tenth of a second of a whole core each would be long for all the passwords that tests give. */
+const cheapPasswords = new Passwords({ N: 2 ** 10, r: 8, p: 1 });
 
 export type Browser = ReturnType<typeof supertest.agent>;
 
@@ -37,7 +40,7 @@ export async function openApp(
   { change = {}, log = pino({ level: 'silent' }) }: OpenOptions = {},
 ) {
   const config = readConfig({ DATABASE_FILE: newDatabaseFile(), ...environment });
-  const services = await openServices(config, log);
+  const services = await openServices(config, { log, passwords: cheapPasswords });
   const app = createApp({ config, ...services, ...change });
   return {
     ...services,

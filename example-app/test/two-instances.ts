@@ -26,7 +26,7 @@ export async function startTwoInstances(): Promise<TwoInstances> {
   };
   const instances = await Promise.all([Instance.start(environment), Instance.start(environment)]);
   const proxy = await startRoundRobin(instances.map(({ port }) => port));
-  const services = await openServices(readConfig(environment), pino({ level: 'silent' }));
+  const services = await openServices(readConfig(environment), { log: pino({ level: 'silent' }) });
   return {
     url: proxy.url,
     openBrowser: () => supertest.agent(proxy.url),

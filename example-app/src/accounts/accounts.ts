@@ -3,11 +3,14 @@ import type { Kysely } from 'kysely';
 import type { Tables } from '../database/tables.js';
 import { type Account, accountFrom, selectAccounts } from './account.js';
 import { changeAccount } from './change.js';
-import { hashOfNothing, hashPassword, isPassword } from './passwords.js';
+import type { Passwords } from './passwords.js';
 
 /** Who may sign in, and with which password. */
 export class Accounts {
-  constructor(private readonly db: Kysely<Tables>) {}
+  constructor(
+    private readonly db: Kysely<Tables>,
+    private readonly passwords: Passwords,
+  ) {}
 
   async byId(id: string): Promise<Account | undefined> {
     return accountFrom(await selectAccounts(this.db).where('id', '=', id).executeTakeFirst());
@@ -25,13 +28,16 @@ export class Accounts {
       .select('password_hash')
       .where('name_key', '=', nameKey(name))
       .executeTakeFirst();
-    const matches = await isPassword(password, row?.password_hash ?? hashOfNothing());
+    const matches = await this.passwords.matches(
+      password,
+      row?.password_hash ?? this.passwords.hashOfNothing(),
+    );
     return matches ? accountFrom(row) : undefined;
   }
 
   /** Undefined when the name is taken. */
   async add(name: string, password: string): Promise<Account | undefined> {
-    const password_hash = await hashPassword(password);
+    const password_hash = await this.passwords.hash(password);
     const added = await this.db
       .insertInto('accounts')
       .values({ id: randomUUID(), name, name_key: nameKey(name), password_hash })

@@ -1,32 +1,43 @@
-import { randomBytes, type ScryptOptions, scrypt, timingSafeEqual } from 'node:crypto';
+import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
+
+export interface ScryptCost {
+  readonly N: number;
+  readonly r: number;
+  readonly p: number;
+}
 
 /** 32 MiB and about a tenth of a second: as slow for a thief of the database as N = 2^17 with p = 1. */
-const COST = { N: 2 ** 15, r: 8, p: 3 };
+const COST: ScryptCost = { N: 2 ** 15, r: 8, p: 3 };
 const HASH_LENGTH = 32;
 
-/** The cost is kept with each hash, so that it can be raised without locking anybody out. */
-export async function hashPassword(password: string): Promise<string> {
-  const salt = randomBytes(16);
-  return format(salt, await derive(password, salt, COST));
+/** Hashes passwords. The cost is kept with each hash, so that it can be raised without locking anybody out. */
+export class Passwords {
+  constructor(private readonly cost = COST) {}
+
+  async hash(password: string): Promise<string> {
+    const salt = randomBytes(16);
+    return this.format(salt, await derive(password, salt, this.cost));
+  }
+
+  /** What no password has, and takes as long to compare with. */
+  hashOfNothing(): string {
+    return this.format(randomBytes(16), randomBytes(HASH_LENGTH));
+  }
+
+  async matches(password: string, stored: string): Promise<boolean> {
+    const [, N, r, p, salt = '', hash = ''] = stored.split('$');
+    const cost = { N: Number(N), r: Number(r), p: Number(p) };
+    const derived = await derive(password, Buffer.from(salt, 'base64'), cost);
+    return timingSafeEqual(derived, Buffer.from(hash, 'base64'));
+  }
+
+  private format(salt: Buffer, hash: Buffer): string {
+    const { N, r, p } = this.cost;
+    return ['scrypt', N, r, p, salt.toString('base64'), hash.toString('base64')].join('$');
+  }
 }
 
-/** What no password has, and takes as long to compare with. */
-export function hashOfNothing(): string {
-  return format(randomBytes(16), randomBytes(HASH_LENGTH));
-}
-
-export async function isPassword(password: string, stored: string): Promise<boolean> {
-  const [, N, r, p, salt = '', hash = ''] = stored.split('$');
-  const cost = { N: Number(N), r: Number(r), p: Number(p) };
-  const derived = await derive(password, Buffer.from(salt, 'base64'), cost);
-  return timingSafeEqual(derived, Buffer.from(hash, 'base64'));
-}
-
-function format(salt: Buffer, hash: Buffer): string {
-  return ['scrypt', COST.N, COST.r, COST.p, salt.toString('base64'), hash.toString('base64')].join('$');
-}
-
-function derive(password: string, salt: Buffer, cost: ScryptOptions): Promise<Buffer> {
+function derive(password: string, salt: Buffer, cost: ScryptCost): Promise<Buffer> {
   const options = { ...cost, maxmem: 64 * 2 ** 20 };
   return new Promise((resolve, reject) => {
     // One spelling for what looks the same: keyboards differ in how they compose accents.
