@@ -12,4 +12,6 @@ export default defineConfig({
   target: 'node20.19',
   dts: true,
   fixedExtension: true,
+  // Jest's CommonJS knows no import().
+  outputOptions: { dynamicImportInCjs: false },
 });

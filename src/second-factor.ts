@@ -113,6 +113,9 @@ export function requireSecondFactor(options: RequireSecondFactorOptions = {}): R
   };
 }
 
+/** How far the clocks of two machines that share sessions may be apart. */
+const CLOCK_SKEW_MS = 60_000;
+
 function hasSecondFactor(req: SessionRequest, maxAge: number, userId: UserId | undefined): boolean {
   const factor = req.session?.secondFactor;
   if (!factor || !req.user) return false;
@@ -120,7 +123,7 @@ function hasSecondFactor(req: SessionRequest, maxAge: number, userId: UserId | u
   return (
     factor.userId === idOf(req.user, userId) &&
     factor.sessionId === req.sessionID &&
-    age >= 0 &&
+    age >= -CLOCK_SKEW_MS &&
     age <= maxAge
   );
 }

@@ -5,10 +5,8 @@ import {
   type Durability,
   type KeyStore,
   MemoryStore,
-  PostgresStore,
-  RedisStore,
-  SqliteStore,
 } from 'passport-yubikey-otp/stores';
+import { type ConnectOptions, connectPostgres, connectRedis, type Engine, openSqlite } from './engines.js';
 import { SetupError } from './failure.js';
 import { warn } from './output.js';
 
@@ -19,23 +17,16 @@ export interface Database {
   readonly counters: CounterStore;
   /** What it promises of a write. */
   readonly durability: Durability;
-  /** Many writes that can be done again: they are durable once all of this has resolved, and not before. */
-  bulk(work: () => Promise<void>): Promise<void>;
+  readonly bulk: Engine['bulk'];
   close(): Promise<void>;
 }
 
-export interface OpenDatabaseOptions {
-  /** What to do where the SQLite file is not there yet. */
+export interface OpenDatabaseOptions extends ConnectOptions {
+  /**
+   * What to do where the SQLite file is not there yet. `pretend` takes any database that is not set up yet as an empty
+   * one, and writes nothing to one that is.
+   */
   ifMissing: 'create' | 'refuse' | 'pretend';
-  allowReplayAfterCrash: boolean;
-  /** For a service: connections that break are made anew, and a statement without an answer fails. Default false. */
-  longLived?: boolean | undefined;
-}
-
-interface Engine {
-  readonly store: SqliteStore | PostgresStore | RedisStore;
-  readonly bulk: Database['bulk'];
-  close(): Promise<void>;
 }
 
 /**
@@ -55,6 +46,10 @@ export async function openDatabase(where: string, options: OpenDatabaseOptions):
   let engine: Engine | undefined;
   try {
     engine = await connect(where, options);
+    if (options.ifMissing === 'pretend' && !(await engine.isSetUp())) {
+      await engine.close();
+      return emptyDatabase();
+    }
     const durability = await engine.store.migrate();
     const { keys, clients, counters } = engine.store;
     return { keys, clients, counters, durability, bulk: engine.bulk, close: engine.close };
@@ -87,92 +82,16 @@ function refuseOtherUrls(where: string): void {
   );
 }
 
-const SERVICE_TIMEOUT_MS = 5_000;
-
 async function connect(where: string, options: OpenDatabaseOptions): Promise<Engine> {
   if (/^rediss?:/i.test(where)) return connectRedis(where, options);
   if (isUrl(where)) return connectPostgres(where, options);
-  return openSqlite(where);
-}
-
-/** A write that changes nothing: its sync of the log takes all writes before it along. */
-const SYNC_ALL = `
-  PRAGMA busy_timeout = 5000;
-  PRAGMA synchronous = FULL;
-  UPDATE yubikey_schema SET version = version;
-`;
-
-/** Where many writes share a sync anyway. */
-const asUsual: Database['bulk'] = (work) => work();
-
-async function openSqlite(path: string): Promise<Engine> {
-  const { default: LibsqlDatabase } = await import('libsql');
-  const database = new LibsqlDatabase(path);
-  return {
-    store: new SqliteStore({ database }),
-    // A sync for each of many writes would take minutes.
-    async bulk(work) {
-      database.exec('PRAGMA synchronous = NORMAL');
-      try {
-        await work();
-      } finally {
-        database.exec(SYNC_ALL);
-      }
-    },
-    close: async () => void database.close(),
-  };
-}
-
-async function connectPostgres(
-  url: string,
-  { allowReplayAfterCrash, longLived }: OpenDatabaseOptions,
-): Promise<Engine> {
-  const { default: pg } = await import('pg');
-  const pool = new pg.Pool({
-    connectionString: url,
-    connectionTimeoutMillis: 10_000,
-    ...(longLived && { query_timeout: SERVICE_TIMEOUT_MS, keepAlive: true }),
-  });
-  // A broken idle connection is replaced by the pool; one in use rejects its query.
-  pool.on('error', () => undefined);
-  return {
-    store: new PostgresStore({ pool, allowReplayAfterCrash }),
-    bulk: asUsual,
-    close: () => pool.end(),
-  };
-}
-
-async function connectRedis(
-  url: string,
-  { allowReplayAfterCrash, longLived }: OpenDatabaseOptions,
-): Promise<Engine> {
-  const { createClient } = await import('redis');
-  let isConnected = false;
-  const client = createClient({
-    url,
-    socket: {
-      connectTimeout: 10_000,
-      reconnectStrategy: (tries) => longLived === true && isConnected && Math.min(tries * 50, 1000),
-    },
-    // A verification that fails at once can be tried again; one that waits is given up by who asked for it.
-    ...(longLived && { disableOfflineQueue: true, commandOptions: { timeout: SERVICE_TIMEOUT_MS } }),
-  });
-  // What a command was waiting for, it rejects with.
-  client.on('error', () => undefined);
-  await client.connect();
-  isConnected = true;
-  const sendCommand = (_key: string | undefined, command: string[]) => client.sendCommand(command);
-  return {
-    store: new RedisStore({ sendCommand, allowReplayAfterCrash }),
-    bulk: asUsual,
-    close: async () => client.destroy(),
-  };
+  return openSqlite(where, options.ifMissing === 'pretend');
 }
 
 function emptyDatabase(): Database {
   const { keys, clients, counters } = new MemoryStore();
   const durability = { durable: true, statement: '' };
-  return { keys, clients, counters, durability, bulk: asUsual, close: async () => undefined };
+  return { keys, clients, counters, durability, bulk: (work) => work(), close: async () => undefined };
 }
 
 /** Where the database is, without user, password and options. */

@@ -7,8 +7,12 @@ import { createProgram } from './program.js';
 // What is made here, such as a database, is for its owner only.
 process.umask(0o077);
 
-// Whoever read the results, such as `head`, went away before their end.
-process.stdout.on('error', () => process.exit(EXIT.refused));
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  // Whoever read the results, such as `head`, went away before their end.
+  if (error.code === 'EPIPE') process.exit(EXIT.refused);
+  say(`Error: The results cannot be written to standard output: ${error.message}`);
+  process.exit(EXIT.setup);
+});
 // Messages that nobody reads any more stop no work.
 process.stderr.on('error', () => undefined);
 

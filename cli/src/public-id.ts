@@ -18,6 +18,11 @@ export function publicIdOf(text: string): string {
   );
 }
 
+/** A public ID as it is written on a command line, where the empty one would be nothing. */
+export function argumentOf(publicId: string): string {
+  return publicId || "''";
+}
+
 function publicIdIn(text: string): string | undefined {
   try {
     return parseOtp(text).publicId;

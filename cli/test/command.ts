@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -51,6 +51,13 @@ export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'yubikey-otp-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
+}
+
+/** A file that is removed when the test has finished. */
+export function fileOf(text: string): string {
+  const path = join(temporaryFolder(), 'import.csv');
+  writeFileSync(path, text);
+  return path;
 }
 
 /** The command on one database with one master key. */

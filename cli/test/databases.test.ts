@@ -1,5 +1,6 @@
 import { newMasterKey } from 'passport-yubikey-otp/stores';
 import { SoftYubikey } from 'passport-yubikey-otp/testing';
+import pg from 'pg';
 import { createClient } from 'redis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { describeWith, freePort } from '../../test/programs.js';
@@ -43,6 +44,18 @@ async function tryEverything(db: string): Promise<void> {
   expect(await command(['keys', 'delete', '--yes', publicId])).toMatchObject({ code: 0 });
 }
 
+/** Tries every import, to write nothing. */
+async function dryRunEverything(db: string, command = commandOn(db, masterKey())): Promise<void> {
+  for (const [noun, input] of [
+    ['keys', `0,vvcb,ca62baca62ba,ecde18dbe76fbd0c33330f1c354871db,,,\n`],
+    ['counters', '1,1359470658,1359470659,vvcb,9,1,32729,4,aoincuhfuahsaoin,\n'],
+    ['clients', '9,VcQW5h8W5DJnfOEkGUKR1jGbSgU=\n'],
+  ] as const) {
+    const ended = await command([noun, 'import', '--dry-run', '-'], { input });
+    expect(ended).toMatchObject({ code: 0, stderr: expect.stringMatching(/: 1 (added|raised)/) });
+  }
+}
+
 describeWith('yubikey-otp on PostgreSQL', missingPostgres, () => {
   let server: PostgresServer;
   beforeAll(async () => {
@@ -52,6 +65,29 @@ describeWith('yubikey-otp on PostgreSQL', missingPostgres, () => {
 
   it('keeps everything', async () => {
     await tryEverything(await server.newSchema());
+  });
+
+  it('writes nothing in a dry run', async () => {
+    const db = await server.newDatabase();
+    const pool = new pg.Pool({ connectionString: db, max: 1 });
+    const dump = async () => {
+      const { rows } = await pool.query(
+        "SELECT relname, pg_stat_get_tuples_inserted(oid) + pg_stat_get_tuples_updated(oid) AS writes FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY relname",
+      );
+      return rows;
+    };
+    try {
+      await dryRunEverything(db);
+      expect(await dump()).toEqual([]);
+      const command = commandOn(db, masterKey());
+      await command.json('keys', 'new');
+      const before = await dump();
+      expect(before).not.toEqual([]);
+      await dryRunEverything(db, command);
+      expect(await dump()).toEqual(before);
+    } finally {
+      await pool.end();
+    }
   });
 
   it('ends with 2 where the database is not there, without the password', async () => {
@@ -73,6 +109,30 @@ describeWith('yubikey-otp on Redis', ['redis-server'], () => {
 
   it('keeps everything', async () => {
     await tryEverything(server.url);
+  });
+
+  it('writes nothing in a dry run', async () => {
+    const empty = await RedisServer.start();
+    try {
+      const client = await createClient({ url: empty.url }).connect();
+      client.on('error', () => undefined);
+      /** The keys there are, and how many writes there were. */
+      const look = async () => {
+        const [, writes] = /^rdb_changes_since_last_save:(\d+)/m.exec(await client.info('persistence')) ?? [];
+        return { keys: (await client.keys('*')).sort(), writes: Number(writes) };
+      };
+      await dryRunEverything(empty.url);
+      expect(await look()).toEqual({ keys: [], writes: 0 });
+      const command = commandOn(empty.url, masterKey());
+      await command.json('keys', 'new');
+      const before = await look();
+      expect(before.writes).toBeGreaterThan(0);
+      await dryRunEverything(empty.url, command);
+      expect(await look()).toEqual(before);
+      client.destroy();
+    } finally {
+      await empty.stop();
+    }
   });
 
   it('refuses a server that forgets, unless it may', async () => {

@@ -1,19 +1,9 @@
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import LibsqlDatabase from 'libsql';
-import { newMasterKey, SqliteStore } from 'passport-yubikey-otp/stores';
 import { SoftYubikey } from 'passport-yubikey-otp/testing';
-import { describe, expect, it, onTestFinished } from 'vitest';
-import { commandOn, expectNoSecrets, hex, temporaryFolder } from './command.js';
-
-const newCommand = () =>
-  commandOn(join(temporaryFolder(), 'keys.db'), `first:${newMasterKey().toString('base64')}`);
-
-function fileOf(text: string): string {
-  const path = join(temporaryFolder(), 'import.csv');
-  writeFileSync(path, text);
-  return path;
-}
+import { describe, expect, it } from 'vitest';
+import { expectNoSecrets, fileOf, hex, temporaryFolder } from './command.js';
+import { newCommand, openStores } from './stores.js';
 
 const lineOf = ({ publicId, privateId, aesKey }: SoftYubikey, serial = 0) =>
   `${serial},${publicId},${hex(privateId)},${hex(aesKey)},,2024-03-01T09:30:00,`;
@@ -116,56 +106,6 @@ describe('yubikey-otp keys import', () => {
   });
 });
 
-describe('yubikey-otp counters', () => {
-  const line = (publicId: string, counter: number, active = 1, nonce = 'aoincuhfuahsaoin') =>
-    `${active},1359470658,1359470659,${publicId},${counter},1,32729,4,${nonce},\n`;
-
-  it('import only ever raises, and disables what was deactivated', async () => {
-    const command = newCommand();
-    const { publicId } = await command.json('keys', 'new');
-    const text =
-      line('cccccccccccb', 0x8000 + 9) + line(publicId, 3, 0) + line('vvvv', 1, 0) + line('vv', -1);
-    const args = ['counters', 'import', '--json', fileOf(text)];
-    const dryRun = await command([...args, '--dry-run']);
-    expect(await command(['counters', 'export'])).toMatchObject({ stdout: '' });
-    expect(await command.json('keys', 'show', publicId)).toMatchObject({ active: true });
-
-    const ended = await command(args, { env: { YUBIKEY_MASTER_KEY: '' } });
-    expect(ended.code).toBe(1);
-    expect(JSON.parse(ended.stdout)).toMatchObject({
-      raised: 3,
-      unchanged: 0,
-      skipped: 1,
-      problems: [{ line: 3, reason: expect.stringContaining('vvvv is deactivated') }],
-    });
-    expect(JSON.parse(dryRun.stdout)).toEqual({ ...JSON.parse(ended.stdout), dryRun: true });
-    expect(await command.json('keys', 'show', publicId)).toMatchObject({
-      active: false,
-      counters: { usageCounter: 3, sessionUse: 1, acceptedAt: '2013-01-29T14:44:19.000Z' },
-    });
-
-    const lower = line('cccccccccccb', 8) + line('cccccccccccb', 9) + line('cccccccccccb', 10);
-    const second = await command(['counters', 'import', '--json', '-'], { input: lower });
-    expect(JSON.parse(second.stdout)).toMatchObject({ raised: 1, unchanged: 2, refused: 0 });
-  });
-
-  it('export is what another server imports', async () => {
-    const [here, there] = [newCommand(), newCommand()];
-    const { publicId } = await here.json('keys', 'new');
-    const text = line('cccccccccccb', 5, 1, '') + line(publicId, 3, 0);
-    await here(['counters', 'import', '-'], { input: text });
-    const { stdout } = await here(['counters', 'export']);
-    expect(stdout.split('\n')).toHaveLength(3);
-    expect(stdout).toContain(',cccccccccccb,5,1,32729,4,,\n');
-    expect(stdout).toMatch(new RegExp(`^0,\\d+,1359470659,${publicId},3,1,32729,4,aoincuhfuahsaoin,$`, 'm'));
-    await there(['keys', 'import', '-'], { input: (await here(['keys', 'export'])).stdout });
-    expect(await there(['counters', 'import', '-'], { input: stdout })).toMatchObject({ code: 0 });
-    // When a key was stored is not carried over; all else is.
-    const withoutCreated = (exported: string) => exported.replace(/^(\d),\d+/gm, '$1');
-    expect(withoutCreated((await there(['counters', 'export'])).stdout)).toBe(withoutCreated(stdout));
-  });
-});
-
 describe('yubikey-otp clients', () => {
   const SECRET = 'VcQW5h8W5DJnfOEkGUKR1jGbSgU=';
 
@@ -193,11 +133,8 @@ describe('yubikey-otp clients', () => {
     const again = await there(['clients', 'export']);
     expect(again.stdout.replace(/,1\d{9},/g, ',')).toBe(readFileSync(file, 'utf8').replace(/,1\d{9},/g, ','));
 
-    const database = new LibsqlDatabase(here.db);
-    onTestFinished(() => void database.close());
-    const store = new SqliteStore({ database });
-    await store.migrate();
-    const sealed = Buffer.from((await store.clients.get('1'))?.apiKey ?? []);
+    const { raw } = await openStores(here);
+    const sealed = Buffer.from((await raw.clients.get('1'))?.apiKey ?? []);
     expect(sealed.length).toBeGreaterThan(20);
     expect(sealed.includes(Buffer.from(SECRET, 'base64'))).toBe(false);
   });

@@ -26,7 +26,7 @@ if (panel) {
 
 async function touch(key) {
   const status = panel.querySelector('[role=status]');
-  const field = document.activeElement?.matches('.card input')
+  const field = document.activeElement?.matches('.card input.otp')
     ? document.activeElement
     : document.querySelector('#otp');
   setBusy(true);

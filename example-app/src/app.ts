@@ -1,24 +1,26 @@
 import { fileURLToPath } from 'node:url';
 import { csrfSync } from 'csrf-sync';
 import express, { type Express } from 'express';
-import session from 'express-session';
 import helmet from 'helmet';
-import type { Verifier } from 'passport-yubikey-otp';
 import type { Config } from './config.js';
-import { type Demo, demoRoutes } from './demo.js';
+import { demoRoutes } from './demo/routes.js';
 import { errorHandler, notFound } from './errors.js';
 import { createPassport } from './passport.js';
 import { accountRoutes } from './routes/account.js';
+import { addKeyRoutes } from './routes/add-key.js';
+import { keyAloneRoutes } from './routes/key-alone.js';
+import { keysRoutes } from './routes/keys.js';
 import { loginRoutes } from './routes/login.js';
+import { recoveryRoutes } from './routes/recovery.js';
+import { recoveryCodesRoutes } from './routes/recovery-codes.js';
+import { signUpRoutes } from './routes/sign-up.js';
 import { yubikeyRoutes } from './routes/yubikey.js';
-import type { Users } from './users.js';
+import type { Services } from './services.js';
+import { sessions } from './sessions.js';
 import { useViews } from './views.js';
 
-export interface AppOptions {
+export interface AppOptions extends Services {
   config: Pick<Config, 'production' | 'sessionSecret'>;
-  users: Users;
-  verifier: Verifier;
-  demo?: Demo;
 }
 
 const PUBLIC = fileURLToPath(new URL('../public', import.meta.url));
@@ -38,9 +40,10 @@ const CONTENT_SECURITY_POLICY = {
   },
 };
 
-export function createApp({ config, users, verifier, demo }: AppOptions): Express {
+export function createApp({ config, ...services }: AppOptions): Express {
+  const { demo } = services;
   const app = express();
-  const passport = createPassport(users, verifier);
+  const passport = createPassport(services);
   const csrf = csrfSync({
     getTokenFromRequest: (req) => req.body?._csrf ?? req.get('x-csrf-token'),
   });
@@ -51,29 +54,27 @@ export function createApp({ config, users, verifier, demo }: AppOptions): Expres
 
   app.use(helmet({ contentSecurityPolicy: CONTENT_SECURITY_POLICY }));
   app.use(express.static(PUBLIC));
-  app.use(
-    session({
-      name: 'session',
-      secret: config.sessionSecret,
-      resave: false,
-      saveUninitialized: false,
-      cookie: { httpOnly: true, sameSite: 'lax', secure: config.production, maxAge: 8 * 60 * 60 * 1000 },
-    }),
-  );
+  app.use(sessions(services.sessionStore, config));
   app.use(passport.session());
   app.use((req, res, next) => {
     res.set('Cache-Control', 'no-store');
-    Object.assign(res.locals, { user: req.user, demo, csrfToken: () => csrf.generateToken(req) });
+    Object.assign(res.locals, { user: req.user, page: req.path, csrfToken: () => csrf.generateToken(req) });
     next();
   });
   app.use(express.urlencoded({ extended: false, limit: '10kb' }));
   app.use(csrf.csrfSynchronisedProtection);
+  if (demo) app.use(demoRoutes(demo));
 
   app.get('/', (_req, res) => res.redirect('/login'));
-  app.use(loginRoutes(passport));
-  app.use(yubikeyRoutes(passport));
-  app.use(accountRoutes());
-  if (demo) app.use(demoRoutes(demo));
+  app.use(signUpRoutes(services));
+  app.use(loginRoutes(passport, services));
+  app.use(yubikeyRoutes(passport, services));
+  app.use(keyAloneRoutes(passport, services));
+  app.use(recoveryRoutes(services));
+  app.use(accountRoutes(services));
+  app.use(keysRoutes(services));
+  app.use(addKeyRoutes(passport, services));
+  app.use(recoveryCodesRoutes(services));
 
   app.use(notFound);
   app.use(errorHandler);

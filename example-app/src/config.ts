@@ -6,6 +6,10 @@ export interface Config {
   host: string;
   port: number;
   databaseFile: string;
+  /** A PostgreSQL database, in place of the file, which any number of instances share. */
+  databaseUrl?: string;
+  /** A Redis for sessions and limits, which any number of instances share. */
+  redisUrl?: string;
   sessionSecret: string;
   /** The validation servers to ask. Without them the app is a demo: it seeds a user and a virtual YubiKey. */
   cloud?: CloudConfig;
@@ -43,8 +47,12 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
   }
 
   const sessionSecret = read('SESSION_SECRET');
-  if (production && !sessionSecret) {
-    mistakes.push('SESSION_SECRET is missing: set at least 32 random characters, the same at every start');
+  const databaseUrl = readUrl(read, 'DATABASE_URL', ['postgres:', 'postgresql:'], mistakes);
+  const redisUrl = readUrl(read, 'REDIS_URL', ['redis:', 'rediss:'], mistakes);
+  if ((production || databaseUrl || redisUrl) && !sessionSecret) {
+    mistakes.push(
+      'SESSION_SECRET is missing: set at least 32 random characters, the same at every start and in every instance',
+    );
   } else if (sessionSecret && sessionSecret.length < 32) {
     mistakes.push('SESSION_SECRET is too short: set at least 32 random characters');
   }
@@ -68,12 +76,23 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     host: read('HOST') ?? 'localhost',
     port,
     databaseFile: read('DATABASE_FILE') ?? DATABASE_FILE,
+    ...(databaseUrl ? { databaseUrl } : {}),
+    ...(redisUrl ? { redisUrl } : {}),
     sessionSecret: sessionSecret ?? randomBytes(32).toString('hex'),
     ...(cloud ? { cloud } : {}),
   };
 }
 
 type Read = (name: string) => string | undefined;
+
+/** The URL itself is not repeated: there may be a password in it. */
+function readUrl(read: Read, name: string, protocols: string[], mistakes: string[]): string | undefined {
+  const url = read(name);
+  if (url !== undefined && !(URL.canParse(url) && protocols.includes(new URL(url).protocol))) {
+    mistakes.push(`${name} must be a URL that starts with ${protocols[0]}//`);
+  }
+  return url;
+}
 
 function readCloud(read: Read, mistakes: string[]): CloudConfig | undefined {
   const clientId = read('YUBICO_CLIENT_ID');

@@ -1,4 +1,5 @@
-import type { ErrorRequestHandler, Request, RequestHandler } from 'express';
+import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
+import { nextPage } from './next-page.js';
 
 /**
  * What a visitor reads, by status. A refused OTP has one text whatever the reason: which keys exist, and whose
@@ -11,7 +12,20 @@ const TEXTS: Record<number, string> = {
   500: 'Something went wrong on our side. Please try again later.',
 };
 
-const FORMS: Record<string, { view: string; needsUser: boolean; texts: Record<number, string> }> = {
+const NO_OTP = 'This is not what a YubiKey types. Touch your key while the cursor is in the field.';
+const CANNOT_TELL = 'Your key could not be checked right now. Please touch it again in a moment.';
+/** Some verifiers' faults use an OTP up, so that sending it again would be refused. */
+const USED_UP = 'Your touch was received, but its answer was lost. Please touch your key again.';
+const USED_UP_CODES = ['ANSWER_LOST', 'NOT_ENOUGH_ANSWERS'];
+
+interface Form {
+  view: string;
+  needsUser: boolean;
+  texts: Record<number, string>;
+}
+
+/** The forms that are shown again when they are refused, by where they are sent to. */
+const FORMS: Record<string, Form> = {
   '/login': {
     view: 'login',
     needsUser: false,
@@ -20,19 +34,62 @@ const FORMS: Record<string, { view: string; needsUser: boolean; texts: Record<nu
       401: 'This user name and this password do not go together.',
     },
   },
+  '/login/key': {
+    view: 'login',
+    needsUser: false,
+    texts: {
+      400: NO_OTP,
+      401: 'This one-time password was not accepted. Touch your key again, or sign in with your password.',
+      500: CANNOT_TELL,
+    },
+  },
   '/login/yubikey': {
     view: 'yubikey',
     needsUser: true,
     texts: {
-      400: 'This is not what a YubiKey types. Touch your key while the cursor is in the field.',
+      400: NO_OTP,
       401: 'This one-time password was not accepted. Touch your key again.',
-      500: 'Your key could not be checked right now. Please touch it again in a moment.',
+      500: CANNOT_TELL,
+    },
+  },
+  '/login/recovery': {
+    view: 'recovery',
+    needsUser: true,
+    texts: {
+      400: 'Type one of your recovery codes.',
+      401: 'This recovery code was not accepted. Each code works once, and only those you made last.',
+    },
+  },
+  '/sign-up': { view: 'sign-up', needsUser: false, texts: {} },
+  '/account/keys/add': {
+    view: 'add-key',
+    needsUser: true,
+    texts: {
+      400: NO_OTP,
+      401: 'This key was not added. Touch it again; if that does not help, it cannot be used with this account.',
+      500: CANNOT_TELL,
     },
   },
 };
 
+/** What a visitor got wrong, with words of its own where the form has none for the status. */
+class FormError extends Error {
+  override readonly name = 'FormError';
+
+  constructor(
+    readonly status: number,
+    readonly words: string | undefined,
+  ) {
+    super(words ?? `Refused with ${status}`);
+  }
+}
+
+export function formError(status: number, words?: string): Error {
+  return new FormError(status, words);
+}
+
 export const notFound: RequestHandler = (_req, _res, next) => {
-  next(Object.assign(new Error('Not found'), { status: 404 }));
+  next(formError(404));
 };
 
 /** Where everything that went wrong ends up: a wrong form is shown again, all else gets a page of its own. */
@@ -44,9 +101,10 @@ export const errorHandler: ErrorRequestHandler = (error, req, res, next) => {
 
   // A session that cannot be read has no CSRF token for a form.
   const form = res.locals.csrfToken ? formOf(req) : undefined;
-  const message = textFor(status, { ...TEXTS, ...form?.texts });
-  if (form) res.status(status).render(form.view, { error: message, name: nameOf(req) });
-  else res.status(status).render('error', { error: message });
+  const message = wordsOf(error, res) ?? textFor(status, { ...TEXTS, ...form?.texts });
+  res.status(status);
+  if (form) res.render(form.view, { error: message, form: req.path, ...typedIn(req) });
+  else res.render('error', { error: message });
 };
 
 /** What the client got wrong has a status of its own, be it from Passport, a body parser or this package. */
@@ -54,6 +112,17 @@ function statusOf(error: unknown): number {
   const status = Number((error as { status?: unknown })?.status);
   if (status === 413) return 400;
   return status >= 400 && status <= 599 ? status : 500;
+}
+
+function wordsOf(error: unknown, res: Response): string | undefined {
+  if (error instanceof FormError) return error.words;
+  const { code, retryAfterSeconds } = error as { code?: unknown; retryAfterSeconds?: unknown };
+  if (typeof retryAfterSeconds === 'number') {
+    res.set('Retry-After', String(retryAfterSeconds));
+    const minutes = Math.ceil(retryAfterSeconds / 60);
+    return `Too many attempts. Please try again in ${minutes === 1 ? 'a minute' : `${minutes} minutes`}.`;
+  }
+  return USED_UP_CODES.includes(String(code)) ? USED_UP : undefined;
 }
 
 function textFor(status: number, texts: Record<number, string>): string | undefined {
@@ -65,8 +134,8 @@ function formOf(req: Request) {
   return form?.needsUser && !req.user ? undefined : form;
 }
 
-/** Kept, so that only the password has to be typed again. */
-function nameOf(req: Request): string | undefined {
-  const name: unknown = req.body?.username;
-  return typeof name === 'string' ? name : undefined;
+/** Kept, so that only the secret has to be typed again. */
+function typedIn({ body }: Request) {
+  const name: unknown = body?.username ?? body?.name;
+  return { name: typeof name === 'string' ? name : undefined, next: nextPage(body?.next) };
 }

@@ -20,8 +20,9 @@ async function start(): Promise<void> {
       process.exit(1);
     }
     const { port } = server.address() as AddressInfo;
-    console.log(`Example app: http://${config.host}:${port}`);
-    console.log(services.demo ? demoGreeting(services.demo) : GREETING);
+    // Not on stdout, which is the audit log's.
+    console.error(`Example app: http://${config.host}:${port}`);
+    console.error(services.demo ? demoGreeting(services.demo) : GREETING);
   });
 
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -30,11 +31,11 @@ async function start(): Promise<void> {
 }
 
 const GREETING = `
-Sign in with your password and a touch of your YubiKey.
-Add a user with: npm run add-user -- NAME`;
+Sign up, add your YubiKey by touching it, and sign in with your password and a touch of it.`;
 
 const demoGreeting = ({ name, password }: { name: string; password: string }) => `
 Demo mode: no hardware and no account is needed.
   1. Sign in as ${name} with the password ${password}.
   2. Touch the virtual YubiKey on the page: it types a one-time password, as a real one does.
-  3. See what is refused: the same one-time password again, and a key that nobody has registered.`;
+  3. See what is refused: the same one-time password again, and a key that nobody has registered.
+  4. Sign up with an account of your own, and add the fresh key to it.`;

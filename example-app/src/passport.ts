@@ -1,25 +1,53 @@
 import passport from 'passport';
 import { Strategy as LocalStrategy } from 'passport-local';
-import { type Verifier, YubikeyStrategy } from 'passport-yubikey-otp';
-import type { User, Users } from './users.js';
+import { YubikeyStrategy } from 'passport-yubikey-otp';
+import { accountOf } from './accounts/account.js';
+import { readName } from './accounts/names.js';
+import type { Services } from './services.js';
+import { type SessionUser, sessionUser } from './sign-in.js';
 
 export type Passport = ReturnType<typeof createPassport>;
 
-/** The two steps of a sign-in: a password says who you are, a touch of your YubiKey proves it. */
-export function createPassport(users: Users, verifier: Verifier) {
+type PassportServices = Pick<Services, 'accounts' | 'accountKeys' | 'verifier'>;
+
+/** The four ways to prove something to the app. */
+export function createPassport({ accounts, accountKeys, verifier }: PassportServices) {
   const authenticator = new passport.Passport();
 
+  // The first step: a password says who you are.
   authenticator.use(
     new LocalStrategy((name, password, done) => {
-      users.withPassword(name, password).then((user) => done(null, user ?? false), done);
+      accounts.withPassword(name, password).then((account) => done(null, account ?? false), done);
     }),
   );
 
+  // The second step: a touch of a key of that same account.
   authenticator.use(
-    new YubikeyStrategy({ verifier, secondFactor: true }, ({ publicId }) => users.byKey(publicId)),
+    new YubikeyStrategy({ verifier, secondFactor: true }, ({ publicId }) => accountKeys.ownerOf(publicId)),
   );
 
-  authenticator.serializeUser((user, done) => done(null, (user as User).id));
-  authenticator.deserializeUser((id, done) => done(null, users.byId(Number(id)) ?? false));
+  // A key to add, which its touch shows to be at hand. The key of another account finds nobody.
+  authenticator.use(
+    new YubikeyStrategy(
+      { verifier, name: 'yubikey-to-add', secondFactor: true, passReqToCallback: true },
+      (req, { publicId }) => accountKeys.add(accountOf(req), publicId, readName(req.body.name) as string),
+    ),
+  );
+
+  // A key in place of both steps, where its account allows that.
+  authenticator.use(
+    new YubikeyStrategy({ verifier, name: 'yubikey-alone' }, async ({ publicId }) => {
+      const owner = await accountKeys.ownerOf(publicId);
+      return owner?.keyAlone ? owner : undefined;
+    }),
+  );
+
+  authenticator.serializeUser((account, done) => done(null, sessionUser(account as never)));
+  // Only the current generation: see changeAccount.
+  authenticator.deserializeUser(({ id, generation }: SessionUser, done) => {
+    accounts
+      .byId(id)
+      .then((account) => done(null, account?.generation === generation ? account : false), done);
+  });
   return authenticator;
 }

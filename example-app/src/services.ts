@@ -1,44 +1,58 @@
-import Database from 'libsql';
+import type { Store } from 'express-session';
 import type { Verifier } from 'passport-yubikey-otp';
-import { type KeyStore, SqliteStore } from 'passport-yubikey-otp/stores';
-import { type Config, ConfigError } from './config.js';
-import { type Demo, openDemo } from './demo.js';
-import { Users } from './users.js';
+import type { KeyStore } from 'passport-yubikey-otp/stores';
+import { type Logger, pino } from 'pino';
+import { AccountKeys } from './accounts/account-keys.js';
+import { Accounts } from './accounts/accounts.js';
+import { Activity } from './accounts/activity.js';
+import { RecoveryCodes } from './accounts/recovery-codes.js';
+import type { Config } from './config.js';
+import { openDatabase } from './database/open.js';
+import { type Demo, openDemo } from './demo/demo.js';
+import { createLimits, type Limits } from './limits.js';
+import { openRedis } from './redis.js';
+import { createSessionStore } from './sessions.js';
 import { ownKeys, validationServers } from './verifier.js';
 
 /** What the app works with. */
 export interface Services {
-  users: Users;
+  accounts: Accounts;
+  accountKeys: AccountKeys;
+  recoveryCodes: RecoveryCodes;
+  activity: Activity;
   verifier: Verifier;
   /** The AES keys of YubiKeys. Empty where validation servers hold them. */
   keys: KeyStore;
+  sessionStore: Store;
+  limits: Limits;
   /** In demo mode only. */
   demo?: Demo;
   close(): Promise<void>;
 }
 
-/** Opens the database, and what checks the OTPs. */
-export async function openServices({ databaseFile, cloud }: Config): Promise<Services> {
-  const database = openDatabase(databaseFile);
-  const store = new SqliteStore({ database });
-  await store.migrate();
-  const users = new Users(database);
-  const { keys } = store;
+/** Opens the databases, and what checks the OTPs. The audit log is lines of JSON on stdout. */
+export async function openServices(config: Config, log: Logger = pino()): Promise<Services> {
+  const { db, yubikeys, pool, close: closeDatabase } = await openDatabase(config);
+  const redis = config.redisUrl ? await openRedis(config.redisUrl) : undefined;
+  const cloud = config.cloud && validationServers(config.cloud);
 
-  const cloudVerifier = cloud && validationServers(cloud);
-  const close = async () => {
-    await cloudVerifier?.close();
-    database.close();
+  const accounts = new Accounts(db);
+  const accountKeys = new AccountKeys(db);
+  const demo = cloud ? undefined : await openDemo({ db, keys: yubikeys.keys, accounts, accountKeys });
+  return {
+    accounts,
+    accountKeys,
+    recoveryCodes: new RecoveryCodes(db),
+    activity: new Activity(db, log),
+    verifier: cloud ?? ownKeys(yubikeys),
+    keys: yubikeys.keys,
+    sessionStore: createSessionStore({ redis, pool }),
+    limits: createLimits(redis),
+    ...(demo ? { demo } : {}),
+    async close() {
+      await cloud?.close();
+      await redis?.close();
+      await closeDatabase();
+    },
   };
-  if (cloudVerifier) return { users, keys, verifier: cloudVerifier, close };
-  const demo = await openDemo({ database, keys, users });
-  return { users, keys, verifier: ownKeys(store), demo, close };
-}
-
-function openDatabase(file: string): Database.Database {
-  try {
-    return new Database(file);
-  } catch (error) {
-    throw new ConfigError([`DATABASE_FILE cannot be opened: ${file} (${(error as Error).message})`]);
-  }
 }

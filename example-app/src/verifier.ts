@@ -1,9 +1,9 @@
 import { CloudVerifier, KsmVerifier, LocalKsm, type Verifier } from 'passport-yubikey-otp';
-import type { SqliteStore } from 'passport-yubikey-otp/stores';
 import { type CloudConfig, ConfigError } from './config.js';
+import type { AppDatabase } from './database/open.js';
 
-/** Checks OTPs with the keys of the app's own database: in demo mode, that of the virtual YubiKey. */
-export function ownKeys({ keys, counters }: SqliteStore): Verifier {
+/** Checks OTPs with the keys of the app's own database: in demo mode, those of the virtual YubiKeys. */
+export function ownKeys({ keys, counters }: AppDatabase['yubikeys']): Verifier {
   return new KsmVerifier({ ksm: new LocalKsm(keys), counters });
 }
 

@@ -4,8 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { describeWith } from '../../test/programs.js';
-import { createApp } from '../src/app.js';
-import { type App, demoOf, openApp } from './support.js';
+import { type App, demoOf, openApp, touch } from './support.js';
 
 /** Chromium looks for things on the network at its start, and none of them is wanted here. */
 const QUIET = [
@@ -33,7 +32,7 @@ describeWith('in a real browser', ['chromium'], () => {
 
   beforeEach(async () => {
     app = await openApp();
-    server = createApp(app).listen(0, '127.0.0.1');
+    server = app.listener.listen(0, '127.0.0.1');
     await new Promise((resolve) => server.once('listening', resolve));
     const { port } = server.address() as AddressInfo;
     page = await browser.newPage({ baseURL: `http://127.0.0.1:${port}` });
@@ -83,8 +82,32 @@ describeWith('in a real browser', ['chromium'], () => {
 
   test('a real key, which types and then sends Enter, signs in too', async () => {
     await givePassword();
-    await page.keyboard.type(demoOf(app).press());
+    await page.keyboard.type(await touch(app));
     await page.keyboard.press('Enter');
+    await page.waitForURL('**/account');
+    expect(complaints).toEqual([]);
+  });
+
+  test('a new account adds the fresh key, and prints its recovery codes', async () => {
+    await page.goto('/sign-up');
+    await page.getByLabel('User name').fill('bob');
+    await page.getByLabel('Password').fill('correct horse battery');
+    await page.keyboard.press('Enter');
+    await page.getByRole('link', { name: 'Add a YubiKey' }).click();
+    await page.getByLabel('Name').fill('Blue one');
+    await page.getByRole('button', { name: 'Touch a fresh key' }).click();
+    await page.waitForURL('**/account/recovery-codes');
+    await page.getByRole('button', { name: 'Make recovery codes' }).click();
+    expect(await page.getByRole('listitem').count()).toBe(10);
+    expect(await page.getByRole('button', { name: 'Print this page' }).isVisible()).toBe(true);
+
+    await page.getByRole('link', { name: 'I have kept them' }).click();
+    expect(await page.getByText('Blue one').first().isVisible()).toBe(true);
+    await page.getByRole('button', { name: 'Sign out' }).click();
+    await page.getByLabel('User name').fill('bob');
+    await page.getByLabel('Password').fill('correct horse battery');
+    await page.keyboard.press('Enter');
+    await page.getByRole('button', { name: 'Touch bob’s Blue one' }).click();
     await page.waitForURL('**/account');
     expect(complaints).toEqual([]);
   });

@@ -1,14 +1,16 @@
 import { SoftYubikey } from 'passport-yubikey-otp/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { Person } from './person.js';
 import {
   type App,
   type Browser,
   brokenVerifier,
-  demoOf,
   type Fields,
+  newKey,
   openApp,
   openBrowserWithPassword,
   submitOtp,
+  touch,
 } from './support.js';
 
 let app: App;
@@ -36,7 +38,7 @@ function expectFormAgain(response: Page, status: number, words: string): void {
 
 describe('an OTP that is refused', () => {
   test('the same one again', async () => {
-    const otp = demoOf(app).press();
+    const otp = await touch(app);
     const first = await openBrowserWithPassword(app);
     expect((await submitOtp(first, otp)).headers.location).toBe('/account');
     const again = await openBrowserWithPassword(app);
@@ -45,8 +47,8 @@ describe('an OTP that is refused', () => {
   });
 
   test('an older one than was used', async () => {
-    const older = demoOf(app).press();
-    await submitOtp(await openBrowserWithPassword(app), demoOf(app).press());
+    const older = await touch(app);
+    await submitOtp(await openBrowserWithPassword(app), await touch(app));
     expectFormAgain(await submitOtp(browser, older), 401, NOT_ACCEPTED);
   });
 
@@ -55,28 +57,25 @@ describe('an OTP that is refused', () => {
   });
 
   test("of another user's key", async () => {
-    const bobsKey = new SoftYubikey();
-    await app.keys.add(bobsKey);
-    app.users.giveKey(await app.users.add('bob', 'another password'), bobsKey.publicId);
+    const { key: bobsKey } = await Person.withKey(app);
     expectFormAgain(await submitOtp(browser, bobsKey.press()), 401, NOT_ACCEPTED);
     await browser.get('/account').expect(302);
   });
 
   test('of a key that is registered but belongs to nobody', async () => {
-    const lostKey = new SoftYubikey();
-    await app.keys.add(lostKey);
+    const lostKey = await newKey(app);
     expectFormAgain(await submitOtp(browser, lostKey.press()), 401, NOT_ACCEPTED);
   });
 
   test('with one letter changed', async () => {
-    const otp = demoOf(app).press();
+    const otp = await touch(app);
     const changed = otp.slice(0, -1) + (otp.endsWith('c') ? 'b' : 'c');
     expectFormAgain(await submitOtp(browser, changed), 401, NOT_ACCEPTED);
   });
 
   test('every refusal reads the same', async () => {
     const page = async (otp: string) => (await submitOtp(browser, otp)).text.replaceAll(/value="\w+"/g, '');
-    const used = demoOf(app).press();
+    const used = await touch(app);
     await submitOtp(await openBrowserWithPassword(app), used);
     expect(await page(used)).toBe(await page(new SoftYubikey().press()));
   });
@@ -108,7 +107,7 @@ describe('what is no OTP', () => {
 
   test('the key signs in after all that', async () => {
     await submitOtp(browser, 'hello');
-    expect((await submitOtp(browser, demoOf(app).press())).headers.location).toBe('/account');
+    expect((await submitOtp(browser, await touch(app))).headers.location).toBe('/account');
   });
 });
 
@@ -117,8 +116,8 @@ describe('a verifier that cannot tell', () => {
   afterEach(() => errorLog.mockClear());
 
   test('is answered with 503 and a page, and told to the operator without the OTP', async () => {
-    const broken = await openApp({}, { verifier: brokenVerifier });
-    const otp = demoOf(broken).press();
+    const broken = await openApp({}, { change: { verifier: brokenVerifier } });
+    const otp = await touch(broken);
     const response = await submitOtp(await openBrowserWithPassword(broken), otp);
     expectFormAgain(response, 503, 'Your key could not be checked right now.');
     expect(response.text).not.toContain('UNREACHABLE');
@@ -131,8 +130,8 @@ describe('a verifier that cannot tell', () => {
 
   test('an error of any other kind is a page, too', async () => {
     const verify = () => Promise.reject(new Error('secret detail'));
-    const broken = await openApp({}, { verifier: { verify } });
-    const response = await submitOtp(await openBrowserWithPassword(broken), demoOf(broken).press());
+    const broken = await openApp({}, { change: { verifier: { verify } } });
+    const response = await submitOtp(await openBrowserWithPassword(broken), await touch(broken));
     expectFormAgain(response, 503, 'Your key could not be checked right now.');
     expect(response.text).not.toContain('secret detail');
     await broken.close();

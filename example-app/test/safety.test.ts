@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type App, demoOf, openApp, openBrowserWithPassword, submit, tokenOn } from './support.js';
+import { type App, demoOf, openApp, openBrowserWithPassword, submit, tokenOn, touch } from './support.js';
 
 let app: App;
 
@@ -9,7 +9,19 @@ beforeAll(async () => {
 afterAll(() => app.close());
 
 describe('a form without its CSRF token', () => {
-  test.each(['/login', '/login/yubikey', '/logout', '/demo/press'])('POST %s is refused', async (path) => {
+  test.each([
+    '/login',
+    '/login/yubikey',
+    '/login/key',
+    '/login/recovery',
+    '/sign-up',
+    '/account/keys/add',
+    '/account/keys/remove',
+    '/account/key-alone',
+    '/account/recovery-codes',
+    '/logout',
+    '/demo/press',
+  ])('POST %s is refused', async (path) => {
     const browser = await openBrowserWithPassword(app);
     const none = await browser.post(path).type('form').send({ otp: 'x', username: 'a', password: 'b' });
     const wrong = await browser.post(path).type('form').send({ _csrf: 'x' });
@@ -27,16 +39,19 @@ describe('a form without its CSRF token', () => {
 });
 
 describe('every page', () => {
-  test.each(['/login', '/nothing', '/%'])('GET %s forbids what it does not need', async (path) => {
-    const { headers, text } = await app.openBrowser().get(path);
-    const policy = String(headers['content-security-policy']);
-    expect(policy).toContain("default-src 'none'");
-    expect(policy).toContain("script-src 'self'");
-    expect(policy).not.toContain('unsafe');
-    expect(headers['cache-control']).toContain('no-store');
-    expect(headers['x-powered-by']).toBeUndefined();
-    expect(text).not.toMatch(/<script(?![^>]* src=)|<style|\sstyle=|\son\w+=/);
-  });
+  test.each(['/login', '/sign-up', '/nothing', '/%'])(
+    'GET %s forbids what it does not need',
+    async (path) => {
+      const { headers, text } = await app.openBrowser().get(path);
+      const policy = String(headers['content-security-policy']);
+      expect(policy).toContain("default-src 'none'");
+      expect(policy).toContain("script-src 'self'");
+      expect(policy).not.toContain('unsafe');
+      expect(headers['cache-control']).toContain('no-store');
+      expect(headers['x-powered-by']).toBeUndefined();
+      expect(text).not.toMatch(/<script(?![^>]* src=)|<style|\sstyle=|\son\w+=/);
+    },
+  );
 
   test('an unknown address is 404', async () => {
     const response = await app.openBrowser().get('/nothing').expect(404);
@@ -76,22 +91,31 @@ describe('the demo', () => {
         .set('Accept', 'application/json');
       return (await request.type('form').send({ touch })).body.otp as string;
     };
-    const own = await press('own');
+    const { yubikeys, name } = demoOf(app);
+    const [first, second] = await yubikeys.list(await app.accounts.byName(name));
+    const own = await press(first?.publicId ?? '');
     expect(own).toMatch(/^[cbdefghijklnrtuv]{44}$/);
     expect(await press('replay')).toBe(own);
-    expect((await press('stranger')).slice(0, 12)).not.toBe(own.slice(0, 12));
-    expect((await press('own')).slice(0, 12)).toBe(own.slice(0, 12));
+    expect((await press(second?.publicId ?? '')).slice(0, 12)).toBe(second?.publicId);
+    for (const other of ['stranger', 'fresh', 'nonsense']) {
+      expect([first?.publicId, second?.publicId]).not.toContain((await press(other)).slice(0, 12));
+    }
+    expect((await press('fresh')).slice(0, 12)).toBe((await press('fresh')).slice(0, 12));
   });
 
   test('fills the OTP in where there are no scripts', async () => {
     const browser = await openBrowserWithPassword(app);
     const _csrf = await tokenOn(browser, '/login/yubikey');
+    const publicId = (await touch(app)).slice(0, 12);
     const response = await browser
       .post('/demo/press')
       .set('Accept', 'text/html,*/*;q=0.8')
       .type('form')
-      .send({ _csrf, touch: 'own' });
-    const otp = /id="otp"[^>]*value="(\w{44})"/.exec(response.text)?.[1];
+      .send({ _csrf, touch: publicId, page: '/login/yubikey' });
+    expect(response.headers.location).toBe('/login/yubikey');
+    const { text } = await browser.get('/login/yubikey');
+    const otp = /id="otp"[^>]*value="(\w{44})"/.exec(text)?.[1];
+    expect((await browser.get('/login/yubikey')).text).not.toContain(otp);
     await browser.post('/login/yubikey').type('form').send({ _csrf, otp }).expect('Location', '/account');
   });
 
@@ -104,11 +128,11 @@ describe('the demo', () => {
   test('is absent where validation servers are asked: no panel, no route, no user', async () => {
     const real = await openApp({ YUBICO_CLIENT_ID: '1', YUBICO_API_KEY: 'AAAA' });
     expect(real.demo).toBeUndefined();
-    expect(real.users.byName('alice')).toBeUndefined();
+    expect(await real.accounts.byName('alice')).toBeUndefined();
     const browser = real.openBrowser();
     const { text } = await browser.get('/login');
     expect(text).not.toContain('Demo');
-    expect((await submit(browser, '/login', { touch: 'own' }, '/demo/press')).status).toBe(404);
+    expect((await submit(browser, '/login', { touch: 'fresh' }, '/demo/press')).status).toBe(404);
     await real.close();
   });
 });

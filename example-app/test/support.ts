@@ -2,30 +2,70 @@ import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { YubikeyError } from 'passport-yubikey-otp';
+import { SoftYubikey } from 'passport-yubikey-otp/testing';
+import { type Logger, pino } from 'pino';
 import supertest from 'supertest';
+import { vi } from 'vitest';
 import { createApp } from '../src/app.js';
 import { readConfig } from '../src/config.js';
 import { openServices, type Services } from '../src/services.js';
 
+// Each password costs a tenth of a second of a whole core, and these tests give many.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+
 export type Browser = ReturnType<typeof supertest.agent>;
+
+/** Where a test finds an app: in this process, or behind a URL. */
+export interface World {
+  openBrowser(): Browser;
+  /** A key whose OTPs the app can check, and that nobody has added. */
+  newKey(): Promise<SoftYubikey>;
+}
 
 export function newDatabaseFile(): string {
   return join(mkdtempSync(join(tmpdir(), 'example-app-')), 'example.db');
 }
 
+interface OpenOptions {
+  change?: Partial<Services>;
+  log?: Logger;
+}
+
 /** The app as `npm start` makes it, with a database of its own. */
-export async function openApp(environment: NodeJS.ProcessEnv = {}, change: Partial<Services> = {}) {
+export async function openApp(
+  environment: NodeJS.ProcessEnv = {},
+  { change = {}, log = pino({ level: 'silent' }) }: OpenOptions = {},
+) {
   const config = readConfig({ DATABASE_FILE: newDatabaseFile(), ...environment });
-  const services = await openServices(config);
+  const services = await openServices(config, log);
   const app = createApp({ config, ...services, ...change });
-  return { ...services, config, openBrowser: () => supertest.agent(app) };
+  return {
+    ...services,
+    config,
+    listener: app,
+    openBrowser: () => supertest.agent(app),
+    newKey: () => newKey(services),
+  };
 }
 
 export type App = Awaited<ReturnType<typeof openApp>>;
 
-export function demoOf({ demo }: Services) {
+export async function newKey({ keys }: Pick<Services, 'keys'>): Promise<SoftYubikey> {
+  const key = new SoftYubikey();
+  await keys.add(key);
+  return key;
+}
+
+export function demoOf({ demo }: Pick<Services, 'demo'>) {
   if (!demo) throw new Error('This app is no demo');
   return demo;
+}
+
+/** Touches the first key of the demo's user. */
+export async function touch(app: App): Promise<string> {
+  const { yubikeys, name } = demoOf(app);
+  const [key] = await yubikeys.list(await app.accounts.byName(name));
+  return (await yubikeys.press(key?.publicId ?? '')) as string;
 }
 
 /** The token of the forms on a page. */

@@ -1,4 +1,3 @@
-import { errors } from 'undici';
 import type { YubikeyErrorCode } from '../errors.js';
 
 /** Why one attempt at one server gave no verdict. */
@@ -33,11 +32,11 @@ const NOT_HTTP = /^(UND_ERR_HEADERS_OVERFLOW|UND_ERR_RES_)/;
 
 /** Tells apart what a request can fail with before there is an answer. */
 export function faultOfRequest(error: unknown): TransportFault {
-  const { code: rawCode, message } = error as { code?: unknown; message?: string };
+  const { code: rawCode, name, message } = error as { code?: unknown; name?: unknown; message?: string };
   const code = typeof rawCode === 'string' ? rawCode : '';
   const what = message || code || 'unknown error';
   if (TLS.test(code)) return new TransportFault('TLS_FAILED', `TLS failed: ${what}`, false, false);
-  if (error instanceof errors.HTTPParserError || NOT_HTTP.test(code)) {
+  if (name === 'HTTPParserError' || NOT_HTTP.test(code)) {
     return new TransportFault('ANSWER_MALFORMED', `not HTTP: ${what}`, false, true);
   }
   if (NEVER_SENT.test(code)) return new TransportFault('UNREACHABLE', `unreachable: ${what}`, true, false);

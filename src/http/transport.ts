@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { Agent, buildConnector, type Dispatcher, request } from 'undici';
+import type { Agent, buildConnector, Dispatcher, request } from 'undici';
 import { MAX_RESPONSE_LENGTH } from '../protocol/validation-response.js';
 import { faultOfHttpStatus, TransportFault } from './fault.js';
 
@@ -31,25 +31,39 @@ export interface HttpAnswer {
   readonly text: string;
 }
 
+interface Opened {
+  readonly request: typeof request;
+  readonly dispatcher: Dispatcher;
+  /** To be closed. */
+  readonly ownAgent: Agent | undefined;
+}
+
 /** Sends requests, over connections that are kept warm. */
 export class Transport {
-  private readonly dispatcher: Dispatcher;
-  private readonly ownAgent: Agent | undefined;
+  private readonly opened: Promise<Opened>;
   private readonly sockets = new Set<Socket>();
   private readonly connecting = new Set<Socket>();
   private readonly freshConnections: boolean;
 
-  constructor({ dispatcher, ca, connectTimeout, freshConnections }: TransportSettings) {
-    this.freshConnections = freshConnections;
-    if (dispatcher === undefined) {
-      this.ownAgent = new Agent({
-        connect: this.connector({ ca, timeout: connectTimeout }),
-        keepAliveTimeout: KEEP_ALIVE_MS,
-        headersTimeout: 0,
-        bodyTimeout: 0,
-      });
-    }
-    this.dispatcher = dispatcher ?? (this.ownAgent as Agent);
+  constructor(settings: TransportSettings) {
+    this.freshConnections = settings.freshConnections;
+    this.opened = this.open(settings);
+    // Whoever sends is told.
+    this.opened.catch(() => undefined);
+  }
+
+  /** undici takes longer to load than all the rest, so who asks no server does not wait for it. */
+  private async open({ dispatcher, ca, connectTimeout }: TransportSettings): Promise<Opened> {
+    const { Agent, buildConnector, request } = await import('undici');
+    if (dispatcher) return { request, dispatcher, ownAgent: undefined };
+    const connect = buildConnector({ timeout: connectTimeout, ...(ca === undefined ? {} : { ca }) });
+    const ownAgent = new Agent({
+      connect: this.watched(connect),
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    });
+    return { request, dispatcher: ownAgent, ownAgent };
   }
 
   /**
@@ -70,8 +84,9 @@ export class Transport {
     signal: AbortSignal,
   ): Promise<HttpAnswer> {
     const headers = { accept, 'user-agent': 'passport-yubikey-otp' };
+    const { request, dispatcher } = await this.opened;
     const { statusCode, body } = await request(url, {
-      dispatcher: this.dispatcher,
+      dispatcher,
       signal,
       reset: this.freshConnections,
       headersTimeout: 0,
@@ -103,12 +118,12 @@ export class Transport {
   /** Closes every connection at once, except those of a dispatcher that was given. */
   async close(): Promise<void> {
     this.dropConnecting();
-    await this.ownAgent?.destroy();
+    const { ownAgent } = await this.opened;
+    await ownAgent?.destroy();
   }
 
   /** undici's connector, keeping track of the sockets it makes. */
-  private connector({ ca, timeout }: { ca: string | undefined; timeout: number }): buildConnector.connector {
-    const connect = buildConnector({ timeout, ...(ca === undefined ? {} : { ca }) });
+  private watched(connect: buildConnector.connector): buildConnector.connector {
     return (options, callback) => {
       // It returns the socket while that still connects, which its types do not say.
       const socket = connect(options, (...result) => {

@@ -30,16 +30,23 @@ export class ReplayRefusingKsm implements Ksm {
     const opened = await openOtp(this.#keys, otp);
     if (!opened.ok) return opened;
     try {
-      return opened.privateIdChecked ? await this.advance(otp, opened) : await this.consider(otp, opened);
+      return opened.privateIdChecked ? await this.accept(otp, opened) : await this.consider(otp, opened);
     } catch (cause) {
       if (cause instanceof YubikeyError) throw cause;
       throw new YubikeyError('STORE_FAILED', 'The counter store failed', { cause });
     }
   }
 
-  private async advance({ publicId }: Otp, { token }: Opened): Promise<Decryption> {
-    const { advanced } = await this.#counters.advance(publicId, token.counters);
-    return advanced ? decrypted(token, true) : REPLAYED;
+  private async accept(otp: Otp, opened: Opened): Promise<Decryption> {
+    const { counters } = opened.token;
+    const advance = await this.#counters.advance(otp.publicId, counters);
+    if (!advance.advanced) return REPLAYED;
+    if (!advance.previous) {
+      // The first since the private ID is known: it may have been decrypted before that.
+      const candidate = await this.#counters.get(candidateOf(otp, opened));
+      if (candidate && !isNewer(counters, candidate)) return REPLAYED;
+    }
+    return decrypted(opened.token, true);
   }
 
   /** An OTP of a key whose private ID is not known. */
@@ -50,9 +57,12 @@ export class ReplayRefusingKsm implements Ksm {
     const candidate = await this.#counters.advance(candidateOf(otp, opened), token.counters);
     if (!candidate.advanced) return REPLAYED;
     if (!candidate.previous) return decrypted(token, false);
+    // Before the private ID is pinned: from then on, these counters alone refuse the OTPs up to this one.
+    const { advanced } = await this.#counters.advance(otp.publicId, token.counters);
+    if (!advanced) return REPLAYED;
     const pinning = await pinPrivateId(this.#keys, otp);
-    if (pinning === 'PINNED' || pinning === 'ALREADY_PINNED') return this.advance(otp, opened);
-    return { ok: false, reason: pinning };
+    const isPinned = pinning === 'PINNED' || pinning === 'ALREADY_PINNED';
+    return isPinned ? decrypted(token, true) : { ok: false, reason: pinning };
   }
 }
 

@@ -33,11 +33,9 @@ export async function readForm(request: IncomingMessage): Promise<string> {
   const body = await readBody(request, 'application/x-www-form-urlencoded');
   if (typeof body === 'string') return body;
   const form = new URLSearchParams();
-  for (const [name, values] of Object.entries(body as object)) {
-    for (const value of [values].flat()) {
-      if (typeof value !== 'string') throw new HttpFault(400, `${name} in the form is not text`);
-      form.append(name, value);
-    }
+  for (const [name, value] of Object.entries(body ?? {})) {
+    // A parser's lists and objects are a parameter that came more than once, or as none: no single value either way.
+    for (const text of typeof value === 'string' ? [value] : ['', '']) form.append(name, text);
   }
   return form.toString();
 }
@@ -46,8 +44,8 @@ function hasNoBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0;
 }
 
-/** Text, or the object that a parser made of it. */
-async function readBody(request: IncomingMessage, contentType: string): Promise<string | object> {
+/** Text, or what a parser made of it. */
+async function readBody(request: IncomingMessage, contentType: string): Promise<unknown> {
   const given = (request.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase();
   if (given !== contentType) {
     throw new HttpFault(415, `The body must be ${contentType}: say so in Content-Type`, CLOSE);
@@ -57,11 +55,16 @@ async function readBody(request: IncomingMessage, contentType: string): Promise<
   }
   const { body: parsed } = request as { body?: unknown };
   if (Buffer.isBuffer(parsed)) return decode(parsed);
-  if (typeof parsed === 'string' || (typeof parsed === 'object' && parsed !== null)) return parsed;
-  if (request.readableDidRead) {
+  const wasRead = request.readableDidRead || request.readableEnded;
+  if (parsed === undefined && wasRead) {
     throw new HttpFault(500, 'Something read the body before this listener: mount this one first', CLOSE);
   }
-  return decode(await collect(request));
+  // Parsers of Express 4 leave an empty object where they leave the body alone.
+  return wasRead || !isEmpty(parsed) ? parsed : decode(await collect(request));
+}
+
+function isEmpty(value: unknown): boolean {
+  return value === undefined || (value instanceof Object && Object.keys(value).length === 0);
 }
 
 function collect(request: IncomingMessage): Promise<Buffer> {

@@ -12,10 +12,14 @@ export class HttpFault extends Error {
   }
 }
 
+export function isRateLimited(error: unknown): boolean {
+  return error instanceof YubikeyError && error.code === 'RATE_LIMITED';
+}
+
 /** What an error is answered with where the protocol has no word for it; it tells a stranger nothing of the inside. */
 export function faultOf(error: unknown): HttpFault {
   if (error instanceof HttpFault) return error;
-  if (error instanceof YubikeyError && error.code === 'RATE_LIMITED') {
+  if (isRateLimited(error)) {
     return new HttpFault(429, 'Too many requests: try again in a second', { 'Retry-After': '1' });
   }
   return new HttpFault(500, 'The server failed: its log says why');

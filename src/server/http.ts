@@ -41,6 +41,8 @@ export interface Answer {
 
 /** Sends an answer that nothing may keep. One that fails half way breaks off, so that nobody takes it for whole. */
 export function send(response: ServerResponse, { status, type, body, headers }: Answer): void {
+  // The application may have answered meanwhile, such as by a time limit of its own.
+  if (response.headersSent) return;
   const common = { 'Content-Type': type, 'Cache-Control': 'no-store', ...headers };
   if (typeof body === 'string') {
     response.writeHead(status, { ...common, 'Content-Length': Buffer.byteLength(body) });
@@ -61,7 +63,7 @@ export function reply(
     .then((said) => send(response, said))
     .catch((error: unknown) => {
       if (next) return next(error);
-      process.emitWarning(error as Error);
+      process.emitWarning(error instanceof Error ? error : String(error));
       send(response, text(500, 'The server failed\n'));
     });
 }

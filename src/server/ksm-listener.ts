@@ -15,10 +15,11 @@ import {
   type Target,
   targetOf,
 } from './http.js';
-import { wrongMethod } from './http-fault.js';
+import { HttpFault, wrongMethod } from './http-fault.js';
 import { addressGate, type Gate, type ManagementAccess, managementGate } from './ksm/access.js';
 import { decryptByRest, decryptByWsapi } from './ksm/decrypt.js';
 import { health } from './ksm/health.js';
+import { KsmFault } from './ksm/ksm-fault.js';
 import type { Methods, Operation } from './ksm/operation.js';
 import { codeOf, faultToAnswer, restAnswerTo, wsapiAnswerTo } from './ksm/refusal.js';
 import { addKey, deleteKey, listKeys } from './ksm/rest-keys.js';
@@ -126,14 +127,15 @@ export function ksmListener(options: KsmListenerOptions): Listener {
     } catch (error) {
       const fault = faultToAnswer(error);
       const answer = operation.refuse(fault);
-      tell(codeOf(fault), answer.status, fault === error ? undefined : error);
+      const isRefusal = error instanceof KsmFault || error instanceof HttpFault;
+      tell(codeOf(fault), answer.status, isRefusal ? undefined : error);
       return answer;
     }
   }
 
   return (request, response, next) => {
     const target = targetOf(request);
-    if (target.path === '/health') return reply(response, health(counters), next);
+    if (target.path === '/health') return reply(response, health(stores), next);
     const methods = routes.get(target.path.replace(/^(\/api\/v1\/keys\/)[^/]+$/, '$1*'));
     if (methods === undefined) return notServed(response, next);
     const operation = methods[request.method ?? ''];

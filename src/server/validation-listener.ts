@@ -13,7 +13,7 @@ import {
   targetOf,
   text,
 } from './http.js';
-import { faultOf, wrongMethod } from './http-fault.js';
+import { faultOf, isRateLimited, wrongMethod } from './http-fault.js';
 import { type Judgement, type JudgeOptions, judge } from './validation/judge.js';
 import { inProtocol } from './validation/response.js';
 
@@ -59,16 +59,18 @@ export function validationListener(options: ValidationListenerOptions): Listener
         address,
         error: about.error,
       });
+    let judgement: Judgement | undefined;
     try {
       if (request.method !== 'GET' && request.method !== 'POST') throw wrongMethod('GET, POST');
       const form = request.method === 'POST' ? await readForm(request) : '';
-      const judgement = await judge(options, form === '' ? query : `${query}&${form}`, protocol);
+      judgement = await judge(options, form === '' ? query : `${query}&${form}`, protocol);
+      if (isRateLimited(judgement.error)) throw judgement.error;
       const response = inProtocol(protocol, judgement.response);
       tell(response.status, 200, judgement);
       return text(200, formatValidationResponse(response, new Date(), judgement.apiKey));
     } catch (error) {
       const { status, message, headers } = faultOf(error);
-      tell('HTTP_ERROR', status, { error });
+      tell('HTTP_ERROR', status, { ...judgement, error });
       return text(status, `${message}\n`, headers);
     }
   }

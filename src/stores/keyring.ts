@@ -116,7 +116,9 @@ export function parseKeyring(text: string): Keyring {
   const [first] = entries;
   if (!first) throw new TypeError('There is no master key; one is written id:base64');
   if (new Set(entries.map(([id]) => id)).size < entries.length)
-    throw new TypeError('A master key id comes twice');
+    throw new TypeError(
+      'A master key id comes twice: give each an id of its own, as yubikey-otp master-key new --id ID does',
+    );
   return new Keyring({ keys: Object.fromEntries(entries), current: first[0] });
 }
 

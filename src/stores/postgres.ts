@@ -1,10 +1,12 @@
 import { YubikeyError } from '../errors.js';
+import type { BatchWriter } from './batch.js';
 import {
+  ADVANCE_MANY,
+  type AdvanceRow,
   migrationsFrom,
   SCHEMA_TABLE,
   SCHEMA_VERSION,
   type SqlRow,
-  type SqlValue,
   sqlStores,
 } from './sql.js';
 import type { ClientStore, CounterStore, Durability, KeyStore } from './store.js';
@@ -35,6 +37,10 @@ const MIGRATION_LOCK = 7_982_356_411;
 /** Serialization failure and deadlock: PostgreSQL has rolled back, so nothing was written. */
 const ROLLED_BACK = ['40001', '40P01'];
 const MAX_TRIES = 5;
+/** Data exceptions, broken constraints and what triggers raise, by the first two characters of SQLSTATE. */
+const FAULTS_OF_ROW = ['22', '23', 'P0'];
+/** Batches on their way, each over a connection: the server syncs what comes together at once. */
+const BATCHES_AT_ONCE = 2;
 
 /**
  * Keys, clients and counters in PostgreSQL, for any number of instances of an application.
@@ -42,7 +48,7 @@ const MAX_TRIES = 5;
  * Every write is on disk before it resolves: each connection is set to `synchronous_commit=on` (unless it waits
  * for more), and that and the server's `fsync` are read back. Do not turn it off on connections of the same pool,
  * and do not put a pooler between that gives one connection's settings to another (PgBouncer's transaction mode).
- * Call {@link migrate} once at every start.
+ * Verifications that come together share one statement. Call {@link migrate} once at every start.
  */
 export class PostgresStore {
   readonly keys: KeyStore;
@@ -58,7 +64,12 @@ export class PostgresStore {
     if (typeof pool?.connect !== 'function') throw new TypeError('PostgresStore requires pool: a Pool of pg');
     this.pool = pool;
     this.allowReplayAfterCrash = allowReplayAfterCrash;
-    const { keys, clients, counters } = sqlStores((sql, values) => this.run(sql, values));
+    const advance: BatchWriter<AdvanceRow, SqlRow | undefined> = {
+      write: (take) => this.advance(take()),
+      isFaultOfOne: isFaultOfRow,
+      atOnce: BATCHES_AT_ONCE,
+    };
+    const { keys, clients, counters } = sqlStores((sql, values) => this.run(sql, values), advance);
     this.keys = keys;
     this.clients = clients;
     this.counters = counters;
@@ -87,7 +98,14 @@ export class PostgresStore {
     return durability;
   }
 
-  private async run(sql: string, values: readonly SqlValue[]): Promise<SqlRow[]> {
+  private async advance(batch: readonly AdvanceRow[]): Promise<(SqlRow | undefined)[]> {
+    const columns = batch[0]?.values.map((_, column) => batch.map(({ values }) => values[column])) ?? [];
+    const rows = await this.run(ADVANCE_MANY, columns);
+    const advanced = new Map(rows.map((row) => [row.id, row]));
+    return batch.map(({ id }) => advanced.get(id));
+  }
+
+  private async run(sql: string, values: readonly unknown[]): Promise<SqlRow[]> {
     if (!this.migrated)
       throw new YubikeyError('STORE_NOT_MIGRATED', 'Call migrate() before using PostgresStore');
     const text = numbered(sql);
@@ -97,8 +115,7 @@ export class PostgresStore {
           async (client) => (await client.query(text, [...values])).rows as SqlRow[],
         );
       } catch (error) {
-        if (tries === MAX_TRIES || !ROLLED_BACK.includes((error as { code?: string }).code ?? ''))
-          throw error;
+        if (tries === MAX_TRIES || !ROLLED_BACK.includes(sqlStateOf(error))) throw error;
       }
     }
   }
@@ -128,6 +145,15 @@ export class PostgresStore {
       });
     });
   }
+}
+
+function sqlStateOf(error: unknown): string {
+  return String((error as { code?: unknown } | undefined)?.code);
+}
+
+/** The server refused a value, so it has rolled back. */
+function isFaultOfRow(error: unknown): boolean {
+  return FAULTS_OF_ROW.includes(sqlStateOf(error).slice(0, 2));
 }
 
 /** The query rejects with the same error. */

@@ -1,3 +1,4 @@
+import { YubikeyError } from '../errors.js';
 import type { Keyring } from './keyring.js';
 import { CLIENT, changed, type RecordKind, type Secrets, YUBIKEY } from './records.js';
 import type {
@@ -62,20 +63,27 @@ class SealedRecords<Stored extends RecordFields, New> implements RecordStore<Sto
    * Where it was interrupted, the next call finds what is left. Take the old master key away only after it has
    * resolved, and once every instance seals with the current one.
    *
-   * @throws YubikeyError `MASTER_KEY_UNKNOWN` or `SEAL_BROKEN` for the first record that does not open.
+   * @throws YubikeyError `MASTER_KEY_UNKNOWN` or `SEAL_BROKEN` where records do not open, once all others are
+   * sealed anew. It names the first ten; its code and its `cause` are the first one's.
    */
   async reseal(onProgress?: (progress: ResealProgress) => void): Promise<ResealProgress> {
     const progress = { checked: 0, resealed: 0 };
+    const unopened = new Unopened(this.#kind.name);
     let after: string | undefined;
     do {
       const { records, next } = await this.#store.list({ after, limit: 500 });
       for (const sealed of records) {
         progress.checked += 1;
-        if (await this.resealOne(sealed)) progress.resealed += 1;
+        try {
+          if (await this.resealOne(sealed)) progress.resealed += 1;
+        } catch (error) {
+          unopened.add(this.#kind.idOf(sealed), error);
+        }
       }
       onProgress?.({ ...progress });
       after = next;
     } while (after !== undefined);
+    unopened.throwIfAny();
     return progress;
   }
 
@@ -105,7 +113,35 @@ class SealedRecords<Stored extends RecordFields, New> implements RecordStore<Sto
   }
 
   private blobOf(sealed: Stored): Uint8Array {
-    return this.#kind.secretsOf(sealed as unknown as New)[0] as Uint8Array;
+    return this.#kind.secretsOf(sealed as unknown as New)[0] ?? new Uint8Array();
+  }
+}
+
+/** The records of one `reseal()` that do not open. */
+class Unopened {
+  private static readonly MOST_NAMED = 10;
+  private readonly ids: string[] = [];
+  private count = 0;
+  private first: YubikeyError | undefined;
+
+  constructor(private readonly kind: string) {}
+
+  /** Passes on what is wrong with more than one record. */
+  add(id: string, error: unknown): void {
+    const isSealed = error instanceof YubikeyError && /^(SEAL_BROKEN|MASTER_KEY_UNKNOWN)$/.test(error.code);
+    if (!isSealed) throw error;
+    this.first ??= error;
+    this.count += 1;
+    if (this.ids.length < Unopened.MOST_NAMED) this.ids.push(id || '(empty)');
+  }
+
+  throwIfAny(): void {
+    if (!this.first) return;
+    const more = this.count > this.ids.length ? ` and ${this.count - this.ids.length} more` : '';
+    const message =
+      `Not sealed anew: ${this.kind} ${this.ids.join(', ')}${more} (${this.count} in all). ${this.first.message}. ` +
+      'Restore from a backup what is damaged, add the old master key to the keyring where it is missing, or delete these records; then reseal again';
+    throw new YubikeyError(this.first.code, message, { cause: this.first });
   }
 }
 

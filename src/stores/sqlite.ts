@@ -1,6 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { YubikeyError } from '../errors.js';
-import { migrationsFrom, type RunSql, SCHEMA_TABLE, SCHEMA_VERSION, type SqlRow, sqlStores } from './sql.js';
+import type { BatchWriter } from './batch.js';
+import {
+  ADVANCE_ONE,
+  type AdvanceRow,
+  migrationsFrom,
+  type RunSql,
+  SCHEMA_TABLE,
+  SCHEMA_VERSION,
+  type SqlRow,
+  sqlStores,
+} from './sql.js';
 import type { ClientStore, CounterStore, Durability, KeyStore } from './store.js';
 
 /** An open SQLite database: `DatabaseSync` of `node:sqlite`, or a `Database` of `libsql` or `better-sqlite3`. */
@@ -32,7 +42,9 @@ const BUSY_RETRY_MS = 10;
  * Keys, clients and counters in a SQLite file, for applications on one machine; several processes may share the file.
  *
  * Every write is durable before it resolves: the database is set to WAL with `synchronous=FULL`, and that is
- * read back. Call {@link migrate} once at every start.
+ * read back. Verifications that come together share one commit and its sync. Statements run in this thread: a
+ * commit blocks the event loop for at most one batch of them and one sync, however many wait. Call {@link migrate}
+ * once at every start.
  */
 export class SqliteStore {
   readonly keys: KeyStore;
@@ -51,15 +63,27 @@ export class SqliteStore {
     }
     this.database = database;
     const run: RunSql = async (sql, parameters) => {
-      if (!this.migrated)
-        throw new YubikeyError('STORE_NOT_MIGRATED', 'Call migrate() before using SqliteStore');
+      this.assertMigrated();
       return whenFree(() => {
         refuseUnusableHandle(database);
         const work = () => this.statement(sql).all(...parameters) as SqlRow[];
         return sql.startsWith('SELECT') ? work() : this.transaction(work);
       });
     };
-    const { keys, clients, counters } = sqlStores(run);
+    const advance: BatchWriter<AdvanceRow, SqlRow | undefined> = {
+      write: async (take, since) => {
+        this.assertMigrated();
+        return whenFree(() => {
+          refuseUnusableHandle(database);
+          return this.transaction(() =>
+            take().map(({ values }) => this.statement(ADVANCE_ONE).all(...values)[0] as SqlRow | undefined),
+          );
+        }, since);
+      },
+      isFaultOfOne: isFaultOfRow,
+      atOnce: 1,
+    };
+    const { keys, clients, counters } = sqlStores(run, advance);
     this.keys = keys;
     this.clients = clients;
     this.counters = counters;
@@ -84,6 +108,11 @@ export class SqliteStore {
       statement:
         'SQLite with journal_mode=wal and synchronous=full: an accepted OTP is on disk before it is answered',
     };
+  }
+
+  private assertMigrated(): void {
+    if (!this.migrated)
+      throw new YubikeyError('STORE_NOT_MIGRATED', 'Call migrate() before using SqliteStore');
   }
 
   private makeDurable(): void {
@@ -171,8 +200,8 @@ function refuseUnusableHandle(database: SqliteDatabase): void {
 }
 
 /** Waits for locks of other processes, without blocking the event loop for long. */
-async function whenFree<T>(work: () => T): Promise<T> {
-  const deadline = Date.now() + BUSY_GIVE_UP_MS;
+async function whenFree<T>(work: () => T, since = Date.now()): Promise<T> {
+  const deadline = since + BUSY_GIVE_UP_MS;
   for (;;) {
     try {
       return work();
@@ -183,8 +212,19 @@ async function whenFree<T>(work: () => T): Promise<T> {
   }
 }
 
-/** `SQLITE_BUSY` and its extended codes, as the three drivers name them. */
-function isBusy(error: unknown): boolean {
+/** Primary result codes of SQLite. */
+const BUSY = 5;
+const [TOOBIG, CONSTRAINT, MISMATCH] = [18, 19, 20];
+
+const isBusy = (error: unknown) => isOf(error, { BUSY });
+
+/** Whether SQLite or its driver refused a value; it has rolled back then. */
+const isFaultOfRow = (error: unknown) =>
+  error instanceof TypeError || isOf(error, { TOOBIG, CONSTRAINT, MISMATCH });
+
+/** Whether it has one of these result codes, extended ones too, as the three drivers name them. */
+function isOf(error: unknown, codes: Record<string, number>): boolean {
   const { code, errcode } = error as { code?: unknown; errcode?: unknown };
-  return String(code).startsWith('SQLITE_BUSY') || (typeof errcode === 'number' && (errcode & 0xff) === 5);
+  const [, name = ''] = /^SQLITE_([A-Z]+)/.exec(String(code)) ?? [];
+  return name in codes || (typeof errcode === 'number' && Object.values(codes).includes(errcode & 0xff));
 }

@@ -55,7 +55,8 @@ export class KsmVerifier implements Verifier {
    * Verifies one OTP.
    *
    * @throws YubikeyError `PRIVATE_ID_UNCHECKED` for a key that was stored without its private ID, `STORE_FAILED`
-   * or `KSM_FAILED` where no verdict could be reached, `ABORTED`.
+   * or `KSM_FAILED` where no verdict could be reached, `ANSWER_LOST` where a remote KSM may have used the OTP up,
+   * `ABORTED`.
    */
   async verify(otp: Otp, { signal, nonce }: VerifyOptions = {}): Promise<Verification> {
     assertOtp(otp);

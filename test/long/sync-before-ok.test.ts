@@ -34,13 +34,15 @@ describeWith('The WAL of SQLite', ['strace'], () => {
     it.each([
       ['one after another', {}],
       ['16 at once', { atOnce: 16 }],
+      ['200 at once, which is more than one batch', { atOnce: 200 }],
       ['with a checkpoint every few commits', { pragma: 'wal_autocheckpoint = 3' }],
     ])('is synced before an OTP is answered OK: %s', (_, options) => {
       const answers = answersIn(traceOf({ driver, ...options }));
       expect(answers.length).toBeGreaterThanOrEqual(TIMES);
       expect(answers.filter(({ synced }) => !synced)).toEqual([]);
       const withoutWrite = answers.filter(({ written }) => !written);
-      if (!('atOnce' in options)) expect(withoutWrite).toEqual([]);
+      if ('atOnce' in options) expect(withoutWrite.length).toBeGreaterThan(answers.length / 2);
+      else expect(withoutWrite).toEqual([]);
       console.log(`${driver}: ${answers.length} answers, the WAL was synced before each`);
     });
 

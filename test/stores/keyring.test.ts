@@ -229,11 +229,12 @@ describe('parseKeyring', () => {
     ['a key that is too short', `one:${secret.subarray(1).toString('base64')}`],
     ['a key that is too long', `one:${Buffer.concat([secret, secret]).toString('base64')}`],
     ['no key', 'one:'],
-    ['one id twice', `one:${base64} one:${base64}`],
+    ['one id twice', `one:${base64} one:${base64}`, 'master-key new --id'],
     ['another separator', `one:${base64};two:${base64}`],
     ['a second one that is broken', `one:${base64} two:${base64.slice(1)}`],
-  ])('refuses %s, without repeating a key', (_, text) => {
+  ])('refuses %s, without repeating a key', (_, text, says = '') => {
     const error = errorOf(() => parseKeyring(text)) as Error;
+    expect(error.message).toContain(says);
     expect(error).toBeInstanceOf(TypeError);
     for (const part of [base64, secret.toString('hex'), secret.toString()]) {
       expect(inspect(error)).not.toContain(part.slice(4, 20));

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { YubikeyError } from '../../src/errors.js';
 import {
   type KeyRecord,
   Keyring,
@@ -76,6 +77,56 @@ describe('reseal()', () => {
     await expect(new SealedKeyStore(failing, fromA).reseal()).rejects.toThrow('went away');
     expect(await new SealedKeyStore(engine, fromA).reseal()).toEqual({ checked: 20, resealed: 12 });
     expect((await new SealedKeyStore(engine, onlyB).list()).records).toHaveLength(20);
+  });
+
+  it('goes on behind records that do not open, then names the first ten of them and what to do', async () => {
+    const { engine, yubikeys } = await sealedWithA(40);
+    const ids = yubikeys.map(({ publicId }) => publicId).sort();
+    const broken = ids.filter((_, n) => n % 3 === 0);
+    for (const id of broken) {
+      await engine.replace((await engine.get(id)) as KeyRecord, { aesKey: Buffer.alloc(16) });
+    }
+    const progress: ResealProgress[] = [];
+    const failed = new SealedKeyStore(engine, fromA).reseal((at) => progress.push(at));
+    const error = await failed.then(
+      () => expect.fail('resolved'),
+      (reason: YubikeyError) => reason,
+    );
+    expect(error).toMatchObject({ code: 'SEAL_BROKEN', cause: { code: 'SEAL_BROKEN' } });
+    expect(error.message).toContain(
+      `Not sealed anew: yubikey ${broken.slice(0, 10).join(', ')} and 4 more (14 in all)`,
+    );
+    expect(error.message).toMatch(/Restore from a backup.*old master key.*delete/);
+    expect(progress).toEqual([{ checked: 40, resealed: 26 }]);
+    for (const id of broken) await engine.delete(id);
+    expect((await new SealedKeyStore(engine, onlyB).list()).records).toHaveLength(26);
+  });
+
+  it('asks for the master key that is missing, and seals what the others open', async () => {
+    const { engine } = await sealedWithA(2);
+    await new SealedKeyStore(engine, onlyB).add({ publicId: '', aesKey: Buffer.alloc(16) });
+    const c = newMasterKey();
+    const toC = new SealedKeyStore(engine, new Keyring({ keys: { b, c }, current: 'c' }));
+    await expect(toC.reseal()).rejects.toMatchObject({
+      code: 'MASTER_KEY_UNKNOWN',
+      message: expect.stringMatching(/: yubikey cb, cc \(2 in all\)\. .* is sealed with master key a/),
+    });
+    expect(await toC.get('')).toMatchObject({ aesKey: Buffer.alloc(16) });
+    const complete = new Keyring({ keys: { a, b, c }, current: 'c' });
+    expect(await new SealedKeyStore(engine, complete).reseal()).toEqual({ checked: 3, resealed: 2 });
+  });
+
+  it('fails at once with the database', async () => {
+    const { engine } = await sealedWithA(3);
+    let tries = 0;
+    const failing = around(engine, {
+      replace: async () => {
+        tries++;
+        throw new Error('the database went away');
+      },
+    });
+    await expect(new SealedKeyStore(failing, fromA).reseal()).rejects.toThrow('went away');
+    expect(tries).toBe(1);
   });
 
   it('may run twice at once: every key is resealed once', async () => {

@@ -10,8 +10,8 @@ export interface OpenVerifier {
 /**
  * What every verifier promises, whatever is behind it: it is given these keys and no others.
  *
- * @param sentAgain what is said of a request that is sent again: REPLAYED_OTP where a KSM that knows no nonces
- * refuses it first.
+ * @param sentAgain what is said of a request that is sent again: REPLAYED_OTP where something on the way knows no
+ * nonces: protocol 1.0, or a KSM that refuses replays.
  */
 export function describeVerifier(
   name: string,

@@ -15,6 +15,8 @@ import {
 import { type Line, linesOf, type ParseLine, parseLines } from '../transfer/line.js';
 
 export interface Import<Entry> {
+  /** What is imported, as the command is called. */
+  noun: 'keys' | 'counters' | 'clients';
   database: Pick<Database, 'bulk'>;
   files: readonly string[];
   /** How to read a file, from its first lines. */
@@ -39,7 +41,7 @@ export async function runImport<Entry>(options: Import<Entry>): Promise<void> {
   const problems: FileProblem[] = [];
   const importAll = async () => {
     for (const file of options.files) {
-      const { sample, lines } = await withSample(linesOf(chunksOf(file)));
+      const { sample, lines } = await withSample(linesOf(chunksOf(file)), options.noun);
       const tallies = await importLines({
         lines: parseLines(lines, options.parserFor(sample, file)),
         idOf: options.idOf,

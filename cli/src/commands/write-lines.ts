@@ -10,8 +10,8 @@ export async function writeLines(lines: AsyncIterable<string>, path: string | un
   if (path === undefined) return writeAll(lines, print);
   const file = await openNew(path);
   try {
-    const count = await writeAll(lines, async (text) => file.appendFile(text));
-    await file.sync();
+    const count = await writeAll(lines, (text) => sayWhich(path, file.appendFile(text)));
+    await sayWhich(path, file.sync());
     await file.close();
     return count;
   } catch (error) {
@@ -38,6 +38,17 @@ async function writeAll(
   }
   if (chunk !== '') await write(chunk);
   return count;
+}
+
+/** @throws SetupError where the file cannot be written, which is no fault of where the lines come from. */
+async function sayWhich(path: string, written: Promise<void>): Promise<void> {
+  try {
+    await written;
+  } catch (error) {
+    throw new SetupError(
+      `The file ${path} cannot be written to its end, and is removed: ${(error as Error).message}`,
+    );
+  }
 }
 
 async function openNew(path: string): Promise<FileHandle> {

@@ -24,6 +24,7 @@ const SAMPLE = 20;
  */
 export async function withSample(
   lines: AsyncIterable<Line>,
+  noun = 'keys',
 ): Promise<{ sample: readonly Line[]; lines: AsyncGenerator<Line> }> {
   const rest = lines[Symbol.asyncIterator]();
   const sample: Line[] = [];
@@ -32,7 +33,7 @@ export async function withSample(
     if (next.done) break;
     sample.push(next.value);
   }
-  refuseEncrypted(sample);
+  refuseEncrypted(sample, noun);
   async function* all() {
     yield* sample;
     for (let next = await rest.next(); !next.done; next = await rest.next()) yield next.value;
@@ -40,13 +41,15 @@ export async function withSample(
   return { sample, lines: all() };
 }
 
-function refuseEncrypted(sample: readonly Line[]): void {
+function refuseEncrypted(sample: readonly Line[], noun: string): void {
   const isArmored = sample.some(({ text }) => /^-----BEGIN PGP (MESSAGE|SIGNED MESSAGE)/.test(text));
   // Text that is not UTF-8 in its very first character: a binary OpenPGP message starts so.
   const isBinary = sample[0]?.text.startsWith('\uFFFD') ?? false;
   if (!isArmored && !isBinary) return;
   const what = isArmored ? 'an OpenPGP message' : 'not text, perhaps an OpenPGP message';
-  throw new SetupError(`This is ${what}. Decrypt it first: gpg --decrypt FILE | yubikey-otp keys import -`);
+  throw new SetupError(
+    `This is ${what}. Decrypt it first: gpg --decrypt FILE | yubikey-otp ${noun} import -`,
+  );
 }
 
 /** The format that the first lines of a key file show. */

@@ -8,15 +8,19 @@ import {
 
 type Readable<Stored, New> = Pick<RecordStore<Stored, New>, 'get' | 'add'>;
 
-/** Records that behave as if they were written: what is added is kept in memory, and only looked up in the store. */
+/**
+ * Records that behave as if they were written: what is added is kept in memory, and only looked up in the store. A
+ * record that does not open takes its id as any other does, so that is looked up in the `raw` store.
+ */
 export function dryRunOf<Stored, New>(
-  store: Readable<Stored, New>,
+  store: Pick<Readable<Stored, New>, 'get'>,
+  raw: Pick<Readable<Stored, New>, 'get'>,
   memory: Readable<Stored, New>,
   idOf: (record: New) => string,
 ): Readable<Stored, New> {
   return {
     get: async (id) => (await memory.get(id)) ?? store.get(id),
-    add: async (record) => (await store.get(idOf(record))) === undefined && memory.add(record),
+    add: async (record) => (await raw.get(idOf(record))) === undefined && memory.add(record),
   };
 }
 
@@ -36,7 +40,17 @@ function countersOf({ usageCounter, sessionUse, timestamp }: CounterRecord) {
   return { usageCounter, sessionUse, timestamp };
 }
 
-/** Keys that are found and stay as they are. */
-export function unchangedKeys(store: Pick<KeyStore, 'get'>): Pick<KeyStore, 'get' | 'replace'> {
-  return { get: (id) => store.get(id), replace: async () => true };
+/** Keys that behave as if they were made active or not. */
+export function dryRunOfActive(store: Pick<KeyStore, 'get'>): Pick<KeyStore, 'get' | 'replace'> {
+  const states = new Map<string, boolean>();
+  return {
+    async get(id) {
+      const key = await store.get(id);
+      return key && { ...key, active: states.get(id) ?? key.active };
+    },
+    async replace({ publicId }, { active }) {
+      if (active !== undefined) states.set(publicId, active);
+      return true;
+    },
+  };
 }

@@ -1,6 +1,7 @@
 import { timingSafeEqual } from 'node:crypto';
-import { YubikeyError } from 'passport-yubikey-otp';
-import type { ClientStore, KeyStore } from 'passport-yubikey-otp/stores';
+import type { ClientStore, KeyRecord, KeyStore } from 'passport-yubikey-otp/stores';
+import { argumentOf } from '../public-id.js';
+import { isUnopened } from '../unopened.js';
 import type { Outcome } from './import-lines.js';
 import type { KeyEntry } from './key-columns.js';
 import type { ClientEntry } from './ykval-clients.js';
@@ -10,14 +11,26 @@ export async function importKey(keys: Pick<KeyStore, 'add' | 'get'>, entry: KeyE
   const { publicId } = entry;
   if (await keys.add(entry)) return { tally: 'added' };
   const stored = await readable(keys.get(publicId));
-  if (!stored) return conflict(`the key ${publicId} is stored already and does not open`);
-  const isSameKey = isSame(stored.aesKey, entry.aesKey);
-  const isSameId = entry.privateId === undefined || isSame(stored.privateId, entry.privateId);
-  if (isSameKey && isSameId) return { tally: 'already there' };
-  const what = isSameKey ? 'private ID' : 'AES key';
-  return conflict(
-    `the key ${publicId} is stored already with another ${what}: to take this one, delete that one first`,
-  );
+  if (!stored)
+    return conflict(
+      `the key ${publicId} is stored already and does not open: yubikey-otp keys show ${argumentOf(publicId)} says why`,
+    );
+  const difference = differenceOf(stored, entry);
+  if (difference !== undefined) return conflict(`the key ${publicId} is stored already ${difference}`);
+  if (entry.active || !stored.active) return { tally: 'already there' };
+  const problem = `the key ${publicId} is disabled in this file and active here: if it should not be, yubikey-otp keys disable ${argumentOf(publicId)}`;
+  return { tally: 'already there', problem };
+}
+
+const COUNTERS_STAY = 'a YubiKey that was programmed anew needs another public ID, since the counters stay';
+
+/** What differs in a stored key, and what to do about it. */
+function differenceOf(stored: KeyRecord, { publicId, aesKey, privateId }: KeyEntry): string | undefined {
+  if (!isSame(stored.aesKey, aesKey)) return `with another AES key: ${COUNTERS_STAY}`;
+  if (privateId === undefined || isSame(stored.privateId, privateId)) return undefined;
+  return stored.privateId
+    ? `with another private ID: ${COUNTERS_STAY}`
+    : `without a private ID: to give it one, touch it at yubikey-otp keys pin ${argumentOf(publicId)}`;
 }
 
 /** Adds a client, unless its id is taken: then the stored one stays as it is. */
@@ -41,8 +54,7 @@ async function readable<Stored>(record: Promise<Stored | undefined>): Promise<St
   try {
     return await record;
   } catch (error) {
-    const code = error instanceof YubikeyError ? error.code : undefined;
-    if (code === 'SEAL_BROKEN' || code === 'MASTER_KEY_UNKNOWN') return undefined;
+    if (isUnopened(error)) return undefined;
     throw error;
   }
 }

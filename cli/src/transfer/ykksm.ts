@@ -7,6 +7,8 @@ export const YKKSM_HEADER = '# ykksm 1';
 
 /** What our own export puts at the start of the comment of a disabled key, since the format has no column for it. */
 const DISABLED = '[disabled]';
+/** What it puts before a comment of an active key that starts with either mark. */
+const ACTIVE = '[active]';
 
 /**
  * Reads a line of yubikey-ksm's key provisioning format:
@@ -24,12 +26,16 @@ export function parseYkksmLine(text: string): Parsed<KeyEntry> {
   if (![created, accessed].every(isTime)) return { problem: 'a date is not written as 2009-02-24T17:41:57' };
   if (!/^\d*$/.test(progflags)) return { problem: 'the progflags are not a decimal number' };
   const comment = rest.join('#').trim();
-  const isDisabled = comment.startsWith(DISABLED);
+  const mark = markOf(comment);
   return keyOf(
     { serial, publicId, privateId, aesKey, accessCode },
-    isDisabled ? comment.slice(DISABLED.length).trim() : comment,
-    !isDisabled,
+    comment.slice(mark.length).trim(),
+    mark !== DISABLED,
   );
+}
+
+function markOf(comment: string): string {
+  return [DISABLED, ACTIVE].find((mark) => comment.startsWith(mark)) ?? '';
 }
 
 function isTime(text: string): boolean {
@@ -47,7 +53,8 @@ export function formatYkksmLine({
 }: KeyRecord): string {
   const { serial, comment } = serialAndComment(oneLine(notes));
   const columns = [serial, publicId, hex(privateId), hex(aesKey), '000000000000', timeOf(createdAt), ''];
-  const remark = [active ? '' : DISABLED, comment].filter((part) => part !== '').join(' ');
+  const mark = active ? markOf(comment) && ACTIVE : DISABLED;
+  const remark = [mark, comment].filter((part) => part !== '').join(' ');
   return columns.join(',') + (remark === '' ? '' : ` # ${remark}`);
 }
 

@@ -6,7 +6,15 @@ import { bytes, publicId } from '../../../test/arbitraries.js';
 export const notes = fc.oneof(
   fc.string(),
   fc.string({ unit: fc.constantFrom('a', '#', ',', '\n', '\r', '"', ';', '[', 'é', ' ', '\x1b', '\t') }),
-  fc.constantFrom('serial 4711', 'serial 4711, of Alice', '[disabled]', 'serial 0', '# ykksm 1'),
+  fc.constantFrom(
+    'serial 4711',
+    'serial 4711, of Alice',
+    '[disabled]',
+    '[active] [disabled]',
+    'serial 1, [active]',
+    'serial 0',
+    '# ykksm 1',
+  ),
 );
 
 const second = fc

@@ -43,5 +43,6 @@ describe('the format of a key file', () => {
     ['a binary one', Buffer.from([0x85, 0x01, 0x0c, 0x03, 0xff])],
   ])('cannot be told of %s: decrypt it first', async (_, text) => {
     await expect(withSample(linesOf(of(text)))).rejects.toThrow('gpg --decrypt');
+    await expect(withSample(linesOf(of(text)), 'clients')).rejects.toThrow('yubikey-otp clients import -');
   });
 });

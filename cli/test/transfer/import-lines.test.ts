@@ -63,7 +63,7 @@ describe('a dry run', () => {
   it('of keys behaves as the run would, and adds nothing', async () => {
     const { keys } = new MemoryStore();
     await keys.add(key('vv', 1));
-    const dryRun = dryRunOf(keys, new MemoryStore().keys, ({ publicId }) => publicId);
+    const dryRun = dryRunOf(keys, keys, new MemoryStore().keys, ({ publicId }) => publicId);
     expect(await dryRun.add(key('vv', 2))).toBe(false);
     expect(await dryRun.add(key('cc', 3))).toBe(true);
     expect(await dryRun.add(key('cc', 4))).toBe(false);

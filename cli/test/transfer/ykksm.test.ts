@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { oneLine } from '../../src/transfer/line.js';
 import { formatYkksmLine, parseYkksmLine } from '../../src/transfer/ykksm.js';
 import { hex } from '../command.js';
 import { anyLine, keyRecord } from './arbitraries.js';
@@ -93,12 +92,32 @@ describe('the export', () => {
           key.publicId,
           hex(key.aesKey),
           hex(key.privateId),
-          key.active && !oneLine(key.notes).startsWith('[disabled]'),
+          key.active,
         ]);
         // A second export says the same as the first.
         expect(formatYkksmLine({ ...key, active, notes })).toBe(line);
       }),
     );
+  });
+
+  it.each([
+    ['[disabled]', true, '# [active] [disabled]'],
+    ['[disabled] in 2019, back since', true, '# [active] [disabled] in 2019, back since'],
+    ['serial 1, [active] at night', true, '# [active] [active] at night'],
+    ['[active]', false, '# [disabled] [active]'],
+    ['[disabled]', false, '# [disabled] [disabled]'],
+    ['active', true, '# active'],
+  ])('is read back with the notes %j of a key whose active is %s', (notes, active, remark) => {
+    const key = {
+      publicId: 'cc',
+      aesKey: Buffer.alloc(16),
+      privateId: undefined,
+      createdAt: new Date(0),
+      revision: '',
+    };
+    const line = formatYkksmLine({ ...key, notes, active });
+    expect(line.slice(line.indexOf('#'))).toBe(remark);
+    expect(entryOf(line)).toMatchObject({ notes, active });
   });
 
   it('has what ykksm-import looks for', () => {

@@ -1,18 +1,24 @@
 import { Router } from 'express';
-import { requireSecondFactor, type SecondFactor } from 'passport-yubikey-otp';
+import { accountOf } from '../accounts/account.js';
+import { signedIn } from '../guards.js';
+import type { Services } from '../services.js';
 
-declare module 'express-session' {
-  interface SessionData {
-    secondFactor?: SecondFactor;
-  }
-}
-
-/** What a sign-in protects. Put `requireSecondFactor` before every route of yours that needs both steps. */
-export function accountRoutes(): Router {
+/** What a sign-in protects. Put `signedIn` before every route of yours. */
+export function accountRoutes({ accountKeys, recoveryCodes, activity }: Services): Router {
   const router = Router();
 
-  router.get('/account', requireSecondFactor({ redirectTo: '/login/yubikey' }), (req, res) => {
-    res.render('account', { secondFactor: req.session.secondFactor });
+  router.get('/account', signedIn, async (req, res) => {
+    const account = accountOf(req);
+    const { secondFactor } = req.session;
+    res.render('account', {
+      secondFactor,
+      key: await accountKeys.find(account, secondFactor?.publicId),
+      codesLeft: await recoveryCodes.countLeft(account),
+    });
+  });
+
+  router.get('/account/activity', signedIn, async (req, res) => {
+    res.render('activity', { activity: await activity.latest(accountOf(req)) });
   });
 
   return router;

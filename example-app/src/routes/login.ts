@@ -1,19 +1,40 @@
-import { Router } from 'express';
+import { type Request, type Response, Router } from 'express';
+import { accountOf } from '../accounts/account.js';
+import { setMark } from '../marks.js';
+import { nextPage, withNext } from '../next-page.js';
 import type { Passport } from '../passport.js';
+import { onRefusal } from '../refusals.js';
+import type { Services } from '../services.js';
 
 /** The first step: name and password. */
-export function loginRoutes(passport: Passport): Router {
+export function loginRoutes(passport: Passport, { activity, limits }: Services): Router {
   const router = Router();
 
-  router.get('/login', (req, res) => (req.user ? res.redirect('/account') : res.render('login')));
+  // `again` asks somebody who is signed in for the password once more.
+  router.get('/login', (req, res) => {
+    if (req.user && !req.query.again) return res.redirect('/account');
+    const name = req.user && accountOf(req).name;
+    res.render('login', { name, next: nextPage(req.query.next) });
+  });
 
   // failWithError brings a wrong password to the app's one error handler, which shows the form again.
   router.post(
     '/login',
-    passport.authenticate('local', { failWithError: true, successRedirect: '/login/yubikey' }),
+    limits.password.attempt,
+    passport.authenticate('local', { failWithError: true }),
+    limits.password.succeeded,
+    async (req: Request, res: Response) => {
+      const account = accountOf(req);
+      setMark(req, 'password');
+      await activity.record(req, account, 'Gave the password');
+      const { next } = req.body;
+      res.redirect(account.hasKeys ? withNext('/login/yubikey', next) : (nextPage(next) ?? '/account'));
+    },
+    onRefusal((req) => activity.recordStranger(req, 'A password was refused')),
   );
 
-  router.post('/logout', (req, res, next) => {
+  router.post('/logout', async (req, res, next) => {
+    if (req.user) await activity.record(req, accountOf(req), 'Signed out');
     req.logout((error) => (error ? next(error) : res.redirect('/login')));
   });
 

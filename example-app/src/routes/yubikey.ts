@@ -1,23 +1,42 @@
-import { type RequestHandler, Router } from 'express';
+import { type Request, type Response, Router } from 'express';
 import { completeSecondFactor } from 'passport-yubikey-otp';
+import { accountOf } from '../accounts/account.js';
+import { passwordFirst } from '../guards.js';
+import { nextPage } from '../next-page.js';
 import type { Passport } from '../passport.js';
+import { onRefusal } from '../refusals.js';
+import type { Services } from '../services.js';
+import { rememberPassword, restorePassword } from '../sign-in.js';
 
-/** The second step: a touch of the YubiKey, which types an OTP into the form's one field and submits it. */
-export function yubikeyRoutes(passport: Passport): Router {
+/**
+ * The second step: a touch of the YubiKey, which types an OTP into the form's one field and submits it. Later
+ * it is asked for again before anything about the keys is changed.
+ */
+export function yubikeyRoutes(passport: Passport, { accountKeys, activity, limits }: Services): Router {
   const router = Router();
-  router.use('/login/yubikey', passwordFirst);
 
-  router.get('/login/yubikey', (_req, res) => res.render('yubikey'));
+  router.get('/login/yubikey', passwordFirst, (req, res) => {
+    res.render('yubikey', { next: nextPage(req.query.next) });
+  });
 
   // failWithError brings every refusal to the app's one error handler, where verifier faults arrive too.
   router.post(
     '/login/yubikey',
+    passwordFirst,
+    limits.yubikey.attempt,
+    rememberPassword,
     passport.authenticate('yubikey', { failWithError: true }),
     completeSecondFactor(),
-    (_req, res) => res.redirect('/account'),
+    restorePassword,
+    limits.yubikey.succeeded,
+    async (req: Request, res: Response) => {
+      const account = accountOf(req);
+      const key = await accountKeys.find(account, req.session.secondFactor?.publicId);
+      await activity.record(req, account, 'Signed in with password and key', key);
+      res.redirect(nextPage(req.body.next) ?? '/account');
+    },
+    onRefusal((req) => activity.record(req, accountOf(req), 'A key was refused')),
   );
 
   return router;
 }
-
-const passwordFirst: RequestHandler = (req, res, next) => (req.user ? next() : res.redirect('/login'));

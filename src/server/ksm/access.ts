@@ -4,10 +4,14 @@ import { BlockList, isIP } from 'node:net';
 import { isLoopback } from '../../http/settings.js';
 import { HttpFault } from '../http-fault.js';
 
-const MIN_TOKEN_LENGTH = 16;
+/** What a header can hold: a token that was read from a file together with its line break would let nobody in. */
+const TOKEN = /^[!-~]{16,}$/;
 
 export interface ManagementAccess {
-  /** Bearer token of those who may add, list and delete keys: 16 characters or more. Default: nobody may. */
+  /**
+   * Bearer token of those who may add, list and delete keys: 16 characters or more, of ASCII without blanks.
+   * Default: nobody may.
+   */
   managementToken?: string | undefined;
   /**
    * Lets everybody on this machine manage keys: requests over loopback that name a loopback host and were not
@@ -19,7 +23,7 @@ export interface ManagementAccess {
 /** Throws what a request is answered that may not do what it asks for. */
 export type Gate = (request: IncomingMessage) => void;
 
-/** @throws TypeError for a token that is too short. */
+/** @throws TypeError for a token that is too short, or that no header can hold. */
 export function managementGate(options: ManagementAccess): Gate {
   const { managementToken, dangerouslyManageKeysWithoutToken = false } = options;
   if (managementToken !== undefined) return tokenGate(managementToken);
@@ -45,8 +49,10 @@ export function addressGate(
 }
 
 function tokenGate(token: string): Gate {
-  if (typeof token !== 'string' || token.length < MIN_TOKEN_LENGTH) {
-    throw new TypeError(`managementToken must be text of at least ${MIN_TOKEN_LENGTH} characters`);
+  if (typeof token !== 'string' || !TOKEN.test(token)) {
+    throw new TypeError(
+      'managementToken must be text of 16 characters or more, of ASCII without blanks or line breaks',
+    );
   }
   const expected = digest(token);
   return ({ headers }) => {
@@ -72,11 +78,11 @@ const localGate: Gate = ({ headers, socket }) => {
 function blockListOf(allowed: readonly string[]): BlockList {
   const list = new BlockList();
   for (const range of allowed) {
-    const [address = '', prefix] = String(range).split('/', 2);
+    const [address = '', prefix, ...more] = String(range).split('/');
     const family = isIP(address);
     const bits = prefix === undefined ? (family === 6 ? 128 : 32) : Number(prefix);
     const isRange = /^\d{1,3}$/.test(prefix ?? '0') && bits <= (family === 6 ? 128 : 32);
-    if (family === 0 || !isRange) {
+    if (family === 0 || !isRange || more.length > 0) {
       throw new TypeError(`allowDecryptFrom takes addresses and ranges, such as 10.0.0.0/8, not ${range}`);
     }
     list.addSubnet(address, bits, family === 6 ? 'ipv6' : 'ipv4');

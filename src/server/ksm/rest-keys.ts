@@ -1,5 +1,4 @@
 import { timingSafeEqual } from 'node:crypto';
-import { isNewer } from '../../otp/counters.js';
 import { isPublicId } from '../../otp/otp.js';
 import { decryptToken, type Token } from '../../otp/token.js';
 import type { CounterStore, KeyRecord, KeyStore, NewKey } from '../../stores/store.js';
@@ -25,13 +24,14 @@ export function addKey({ keys, counters }: KsmStores): Operation['run'] {
     const key = readNewKey(body);
     concerns(key.publicId);
     const token = body.otp === undefined ? undefined : firstTokenOf(key, body.otp);
-    const last = token && (await counters.get(key.publicId));
-    if (token && last && !isNewer(token.counters, last)) throw new KsmFault('REPLAY_DETECTED');
-    if (!(await keys.add({ ...key, privateId: key.privateId ?? token?.privateId }))) {
-      throw new KsmFault('KEY_EXISTS');
+    // An OTP of another AES key must not raise the counters of a key that is there.
+    if (await keys.get(key.publicId)) throw new KsmFault('KEY_EXISTS');
+    // Used up first, so that no key is added with an OTP that somebody could use again.
+    if (token && !(await counters.advance(key.publicId, token.counters)).advanced) {
+      throw new KsmFault('REPLAY_DETECTED');
     }
-    // Whatever this says, the OTP is used up from now on.
-    if (token) await counters.advance(key.publicId, token.counters);
+    const added = await keys.add({ ...key, privateId: key.privateId ?? token?.privateId });
+    if (!added) throw new KsmFault('KEY_EXISTS');
     return json(201, { status: 'success', key_id: key.publicId });
   };
 }

@@ -7,11 +7,12 @@ import {
   parseParameters,
   RequestFault,
   readValidationRequest,
+  type ValidationRequest,
 } from '../../protocol/validation-request.js';
 import type { ValidationResponse } from '../../protocol/validation-response.js';
 import type { ClientRecord, ClientStore } from '../../stores/store.js';
 import type { Verifier } from '../../verifiers/verifier.js';
-import { responseTo } from './response.js';
+import { responseTo, responseToError } from './response.js';
 
 export interface JudgeOptions {
   /** Verifies the OTPs: a `KsmVerifier` over your own keys, or any other. */
@@ -39,8 +40,6 @@ export interface Judgement {
 /**
  * Judges a request in the reference server's order of checks: parameters, client, signature, OTP. Where that one
  * signs with the empty key although the request names a known client, the client's key signs here.
- *
- * @throws YubikeyError `RATE_LIMITED`
  */
 export async function judge(
   { verifier, clients, limitClient }: JudgeOptions,
@@ -50,6 +49,7 @@ export async function judge(
   let client: ClientRecord | undefined;
   let clientId: string | undefined;
   let publicId: string | undefined;
+  let request: ValidationRequest | undefined;
   const judged = (response: ValidationResponse, fault?: { error: unknown }): Judgement => ({
     response,
     apiKey: client?.apiKey,
@@ -60,13 +60,11 @@ export async function judge(
   try {
     const parameters = parseParameters(query);
     const id = parameters.get('id');
-    if (isClientId(id)) {
-      clientId = id;
-      client = await clientOf(clients, id);
-    }
-    const request = readValidationRequest(parameters, protocol);
+    if (isClientId(id)) clientId = id;
+    request = readValidationRequest(parameters, protocol);
     const otp = parseOtp(request.otp);
     publicId = otp.publicId;
+    client = await clientOf(clients, request.id);
     if (!client?.active) return judged({ status: 'NO_SUCH_CLIENT' });
     if (isSigned(parameters)) {
       if (!isSignedWith(parameters, client.apiKey)) return judged({ status: 'BAD_SIGNATURE' });
@@ -75,12 +73,10 @@ export async function judge(
     const { nonce } = request;
     return judged(responseTo(request, await verifier.verify(otp, nonce === undefined ? {} : { nonce })));
   } catch (error) {
-    if (error instanceof RequestFault) return judged({ status: error.status, info: error.parameter });
-    const code = error instanceof YubikeyError ? error.code : undefined;
-    if (code === 'RATE_LIMITED') throw error;
-    // Where another service judges for this one: faults that whoever asks here has to know.
-    const isTheirs = code === 'NOT_ENOUGH_ANSWERS' || code === 'OPERATION_NOT_ALLOWED';
-    return judged({ status: isTheirs ? code : 'BACKEND_ERROR' }, { error });
+    if (!(error instanceof RequestFault)) return judged(responseToError(error, request), { error });
+    // Clients that cannot be read take nothing from what is wrong with the request but its signature.
+    if (clientId !== undefined) client = await clientOf(clients, clientId).catch(() => undefined);
+    return judged({ status: error.status, info: error.parameter });
   }
 }
 

@@ -41,7 +41,7 @@ describe('a process with nothing else to do', () => {
     const server = await startFakeServer(answer('OK'));
     const { output, milliseconds } = await run('verify-once.ts', [server.url]);
     expect(output).toContain('"ok":true');
-    expect(milliseconds).toBeLessThan(1000);
+    expect(milliseconds).toBeLessThan(5000);
   });
 
   it('exits after a verdict, with losers still on their way', async () => {
@@ -52,7 +52,7 @@ describe('a process with nothing else to do', () => {
       slow?.url,
     ] as string[]);
     expect(output).toContain('"ok":true');
-    expect(milliseconds).toBeLessThan(1000);
+    expect(milliseconds).toBeLessThan(5000);
   });
 
   it('stays until a slow verdict is there', async () => {
@@ -65,7 +65,7 @@ describe('a process with nothing else to do', () => {
     const server = await startFakeServer(hang);
     const { output, milliseconds } = await run('verify-once.ts', [server.url], { timeout: 300 });
     expect(output).toContain('TIMED_OUT');
-    expect(milliseconds).toBeLessThan(1000);
+    expect(milliseconds).toBeLessThan(5000);
   });
 });
 

@@ -171,7 +171,7 @@ describe('many verifications at once', () => {
       const status = statusOf(query.get('otp') as string);
       delayed(Math.random() * 30, answer(status))(query, res, req);
     });
-    const verifier = verifierOf([server.url], { settleTime: 0 });
+    const verifier = verifierOf([server.url], { settleTime: 0, timeout: 60_000, attemptTimeout: 20_000 });
     const otps = Array.from({ length: 300 }, () => parseOtp(yubikey.press()));
     const verdicts = await Promise.all(otps.map((otp) => verifier.verify(otp)));
     expect(verdicts.map((verdict) => (verdict.ok ? 'OK' : verdict.reason))).toEqual(

@@ -1,10 +1,9 @@
 import type { Command } from 'commander';
+import type { ClientRecord } from 'passport-yubikey-otp/stores';
 import type { GlobalOptions } from '../../global-options.js';
-import { say } from '../../output.js';
 import { withSecrets } from '../../session.js';
-import { recordsOf } from '../../transfer/records-of.js';
 import { formatYkvalClientsLine } from '../../transfer/ykval-clients.js';
-import { writeLines } from '../write-lines.js';
+import { exportSecrets } from '../export-secrets.js';
 
 /** `yubikey-otp clients export` */
 export function addClientsExport(parent: Command): void {
@@ -14,12 +13,19 @@ export function addClientsExport(parent: Command): void {
     .option('-o, --output <file>', 'a new file, for its owner only (default: standard output)')
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions & { output?: string }>();
-      await withSecrets(options, 'refuse', async ({ clients: store }) => {
-        async function* lines() {
-          for await (const client of recordsOf(store)) yield formatYkvalClientsLine(client);
-        }
-        const count = await writeLines(lines(), options.output);
-        say(`Wrote ${count} clients with their API keys${options.output ? ` to ${options.output}` : ''}`);
-      });
+      await withSecrets(options, 'refuse', ({ database, clients }) =>
+        exportSecrets({
+          noun: 'clients',
+          sealed: clients,
+          raw: database.clients,
+          idOf: ({ id }) => id,
+          linesOf: linesOfClients,
+          output: options.output,
+        }),
+      );
     });
+}
+
+async function* linesOfClients(clients: AsyncIterable<ClientRecord>): AsyncGenerator<string> {
+  for await (const client of clients) yield formatYkvalClientsLine(client);
 }

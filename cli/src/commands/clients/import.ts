@@ -21,8 +21,11 @@ export function addClientsImport(parent: Command): void {
       const options = command.optsWithGlobals<GlobalOptions & { dryRun?: boolean }>();
       const { dryRun = false, json = false } = options;
       await withSecrets(options, dryRun ? 'pretend' : 'create', async ({ database, clients: stored }) => {
-        const store = dryRun ? dryRunOf(stored, new MemoryStore().clients, ({ id }) => id) : stored;
+        const store = dryRun
+          ? dryRunOf(stored, database.clients, new MemoryStore().clients, ({ id }) => id)
+          : stored;
         await runImport<ClientEntry>({
+          noun: 'clients',
           database,
           files,
           dryRun,

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import type { GlobalOptions } from '../../global-options.js';
+import { isPublicId } from '../../modhex.js';
 import { say } from '../../output.js';
 import { withDatabase } from '../../session.js';
 import { recordsOf } from '../../transfer/records-of.js';
@@ -17,6 +18,7 @@ export function addCountersExport(parent: Command): void {
       await withDatabase(options, 'refuse', async (database) => {
         async function* lines() {
           for await (const listed of recordsOf(database.counters)) {
+            if (!isPublicId(listed.publicId)) continue;
             yield formatYkvalLine(listed, await database.keys.get(listed.publicId));
           }
         }

@@ -6,8 +6,9 @@ import { Refusal, SetupError } from '../../failure.js';
 import type { GlobalOptions } from '../../global-options.js';
 import { printJson, say, warn } from '../../output.js';
 import { openPrompt } from '../../prompt.js';
-import { publicIdOf } from '../../public-id.js';
+import { argumentOf, publicIdOf } from '../../public-id.js';
 import { withSecrets } from '../../session.js';
+import { warnOfCounters } from './counters-exist.js';
 import { pin } from './pin.js';
 
 interface Options extends GlobalOptions {
@@ -41,13 +42,16 @@ Where there is no terminal, both are lines of standard input:
       const publicId = publicIdOf(text);
       await withSecrets(options, 'create', async ({ database, keys }) => {
         if (await database.keys.get(publicId)) throw taken(publicId);
+        await warnOfCounters(database, publicId, 'give such a one another public ID');
         const { aesKey, otp, ...typed } = await askForSecrets(publicId);
         const privateId =
           otp === undefined ? typed.privateId : await privateIdIn(otp, { publicId, aesKey }, database);
         if (!(await keys.add({ publicId, aesKey, privateId, notes: options.notes }))) throw taken(publicId);
         const hasPrivateId = privateId !== undefined;
         if (!hasPrivateId) {
-          warn(`${publicId} has no private ID, and verifies nobody until: yubikey-otp keys pin ${publicId}`);
+          warn(
+            `${publicId} has no private ID, and verifies nobody until: yubikey-otp keys pin ${argumentOf(publicId)}`,
+          );
         }
         if (options.json) await printJson({ publicId, hasPrivateId });
         else say(`Added ${publicId}`);
@@ -97,6 +101,7 @@ function otpOf(text: string, publicId: string): string {
 
 function taken(publicId: string): Refusal {
   return new Refusal(
-    `The key ${publicId} is stored already; delete it first to store another AES key under this public ID`,
+    `The key ${publicId} is stored already. A YubiKey that was programmed anew needs another public ID, since the ` +
+      'counters of this one stay, even when its key is deleted; only to correct a mistake, delete the key and add it again',
   );
 }

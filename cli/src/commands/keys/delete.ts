@@ -6,7 +6,7 @@ import { KEY } from './kind.js';
 export function addKeysDelete(parent: Command): void {
   parent
     .command('delete')
-    .argument('<public-id...>', 'public IDs, or OTPs of the keys')
+    .argument('<public-id...>', 'their public IDs')
     .description('forget the AES keys; their counters stay, so that no old OTP is ever accepted')
     .option('-y, --yes', 'do not ask')
     .action((ids: string[], _options: unknown, command: Command) => deleteRecords(KEY, ids, command));

@@ -1,11 +1,10 @@
 import { type Command, Option } from 'commander';
-import type { KeyStore } from 'passport-yubikey-otp/stores';
+import type { KeyRecord } from 'passport-yubikey-otp/stores';
 import type { GlobalOptions } from '../../global-options.js';
-import { say, warn } from '../../output.js';
+import { warn } from '../../output.js';
 import { withSecrets } from '../../session.js';
-import { recordsOf } from '../../transfer/records-of.js';
 import { formatYkksmLine, YKKSM_HEADER } from '../../transfer/ykksm.js';
-import { writeLines } from '../write-lines.js';
+import { exportSecrets } from '../export-secrets.js';
 
 /** `yubikey-otp keys export` */
 export function addKeysExport(parent: Command): void {
@@ -20,10 +19,16 @@ export function addKeysExport(parent: Command): void {
     )
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions & { output?: string }>();
-      await withSecrets(options, 'refuse', async ({ keys }) => {
+      await withSecrets(options, 'refuse', async ({ database, keys }) => {
         const seen = { disabled: 0 };
-        const count = (await writeLines(linesOfKeys(keys, seen), options.output)) - 1;
-        say(`Wrote ${count} keys with their secrets${options.output ? ` to ${options.output}` : ''}`);
+        await exportSecrets({
+          noun: 'keys',
+          sealed: keys,
+          raw: database.keys,
+          idOf: ({ publicId }) => publicId,
+          linesOf: (records) => linesOfKeys(records, seen),
+          output: options.output,
+        });
         if (seen.disabled > 0) {
           warn(
             `${seen.disabled} of the keys are disabled. Their comments say [disabled], which yubikey-otp keys import understands and other software does not`,
@@ -33,9 +38,12 @@ export function addKeysExport(parent: Command): void {
     });
 }
 
-async function* linesOfKeys(keys: KeyStore, seen: { disabled: number }): AsyncGenerator<string> {
+async function* linesOfKeys(
+  keys: AsyncIterable<KeyRecord>,
+  seen: { disabled: number },
+): AsyncGenerator<string> {
   yield YKKSM_HEADER;
-  for await (const key of recordsOf(keys)) {
+  for await (const key of keys) {
     if (!key.active) seen.disabled += 1;
     yield formatYkksmLine(key);
   }

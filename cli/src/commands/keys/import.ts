@@ -37,9 +37,12 @@ so a file can be imported again. Key files of yubikey-ksm are usually encrypted:
     .action(async (files: string[], _options: unknown, command: Command) => {
       const { format, dryRun = false, ...options } = command.optsWithGlobals<Options>();
       await withSecrets(options, dryRun ? 'pretend' : 'create', async ({ database, keys: stored }) => {
-        const store = dryRun ? dryRunOf(stored, new MemoryStore().keys, ({ publicId }) => publicId) : stored;
-        const lost = { accessCodes: 0, withoutPrivateId: 0 };
+        const store = dryRun
+          ? dryRunOf(stored, database.keys, new MemoryStore().keys, ({ publicId }) => publicId)
+          : stored;
+        const seen = { accessCodes: 0, withoutPrivateId: 0, withCounters: 0 };
         await runImport<KeyEntry>({
+          noun: 'keys',
           database,
           files,
           dryRun,
@@ -52,11 +55,13 @@ so a file can be imported again. Key files of yubikey-ksm are usually encrypted:
           idOf: ({ publicId }) => publicId,
           async apply(entry) {
             const outcome = await importKey(store, entry);
-            if (outcome.tally === 'added' && entry.hasAccessCode) lost.accessCodes += 1;
-            if (outcome.tally === 'added' && !entry.privateId) lost.withoutPrivateId += 1;
+            if (outcome.tally !== 'added') return outcome;
+            if (entry.hasAccessCode) seen.accessCodes += 1;
+            if (!entry.privateId) seen.withoutPrivateId += 1;
+            if (await database.counters.get(entry.publicId)) seen.withCounters += 1;
             return outcome;
           },
-          remarks: () => remarksOn(lost),
+          remarks: () => remarksOn(seen),
         });
       });
     });
@@ -65,9 +70,11 @@ so a file can be imported again. Key files of yubikey-ksm are usually encrypted:
 function remarksOn({
   accessCodes,
   withoutPrivateId,
+  withCounters,
 }: {
   accessCodes: number;
   withoutPrivateId: number;
+  withCounters: number;
 }): string[] {
   const remarks: string[] = [];
   if (accessCodes > 0) {
@@ -78,6 +85,11 @@ function remarksOn({
   if (withoutPrivateId > 0) {
     remarks.push(
       `${withoutPrivateId} of the keys have no private ID, and verify nobody until: yubikey-otp keys pin PUBLIC_ID`,
+    );
+  }
+  if (withCounters > 0) {
+    remarks.push(
+      `${withCounters} of the keys have counters already, and only newer OTPs are accepted: right for YubiKeys that were used here or elsewhere, while one that was programmed anew needs another public ID`,
     );
   }
   return remarks;

@@ -6,6 +6,7 @@ import { encodeModhex } from '../../modhex.js';
 import { print, printJson, say } from '../../output.js';
 import { publicIdOf } from '../../public-id.js';
 import { withSecrets } from '../../session.js';
+import { warnOfCounters } from './counters-exist.js';
 
 interface Options extends GlobalOptions {
   serial?: string;
@@ -39,12 +40,17 @@ export function addKeysNew(parent: Command): void {
       const publicId = choosePublicId(options);
       const [aesKey, privateId] = [randomBytes(16), randomBytes(6)];
       const notes = options.notes ?? (options.serial === undefined ? '' : `serial ${Number(options.serial)}`);
-      await withSecrets(options, 'create', async ({ keys }) => {
+      await withSecrets(options, 'create', async ({ database, keys }) => {
         if (!(await keys.add({ publicId, aesKey, privateId, notes }))) {
           throw new Refusal(
             `The key ${publicId} is stored already; choose another public ID with --public-id`,
           );
         }
+        await warnOfCounters(
+          database,
+          publicId,
+          `do not use this key; forget it (yubikey-otp keys delete ${publicId}) and make one with another public ID (--public-id, or a random one without --serial)`,
+        );
       });
       await show(options, publicId, privateId.toString('hex'), aesKey.toString('hex'));
     });
@@ -69,6 +75,11 @@ function choosePublicId({ serial, publicId }: Options): string {
 /** The letters stand for half bytes, and a YubiKey is programmed with whole ones. */
 function evenPublicId(text: string): string {
   const publicId = publicIdOf(text);
+  if (publicId === '') {
+    throw new SetupError(
+      "ykman programs no empty public ID: give --public-id 2 to 16 letters, or program the YubiKey with another tool and store its key with: yubikey-otp keys add ''",
+    );
+  }
   if (publicId.length % 2 === 0) return publicId;
   throw new SetupError('--public-id takes an even number of letters');
 }

@@ -66,7 +66,7 @@ function refused({ publicId }: Otp, reason: 'UNKNOWN_KEY' | 'CORRUPT_OTP' | 'REP
   const reasons = {
     UNKNOWN_KEY: `There is no active key ${publicId}`,
     CORRUPT_OTP: `This OTP does not fit the AES key or the private ID of ${publicId}`,
-    REPLAYED_OTP: `This OTP of ${publicId} is not fresh: touch the key again`,
+    REPLAYED_OTP: `This OTP of ${publicId} is not fresh: touch the key again; a YubiKey that was programmed anew needs another public ID`,
   };
   return new Refusal(`${reasons[reason]}; nothing was stored`);
 }

@@ -1,9 +1,11 @@
 import type { Command } from 'commander';
 import type { ResealProgress } from 'passport-yubikey-otp/stores';
+import { EXIT } from '../../failure.js';
 import type { GlobalOptions } from '../../global-options.js';
 import { printJson, say } from '../../output.js';
 import { Progress } from '../../progress.js';
 import { type Secrets, withSecrets } from '../../session.js';
+import { isUnopened } from '../../unopened.js';
 
 /** `yubikey-otp keys reseal` */
 export function addKeysReseal(parent: Command): void {
@@ -24,14 +26,26 @@ Old master keys still open old backups.`,
 }
 
 async function reseal(stores: Secrets, json = false): Promise<void> {
+  const keys = await resealAll('keys', stores.keys);
+  const clients = await resealAll('clients', stores.clients);
+  if (json) await printJson({ keys, clients });
+  else say(`Keys: ${textOf(keys)}. Clients: ${textOf(clients)}`);
+}
+
+/** Says which records do not open, once the others are sealed anew. */
+async function resealAll(what: string, store: Secrets['keys' | 'clients']): Promise<ResealProgress> {
   const progress = new Progress();
-  const show = (what: string) => (so: ResealProgress) => progress.update(`${what}: ${textOf(so)}`);
+  let last: ResealProgress = { checked: 0, resealed: 0 };
   try {
-    const keys = await stores.keys.reseal(show('keys'));
-    const clients = await stores.clients.reseal(show('clients'));
-    progress.clear();
-    if (json) await printJson({ keys, clients });
-    else say(`Keys: ${textOf(keys)}. Clients: ${textOf(clients)}`);
+    return await store.reseal((so) => {
+      last = so;
+      progress.update(`${what}: ${textOf(so)}`);
+    });
+  } catch (error) {
+    if (!isUnopened(error)) throw error;
+    progress.say(error.message);
+    process.exitCode = EXIT.refused;
+    return last;
   } finally {
     progress.clear();
   }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { hashOfNothing, hashPassword, isPassword } from '../src/passwords.js';
+import { hashOfNothing, hashPassword, isPassword } from '../../src/accounts/passwords.js';
 
 test('a hash recognises its password and no other', async () => {
   const hash = await hashPassword('wonderland');

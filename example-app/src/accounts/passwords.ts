@@ -35,3 +35,8 @@ function derive(password: string, salt: Buffer, cost: ScryptOptions): Promise<Bu
     );
   });
 }
+
+/** Long enough; and short enough not to be work for the server. No rule about what is in it makes it better. */
+export function isGoodPassword(typed: unknown): typed is string {
+  return typeof typed === 'string' && typed.length >= 8 && typed.length <= 1000;
+}

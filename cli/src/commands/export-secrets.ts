@@ -1,0 +1,40 @@
+import type { RecordStore } from 'passport-yubikey-otp/stores';
+import { EXIT } from '../failure.js';
+import { say } from '../output.js';
+import { argumentOf } from '../public-id.js';
+import { openRecordsOf } from '../transfer/records-of.js';
+import { remedyOf } from '../unopened.js';
+import { writeLines } from './write-lines.js';
+
+export interface SecretsExport<Stored> {
+  /** What the records are called, such as keys. */
+  noun: 'keys' | 'clients';
+  sealed: Pick<RecordStore<Stored, unknown>, 'get' | 'list'>;
+  raw: Pick<RecordStore<Stored, unknown>, 'list'>;
+  idOf(record: Stored): string;
+  /** The lines of the file, from the records that open. */
+  linesOf(records: AsyncIterable<Stored>): AsyncIterable<string>;
+  output: string | undefined;
+}
+
+/** Writes all records that open, reports those that do not, and sets the exit code. */
+export async function exportSecrets<Stored>(options: SecretsExport<Stored>): Promise<void> {
+  const { noun, sealed, raw, idOf, linesOf, output } = options;
+  let [written, leftOut] = [0, 0];
+  const records = openRecordsOf(sealed, raw, idOf, (id, error) => {
+    leftOut += 1;
+    say(`Left out: ${remedyOf(error, `yubikey-otp ${noun} delete ${argumentOf(id)}`)}`);
+  });
+  async function* counted() {
+    for await (const record of records) {
+      written += 1;
+      yield record;
+    }
+  }
+  await writeLines(linesOf(counted()), output);
+  const secrets = noun === 'keys' ? 'their secrets' : 'their API keys';
+  say(`Wrote ${written} ${noun} with ${secrets}${output ? ` to ${output}` : ''}`);
+  if (leftOut === 0) return;
+  say(`${leftOut} of the ${noun} do not open and are left out`);
+  process.exitCode = EXIT.refused;
+}

@@ -1,0 +1,120 @@
+import { existsSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { PostgresStore, RedisStore, SqliteStore } from 'passport-yubikey-otp/stores';
+import { SetupError } from './failure.js';
+
+/** An open database, of whichever kind. */
+export interface Engine {
+  readonly store: SqliteStore | PostgresStore | RedisStore;
+  /** Whether `migrate()` has been here, and would change nothing. Reads only. */
+  isSetUp(): Promise<boolean>;
+  /** Many writes that can be done again: they are durable once all of this has resolved, and not before. */
+  bulk(work: () => Promise<void>): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface ConnectOptions {
+  allowReplayAfterCrash: boolean;
+  /** For a service: connections that break are made anew, and a statement without an answer fails. Default false. */
+  longLived?: boolean | undefined;
+}
+
+const SERVICE_TIMEOUT_MS = 5_000;
+
+/** A write that changes nothing: its sync of the log takes all writes before it along. */
+const SYNC_ALL = `
+  PRAGMA busy_timeout = 5000;
+  PRAGMA synchronous = FULL;
+  UPDATE yubikey_schema SET version = version;
+`;
+
+/** Where many writes share a sync anyway. */
+const asUsual: Engine['bulk'] = (work) => work();
+
+const FIND_SCHEMA = "SELECT 1 FROM sqlite_master WHERE name = 'yubikey_schema'";
+
+/** Opens a SQLite file, which is made if need be. `readOnly` promises that nothing will be written. */
+export async function openSqlite(path: string, readOnly: boolean): Promise<Engine> {
+  const { default: LibsqlDatabase } = await import('libsql');
+  // A handle that may write would move what is in the log to the file; one that may not would leave a log behind.
+  const hasLog = existsSync(`${path}-wal`);
+  const database = new LibsqlDatabase(
+    readOnly && hasLog ? `${pathToFileURL(resolve(path)).href}?mode=ro` : path,
+  );
+  return {
+    store: new SqliteStore({ database }),
+    async isSetUp() {
+      if (database.prepare(FIND_SCHEMA).all().length === 0) return false;
+      const [row] = database.prepare('PRAGMA journal_mode').all() as { journal_mode: string }[];
+      if (row?.journal_mode === 'wal') return true;
+      throw new SetupError(
+        `A dry run writes nothing, and ${path} has to be set to WAL mode first, as any other command does: yubikey-otp keys list`,
+      );
+    },
+    // A sync for each of many writes would take minutes.
+    async bulk(work) {
+      database.exec('PRAGMA synchronous = NORMAL');
+      try {
+        await work();
+      } finally {
+        database.exec(SYNC_ALL);
+      }
+    },
+    close: async () => void database.close(),
+  };
+}
+
+export async function connectPostgres(
+  url: string,
+  { allowReplayAfterCrash, longLived }: ConnectOptions,
+): Promise<Engine> {
+  const { default: pg } = await import('pg');
+  const pool = new pg.Pool({
+    connectionString: url,
+    connectionTimeoutMillis: 10_000,
+    ...(longLived && { query_timeout: SERVICE_TIMEOUT_MS, keepAlive: true }),
+  });
+  // A broken idle connection is replaced by the pool; one in use rejects its query.
+  pool.on('error', () => undefined);
+  return {
+    store: new PostgresStore({ pool, allowReplayAfterCrash }),
+    async isSetUp() {
+      const { rows } = await pool.query("SELECT to_regclass('yubikey_schema') IS NOT NULL AS is_set_up");
+      return rows[0].is_set_up;
+    },
+    bulk: asUsual,
+    close: () => pool.end(),
+  };
+}
+
+/** What `migrate()` writes in Redis, under the prefix that the library has by default. */
+const REDIS_SCHEMA = 'yubikey-otp:schema';
+
+export async function connectRedis(
+  url: string,
+  { allowReplayAfterCrash, longLived }: ConnectOptions,
+): Promise<Engine> {
+  const { createClient } = await import('redis');
+  let isConnected = false;
+  const client = createClient({
+    url,
+    socket: {
+      connectTimeout: 10_000,
+      reconnectStrategy: (tries) => longLived === true && isConnected && Math.min(tries * 50, 1000),
+    },
+    // A verification that fails at once can be tried again; one that waits is given up by who asked for it.
+    ...(longLived && { disableOfflineQueue: true, commandOptions: { timeout: SERVICE_TIMEOUT_MS } }),
+  });
+  // What a command was waiting for, it rejects with.
+  client.on('error', () => undefined);
+  await client.connect();
+  isConnected = true;
+  const sendCommand = (_key: string | undefined, command: string[]) => client.sendCommand(command);
+  return {
+    store: new RedisStore({ sendCommand, allowReplayAfterCrash }),
+    isSetUp: async () => (await client.exists(REDIS_SCHEMA)) === 1,
+    bulk: asUsual,
+    close: async () => client.destroy(),
+  };
+}

@@ -1,0 +1,60 @@
+import { randomUUID } from 'node:crypto';
+import type { Kysely } from 'kysely';
+import type { Tables } from '../database/tables.js';
+import { type Account, accountFrom, selectAccounts } from './account.js';
+import { changeAccount } from './change.js';
+import { hashOfNothing, hashPassword, isPassword } from './passwords.js';
+
+/** Who may sign in, and with which password. */
+export class Accounts {
+  constructor(private readonly db: Kysely<Tables>) {}
+
+  async byId(id: string): Promise<Account | undefined> {
+    return accountFrom(await selectAccounts(this.db).where('id', '=', id).executeTakeFirst());
+  }
+
+  async byName(name: string): Promise<Account | undefined> {
+    return accountFrom(
+      await selectAccounts(this.db).where('name_key', '=', nameKey(name)).executeTakeFirst(),
+    );
+  }
+
+  /** Takes as long for a name that nobody has, so that the time does not tell which names exist. */
+  async withPassword(name: string, password: string): Promise<Account | undefined> {
+    const row = await selectAccounts(this.db)
+      .select('password_hash')
+      .where('name_key', '=', nameKey(name))
+      .executeTakeFirst();
+    const matches = await isPassword(password, row?.password_hash ?? hashOfNothing());
+    return matches ? accountFrom(row) : undefined;
+  }
+
+  /** Undefined when the name is taken. */
+  async add(name: string, password: string): Promise<Account | undefined> {
+    const password_hash = await hashPassword(password);
+    const added = await this.db
+      .insertInto('accounts')
+      .values({ id: randomUUID(), name, name_key: nameKey(name), password_hash })
+      .onConflict((conflict) => conflict.doNothing())
+      .returning('id')
+      .executeTakeFirst();
+    return added && this.byId(added.id);
+  }
+
+  /** Lets the account's keys sign in without the password, or no longer. */
+  setKeyAlone(account: Account, allowed: boolean): Promise<Account | undefined> {
+    return changeAccount(this.db, account, async (transaction) => {
+      await transaction
+        .updateTable('accounts')
+        .set({ key_alone: allowed ? 1 : 0 })
+        .where('id', '=', account.id)
+        .execute();
+      return true;
+    });
+  }
+}
+
+/** One account to what looks the same: `Alice` and `alice`, and both ways to compose an accent. */
+function nameKey(name: string): string {
+  return name.normalize('NFKC').toLowerCase();
+}

@@ -1,0 +1,60 @@
+import { createHash, randomInt } from 'node:crypto';
+import type { Kysely } from 'kysely';
+import type { Tables } from '../database/tables.js';
+import type { Account } from './account.js';
+import { changeAccount } from './change.js';
+
+const CODES = 10;
+/** 16 letters of 32 are 80 bits: too many to guess, so a plain hash hides them. */
+const LENGTH = 16;
+/** Without `i`, `l`, `o` and `u`, which are taken for others when they are read. */
+const LETTERS = '0123456789abcdefghjkmnpqrstvwxyz';
+
+/** What gets somebody in whose keys are lost: shown once, kept as hashes, each good for one time. */
+export class RecoveryCodes {
+  constructor(private readonly db: Kysely<Tables>) {}
+
+  /** New codes in place of all old ones. Nobody can be shown them again. */
+  async renew(account: Account): Promise<{ account: Account; codes: string[] } | undefined> {
+    const codes = Array.from({ length: CODES }, newCode);
+    const changed = await changeAccount(this.db, account, async (transaction) => {
+      await transaction.deleteFrom('recovery_codes').where('account_id', '=', account.id).execute();
+      await transaction
+        .insertInto('recovery_codes')
+        .values(codes.map((code) => ({ account_id: account.id, hash: hashOf(account, code) })))
+        .execute();
+      return true;
+    });
+    return changed && { account: changed, codes };
+  }
+
+  /** Uses a code up. The row that is deleted decides, so of two at once one is told true. */
+  async use(account: Account, typed: string): Promise<boolean> {
+    const { numDeletedRows } = await this.db
+      .deleteFrom('recovery_codes')
+      .where('account_id', '=', account.id)
+      .where('hash', '=', hashOf(account, typed))
+      .executeTakeFirst();
+    return numDeletedRows === 1n;
+  }
+
+  async countLeft({ id }: Account): Promise<number> {
+    const { left } = await this.db
+      .selectFrom('recovery_codes')
+      .select((select) => select.fn.countAll().as('left'))
+      .where('account_id', '=', id)
+      .executeTakeFirstOrThrow();
+    return Number(left);
+  }
+}
+
+function newCode(): string {
+  const letters = Array.from({ length: LENGTH }, () => LETTERS[randomInt(LETTERS.length)]).join('');
+  return (letters.match(/.{4}/g) as string[]).join('-');
+}
+
+/** However it is typed: capitals, and with or without what groups it. */
+function hashOf({ id }: Account, code: string): string {
+  const letters = code.toLowerCase().replaceAll(/[\s-]/g, '').replaceAll('o', '0').replaceAll(/[il]/g, '1');
+  return createHash('sha256').update(`${id}:${letters}`).digest('hex');
+}

@@ -1,0 +1,40 @@
+import type { Kysely } from 'kysely';
+import type { KeyStore } from 'passport-yubikey-otp/stores';
+import { SoftYubikey } from 'passport-yubikey-otp/testing';
+import type { Account } from '../accounts/account.js';
+import type { AccountKeys } from '../accounts/account-keys.js';
+import type { Accounts } from '../accounts/accounts.js';
+import type { Tables } from '../database/tables.js';
+import { DemoYubikeys } from './yubikeys.js';
+
+/** A user and virtual YubiKeys, for trying the app out. Remove this folder from an app of your own. */
+export interface Demo {
+  name: string;
+  password: string;
+  yubikeys: DemoYubikeys;
+  /** What a YubiKey types that the app has never heard of. */
+  pressStrangersKey(): string;
+}
+
+const NAME = 'alice';
+const PASSWORD = 'wonderland';
+const KEYS = ['YubiKey', 'Spare'];
+
+interface DemoOptions {
+  db: Kysely<Tables>;
+  keys: KeyStore;
+  accounts: Accounts;
+  accountKeys: AccountKeys;
+}
+
+/** Seeds the user and her keys at the first start; later ones find what the first one left. */
+export async function openDemo({ db, keys, accounts, accountKeys }: DemoOptions): Promise<Demo> {
+  const yubikeys = new DemoYubikeys(db, keys);
+  let alice: Account | undefined = await accounts.add(NAME, PASSWORD);
+  for (const name of KEYS) {
+    const publicId = alice && (await yubikeys.make());
+    if (alice && publicId) alice = await accountKeys.add(alice, publicId, name);
+  }
+  const stranger = new SoftYubikey();
+  return { name: NAME, password: PASSWORD, yubikeys, pressStrangersKey: () => stranger.press() };
+}

@@ -1,0 +1,103 @@
+import type { Kysely } from 'kysely';
+import type { KeyStore } from 'passport-yubikey-otp/stores';
+import { SoftYubikey } from 'passport-yubikey-otp/testing';
+import type { Account } from '../accounts/account.js';
+import type { Tables } from '../database/tables.js';
+
+/** A key on the demo panel. */
+export interface DemoKey {
+  publicId: string;
+  label: string;
+}
+
+const SHOWN_TO_STRANGERS = 6;
+
+/** The drawer of virtual YubiKeys. A real one counts its touches in its own memory; these do in the database. */
+export class DemoYubikeys {
+  constructor(
+    private readonly db: Kysely<Tables>,
+    private readonly keys: KeyStore,
+  ) {}
+
+  async make(): Promise<string> {
+    const yubikey = new SoftYubikey();
+    await this.keys.add(yubikey);
+    await this.db
+      .insertInto('demo_yubikeys')
+      .values({
+        public_id: yubikey.publicId,
+        state: JSON.stringify(yubikey),
+        last_otp: null,
+        touched_at: null,
+        made_at: new Date().toISOString(),
+      })
+      .execute();
+    return yubikey.publicId;
+  }
+
+  /** Those of the account, or some of everybody's: no real app would tell. */
+  async list(account: Account | undefined): Promise<DemoKey[]> {
+    let query = this.db
+      .selectFrom('demo_yubikeys as yubikey')
+      .innerJoin('account_keys as key', 'key.public_id', 'yubikey.public_id')
+      .innerJoin('accounts as owner', 'owner.id', 'key.account_id')
+      .select(['yubikey.public_id', 'key.name', 'owner.name as owner'])
+      .orderBy('yubikey.made_at')
+      .limit(SHOWN_TO_STRANGERS);
+    if (account) query = query.where('owner.id', '=', account.id);
+    const rows = await query.execute();
+    return rows.map((row) => ({ publicId: row.public_id, label: `${row.owner}’s ${row.name}` }));
+  }
+
+  /** A key that nobody has added, or removed since. */
+  async fresh(): Promise<string> {
+    const row = await this.db
+      .selectFrom('demo_yubikeys as yubikey')
+      .select('yubikey.public_id')
+      .where(({ not, exists, selectFrom }) =>
+        not(
+          exists(
+            selectFrom('account_keys as key')
+              .select('key.public_id')
+              .whereRef('key.public_id', '=', 'yubikey.public_id'),
+          ),
+        ),
+      )
+      .orderBy('yubikey.made_at')
+      .executeTakeFirst();
+    return row?.public_id ?? this.make();
+  }
+
+  /** Touches it: what it types. Undefined for a key that is not in the drawer. */
+  async press(publicId: string): Promise<string | undefined> {
+    for (;;) {
+      const row = await this.db
+        .selectFrom('demo_yubikeys')
+        .select('state')
+        .where('public_id', '=', publicId)
+        .executeTakeFirst();
+      if (!row) return undefined;
+      const yubikey = SoftYubikey.fromJSON(JSON.parse(row.state));
+      const otp = yubikey.press();
+      const { numUpdatedRows } = await this.db
+        .updateTable('demo_yubikeys')
+        .set({ state: JSON.stringify(yubikey), last_otp: otp, touched_at: new Date().toISOString() })
+        .where('public_id', '=', publicId)
+        .where('state', '=', row.state)
+        .executeTakeFirst();
+      // Otherwise it was touched in another place at the same time.
+      if (numUpdatedRows === 1n) return otp;
+    }
+  }
+
+  /** What was typed last, as somebody would send who watched. */
+  async replay(): Promise<string | undefined> {
+    const row = await this.db
+      .selectFrom('demo_yubikeys')
+      .select('last_otp')
+      .where('touched_at', 'is not', null)
+      .orderBy('touched_at', 'desc')
+      .executeTakeFirst();
+    return row?.last_otp ?? undefined;
+  }
+}

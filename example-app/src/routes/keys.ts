@@ -1,0 +1,43 @@
+import { Router } from 'express';
+import { accountOf } from '../accounts/account.js';
+import { formError } from '../errors.js';
+import { freshlySignedInOrRecovering, isRecovering, signedInOrRecovering } from '../guards.js';
+import type { Services } from '../services.js';
+import { stayIn } from '../sign-in.js';
+
+const PAGE = '/account/keys';
+const REMOVE = `${PAGE}/remove`;
+
+/** The keys of the account, and taking one away. */
+export function keysRoutes({ accountKeys, recoveryCodes, activity }: Services): Router {
+  const router = Router();
+
+  router.get(PAGE, signedInOrRecovering, async (req, res) => {
+    const account = accountOf(req);
+    res.render('keys', {
+      keys: await accountKeys.list(account),
+      codesLeft: await recoveryCodes.countLeft(account),
+      recovering: isRecovering(req),
+    });
+  });
+
+  router.get(REMOVE, freshlySignedInOrRecovering(PAGE), async (req, res) => {
+    const keys = await accountKeys.list(accountOf(req));
+    const key = keys.find(({ publicId }) => publicId === req.query.key);
+    if (!key) return res.redirect(PAGE);
+    res.render('remove-key', { key, isLast: keys.length === 1 });
+  });
+
+  router.post(REMOVE, freshlySignedInOrRecovering(PAGE), async (req, res) => {
+    const key = await accountKeys.find(accountOf(req), req.body.key);
+    const account = key && (await accountKeys.remove(accountOf(req), key.publicId));
+    if (!account) throw formError(404);
+    stayIn(req, account);
+    // What this key proved counts no longer, here too.
+    if (req.session.secondFactor?.publicId === key.publicId) delete req.session.secondFactor;
+    await activity.record(req, account, 'Removed a key', key);
+    res.redirect(PAGE);
+  });
+
+  return router;
+}

@@ -1,0 +1,35 @@
+import pgSession from 'connect-pg-simple';
+import { RedisStore } from 'connect-redis';
+import type { RequestHandler } from 'express';
+import session, { type Store } from 'express-session';
+import memorySession from 'memorystore';
+import type { Pool } from 'pg';
+import type { Config } from './config.js';
+import type { Redis } from './redis.js';
+
+const EIGHT_HOURS = 8 * 60 * 60 * 1000;
+
+/** Redis where there is one, else PostgreSQL; in memory where one instance is all there is. */
+export function createSessionStore(shared: { redis: Redis | undefined; pool: Pool | undefined }): Store {
+  if (shared.redis) return new RedisStore({ client: shared.redis, prefix: 'example-app:session:' });
+  if (shared.pool) {
+    const PgStore = pgSession(session);
+    return new PgStore({ pool: shared.pool, createTableIfMissing: true });
+  }
+  const MemoryStore = memorySession(session);
+  return new MemoryStore({ checkPeriod: EIGHT_HOURS });
+}
+
+export function sessions(
+  store: Store,
+  { sessionSecret, production }: Pick<Config, 'sessionSecret' | 'production'>,
+): RequestHandler {
+  return session({
+    store,
+    name: 'session',
+    secret: sessionSecret,
+    resave: false,
+    saveUninitialized: false,
+    cookie: { httpOnly: true, sameSite: 'lax', secure: production, maxAge: EIGHT_HOURS },
+  });
+}

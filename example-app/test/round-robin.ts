@@ -1,0 +1,52 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+export interface RoundRobin {
+  url: string;
+  close(): Promise<void>;
+}
+
+/** A small proxy: each request goes to the next port, and on to another one where nobody listens. */
+export async function startRoundRobin(ports: readonly number[]): Promise<RoundRobin> {
+  let turn = 0;
+  const server = createServer(async (req, res) => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of req) chunks.push(chunk);
+    const body = Buffer.concat(chunks);
+    turn += 1;
+    const order = ports.map((_, index) => ports[(turn + index) % ports.length] as number);
+    for (const port of order) {
+      if (await forward(req, body, port, res)) return;
+    }
+    res.writeHead(502).end();
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async close() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+function forward(
+  { method, url, headers }: IncomingMessage,
+  body: Buffer,
+  port: number,
+  res: ServerResponse,
+): Promise<boolean> {
+  return new Promise((resolve) => {
+    // A connection of its own: one that was kept alive breaks only after the request is sent.
+    const options = { host: '127.0.0.1', port, path: url, method, headers, agent: false };
+    const upstream = request(options, (answer) => {
+      res.writeHead(answer.statusCode ?? 502, answer.headers);
+      answer.pipe(res);
+      answer.once('end', () => resolve(true));
+    });
+    upstream.once('error', () => resolve(false));
+    upstream.end(body);
+  });
+}

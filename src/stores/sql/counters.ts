@@ -1,0 +1,118 @@
+import { type Counters, isSameTouch } from '../../otp/counters.js';
+import { assertCounters } from '../assert-counters.js';
+import { Batcher, type BatchWriter } from '../batch.js';
+import { pageOf } from '../records.js';
+import type { Advance, CounterRecord, CounterStore, ListedCounters, Page, PageOptions } from '../store.js';
+import type { RunSql, SqlRow, SqlValue } from './run.js';
+
+const COUNTER_COLUMNS = `id, usage_counter, session_use, clock, nonce, accepted_at, accepted_count,
+  previous_usage_counter, previous_session_use, previous_clock, previous_accepted_at`;
+const SELECT_COUNTERS = `SELECT ${COUNTER_COLUMNS} FROM yubikey_counters`;
+const GET_COUNTERS = `${SELECT_COUNTERS} WHERE id = ?`;
+const FIRST_COUNTERS = `${SELECT_COUNTERS} ORDER BY id LIMIT ?`;
+const NEXT_COUNTERS = `${SELECT_COUNTERS} WHERE id > ? ORDER BY id LIMIT ?`;
+const INSERT_COUNTERS = `INSERT INTO yubikey_counters AS last
+    (id, usage_counter, session_use, clock, nonce, accepted_at, accepted_count)`;
+const UNLESS_REPLAYED = `ON CONFLICT (id) DO UPDATE SET
+    previous_usage_counter = last.usage_counter,
+    previous_session_use = last.session_use,
+    previous_clock = last.clock,
+    previous_accepted_at = last.accepted_at,
+    usage_counter = excluded.usage_counter,
+    session_use = excluded.session_use,
+    clock = excluded.clock,
+    nonce = excluded.nonce,
+    accepted_at = excluded.accepted_at,
+    accepted_count = last.accepted_count + 1
+  WHERE (excluded.usage_counter, excluded.session_use) > (last.usage_counter, last.session_use)
+  RETURNING ${COUNTER_COLUMNS}`;
+
+/** Advances one public ID, with the values of an {@link AdvanceRow}. */
+export const ADVANCE_ONE = `${INSERT_COUNTERS} VALUES (?, ?, ?, ?, ?, ?, 1) ${UNLESS_REPLAYED}`;
+
+/**
+ * Advances many public IDs, each there once, where there are arrays: one of each value. All processes lock the
+ * rows in one order, so that none waits for another that waits for it.
+ */
+export const ADVANCE_MANY = `${INSERT_COUNTERS}
+  SELECT *, 1 FROM unnest(?::text[], ?::integer[], ?::integer[], ?::integer[], ?::text[], ?::bigint[]) AS new (id)
+  ORDER BY new.id COLLATE "C"
+  ${UNLESS_REPLAYED}`;
+
+/** What one call of `advance` writes, its values in the order of {@link ADVANCE_ONE}. */
+export interface AdvanceRow {
+  readonly id: string;
+  readonly values: readonly SqlValue[];
+}
+
+export class SqlCounterStore implements CounterStore {
+  private readonly batcher: Batcher<AdvanceRow, SqlRow | undefined>;
+
+  constructor(
+    private readonly run: RunSql,
+    advance: BatchWriter<AdvanceRow, SqlRow | undefined>,
+  ) {
+    this.batcher = new Batcher(advance);
+  }
+
+  async advance(
+    publicId: string,
+    counters: Counters,
+    nonce?: string,
+    acceptedAt = new Date(),
+  ): Promise<Advance> {
+    assertCounters(counters);
+    const { usageCounter, sessionUse, timestamp } = counters;
+    const values = [publicId, usageCounter, sessionUse, timestamp, nonce ?? null, acceptedAt.getTime()];
+    const row = await this.batcher.add({ id: publicId, values });
+    if (row) return { advanced: true, current: counterRecord(row), previous: previousCounterRecord(row) };
+    return { advanced: false, reason: await this.replayOf(publicId, counters, nonce) };
+  }
+
+  async get(publicId: string): Promise<CounterRecord | undefined> {
+    const [row] = await this.run(GET_COUNTERS, [publicId]);
+    return row && counterRecord(row);
+  }
+
+  async list({ after, limit = 100 }: PageOptions = {}): Promise<Page<ListedCounters>> {
+    const rows = await (after === undefined
+      ? this.run(FIRST_COUNTERS, [limit + 1])
+      : this.run(NEXT_COUNTERS, [after, limit + 1]));
+    return pageOf(rows as { id: string }[], limit, listedCounters);
+  }
+
+  /** The OTP is refused already; this only tells which refusal it is. */
+  private async replayOf(publicId: string, counters: Counters, nonce: string | undefined) {
+    if (nonce === undefined) return 'REPLAYED_OTP';
+    const [last] = await this.run(GET_COUNTERS, [publicId]);
+    const sameRequest =
+      last !== undefined && nonce === last.nonce && isSameTouch(counters, counterRecord(last));
+    return sameRequest ? 'REPLAYED_REQUEST' : 'REPLAYED_OTP';
+  }
+}
+
+function counterRecord(row: SqlRow): CounterRecord {
+  return {
+    usageCounter: Number(row.usage_counter),
+    sessionUse: Number(row.session_use),
+    timestamp: Number(row.clock),
+    acceptedAt: new Date(Number(row.accepted_at)),
+    acceptedCount: Number(row.accepted_count),
+  };
+}
+
+function previousCounterRecord(row: SqlRow): CounterRecord | undefined {
+  if (row.previous_accepted_at === null) return undefined;
+  return counterRecord({
+    usage_counter: row.previous_usage_counter,
+    session_use: row.previous_session_use,
+    clock: row.previous_clock,
+    accepted_at: row.previous_accepted_at,
+    accepted_count: Number(row.accepted_count) - 1,
+  });
+}
+
+function listedCounters(row: SqlRow): ListedCounters {
+  const nonce = row.nonce === null ? undefined : String(row.nonce);
+  return { publicId: String(row.id), nonce, ...counterRecord(row) };
+}

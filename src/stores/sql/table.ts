@@ -1,0 +1,72 @@
+import type { RecordKind, Row, RowTable } from '../records.js';
+import type { RunSql, SqlRow, SqlValue } from './run.js';
+
+export class SqlTable implements RowTable {
+  private readonly secretNames: readonly string[];
+  private readonly statements: Record<'get' | 'add' | 'replace' | 'delete' | 'first' | 'next', string>;
+
+  constructor(
+    table: string,
+    { secretNames }: Pick<RecordKind<unknown, unknown>, 'secretNames'>,
+    private readonly run: RunSql,
+  ) {
+    this.secretNames = secretNames;
+    const changing = [...secretNames, 'notes', 'active', 'revision'];
+    const columns = ['id', ...changing, 'created_at'];
+    const select = `SELECT ${columns.join(', ')} FROM ${table}`;
+    this.statements = {
+      get: `${select} WHERE id = ?`,
+      add: `INSERT INTO ${table} (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})
+        ON CONFLICT (id) DO NOTHING RETURNING id`,
+      replace: `UPDATE ${table} SET ${changing.map((column) => `${column} = ?`).join(', ')}
+        WHERE id = ? AND revision = ? RETURNING id`,
+      delete: `DELETE FROM ${table} WHERE id = ? RETURNING id`,
+      first: `${select} ORDER BY id LIMIT ?`,
+      next: `${select} WHERE id > ? ORDER BY id LIMIT ?`,
+    };
+  }
+
+  async get(id: string): Promise<Row | undefined> {
+    const [row] = await this.run(this.statements.get, [id]);
+    return row && this.rowOf(row);
+  }
+
+  async add(row: Row): Promise<boolean> {
+    const values = [row.id, ...this.changing(row), row.createdAt.getTime()];
+    return (await this.run(this.statements.add, values)).length === 1;
+  }
+
+  async replace(row: Row, revision: string): Promise<boolean> {
+    return (await this.run(this.statements.replace, [...this.changing(row), row.id, revision])).length === 1;
+  }
+
+  async list(after: string | undefined, limit: number): Promise<Row[]> {
+    const { first, next } = this.statements;
+    const rows = await (after === undefined ? this.run(first, [limit]) : this.run(next, [after, limit]));
+    return rows.map((row) => this.rowOf(row));
+  }
+
+  async delete(id: string): Promise<boolean> {
+    return (await this.run(this.statements.delete, [id])).length === 1;
+  }
+
+  private changing({ secrets, notes, active, revision }: Row): SqlValue[] {
+    return [...secrets.map((secret) => secret ?? null), notes, Number(active), revision];
+  }
+
+  private rowOf(row: SqlRow): Row {
+    return {
+      id: String(row.id),
+      secrets: this.secretNames.map((name) => (row[name] === null ? undefined : bytesOf(row[name]))),
+      notes: String(row.notes),
+      active: Number(row.active) === 1,
+      createdAt: new Date(Number(row.created_at)),
+      revision: String(row.revision),
+    };
+  }
+}
+
+/** libsql answers an ArrayBuffer, the other drivers a view. */
+function bytesOf(blob: unknown): Uint8Array {
+  return blob instanceof ArrayBuffer ? new Uint8Array(blob) : (blob as Uint8Array);
+}

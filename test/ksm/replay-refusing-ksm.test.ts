@@ -1,0 +1,409 @@
+import { describe, expect, it } from 'vitest';
+import type { Decryption } from '../../src/ksm/ksm.js';
+import { pinPrivateId } from '../../src/ksm/pin.js';
+import { ReplayRefusingKsm } from '../../src/ksm/replay-refusing-ksm.js';
+import { type Otp, parseOtp } from '../../src/otp/otp.js';
+import { decryptToken } from '../../src/otp/token.js';
+import {
+  type CounterStore,
+  Keyring,
+  type KeyStore,
+  MemoryStore,
+  newMasterKey,
+  SealedKeyStore,
+} from '../../src/stores/index.js';
+import { SoftYubikey } from '../../src/testing/index.js';
+import { STORES, type Stores } from '../server/ksm/stores.js';
+import { around } from '../stores/around.js';
+import { FORGED_TOKENS, REFERENCE_AES_KEY } from './forged.js';
+
+const REPLAYED = { ok: false, reason: 'REPLAYED_OTP' };
+const UNCHECKED = { ok: true, privateIdChecked: false };
+const CHECKED = { ok: true, privateIdChecked: true };
+
+const referenceKey = () => new SoftYubikey({ publicId: 'cccccccccccc', aesKey: REFERENCE_AES_KEY });
+const press = (yubikey: SoftYubikey) => parseOtp(yubikey.press());
+const forged = FORGED_TOKENS.map((token) => parseOtp(`cccccccccccc${token}`));
+/** An OTP of the same public ID and AES key with another private ID. */
+const impostorOf = ({ publicId, aesKey }: SoftYubikey, usageCounter = 0x7000) =>
+  new SoftYubikey({ publicId, aesKey, usageCounter });
+const hex = (bytes: Uint8Array | undefined) => bytes && Buffer.from(bytes).toString('hex');
+const accepted = (decryptions: readonly Decryption[]) => decryptions.filter(({ ok }) => ok);
+
+/** Does something of somebody else's before the next call, once. */
+function once(interfere: () => Promise<unknown>): () => Promise<void> {
+  let pending: typeof interfere | undefined = interfere;
+  return async () => {
+    const run = pending;
+    pending = undefined;
+    await run?.();
+  };
+}
+
+describe.each(STORES)('ReplayRefusingKsm over $name', ({ open }) => {
+  async function ksmOf(yubikey: SoftYubikey, { pinned = false, active = true } = {}) {
+    const stores = await open();
+    const { publicId, aesKey } = yubikey;
+    await stores.keys.add({ publicId, aesKey, active, ...(pinned && { privateId: yubikey.privateId }) });
+    const ksm = new ReplayRefusingKsm(stores.keys, stores.counters);
+    const storedId = async () => hex((await stores.keys.get(publicId))?.privateId);
+    return { ...stores, ksm, storedId };
+  }
+
+  it('decrypts each OTP once, of a key whose private ID is known', async () => {
+    const yubikey = new SoftYubikey();
+    const { ksm } = await ksmOf(yubikey, { pinned: true });
+    const [first, second, third] = [press(yubikey), press(yubikey), press(yubikey)];
+    expect(await ksm.decrypt(second)).toMatchObject(CHECKED);
+    for (const otp of [first, second]) expect(await ksm.decrypt(otp)).toEqual(REPLAYED);
+    expect(await ksm.decrypt(third)).toMatchObject(CHECKED);
+  });
+
+  it.each([
+    ['known', true],
+    ['not known', false],
+  ])('decrypts an OTP once, of fifty at once, where the private ID is %s', async (_, pinned) => {
+    const yubikey = new SoftYubikey();
+    const { ksm, keys, counters } = await ksmOf(yubikey, { pinned });
+    const others = [1, 2, 3].map(() => new ReplayRefusingKsm(keys, counters));
+    for (let n = 0; n < 3; n++) {
+      const otp = press(yubikey);
+      const all = [ksm, ...others].flatMap((one) => Array.from({ length: 13 }, () => one.decrypt(otp)));
+      const decryptions = await Promise.all(all);
+      expect(accepted(decryptions)).toHaveLength(1);
+      for (const refused of decryptions.filter(({ ok }) => !ok)) expect(refused).toEqual(REPLAYED);
+    }
+  });
+
+  it('pins the private ID at the second OTP that agrees in it', async () => {
+    const yubikey = new SoftYubikey();
+    const { ksm, storedId, counters } = await ksmOf(yubikey);
+    const [first, second, third] = [press(yubikey), press(yubikey), press(yubikey)];
+    expect(await ksm.decrypt(first)).toMatchObject(UNCHECKED);
+    expect(await storedId()).toBeUndefined();
+    expect(await counters.get(yubikey.publicId)).toBeUndefined();
+    expect(await ksm.decrypt(second)).toMatchObject(CHECKED);
+    expect(await storedId()).toBe(hex(yubikey.privateId));
+    expect(await counters.get(yubikey.publicId)).toMatchObject({ usageCounter: 1, sessionUse: 1 });
+    for (const otp of [first, second]) expect(await ksm.decrypt(otp)).toEqual(REPLAYED);
+    expect(await ksm.decrypt(third)).toMatchObject(CHECKED);
+  });
+
+  it('pins nothing by OTPs that are not newer', async () => {
+    const yubikey = new SoftYubikey();
+    const { ksm, storedId } = await ksmOf(yubikey);
+    const [first, second] = [press(yubikey), press(yubikey)];
+    expect(await ksm.decrypt(second)).toMatchObject(UNCHECKED);
+    for (const otp of [second, first, second]) expect(await ksm.decrypt(otp)).toEqual(REPLAYED);
+    expect(await storedId()).toBeUndefined();
+  });
+
+  it('refuses OTPs older than the counters that are there, also before the private ID is known', async () => {
+    const yubikey = new SoftYubikey();
+    const { ksm, counters, storedId } = await ksmOf(yubikey);
+    const [first, second, third] = [press(yubikey), press(yubikey), press(yubikey)];
+    await counters.advance(yubikey.publicId, { usageCounter: 1, sessionUse: 1, timestamp: 0 });
+    for (const otp of [first, second]) expect(await ksm.decrypt(otp)).toEqual(REPLAYED);
+    expect(await storedId()).toBeUndefined();
+    expect(await ksm.decrypt(third)).toMatchObject(UNCHECKED);
+  });
+
+  it('never takes tokens that pass the CRC by chance for more, nor lets them lock the owner out', async () => {
+    const yubikey = referenceKey();
+    const { ksm, counters, storedId } = await ksmOf(yubikey);
+    const [f1, f2, f3, f4] = forged as [Otp, Otp, Otp, Otp];
+    expect(await ksm.decrypt(f1)).toMatchObject(UNCHECKED);
+    expect(await ksm.decrypt(press(yubikey))).toMatchObject(UNCHECKED);
+    for (const otp of [f2, f3]) expect(await ksm.decrypt(otp)).toMatchObject(UNCHECKED);
+    expect(await counters.get(yubikey.publicId)).toBeUndefined();
+    expect(await storedId()).toBeUndefined();
+    for (const otp of [f1, f2, f3]) expect(await ksm.decrypt(otp)).toEqual(REPLAYED);
+
+    expect(await ksm.decrypt(press(yubikey))).toMatchObject(CHECKED);
+    expect(await storedId()).toBe(hex(yubikey.privateId));
+    const last = await counters.get(yubikey.publicId);
+    expect(last).toMatchObject({ usageCounter: 1, sessionUse: 1 });
+    for (const otp of [f1, f4]) {
+      expect(await ksm.decrypt(otp)).toEqual({ ok: false, reason: 'CORRUPT_OTP' });
+    }
+    expect(await counters.get(yubikey.publicId)).toEqual(last);
+    expect(await ksm.decrypt(press(yubikey))).toMatchObject(CHECKED);
+  });
+
+  it('compares OTPs with the counters of their own private ID alone', async () => {
+    const yubikey = new SoftYubikey();
+    const { ksm, storedId } = await ksmOf(yubikey);
+    for (let n = 0; n < 20; n++) {
+      expect(await ksm.decrypt(press(impostorOf(yubikey)))).toMatchObject(UNCHECKED);
+    }
+    expect(await ksm.decrypt(press(yubikey))).toMatchObject(UNCHECKED);
+    expect(await ksm.decrypt(press(impostorOf(yubikey)))).toMatchObject(UNCHECKED);
+    expect(await storedId()).toBeUndefined();
+    expect(await ksm.decrypt(press(yubikey))).toMatchObject(CHECKED);
+  });
+
+  it('keeps no private ID in the counter store', async () => {
+    const yubikey = new SoftYubikey();
+    const { ksm, counters } = await ksmOf(yubikey);
+    await ksm.decrypt(press(yubikey));
+    const { records } = await counters.list();
+    expect(records).toHaveLength(1);
+    expect(JSON.stringify(records)).not.toContain(hex(yubikey.privateId));
+  });
+
+  it('lets second OTPs that arrive at once pin one private ID, each decrypted once at most', async () => {
+    for (let round = 0; round < 5; round++) {
+      const yubikey = new SoftYubikey();
+      const { ksm, storedId } = await ksmOf(yubikey);
+      const otps = Array.from({ length: 8 }, () => press(yubikey));
+      const shuffled = [3, 0, 7, 3, 1, 5, 7, 2, 6, 4, 0].map((n) => otps[n] as Otp);
+      const decryptions = await Promise.all(shuffled.map((otp) => ksm.decrypt(otp)));
+      const counts = otps.map((otp) => accepted(decryptions.filter((_, n) => shuffled[n] === otp)).length);
+      expect(Math.max(...counts)).toBe(1);
+      for (const otp of otps.slice(0, 7)) expect(await ksm.decrypt(otp)).toEqual(REPLAYED);
+      expect(await ksm.decrypt(press(yubikey))).toMatchObject(CHECKED);
+      expect(await storedId()).toBe(hex(yubikey.privateId));
+      for (const otp of otps) expect(await ksm.decrypt(otp)).toEqual(REPLAYED);
+    }
+  });
+
+  it('does not know a key that is not there or not active', async () => {
+    const yubikey = new SoftYubikey();
+    const { ksm, counters } = await ksmOf(yubikey, { active: false });
+    for (const otp of [press(yubikey), press(new SoftYubikey())]) {
+      expect(await ksm.decrypt(otp)).toEqual({ ok: false, reason: 'UNKNOWN_KEY' });
+    }
+    expect((await counters.list()).records).toEqual([]);
+  });
+});
+
+interface Interference {
+  stores: Stores;
+  yubikey: SoftYubikey;
+  first: Otp;
+  ksm: ReplayRefusingKsm;
+}
+
+/** A key that one OTP was decrypted of, and what happens while the second one is. */
+async function whilePinning(
+  at: 'before it is read again' | 'before it is written' | 'after it was written',
+  interfere: (around: Interference) => Promise<unknown>,
+  stores: Stores = new MemoryStore(),
+) {
+  const yubikey = new SoftYubikey();
+  const { publicId, aesKey } = yubikey;
+  const { keys, counters } = stores;
+  await keys.add({ publicId, aesKey });
+  const ksm = new ReplayRefusingKsm(keys, counters);
+  const first = press(yubikey);
+  expect(await ksm.decrypt(first)).toMatchObject(UNCHECKED);
+  const run = once(() => interfere({ stores, yubikey, first, ksm }));
+  let reads = 0;
+  const interrupted = new ReplayRefusingKsm(
+    around(keys, {
+      get: async (id) => {
+        reads += 1;
+        if (at === 'before it is read again' && reads === 2) await run();
+        return keys.get(id);
+      },
+      replace: async (expected, change) => {
+        if (at === 'before it is written') await run();
+        const replaced = await keys.replace(expected, change);
+        if (at === 'after it was written') await run();
+        return replaced;
+      },
+    }),
+    counters,
+  );
+  const second = press(yubikey);
+  const decryption = await interrupted.decrypt(second);
+  expect(reads).toBeGreaterThan(1);
+  return { keys, counters, ksm, yubikey, first, second, decryption };
+}
+
+describe('ReplayRefusingKsm, while it pins a private ID', () => {
+  it('refuses the first OTP again at the very moment that the private ID is known', async () => {
+    const replays: Decryption[] = [];
+    const { decryption } = await whilePinning('after it was written', async ({ ksm, first }) =>
+      replays.push(await ksm.decrypt(first)),
+    );
+    expect(replays).toEqual([REPLAYED]);
+    expect(decryption).toMatchObject(CHECKED);
+  });
+
+  it.each(['advance', 'replace'] as const)(
+    'accepts no OTP twice where the store fails at %s half way',
+    async (call) => {
+      const { keys, counters } = new MemoryStore();
+      const yubikey = new SoftYubikey();
+      const { publicId, aesKey } = yubikey;
+      await keys.add({ publicId, aesKey });
+      const ksm = new ReplayRefusingKsm(keys, counters);
+      const [first, second] = [press(yubikey), press(yubikey)];
+      expect(await ksm.decrypt(first)).toMatchObject(UNCHECKED);
+      const gone = () => Promise.reject(new Error('database is gone'));
+      const failing = new ReplayRefusingKsm(
+        call === 'replace' ? around(keys, { replace: gone }) : keys,
+        call === 'replace'
+          ? counters
+          : {
+              get: (id) => counters.get(id),
+              advance: (id, ...rest) => (id === publicId ? gone() : counters.advance(id, ...rest)),
+            },
+      );
+      await expect(failing.decrypt(second)).rejects.toMatchObject({ code: 'STORE_FAILED' });
+      for (const otp of [first, second]) expect(await ksm.decrypt(otp)).toEqual(REPLAYED);
+      expect(await ksm.decrypt(press(yubikey))).toMatchObject(CHECKED);
+    },
+  );
+
+  it.each(['before it is read again', 'before it is written', 'after it was written'] as const)(
+    'keeps a key disabled that somebody disables %s',
+    async (at) => {
+      const { keys, ksm, yubikey } = await whilePinning(at, async ({ stores, yubikey }) => {
+        const key = await stores.keys.get(yubikey.publicId);
+        return key && stores.keys.replace(key, { active: false });
+      });
+      expect(await keys.get(yubikey.publicId)).toMatchObject({ active: false });
+      expect(await ksm.decrypt(press(yubikey))).toEqual({ ok: false, reason: 'UNKNOWN_KEY' });
+    },
+  );
+
+  it.each(['before it is read again', 'before it is written'] as const)(
+    'does not bring a key back that somebody deletes %s',
+    async (at) => {
+      const { keys, yubikey, decryption } = await whilePinning(at, ({ stores, yubikey }) =>
+        stores.keys.delete(yubikey.publicId),
+      );
+      expect(decryption).toEqual({ ok: false, reason: 'UNKNOWN_KEY' });
+      expect(await keys.get(yubikey.publicId)).toBeUndefined();
+    },
+  );
+
+  it.each(['before it is read again', 'before it is written'] as const)(
+    'does not write into another key that takes its place %s',
+    async (at) => {
+      const { keys, yubikey, decryption } = await whilePinning(at, async ({ stores, yubikey }) => {
+        await stores.keys.delete(yubikey.publicId);
+        const { publicId, aesKey } = new SoftYubikey({ publicId: yubikey.publicId });
+        await stores.keys.add({ publicId, aesKey });
+      });
+      expect(decryption).toEqual({ ok: false, reason: 'CORRUPT_OTP' });
+      expect((await keys.get(yubikey.publicId))?.privateId).toBeUndefined();
+    },
+  );
+
+  it.each(['before it is read again', 'before it is written'] as const)(
+    'takes a private ID for what it is that an administrator pins %s',
+    async (at) => {
+      const own = await whilePinning(at, async ({ stores, yubikey }) =>
+        pinPrivateId(stores.keys, press(SoftYubikey.fromJSON(yubikey.toJSON()))),
+      );
+      expect(own.decryption).toMatchObject(CHECKED);
+      const other = await whilePinning(at, async ({ stores, yubikey }) =>
+        pinPrivateId(stores.keys, press(impostorOf(yubikey))),
+      );
+      expect(other.decryption).toEqual({ ok: false, reason: 'CORRUPT_OTP' });
+      expect(hex((await other.keys.get(other.yubikey.publicId))?.privateId)).not.toBe(
+        hex(other.yubikey.privateId),
+      );
+    },
+  );
+
+  it.each(['before it is read again', 'before it is written', 'after it was written'] as const)(
+    'pins a key that is sealed anew %s',
+    async (at) => {
+      const engine = new MemoryStore();
+      const masters = { first: newMasterKey(), second: newMasterKey() };
+      const sealedBy = (current: keyof typeof masters) =>
+        new SealedKeyStore(engine.keys, new Keyring({ keys: masters, current }));
+      const stores = { keys: sealedBy('first'), counters: engine.counters };
+      const { keys, ksm, yubikey, decryption } = await whilePinning(
+        at,
+        () => sealedBy('second').reseal(),
+        stores,
+      );
+      expect(decryption).toMatchObject(CHECKED);
+      expect(hex((await keys.get(yubikey.publicId))?.privateId)).toBe(hex(yubikey.privateId));
+      expect(await ksm.decrypt(press(yubikey))).toMatchObject(CHECKED);
+    },
+  );
+});
+
+describe('ReplayRefusingKsm, of OTPs decrypted before the private ID was known', () => {
+  it.each([
+    [
+      'an administrator pins it',
+      async ({ keys }: Stores, yubikey: SoftYubikey) => {
+        await pinPrivateId(keys, press(SoftYubikey.fromJSON(yubikey.toJSON())));
+      },
+    ],
+    [
+      'the key is deleted and added with it',
+      async ({ keys }: Stores, yubikey: SoftYubikey) => {
+        await keys.delete(yubikey.publicId);
+        await keys.add(yubikey);
+      },
+    ],
+    [
+      'the key is deleted and added without it',
+      async ({ keys }: Stores, { publicId, aesKey }: SoftYubikey) => {
+        await keys.delete(publicId);
+        await keys.add({ publicId, aesKey });
+      },
+    ],
+  ])('refuses them, too, once %s', async (_, change) => {
+    const store = new MemoryStore();
+    const yubikey = new SoftYubikey();
+    const { publicId, aesKey } = yubikey;
+    await store.keys.add({ publicId, aesKey });
+    const ksm = new ReplayRefusingKsm(store.keys, store.counters);
+    const otp = press(yubikey);
+    expect(await ksm.decrypt(otp)).toMatchObject(UNCHECKED);
+    await change(store, yubikey);
+    expect(await ksm.decrypt(otp)).toEqual(REPLAYED);
+    expect(await ksm.decrypt(press(yubikey))).toMatchObject(CHECKED);
+  });
+});
+
+describe('ReplayRefusingKsm, where a store fails', () => {
+  const yubikey = new SoftYubikey();
+  const cause = new Error('connect ECONNREFUSED password=hunter2');
+  const fail = () => Promise.reject(cause);
+
+  async function stores(pinned: boolean): Promise<Stores> {
+    const { keys, counters } = new MemoryStore();
+    const { publicId, aesKey, privateId } = yubikey;
+    await keys.add({ publicId, aesKey, ...(pinned && { privateId }) });
+    return { keys, counters };
+  }
+
+  it.each([
+    ['the key store', true, { get: fail }, {}],
+    ['the counter store', true, {}, { advance: fail }],
+    ['the counter store, for a key without a private ID,', false, {}, { advance: fail }],
+    ['the counter store, read for a key without a private ID,', false, {}, { get: fail }],
+  ])('%s is a fault with its error as the cause, and no verdict', async (_, pinned, key, counter) => {
+    const { keys, counters } = await stores(pinned);
+    const broken = {
+      get: (id: string) => counters.get(id),
+      advance: (...all: Parameters<CounterStore['advance']>) => counters.advance(...all),
+      ...counter,
+    };
+    const ksm = new ReplayRefusingKsm(around(keys, key as Partial<KeyStore>), broken);
+    const otp = press(yubikey);
+    const error = await ksm.decrypt(otp).catch((error) => error);
+    expect(error).toMatchObject({ name: 'YubikeyError', code: 'STORE_FAILED', status: 503, cause });
+    expect(error.message).not.toMatch(/hunter2/);
+    expect(error.message).not.toContain(otp.token);
+    const whole = new ReplayRefusingKsm(keys, counters);
+    expect(await whole.decrypt(otp)).toMatchObject({ ok: true });
+  });
+});
+
+it('the forged tokens pass the CRC, each with a private ID of its own', () => {
+  const aesKey = Buffer.from(REFERENCE_AES_KEY, 'hex');
+  const ids = FORGED_TOKENS.map((token) => hex(decryptToken(token, aesKey)?.privateId));
+  expect(ids).not.toContain(undefined);
+  expect(new Set(ids).size).toBe(ids.length);
+});

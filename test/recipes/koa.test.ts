@@ -1,0 +1,6 @@
+import { describe } from 'vitest';
+import { secondFactorContract } from './second-factor-contract.js';
+
+describe('the recipe for Koa', () => {
+  secondFactorContract('koa', (browser) => browser.get('/account'));
+});

@@ -1,0 +1,6 @@
+import { describe } from 'vitest';
+import { secondFactorContract } from './second-factor-contract.js';
+
+describe('the recipe for NestJS', () => {
+  secondFactorContract('nestjs', (browser) => browser.get('/account'));
+});

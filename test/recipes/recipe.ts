@@ -1,0 +1,136 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import request from 'supertest';
+import { SoftYubikey } from '../../src/testing/index.js';
+
+const TEST = fileURLToPath(new URL('..', import.meta.url));
+const FIXTURES = fileURLToPath(new URL('./fixtures', import.meta.url));
+const PAGES = fileURLToPath(new URL('../../docs/recipes', import.meta.url));
+
+/** The files that a page tells its reader to write, by their names. */
+export function filesOf(page: string): Map<string, string> {
+  const text = readFileSync(join(PAGES, `${page}.md`), 'utf8');
+  const blocks = text.matchAll(/^```[jt]s\n(\/\/ (\S+)\n.*?)^```$/gms);
+  return new Map(Array.from(blocks, ([, code, name]) => [name as string, code as string]));
+}
+
+/** Writes what a page says into a folder of its own, inside this package, so that it imports it by its name. */
+export function writeRecipe(page: string): string {
+  const folder = mkdtempSync(join(TEST, '.recipe-'));
+  cpSync(FIXTURES, folder, { recursive: true });
+  for (const [name, code] of filesOf(page)) writeFileSync(join(folder, name), code);
+  return folder;
+}
+
+/** As an app's own build would: to JavaScript, with decorators and their metadata. */
+async function compile(typescript: string): Promise<string> {
+  const { default: ts } = await import('typescript');
+  const { outputText } = ts.transpileModule(typescript, {
+    compilerOptions: {
+      module: ts.ModuleKind.ESNext,
+      target: ts.ScriptTarget.ES2023,
+      experimentalDecorators: true,
+      emitDecoratorMetadata: true,
+    },
+  });
+  return outputText;
+}
+
+export type Browser = ReturnType<typeof request.agent>;
+
+/** A page's app, running in a process of its own, and the keys of those who use it. */
+export class Recipe {
+  readonly keys = {
+    alice: new SoftYubikey(),
+    bob: new SoftYubikey(),
+    /** Genuine, and nobody's. */
+    stray: new SoftYubikey(),
+    /** The verifier fails for this one. */
+    fault: new SoftYubikey(),
+    /** Nobody's, and the verifier takes its time to say so. */
+    slow: new SoftYubikey(),
+  };
+  /** What the app printed. */
+  output = '';
+  private readonly folder: string;
+  private child: ChildProcess | undefined;
+  private url = '';
+
+  constructor(private readonly page: string) {
+    this.folder = writeRecipe(page);
+  }
+
+  async start(): Promise<void> {
+    const typescript = filesOf(this.page).get('server.ts');
+    if (typescript) writeFileSync(join(this.folder, 'server.js'), await compile(typescript));
+    const { alice, bob, stray, fault, slow } = this.keys;
+    const child = spawn(process.execPath, ['--import', './preload.js', 'server.js'], {
+      cwd: this.folder,
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      env: {
+        PATH: process.env.PATH,
+        PORT: '0',
+        SESSION_SECRET: 'a long random text that nobody else knows',
+        KEYS: JSON.stringify([alice, bob, stray].map(secretsOf)),
+        OWNERS: JSON.stringify({ [alice.publicId]: 'alice', [bob.publicId]: 'bob' }),
+        FAULT: fault.publicId,
+        SLOW: slow.publicId,
+      },
+    });
+    this.child = child;
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.on('data', (text) => {
+        this.output += text;
+      });
+    }
+    const ended = once(child, 'exit').then(() => {
+      throw new Error(`The recipe ended: ${this.output}`);
+    });
+    const [port] = await Promise.race([once(child, 'message'), ended]);
+    this.url = `http://localhost:${port}`;
+  }
+
+  async stop(): Promise<void> {
+    if (this.child?.exitCode === null) {
+      this.child.kill();
+      await once(this.child, 'exit');
+    }
+    rmSync(this.folder, { recursive: true });
+  }
+
+  /** Keeps the cookies it is given. */
+  browser(): Browser {
+    return request.agent(this.url);
+  }
+
+  /** Comes with the cookies it is told, and keeps none. */
+  withCookies(cookies: string) {
+    return request.agent(this.url).set('Cookie', cookies);
+  }
+
+  /** Moves the app's clock on. */
+  async later(milliseconds: number): Promise<void> {
+    this.child?.send(milliseconds);
+    if (this.child) await once(this.child, 'message');
+  }
+}
+
+/** The cookies of a browser, as it sends them. */
+export function cookiesOf(browser: Browser): string {
+  return browser.jar
+    .getCookies({ domain: 'localhost', path: '/', secure: false, script: false })
+    .toValueString();
+}
+
+/** An OTP as it should be, of a key that no verifier knows. */
+export function otpOfUnknownKey(): string {
+  return new SoftYubikey().press();
+}
+
+function secretsOf({ publicId, privateId, aesKey }: SoftYubikey) {
+  const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
+  return { publicId, privateId: hex(privateId), aesKey: hex(aesKey) };
+}

@@ -1,0 +1,51 @@
+import { spawnSync } from 'node:child_process';
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, it } from 'vitest';
+import { filesOf, writeRecipe } from './recipe.js';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const TSC = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
+const PAGES = readdirSync(join(ROOT, 'docs', 'recipes')).map((file) => file.replace(/\.md$/, ''));
+
+// The pages in JavaScript leave most of their parameters to be guessed.
+const OPTIONS = `--ignoreConfig --noEmit --strict --noImplicitAny false --allowJs --checkJs --module nodenext
+  --target es2023 --skipLibCheck --types node --experimentalDecorators --emitDecoratorMetadata`;
+
+/** What an app tells TypeScript about its users, and Fastify's about what it adds to a request. */
+const APPLICATION = `
+declare global {
+  namespace Express { interface User { id: string } }
+}
+declare module 'fastify' {
+  interface PassportUser { id: string }
+  interface FastifyRequest { sessionID: string }
+}
+export {};
+`;
+
+it('the code of the recipes compiles against the package', () => {
+  const folders = PAGES.map(writeRecipe);
+  try {
+    writeFileSync(join(folders[0] as string, 'application.d.ts'), APPLICATION);
+    const files = folders.flatMap((folder) => readdirSync(folder).map((name) => join(folder, name)));
+    const { stdout } = spawnSync(process.execPath, [TSC, ...OPTIONS.split(/\s+/), ...files], {
+      cwd: ROOT,
+      encoding: 'utf8',
+    });
+    expect(stdout).toBe('');
+  } finally {
+    for (const folder of folders) rmSync(folder, { recursive: true });
+  }
+}, 120_000);
+
+it('each page is a whole app, and the index says what is beside it', () => {
+  expect(PAGES).toHaveLength(7);
+  for (const page of PAGES) {
+    const files = [...filesOf(page).keys()];
+    expect(files, page).toContainEqual(
+      page === 'README' ? 'verifier.js' : expect.stringMatching(/^server\.[jt]s$/),
+    );
+  }
+});
