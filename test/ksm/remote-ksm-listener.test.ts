@@ -4,7 +4,6 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { KsmVerifier, MemoryStore, parseOtp, RemoteKsm, YubikeyError } from '../../src/index.js';
 import { type KsmListenerOptions, ksmListener } from '../../src/server/index.js';
 import { SoftYubikey } from '../../src/testing/index.js';
-import { freePort } from '../programs.js';
 import { describeVerifier, type OpenVerifier } from '../verifiers/contract.js';
 
 type Protocol = 'rest' | 'wsapi';
@@ -173,25 +172,4 @@ describe('KsmVerifier, RemoteKsm and ksmListener', () => {
     // The KSM that failed may have done so after it had used the OTP up.
     await expect(rest(otp)).rejects.toMatchObject({ code: 'ANSWER_LOST' });
   });
-
-  it.each(['rest', 'wsapi'] as const)(
-    'pile up no listeners over %s, however much is asked at once and one of two KSMs is gone',
-    async (protocol) => {
-      const yubikeys = Array.from({ length: 40 }, () => new SoftYubikey());
-      const { keys, counters } = await storeWith(...yubikeys);
-      const { url, close } = await startServer({ keys, counters });
-      const urls = [`http://127.0.0.1:${await freePort()}/`, url];
-      const ksm = new RemoteKsm({ protocol, urls });
-      const warnings: Error[] = [];
-      const onWarning = (warning: Error) => warnings.push(warning);
-      process.on('warning', onWarning);
-      const pressing = yubikeys.map(async (yubikey) => {
-        for (let presses = 0; presses < 5; presses++) await ksm.decrypt(parseOtp(yubikey.press()));
-      });
-      await Promise.all(pressing).finally(() => process.off('warning', onWarning));
-      await ksm.close();
-      await close();
-      expect(warnings).toEqual([]);
-    },
-  );
 });
