@@ -1,5 +1,6 @@
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
 import { nextPage } from './next-page.js';
+import { touchWords } from './touch-words.js';
 
 /**
  * What a visitor reads, by status. A refused OTP has one text whatever the reason: which keys exist, and whose
@@ -102,8 +103,10 @@ export const errorHandler: ErrorRequestHandler = (error, req, res, next) => {
   // A session that cannot be read has no CSRF token for a form.
   const form = res.locals.csrfToken ? formOf(req) : undefined;
   const message = wordsOf(error, res) ?? textFor(status, { ...TEXTS, ...form?.texts });
+  const hint = [400, 401].includes(status) ? touchWords(req.body?.otp) : undefined;
+  const words = [message, hint].filter(Boolean).join(' ');
   res.status(status);
-  if (form) res.render(form.view, { error: message, form: req.path, ...typedIn(req) });
+  if (form) res.render(form.view, { error: words, form: req.path, ...typedIn(req) });
   else res.render('error', { error: message });
 };
 

@@ -1,114 +1,206 @@
-import { execFileSync } from 'node:child_process';
-import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { type Browser, chromium, type Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { SoftYubikey } from 'passport-yubikey-otp/testing';
+import type { Browser } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { describeWith } from '../../test/programs.js';
-import { type App, demoOf, openApp, touch } from './support.js';
+import { openListening } from './support.js';
+import { launchChromium, Visitor } from './visitor.js';
 
-/** Chromium looks for things on the network at its start, and none of them is wanted here. */
-const QUIET = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
+const PASSWORD = 'correct horse battery';
 
 describeWith('in a real browser', ['chromium'], () => {
   let browser: Browser;
-  let app: App;
-  let server: Server;
-  let page: Page;
-  let complaints: string[];
+  let world: Awaited<ReturnType<typeof openListening>>;
+  let visitor: Visitor;
 
   beforeAll(async () => {
-    const executablePath = execFileSync('which', ['chromium'], { encoding: 'utf8' }).trim();
-    browser = await chromium.launch({ executablePath, args: QUIET });
+    browser = await launchChromium();
   });
   afterAll(() => browser?.close());
 
   beforeEach(async () => {
-    app = await openApp();
-    server = app.listener.listen(0, '127.0.0.1');
-    await new Promise((resolve) => server.once('listening', resolve));
-    const { port } = server.address() as AddressInfo;
-    page = await browser.newPage({ baseURL: `http://127.0.0.1:${port}` });
-    complaints = [];
-    page.on('console', (message) => {
-      const isStatus = message.text().startsWith('Failed to load resource');
-      if (message.type() === 'error' && !isStatus) complaints.push(message.text());
-    });
-    page.on('pageerror', (error) => complaints.push(String(error)));
+    world = await openListening();
+    visitor = await Visitor.open(browser, world.url);
   });
   afterEach(async () => {
-    await page.close();
-    server.close();
-    await app.close();
+    await visitor.close();
+    await world.close();
+    expect(visitor.complaints).toEqual([]);
   });
 
-  async function givePassword(): Promise<void> {
-    const { name, password } = demoOf(app);
-    await page.goto('/');
-    await page.getByLabel('User name').fill(name);
-    await page.getByLabel('Password').fill(password);
-    await page.keyboard.press('Enter');
-    await page.waitForURL('**/login/yubikey');
-  }
-
-  test('the virtual key types into the focused field and submits it: signed in, a replay refused', async () => {
-    await givePassword();
-    expect(await page.locator('#otp:focus').count()).toBe(1);
-    await page.getByRole('button', { name: /Touch .*YubiKey/ }).click();
-    await page.waitForURL('**/account');
-    expect(await page.getByRole('heading', { level: 1 }).textContent()).toContain(demoOf(app).name);
-
-    await page.getByRole('button', { name: 'Sign out' }).click();
-    await givePassword();
-    for (const refused of ['Replay the last touch', 'Touch a stranger’s key']) {
-      const answer = page.waitForResponse(
-        (response) => response.request().method() === 'POST' && response.url().endsWith('/login/yubikey'),
-      );
-      await page.getByRole('button', { name: refused }).click();
-      expect((await answer).status()).toBe(401);
-      expect(await page.getByRole('alert').textContent()).toContain('not accepted');
+  describe('the demo panel', () => {
+    async function aliceGivesHerPassword(): Promise<void> {
+      await visitor.page.goto('/');
+      await visitor.givePassword('alice', 'wonderland');
+      await visitor.isAt('/login/yubikey', 'Touch your YubiKey');
     }
-    await page.goto('/account');
-    expect(page.url()).toContain('/login/yubikey');
-    expect(complaints).toEqual([]);
+
+    test('the virtual key types into the focused field and submits it: signed in, a replay refused', async () => {
+      const { page } = visitor;
+      await aliceGivesHerPassword();
+      expect(await page.locator('#otp:focus').count()).toBe(1);
+      await visitor.press('Touch alice’s YubiKey');
+      await visitor.isAt('/account', 'Hello, alice');
+
+      await visitor.signOut();
+      await aliceGivesHerPassword();
+      for (const refused of ['Replay the last touch', 'Touch a stranger’s key']) {
+        const answer = page.waitForResponse(
+          (response) => response.request().method() === 'POST' && response.url().endsWith('/login/yubikey'),
+        );
+        await visitor.press(refused);
+        expect((await answer).status()).toBe(401);
+        await visitor.isRefused('not accepted');
+      }
+      await page.goto('/account');
+      expect(page.url()).toContain('/login/yubikey');
+    });
+
+    test('a new account adds the fresh key, and can print its recovery codes', async () => {
+      const { page } = visitor;
+      await page.goto('/sign-up');
+      await visitor.givePassword('bob', PASSWORD);
+      await visitor.follow('Add a YubiKey');
+      await page.getByLabel('Name', { exact: true }).fill('Blue one');
+      await visitor.press('Touch a fresh key');
+      await visitor.isAt('/account/recovery-codes', 'Recovery codes');
+      await visitor.press('Make recovery codes');
+      expect(await page.getByRole('button', { name: 'Print this page' }).isVisible()).toBe(true);
+      await visitor.signOut();
+      await visitor.givePassword('bob', PASSWORD);
+      await visitor.press('Touch bob’s Blue one');
+      await visitor.isAt('/account', 'Hello, bob');
+    });
   });
 
-  test('a real key, which types and then sends Enter, signs in too', async () => {
-    await givePassword();
-    await page.keyboard.type(await touch(app));
-    await page.keyboard.press('Enter');
-    await page.waitForURL('**/account');
-    expect(complaints).toEqual([]);
-  });
+  describe('a touch', () => {
+    let key: SoftYubikey;
 
-  test('a new account adds the fresh key, and prints its recovery codes', async () => {
-    await page.goto('/sign-up');
-    await page.getByLabel('User name').fill('bob');
-    await page.getByLabel('Password').fill('correct horse battery');
-    await page.keyboard.press('Enter');
-    await page.getByRole('link', { name: 'Add a YubiKey' }).click();
-    await page.getByLabel('Name').fill('Blue one');
-    await page.getByRole('button', { name: 'Touch a fresh key' }).click();
-    await page.waitForURL('**/account/recovery-codes');
-    await page.getByRole('button', { name: 'Make recovery codes' }).click();
-    expect(await page.getByRole('listitem').count()).toBe(10);
-    expect(await page.getByRole('button', { name: 'Print this page' }).isVisible()).toBe(true);
+    beforeEach(async () => {
+      const { page } = visitor;
+      key = await world.newKey();
+      await page.goto('/sign-up');
+      await visitor.givePassword('bob', PASSWORD);
+      await visitor.follow('Add a YubiKey');
+      await page.getByLabel('One-time password').click();
+      await visitor.touch(key);
+      await visitor.isAt('/account/recovery-codes', 'Recovery codes');
+    });
 
-    await page.getByRole('link', { name: 'I have kept them' }).click();
-    expect(await page.getByText('Blue one').first().isVisible()).toBe(true);
-    await page.getByRole('button', { name: 'Sign out' }).click();
-    await page.getByLabel('User name').fill('bob');
-    await page.getByLabel('Password').fill('correct horse battery');
-    await page.keyboard.press('Enter');
-    await page.getByRole('button', { name: 'Touch bob’s Blue one' }).click();
-    await page.waitForURL('**/account');
-    expect(complaints).toEqual([]);
+    async function comeToTheSecondStep(): Promise<void> {
+      await visitor.signOut();
+      await visitor.givePassword('bob', PASSWORD);
+      await visitor.isAt('/login/yubikey', 'Touch your YubiKey');
+    }
+
+    /** Lets what is sent wait, and hears what the page says meanwhile. */
+    async function holdAnswers() {
+      const { page } = visitor;
+      let sent = 0;
+      let letGo = () => {};
+      const released = new Promise<void>((resolve) => {
+        letGo = resolve;
+      });
+      await page.route('**/login/yubikey', async (route) => {
+        if (route.request().method() === 'POST') {
+          sent += 1;
+          await released;
+        }
+        await route.continue();
+      });
+      const words: string[] = [];
+      page.on('console', (message) => words.push(message.text()));
+      await page.evaluate(`{
+        const word = document.querySelector('#otp-word');
+        new MutationObserver(() => console.info(word.textContent)).observe(word, { childList: true });
+      }`);
+      return { letGo, words, sent: () => sent };
+    }
+
+    test('while the cursor is nowhere, or on a link, lands in the field', async () => {
+      for (const elsewhere of ['h1', 'a:has-text("Key lost?")']) {
+        await comeToTheSecondStep();
+        if (elsewhere === 'h1') await visitor.page.locator(elsewhere).click();
+        else await visitor.page.locator(elsewhere).focus();
+        expect(await visitor.page.locator('#otp:focus').count()).toBe(0);
+        await visitor.touch(key);
+        await visitor.isAt('/account', 'Hello, bob');
+      }
+    });
+
+    test('while the cursor is in another field lands in its own, and that one keeps what it had', async () => {
+      const { page } = visitor;
+      await page.goto('/account/keys/add');
+      await page.getByLabel('Name', { exact: true }).fill('In the safe');
+      // A person has moved a hand from the keyboard to the key by then.
+      await page.waitForTimeout(400);
+      await visitor.touch(await world.newKey());
+      await visitor.isAt('/account/recovery-codes', 'Recovery codes');
+      await visitor.follow('Keys');
+      await visitor.isAt('/account/keys', 'Your keys');
+      await visitor.sees('In the safe');
+      await visitor.leavesNoOtp();
+    });
+
+    test('of which only a part arrived is not sent, and the page says what to do', async () => {
+      await comeToTheSecondStep();
+      const { sent } = await holdAnswers();
+      await visitor.type(key.press().slice(0, 20));
+      await visitor.sees('Only a part arrived. Touch the key again');
+      expect(await visitor.page.locator('#otp').inputValue()).toBe('');
+      expect(await visitor.page.locator('#otp:focus').count()).toBe(1);
+      expect(sent()).toBe(0);
+      await visitor.page.unrouteAll();
+      await visitor.touch(key);
+      await visitor.isAt('/account', 'Hello, bob');
+    });
+
+    test('through another keyboard layout is told, and read all the same', async () => {
+      await comeToTheSecondStep();
+      const { letGo, words } = await holdAnswers();
+      const DVORAK = Object.fromEntries([...'cbdefghijklnrtuv'].map((c, i) => [c, 'jxe.uidchtnbpygk'[i]]));
+      await visitor.type([...key.press()].map((letter) => DVORAK[letter]).join(''));
+      letGo();
+      await visitor.isAt('/account', 'Hello, bob');
+      expect(words.join()).toContain('Your keyboard has another layout');
+    });
+
+    test('that no layout explains is refused with a helpful word', async () => {
+      await comeToTheSecondStep();
+      await visitor.type('0'.repeat(44));
+      await visitor.isRefused('switch it to English (US)');
+    });
+
+    test('right after another, which is still checked, is not sent', async () => {
+      await comeToTheSecondStep();
+      const { letGo, words, sent } = await holdAnswers();
+      await visitor.touch(key);
+      await visitor.touch(key);
+      letGo();
+      await visitor.isAt('/account', 'Hello, bob');
+      expect(sent()).toBe(1);
+      expect(words).toContain('Checking…');
+    });
+
+    test('is not on the page that somebody goes back to', async () => {
+      await comeToTheSecondStep();
+      await visitor.touch(key);
+      await visitor.isAt('/account', 'Hello, bob');
+      await visitor.page.goBack();
+      await visitor.leavesNoOtp();
+      expect(await visitor.page.locator('#otp').inputValue()).toBe('');
+    });
+
+    test('comes first in the order of the keyboard, and then what is next to it', async () => {
+      await comeToTheSecondStep();
+      const order = ['otp'];
+      for (let press = 0; press < 3; press += 1) {
+        await visitor.page.keyboard.press('Tab');
+        order.push((await visitor.page.locator(':focus').textContent()) ?? '');
+      }
+      expect(order).toEqual(['otp', 'Continue', 'Key lost?', 'Start over']);
+      expect(await visitor.page.getByLabel('One-time password').getAttribute('autocomplete')).toBe(
+        'one-time-code',
+      );
+    });
   });
 });

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdtempSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { YubikeyError } from 'passport-yubikey-otp';
@@ -48,6 +50,24 @@ export async function openApp(
     listener: app,
     openBrowser: () => supertest.agent(app),
     newKey: () => newKey(services),
+  };
+}
+
+/** The same, behind a URL that a real browser can open. */
+export async function openListening(): Promise<
+  Pick<World, 'newKey'> & { url: string; close(): Promise<void> }
+> {
+  const { listener, newKey, close } = await openApp();
+  const server = listener.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    newKey,
+    async close() {
+      server.close();
+      server.closeAllConnections();
+      await close();
+    },
   };
 }
 

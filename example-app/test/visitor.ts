@@ -1,0 +1,110 @@
+import { execFileSync } from 'node:child_process';
+import type { SoftYubikey } from 'passport-yubikey-otp/testing';
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { expect } from 'vitest';
+
+/** Chromium looks for things on the network at its start, and none of them is wanted here. */
+const QUIET = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--disable-lcd-text',
+];
+
+const REPORT_VIOLATIONS = `document.addEventListener('securitypolicyviolation', (event) =>
+  console.error('Content-Security-Policy', event.violatedDirective, event.blockedURI))`;
+
+export async function launchChromium(): Promise<Browser> {
+  const executablePath = execFileSync('which', ['chromium'], { encoding: 'utf8' }).trim();
+  return chromium.launch({ executablePath, args: QUIET });
+}
+
+/** Somebody at a real browser, with YubiKeys that type into it as keyboards do. */
+export class Visitor {
+  /** What the browser has to say about the pages: nothing. */
+  readonly complaints: string[] = [];
+  private readonly typed: string[] = [];
+  private readonly addresses: string[] = [];
+
+  private constructor(readonly page: Page) {
+    page.setDefaultTimeout(60_000);
+    page.on('console', (message) => {
+      const isStatus = message.text().startsWith('Failed to load resource');
+      if (message.type() === 'error' && !isStatus) this.complaints.push(message.text());
+    });
+    page.on('pageerror', (error) => this.complaints.push(String(error)));
+    page.on('request', (request) => this.addresses.push(request.url()));
+  }
+
+  static async open(
+    browser: Browser,
+    baseURL: string,
+    options: BrowserContextOptions = {},
+  ): Promise<Visitor> {
+    const context = await browser.newContext({ baseURL, locale: 'en-GB', timezoneId: 'UTC', ...options });
+    await context.addInitScript({ content: REPORT_VIOLATIONS });
+    return new Visitor(await context.newPage());
+  }
+
+  close(): Promise<void> {
+    return this.page.context().close();
+  }
+
+  /** Touches a key: it types wherever the cursor is, and ends with Enter. */
+  touch(key: Pick<SoftYubikey, 'press'>): Promise<void> {
+    return this.type(key.press());
+  }
+
+  async type(otp: string): Promise<void> {
+    this.typed.push(otp);
+    await this.page.keyboard.type(otp);
+    await this.page.keyboard.press('Enter');
+  }
+
+  async givePassword(name: string, password: string): Promise<void> {
+    await this.page.getByLabel('User name').fill(name);
+    await this.page.getByLabel('Password').fill(password);
+    await this.page.keyboard.press('Enter');
+  }
+
+  follow(link: string): Promise<void> {
+    return this.page.getByRole('link', { name: link }).first().click();
+  }
+
+  press(button: string): Promise<void> {
+    return this.page.getByRole('button', { name: button }).click();
+  }
+
+  async signOut(): Promise<void> {
+    await this.press('Sign out');
+    await this.isAt('/login', 'Sign in');
+  }
+
+  /** Waits for a page, by its address and its heading. */
+  async isAt(path: string, heading: string): Promise<void> {
+    await this.page.waitForURL(({ pathname }) => pathname === path);
+    await this.page.getByRole('heading', { level: 1, name: heading, exact: true }).waitFor();
+  }
+
+  async isRefused(words: string): Promise<void> {
+    await this.page.getByRole('alert').filter({ hasText: words }).waitFor();
+    expect(await this.page.title()).toMatch(/^Error: /);
+  }
+
+  async sees(words: string): Promise<void> {
+    await this.page.getByText(words).first().waitFor();
+  }
+
+  /** What was typed is nowhere but in the key: not on the page, not in an address. */
+  async leavesNoOtp(): Promise<void> {
+    const values = await this.page
+      .locator('input')
+      .evaluateAll((inputs) => inputs.map((input) => (input as unknown as { value: string }).value));
+    const left = [await this.page.content(), ...values, ...this.addresses].join('\n');
+    for (const otp of this.typed) expect(left).not.toContain(otp);
+  }
+}
