@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import axe from 'axe-core';
 import type { Page } from 'playwright-core';
+import sharp from 'sharp';
 import { expect } from 'vitest';
 
 const FOLDER = fileURLToPath(new URL('../docs/screenshots', import.meta.url));
@@ -26,7 +27,10 @@ export async function lookAt(page: Page, name: string): Promise<void> {
       });
       if (process.env.UPDATE_SCREENSHOTS === '1') {
         mkdirSync(FOLDER, { recursive: true });
-        await page.screenshot({ path: `${FOLDER}/${name}-${device}-${colorScheme}.png`, fullPage: true });
+        // With few colours, so that all of them together stay small.
+        await sharp(await page.screenshot({ fullPage: true }))
+          .png({ palette: true, colours: 32, dither: 0, effort: 7 })
+          .toFile(`${FOLDER}/${name}-${device}-${colorScheme}.png`);
       }
     }
   }
