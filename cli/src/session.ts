@@ -75,7 +75,8 @@ async function proveMasterKey({ database, keys, clients }: Secrets): Promise<voi
   );
 }
 
-async function firstThatOpens<Stored>(
+/** Whether one of the first records opens. What does not open is added to `unopened`. */
+export async function firstThatOpens<Stored>(
   raw: Pick<RecordStore<Stored, unknown>, 'list'>,
   sealed: Pick<RecordStore<Stored, unknown>, 'get'>,
   idOf: (record: Stored) => string,

@@ -17,6 +17,8 @@ export function createPassport({ accounts, accountKeys, verifier }: PassportServ
   // The first step: a password says who you are.
   authenticator.use(
     new LocalStrategy((name, password, done) => {
+      // A field that was sent twice comes as a list.
+      if (typeof name !== 'string' || typeof password !== 'string') return done(null, false);
       accounts.withPassword(name, password).then((account) => done(null, account ?? false), done);
     }),
   );

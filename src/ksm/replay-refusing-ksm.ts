@@ -41,11 +41,9 @@ export class ReplayRefusingKsm implements Ksm {
     const { counters } = opened.token;
     const advance = await this.#counters.advance(otp.publicId, counters);
     if (!advance.advanced) return REPLAYED;
-    if (!advance.previous) {
-      // The first since the private ID is known: it may have been decrypted before that.
-      const candidate = await this.#counters.get(candidateOf(otp, opened));
-      if (candidate && !isNewer(counters, candidate)) return REPLAYED;
-    }
+    // It may have been decrypted while the key was stored without its private ID.
+    const candidate = await this.#counters.get(candidateOf(otp, opened));
+    if (candidate && !isNewer(counters, candidate)) return REPLAYED;
     return decrypted(opened.token, true);
   }
 

@@ -364,6 +364,21 @@ describe('ReplayRefusingKsm, of OTPs decrypted before the private ID was known',
     expect(await ksm.decrypt(otp)).toEqual(REPLAYED);
     expect(await ksm.decrypt(press(yubikey))).toMatchObject(CHECKED);
   });
+
+  it('refuses them, too, where there are older counters of the key', async () => {
+    const store = new MemoryStore();
+    const yubikey = new SoftYubikey({ usageCounter: 10 });
+    const { publicId, aesKey } = yubikey;
+    await store.counters.advance(publicId, { usageCounter: 3, sessionUse: 0, timestamp: 0 });
+    await store.keys.add({ publicId, aesKey });
+    const ksm = new ReplayRefusingKsm(store.keys, store.counters);
+    const otp = press(yubikey);
+    expect(await ksm.decrypt(otp)).toMatchObject(UNCHECKED);
+    await store.keys.delete(publicId);
+    await store.keys.add(yubikey);
+    expect(await ksm.decrypt(otp)).toEqual(REPLAYED);
+    expect(await ksm.decrypt(press(yubikey))).toMatchObject(CHECKED);
+  });
 });
 
 describe('ReplayRefusingKsm, where a store fails', () => {

@@ -13,6 +13,9 @@ export function contradictionsIn(settings: Settings, hasManagementToken: boolean
     tlsCert !== undefined && tlsKey === undefined && '--tls-cert needs --tls-key',
     tlsKey !== undefined && tlsCert === undefined && '--tls-key needs --tls-cert',
     !hasManagementToken && unprotectedManagement(settings),
+    hasManagementToken &&
+      settings.dangerouslyManageKeysWithoutToken &&
+      'There is a management token, so leave out --dangerously-manage-keys-without-token',
   ].filter((mistake) => typeof mistake === 'string');
 }
 

@@ -1,12 +1,12 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
-import { YubikeyError } from 'passport-yubikey-otp';
+import type { YubikeyError } from 'passport-yubikey-otp';
 import type { ClientStore } from 'passport-yubikey-otp/stores';
 import { isUrl } from '../database.js';
 import { createFile } from '../durable-file.js';
 import { SetupError } from '../failure.js';
 import { warn } from '../output.js';
-import type { Secrets } from '../session.js';
+import { firstThatOpens, type Secrets } from '../session.js';
 
 const ID = '1';
 const API_KEY_LENGTH = 20;
@@ -27,11 +27,11 @@ export async function makeFirstClient(
   { database: { clients: sealed }, clients }: Secrets,
   where: string,
 ): Promise<FirstClient | undefined> {
-  if ((await sealed.list({ limit: 1 })).records.length > 0) return made(clients);
+  if ((await sealed.list({ limit: 1 })).records.length > 0) return made(sealed, clients);
   const apiKey = randomBytes(API_KEY_LENGTH);
   const text = apiKey.toString('base64');
   const add = () => clients.add({ id: ID, apiKey, notes: 'made by the first start of yubikey-otp serve' });
-  if (process.stderr.isTTY) return (await add()) ? { id: ID, apiKey: { text } } : made(clients);
+  if (process.stderr.isTTY) return (await add()) ? { id: ID, apiKey: { text } } : made(sealed, clients);
   // The file comes first: a client whose API key is told nowhere would be of no use, and in the way.
   const file = await writeApiKey(
     `${isUrl(where) ? './yubikey-otp' : where}.client-${ID}`,
@@ -44,20 +44,17 @@ export async function makeFirstClient(
   } finally {
     if (!isAdded) await rm(file, { force: true });
   }
-  return isAdded ? { id: ID, apiKey: { file } } : made(clients);
+  return isAdded ? { id: ID, apiKey: { file } } : made(sealed, clients);
 }
 
 /** Instances that start at once in different folders make a master key each; with two of them, none would work. */
-async function made(clients: ClientStore): Promise<undefined> {
-  try {
-    await clients.get(ID);
-  } catch (error) {
-    if (!(error instanceof YubikeyError)) throw error;
-    throw new SetupError(
-      'Another instance has set up this database at the same time, with a master key of its own: copy that one here, ' +
-        'over the one that was made here',
-    );
-  }
+async function made(sealed: ClientStore, clients: ClientStore): Promise<undefined> {
+  const unopened: YubikeyError[] = [];
+  if ((await firstThatOpens(sealed, clients, ({ id }) => id, unopened)) || unopened.length === 0) return;
+  throw new SetupError(
+    'No client of this database opens with this master key. Another instance has perhaps set up the database at the ' +
+      'same time, with a master key of its own: give that one to all instances, and keep this one until they all run',
+  );
 }
 
 /** Another instance, or another database of this folder, may have taken the name. */

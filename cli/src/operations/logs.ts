@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { KsmEvent, VerificationEvent } from 'passport-yubikey-otp/server';
 import { type DestinationStream, type Logger, pino } from 'pino';
 import { errorFields } from './error-fields.js';
@@ -7,10 +9,22 @@ const MAX_WAITING_BYTES = 8 * 1024 * 1024;
 
 export type Log = Logger;
 
+/** So long the last lines may take. */
+const LAST_LINES_MS = 1000;
+
 /** The lines of a service, as JSON on standard output. */
-export function openLog(level: string): { log: Log; flush: () => void } {
+export function openLog(level: string): { log: Log; close: () => Promise<void> } {
   const destination = pino.destination({ fd: 1, sync: false, maxLength: MAX_WAITING_BYTES });
-  return { log: createLog(level, destination), flush: () => destination.flushSync() };
+  // Of a full disk the lines that it does not take are lost, and nothing else.
+  destination.on('error', () => undefined);
+  async function close(): Promise<void> {
+    const closed = once(destination, 'close').catch(() => undefined);
+    destination.end();
+    await Promise.race([closed, sleep(LAST_LINES_MS)]);
+    // What nobody takes now would keep the process from its end.
+    destination.destroy();
+  }
+  return { log: createLog(level, destination), close };
 }
 
 export function createLog(level: string, destination: DestinationStream): Log {

@@ -28,12 +28,12 @@ export async function serve(command: Command): Promise<void> {
   const { db, masterKeyFile, allowReplayAfterCrash, logLevel } = prepared.settings;
   const options = { db, allowReplayAfterCrash, ...(masterKeyFile !== undefined && { masterKeyFile }) };
   await makeFirstMasterKey(options);
-  const { log, flush } = openLog(logLevel);
+  const { log, close } = openLog(logLevel);
   try {
     await withSecrets({ ...options, longLived: true }, 'create', (secrets) => run(prepared, secrets, log));
     log.info('stopped');
   } finally {
-    flush();
+    await close();
   }
   // Whatever still waits for nobody, such as a connection to a database that does not answer, ends with this.
   setTimeout(() => process.exit(), 2_000).unref();

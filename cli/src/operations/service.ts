@@ -52,7 +52,11 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   const urls: { validation?: string; ksm?: string; metrics?: string } = {};
   const encrypted: Server[] = [];
 
-  async function start(place: Place, listeners: readonly Listener[], tls = certificate): Promise<string> {
+  async function start(
+    place: Place,
+    listeners: readonly Listener[],
+    tls: Certificate | undefined,
+  ): Promise<string> {
     const server = createHttpServer(stopping.watch(chain(listeners)), tls);
     stopping.add(server);
     if (tls) encrypted.push(server);
@@ -61,10 +65,13 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
 
   try {
     if (places.validation) {
-      urls.validation = await start(places.validation, limited(isShared ? [validation, ksm] : [validation]));
+      const listeners = limited(isShared ? [validation, ksm] : [validation]);
+      urls.validation = await start(places.validation, listeners, certificate);
     }
     if (places.ksm)
-      urls.ksm = isShared ? (urls.validation as string) : await start(places.ksm, limited([ksm]));
+      urls.ksm = isShared
+        ? (urls.validation as string)
+        : await start(places.ksm, limited([ksm]), certificate);
     if (places.metrics) urls.metrics = await start(places.metrics, [metricsListener(metrics)], undefined);
   } catch (error) {
     await stopping.stop();
@@ -98,7 +105,8 @@ function servicesOf(
     ksm: ksmListener({
       keys,
       counters,
-      ...(managementToken === undefined ? { dangerouslyManageKeysWithoutToken: true } : { managementToken }),
+      managementToken,
+      dangerouslyManageKeysWithoutToken: settings.dangerouslyManageKeysWithoutToken,
       ...(allowDecryptFrom && { allowDecryptFrom }),
       refuseWsapiReplays: settings.wsapiRefuseReplays,
       yubikeyKsmWording: settings.wsapiYubikeyKsmWording,

@@ -89,6 +89,12 @@ export const SETTINGS = {
     'addresses and ranges of proxies whose X-Forwarded-For is believed, separated by commas',
     '--trust-proxy <addresses>',
   ),
+  dangerouslyManageKeysWithoutToken: setting(
+    'yesOrNo',
+    false,
+    'let every program on this machine, and every proxy here, manage keys over HTTP',
+    '--dangerously-manage-keys-without-token',
+  ),
   wsapiRefuseReplays: setting(
     'yesOrNo',
     false,

@@ -44,6 +44,7 @@ describe('managing keys over HTTP without a management token', () => {
 it.each<[Record<string, unknown>, string]>([
   [{ validation: false, ksm: false }, 'Nothing is left to serve'],
   [{ ksm: false, ksmPort: 8002 }, '--no-ksm'],
+  [{ dangerouslyManageKeysWithoutToken: true }, '--dangerously-manage-keys-without-token'],
   [{ tlsCert: 'a' }, '--tls-cert needs --tls-key'],
   [{ tlsKey: 'a' }, '--tls-key needs --tls-cert'],
 ])('%j contradicts itself: %s', (values, message) => {

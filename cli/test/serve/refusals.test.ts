@@ -72,7 +72,7 @@ describe('what is served', () => {
     const service = await serve(['--ksm-port', '0'], { cwd: temporaryFolder() });
     const [validation, ksm] = [service.urlOf('validation'), service.urlOf('ksm')];
     expect(ksm).not.toBe(validation);
-    expect((await fetch(`${ksm}/api/v1/keys`)).status).toBe(200);
+    expect((await fetch(`${ksm}/api/v1/keys`)).status).toBe(401);
     expect((await fetch(`${validation}/api/v1/keys`)).status).toBe(404);
     expect((await fetch(`${ksm}/wsapi/2.0/verify`)).status).toBe(404);
     expect((await fetch(`${validation}/wsapi/2.0/verify`)).status).toBe(200);
@@ -84,7 +84,18 @@ describe('what is served', () => {
       serve([], { cwd: temporaryFolder(), env: { YUBIKEY_VALIDATION: 'true', YUBIKEY_KSM: 'true' } }),
     ]);
     expect((await fetch(`${validation.url}/api/v1/keys`)).status).toBe(404);
-    expect((await fetch(`${ksm.url}/api/v1/keys`)).status).toBe(200);
+    expect((await fetch(`${ksm.url}/api/v1/keys`)).status).toBe(401);
+  });
+
+  it('lets nobody manage keys without a token, unless it is told to', async () => {
+    const [closed, open] = await Promise.all([
+      serve([], { cwd: temporaryFolder() }),
+      serve(['--dangerously-manage-keys-without-token'], { cwd: temporaryFolder() }),
+    ]);
+    expect((await fetch(`${closed.url}/api/v1/keys`)).status).toBe(401);
+    expect((await fetch(`${open.url}/api/v1/keys`)).status).toBe(200);
+    const forwarded = { headers: { 'x-forwarded-for': '192.0.2.1' } };
+    expect((await fetch(`${open.url}/api/v1/keys`, forwarded)).status).toBe(403);
   });
 
   it('words wsapi as the options say', async () => {

@@ -101,7 +101,7 @@ describe('a body', () => {
   ])('that breaks off after %s adds no key', async (_, sent, length) => {
     const service = await ksmService();
     const { socket } = exchange(service.url, requestOf(withLength(length), sent));
-    await sleep(50);
+    await sleep(500);
     socket.destroy();
     expect(await lastEvent(service)).toMatchObject({ outcome: 'INVALID_JSON', httpStatus: 400 });
     await expectNoKey(service);
@@ -110,7 +110,7 @@ describe('a body', () => {
   it('in chunks that breaks off after all of its JSON adds no key', async () => {
     const service = await ksmService();
     const { socket } = exchange(service.url, requestOf(CHUNKED, chunk(KEY)));
-    await sleep(50);
+    await sleep(500);
     socket.end();
     expect(await lastEvent(service)).toMatchObject({ outcome: 'INVALID_JSON' });
     await expectNoKey(service);
