@@ -3,7 +3,7 @@ import { defineConfig, type ViteUserConfig } from 'vitest/config';
 /** A file for the results as JSON, where a program reads them. */
 const { TEST_RESULTS } = process.env;
 
-/** What starts the built command, its services, a browser, real clients or package managers: `npm run test:e2e`. */
+/** What starts processes: the built command, its services, browsers, real clients: `npm run test:e2e`. */
 export const END_TO_END = [
   'cli/test/*.test.ts',
   'cli/test/{keys,serve}/**/*.test.ts',
@@ -11,6 +11,7 @@ export const END_TO_END = [
   'test/package/**/*.test.ts',
   'test/recipes/**/*.test.ts',
   'test/server/clients/**/*.test.ts',
+  'test/{ksm/remote,verifiers/cloud}/lifecycle.test.ts',
 ];
 
 export const settings = {

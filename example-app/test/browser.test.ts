@@ -60,6 +60,7 @@ describeWith('in a real browser', ['chromium'], () => {
       await page.goto('/sign-up');
       await visitor.givePassword('bob', PASSWORD);
       await visitor.follow('Add a YubiKey');
+      await visitor.isAt('/account/keys/add', 'Add a key');
       await page.getByLabel('Name', { exact: true }).fill('Blue one');
       await visitor.press('Touch a fresh key');
       await visitor.isAt('/account/recovery-codes', 'Recovery codes');
@@ -67,6 +68,7 @@ describeWith('in a real browser', ['chromium'], () => {
       expect(await page.getByRole('button', { name: 'Print this page' }).isVisible()).toBe(true);
       await visitor.signOut();
       await visitor.givePassword('bob', PASSWORD);
+      await visitor.isAt('/login/yubikey', 'Touch your YubiKey');
       await visitor.press('Touch bob’s Blue one');
       await visitor.isAt('/account', 'Hello, bob');
     });
