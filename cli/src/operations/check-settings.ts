@@ -19,7 +19,7 @@ export function contradictionsIn(settings: Settings, hasManagementToken: boolean
   ].filter((mistake) => typeof mistake === 'string');
 }
 
-/** Over loopback, only this machine manages keys without a token, unless a proxy lets others in. */
+/** Without a token, a KSM is for this machine alone. */
 function unprotectedManagement(settings: Settings): string | false {
   const { ksm } = placesOf(settings);
   if (!ksm) return false;
@@ -28,7 +28,7 @@ function unprotectedManagement(settings: Settings): string | false {
     : settings.trustProxy && 'whoever reaches the proxy';
   if (!who) return false;
   return (
-    `Without a management token, ${who} could add and delete keys: set YUBIKEY_MANAGEMENT_TOKEN or ` +
+    `Without a management token, the KSM is for this machine alone, but ${who} would reach it: set YUBIKEY_MANAGEMENT_TOKEN or ` +
     '--management-token-file (openssl rand -hex 32 makes one), let the KSM listen on --ksm-host 127.0.0.1, or use --no-ksm'
   );
 }
