@@ -78,7 +78,8 @@ describe('the first start', () => {
 describeWith('the first start at a terminal', ['script'], () => {
   it('shows the API key there alone, and Ctrl-C stops the service', async () => {
     const cwd = temporaryFolder();
-    const command = `${process.execPath} ${MAIN} serve --port 0`;
+    // Some shells stay beside their command, and Ctrl-C ends them too.
+    const command = `exec ${process.execPath} ${MAIN} serve --port 0`;
     const terminal = spawn('script', ['-qec', command, '/dev/null'], { cwd, stdio: 'pipe' });
     const ended = once(terminal, 'close');
     let shown = '';
