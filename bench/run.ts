@@ -1,0 +1,23 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+/** Runs all benchmarks, or those named, each in a process of its own and one after another. */
+const folder = new URL('.', import.meta.url);
+const all = readdirSync(folder)
+  .filter((name) => name.endsWith('.bench.ts'))
+  .map((name) => name.slice(0, -'.bench.ts'.length));
+const named = process.argv.slice(2);
+const unknown = named.filter((name) => !existsSync(new URL(`${name}.bench.ts`, folder)));
+if (unknown.length > 0) {
+  console.error(`There is no benchmark ${unknown.join(', ')}; there are: ${all.join(', ')}`);
+  process.exit(2);
+}
+const failed = (named.length > 0 ? named : all).filter((name) => {
+  const file = fileURLToPath(new URL(`${name}.bench.ts`, folder));
+  return (
+    spawnSync(process.execPath, ['--expose-gc', '--import', 'tsx', file], { stdio: 'inherit' }).status !== 0
+  );
+});
+if (failed.length > 0) console.error(`These failed: ${failed.join(', ')}`);
+process.exitCode = failed.length > 0 ? 1 : 0;
