@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { createDecipheriv, type Decipheriv } from 'node:crypto';
+import { createDecipheriv, type Decipher } from 'node:crypto';
 import { LocalKsm, MemoryStore, parseOtp } from 'passport-yubikey-otp';
 import { decodeModhex } from '../src/otp/modhex.js';
 import { compare, ratio } from './compare.js';
@@ -39,7 +39,7 @@ const keptDecipher = {
   async measure() {
     const before = performance.now();
     for (let at = 0; at < COUNT; at++) {
-      const decipher = kept[at % YUBIKEYS] as Decipheriv;
+      const decipher = kept[at % YUBIKEYS] as Decipher;
       const block = decipher.update(blocks[at % blocks.length] as Buffer);
       if (block[0] !== otps.yubikeys[at % YUBIKEYS]?.privateId[0]) throw new Error('a block did not decrypt');
     }

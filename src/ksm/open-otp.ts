@@ -1,9 +1,10 @@
 import { timingSafeEqual } from 'node:crypto';
 import { YubikeyError } from '../errors.js';
 import { assertOtp, type Otp } from '../otp/otp.js';
-import { decryptToken, type Token } from '../otp/token.js';
+import type { Token } from '../otp/token.js';
 import type { KeyRecord, KeyStore } from '../stores/store.js';
 import { AES_KEY_LENGTH } from './aes-key.js';
+import { TokenDeciphers } from './token-deciphers.js';
 
 const PRIVATE_ID_LENGTH = 6;
 
@@ -12,32 +13,47 @@ export type OpenedOtp =
   | { readonly ok: true; readonly key: KeyRecord; readonly token: Token; readonly privateIdChecked: boolean }
   | { readonly ok: false; readonly reason: 'UNKNOWN_KEY' | 'CORRUPT_OTP' };
 
-/**
- * Decrypts an OTP with a stored key and compares its private ID in constant time, where the key is stored with one.
- * Keys that are not active are unknown.
- *
- * @throws YubikeyError `STORE_FAILED`, or `KEY_UNUSABLE` for a stored key of the wrong length.
- */
-export async function openOtp(keys: Pick<KeyStore, 'get'>, otp: Otp): Promise<OpenedOtp> {
-  assertOtp(otp);
-  const key = await keyOf(keys, otp.publicId);
-  if (!key?.active) return { ok: false, reason: 'UNKNOWN_KEY' };
-  assertUsable(key);
-  const token = decryptToken(otp.token, key.aesKey);
-  if (!token) return { ok: false, reason: 'CORRUPT_OTP' };
-  const privateIdChecked = key.privateId instanceof Uint8Array;
-  if (privateIdChecked && !timingSafeEqual(token.privateId, key.privateId)) {
-    return { ok: false, reason: 'CORRUPT_OTP' };
-  }
-  return { ok: true, key, token, privateIdChecked };
-}
+/** Opens OTPs with the keys of a store. Keys that are not active are unknown. */
+export class OtpOpener {
+  readonly #keys: Pick<KeyStore, 'get'>;
+  readonly #deciphers = new TokenDeciphers();
 
-async function keyOf(keys: Pick<KeyStore, 'get'>, publicId: string): Promise<KeyRecord | undefined> {
-  try {
-    return await keys.get(publicId);
-  } catch (cause) {
-    if (cause instanceof YubikeyError) throw cause;
-    throw new YubikeyError('STORE_FAILED', 'The key store failed', { cause });
+  constructor(keys: Pick<KeyStore, 'get'>) {
+    this.#keys = keys;
+  }
+
+  /**
+   * Decrypts an OTP with its key, as the store has it now, and compares its private ID in constant time, where the
+   * key is stored with one. Resolves with what `read` makes of it.
+   *
+   * @throws YubikeyError `STORE_FAILED`, or `KEY_UNUSABLE` for a stored key of the wrong length.
+   */
+  async open<Result>(otp: Otp, read: (opened: OpenedOtp) => Result): Promise<Result> {
+    assertOtp(otp);
+    let key: KeyRecord | undefined;
+    try {
+      key = await this.#keys.get(otp.publicId);
+    } catch (cause) {
+      this.#deciphers.forgetAll();
+      if (cause instanceof YubikeyError) throw cause;
+      throw new YubikeyError('STORE_FAILED', 'The key store failed', { cause });
+    }
+    return read(this.openWith(key, otp));
+  }
+
+  private openWith(key: KeyRecord | undefined, otp: Otp): OpenedOtp {
+    if (!key?.active) {
+      this.#deciphers.forget(otp.publicId);
+      return { ok: false, reason: 'UNKNOWN_KEY' };
+    }
+    assertUsable(key);
+    const token = this.#deciphers.of(key).decrypt(otp.token);
+    if (!token) return { ok: false, reason: 'CORRUPT_OTP' };
+    const privateIdChecked = key.privateId instanceof Uint8Array;
+    if (privateIdChecked && !timingSafeEqual(token.privateId, key.privateId)) {
+      return { ok: false, reason: 'CORRUPT_OTP' };
+    }
+    return { ok: true, key, token, privateIdChecked };
   }
 }
 

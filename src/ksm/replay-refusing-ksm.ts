@@ -4,7 +4,7 @@ import { type Counters, isNewer } from '../otp/counters.js';
 import type { Otp } from '../otp/otp.js';
 import type { CounterStore, KeyStore } from '../stores/store.js';
 import type { Decryption, Ksm } from './ksm.js';
-import { type OpenedOtp, openOtp } from './open-otp.js';
+import { type OpenedOtp, OtpOpener } from './open-otp.js';
 import { pinPrivateId } from './pin.js';
 
 type Opened = Extract<OpenedOtp, { ok: true }>;
@@ -18,16 +18,18 @@ type Opened = Extract<OpenedOtp, { ok: true }>;
  */
 export class ReplayRefusingKsm implements Ksm {
   readonly #keys: Pick<KeyStore, 'get' | 'replace'>;
+  readonly #opener: OtpOpener;
   readonly #counters: Pick<CounterStore, 'advance' | 'get'>;
 
   constructor(keys: Pick<KeyStore, 'get' | 'replace'>, counters: Pick<CounterStore, 'advance' | 'get'>) {
     this.#keys = keys;
+    this.#opener = new OtpOpener(keys);
     this.#counters = counters;
   }
 
   /** @throws YubikeyError `STORE_FAILED`, `KEY_UNUSABLE`, and what the stores throw as such. */
   async decrypt(otp: Otp): Promise<Decryption> {
-    const opened = await openOtp(this.#keys, otp);
+    const opened = await this.#opener.open(otp, (it) => it);
     if (!opened.ok) return opened;
     try {
       return opened.privateIdChecked ? await this.accept(otp, opened) : await this.consider(otp, opened);

@@ -8,7 +8,9 @@ export const CRC_RESIDUE = 0xf0b8;
  */
 export function crc16(bytes: Uint8Array): number {
   let crc = 0xffff;
-  for (const byte of bytes) crc = (crc >> 8) ^ (TABLE[(crc ^ byte) & 0xff] as number);
+  for (let at = 0; at < bytes.length; at++) {
+    crc = (crc >> 8) ^ (TABLE[(crc ^ (bytes[at] as number)) & 0xff] as number);
+  }
   return crc;
 }
 

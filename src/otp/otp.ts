@@ -18,6 +18,25 @@ const MAX_OTP_LENGTH = MAX_PUBLIC_ID_LENGTH + TOKEN_LENGTH;
 /** Longer than any prefix a key's NFC tag can hold, so that no input costs more than a short look. */
 const MAX_INPUT_LENGTH = 512;
 
+const OTP = new RegExp(`^[${MODHEX_ALPHABET}]{${TOKEN_LENGTH},${MAX_OTP_LENGTH}}$`);
+
+/** Cannot be changed, so that it need not be looked at again. */
+class ParsedOtp implements Otp {
+  readonly publicId: string;
+  readonly token: string;
+  readonly #isParsed = true;
+
+  constructor(readonly value: string) {
+    this.publicId = value.slice(0, -TOKEN_LENGTH);
+    this.token = value.slice(-TOKEN_LENGTH);
+    Object.freeze(this);
+  }
+
+  static is(otp: unknown): boolean {
+    return otp instanceof Object && #isParsed in otp && otp.#isParsed;
+  }
+}
+
 /**
  * Reads what a person, a key or a phone sent as an OTP, and is the only place that normalises it: white space
  * around it, capitals, an NFC URL (`https://my.yubico.com/yk/#…`, `…/neo/…`, or a prefix of your own that ends
@@ -29,6 +48,7 @@ const MAX_INPUT_LENGTH = 512;
  */
 export function parseOtp(input: string): Otp {
   if (typeof input !== 'string') throw malformed('it is not a string');
+  if (OTP.test(input)) return new ParsedOtp(input);
   if (input.length > MAX_INPUT_LENGTH) throw malformed('it is too long');
   const trimmed = input.trim();
   if (trimmed === '') throw malformed('it is empty');
@@ -37,7 +57,7 @@ export function parseOtp(input: string): Otp {
   if (value.length < TOKEN_LENGTH || value.length > MAX_OTP_LENGTH) {
     throw malformed(`it has ${value.length} characters; an OTP has ${TOKEN_LENGTH} to ${MAX_OTP_LENGTH}`);
   }
-  return splitOtp(value);
+  return new ParsedOtp(value);
 }
 
 /**
@@ -46,25 +66,20 @@ export function parseOtp(input: string): Otp {
  * @throws TypeError
  */
 export function assertOtp(otp: Otp): void {
-  const { value, publicId, token } = otp ?? {};
+  if (ParsedOtp.is(otp)) return;
+  // Perhaps by the parseOtp of another copy of this package.
+  const { value, publicId, token } = (otp ?? {}) as Partial<Otp>;
   const wellFormed =
     typeof value === 'string' &&
-    typeof publicId === 'string' &&
-    typeof token === 'string' &&
-    value === publicId + token &&
-    token.length === TOKEN_LENGTH &&
-    value.length <= MAX_OTP_LENGTH &&
-    isModhex(value);
+    OTP.test(value) &&
+    publicId === value.slice(0, -TOKEN_LENGTH) &&
+    token === value.slice(-TOKEN_LENGTH);
   if (!wellFormed) throw new TypeError('verify() takes what parseOtp() returns');
 }
 
 /** Whether the text can be the public ID of a key: 0 to 16 modhex letters. */
 export function isPublicId(text: unknown): text is string {
   return typeof text === 'string' && text.length <= MAX_PUBLIC_ID_LENGTH && isModhex(text);
-}
-
-function splitOtp(value: string): Otp {
-  return { value, publicId: value.slice(0, -TOKEN_LENGTH), token: value.slice(-TOKEN_LENGTH) };
 }
 
 /** The part of a URL after its last delimiter: a tag is read by the phone, so no keyboard layout applies. */

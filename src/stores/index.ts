@@ -1,3 +1,4 @@
+export { CachedClientStore, CachedKeyStore } from './cached.js';
 export { Keyring, type KeyringOptions, newMasterKey, parseKeyring, type SealedKind } from './keyring.js';
 export { MemoryStore } from './memory.js';
 export {

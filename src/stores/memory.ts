@@ -25,7 +25,7 @@ export class MemoryStore {
 class MemoryTable implements RowTable {
   private readonly rows = new Map<string, Row>();
 
-  async get(id: string): Promise<Row | undefined> {
+  get(id: string): Row | undefined {
     return this.rows.get(id);
   }
 

@@ -24,7 +24,7 @@ export interface RecordKind<Stored, New> {
   idOf(record: New | Stored): string;
   secretsOf(record: New): Secrets;
   withSecrets(secrets: Secrets): Partial<New>;
-  record(id: string, secrets: Secrets, fields: RecordFields): Stored;
+  recordOf(row: Row): Stored;
 }
 
 type Common = { notes?: string | undefined; active?: boolean | undefined };
@@ -46,11 +46,14 @@ export const YUBIKEY: RecordKind<KeyRecord, NewKey> = {
   idOf: ({ publicId }) => publicId,
   secretsOf: ({ aesKey, privateId }) => [aesKey, privateId],
   withSecrets: ([aesKey, privateId]) => ({ aesKey: aesKey as Uint8Array, privateId }),
-  record: (publicId, [aesKey, privateId], fields) => ({
-    publicId,
-    aesKey: aesKey as Uint8Array,
-    privateId,
-    ...fields,
+  recordOf: ({ id, secrets, notes, active, createdAt, revision }) => ({
+    publicId: id,
+    aesKey: secrets[0] as Uint8Array,
+    privateId: secrets[1],
+    notes,
+    active,
+    createdAt,
+    revision,
   }),
 };
 
@@ -64,7 +67,14 @@ export const CLIENT: RecordKind<ClientRecord, NewClient> = {
   idOf: ({ id }) => id,
   secretsOf: ({ apiKey }) => [apiKey],
   withSecrets: ([apiKey]) => ({ apiKey: apiKey as Uint8Array }),
-  record: (id, [apiKey], fields) => ({ id, apiKey: apiKey as Uint8Array, ...fields }),
+  recordOf: ({ id, secrets, notes, active, createdAt, revision }) => ({
+    id,
+    apiKey: secrets[0] as Uint8Array,
+    notes,
+    active,
+    createdAt,
+    revision,
+  }),
 };
 
 /** A record as engines see it: what it is a record of makes no difference to them. */
@@ -75,7 +85,7 @@ export interface Row extends RecordFields {
 
 /** What an engine has to do, each in one atomic step. */
 export interface RowTable {
-  get(id: string): Promise<Row | undefined>;
+  get(id: string): Promise<Row | undefined> | Row | undefined;
   /** False when the id is taken. */
   add(row: Row): Promise<boolean>;
   /** False unless the stored revision is `revision`. `createdAt` stays. */
@@ -96,8 +106,9 @@ export class Records<Stored extends RecordFields, New extends Common> implements
   }
 
   async get(id: string): Promise<Stored | undefined> {
-    const row = await this.#table.get(id);
-    return row && this.recordOf(row);
+    const found = this.#table.get(id);
+    const row = found instanceof Promise ? await found : found;
+    return row && this.#kind.recordOf(row);
   }
 
   async add(record: New): Promise<boolean> {
@@ -111,7 +122,7 @@ export class Records<Stored extends RecordFields, New extends Common> implements
   }
 
   async list({ after, limit = 100 }: PageOptions = {}): Promise<Page<Stored>> {
-    return pageOf(await this.#table.list(after, limit + 1), limit, (row) => this.recordOf(row));
+    return pageOf(await this.#table.list(after, limit + 1), limit, this.#kind.recordOf);
   }
 
   async delete(id: string): Promise<boolean> {
@@ -128,10 +139,6 @@ export class Records<Stored extends RecordFields, New extends Common> implements
       createdAt,
       revision: randomUUID(),
     };
-  }
-
-  private recordOf({ id, secrets, notes, active, createdAt, revision }: Row): Stored {
-    return this.#kind.record(id, secrets, { notes, active, createdAt, revision });
   }
 }
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { YubikeyError } from '../../src/errors.js';
 import { LocalKsm } from '../../src/ksm/local-ksm.js';
 import { type Otp, parseOtp } from '../../src/otp/otp.js';
-import { type KeyStore, MemoryStore, type NewKey } from '../../src/stores/index.js';
+import { type KeyRecord, type KeyStore, MemoryStore, type NewKey } from '../../src/stores/index.js';
 import { SoftYubikey } from '../../src/testing/index.js';
 import { corruptOtps, genuineOtps } from '../vectors.js';
 
@@ -109,6 +109,46 @@ describe('LocalKsm', () => {
     await expect(new LocalKsm(failing(cause)).decrypt(parseOtp(new SoftYubikey().press()))).rejects.toBe(
       cause,
     );
+  });
+
+  it('decrypts with the key as it is stored now, also where it has decrypted before', async () => {
+    const { keys } = new MemoryStore();
+    const [first, second] = [new SoftYubikey(), new SoftYubikey()];
+    const { publicId } = first;
+    const programmed = new SoftYubikey({ publicId, aesKey: second.aesKey, privateId: second.privateId });
+    const ksm = new LocalKsm(keys);
+    const decrypt = (yubikey: SoftYubikey) => ksm.decrypt(parseOtp(yubikey.press()));
+    const stored = async () => (await keys.get(publicId)) as KeyRecord;
+    await keys.add(first);
+    for (let touch = 0; touch < 3; touch++) expect(await decrypt(first)).toMatchObject({ ok: true });
+
+    await keys.replace(await stored(), programmed);
+    expect(await decrypt(first)).toEqual({ ok: false, reason: 'CORRUPT_OTP' });
+    expect(await decrypt(programmed)).toMatchObject({ ok: true, privateIdChecked: true });
+    await keys.replace(await stored(), { active: false });
+    expect(await decrypt(programmed)).toEqual({ ok: false, reason: 'UNKNOWN_KEY' });
+    await keys.replace(await stored(), { active: true });
+    expect(await decrypt(programmed)).toMatchObject({ ok: true });
+    await keys.delete(publicId);
+    expect(await decrypt(programmed)).toEqual({ ok: false, reason: 'UNKNOWN_KEY' });
+  });
+
+  it('does not take the AES key from bytes that were changed under it', async () => {
+    const yubikey = new SoftYubikey();
+    const record = { ...yubikey, aesKey: Buffer.from(yubikey.aesKey), active: true } as unknown as KeyRecord;
+    const ksm = new LocalKsm({ get: async () => record });
+    expect(await ksm.decrypt(parseOtp(yubikey.press()))).toMatchObject({ ok: true });
+    record.aesKey.fill(0);
+    expect(await ksm.decrypt(parseOtp(yubikey.press()))).toEqual({ ok: false, reason: 'CORRUPT_OTP' });
+  });
+
+  it('decrypts for more keys than it keeps ciphers of, in any order', async () => {
+    const yubikeys = Array.from({ length: 10_050 }, () => new SoftYubikey());
+    const ksm = await ksmWith(...yubikeys);
+    for (const each of [...yubikeys, ...yubikeys.slice(0, 100), ...yubikeys.slice(-100)]) {
+      const { ok } = await ksm.decrypt(parseOtp(each.press()));
+      if (!ok) expect.fail(`${each.publicId} did not decrypt`);
+    }
   });
 
   it.each([

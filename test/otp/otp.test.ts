@@ -28,6 +28,13 @@ describe('parseOtp', () => {
     );
   });
 
+  it('gives an OTP that nobody can change afterwards', () => {
+    const otp = parseOtp(OTP) as { publicId: string };
+    expect(() => {
+      otp.publicId = 'vvccccccccccb';
+    }).toThrow(TypeError);
+  });
+
   it.each([
     ['blanks around it', (otp: string) => `  ${otp} `],
     ['the Enter of the key', (otp: string) => `${otp}\r\n`],

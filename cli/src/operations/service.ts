@@ -2,6 +2,7 @@ import type { Server } from 'node:http';
 import type { Server as HttpsServer } from 'node:https';
 import { KsmVerifier, LocalKsm } from 'passport-yubikey-otp';
 import { ksmListener, type Listener, validationListener } from 'passport-yubikey-otp/server';
+import { CachedClientStore, CachedKeyStore } from 'passport-yubikey-otp/stores';
 import type { Secrets } from '../session.js';
 import { addressOfWith } from './addresses.js';
 import { endpoints, metricsListener } from './endpoints.js';
@@ -85,7 +86,9 @@ function servicesOf(
   { settings, secrets, managementToken, log }: ServiceOptions,
   metrics: Metrics,
 ): { validation: Listener; ksm: Listener } {
-  const { database, keys, clients } = secrets;
+  const { database } = secrets;
+  const keys = new CachedKeyStore(secrets.keys);
+  const clients = new CachedClientStore(secrets.clients);
   const { db, delayTolerance, allowDecryptFrom } = settings;
   const counters = limitReplays(database.counters, new RateLimit(settings.replayLimit));
   const clientLimit = new RateLimit(settings.clientLimit);

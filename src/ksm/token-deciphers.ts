@@ -1,0 +1,48 @@
+import { TokenDecipher } from '../otp/token.js';
+import type { KeyRecord } from '../stores/store.js';
+
+/** So many are kept, of some 1.5 kB each. */
+const MOST = 10_000;
+
+interface Kept {
+  readonly aesKey: Uint8Array;
+  readonly decipher: TokenDecipher;
+}
+
+/**
+ * The ciphers of keys that were used of late. A cipher is used only while its key's record, as it was just read, has
+ * the AES key that the cipher was made with.
+ */
+export class TokenDeciphers {
+  readonly #kept = new Map<string, Kept>();
+
+  of({ publicId, aesKey }: Pick<KeyRecord, 'publicId' | 'aesKey'>): TokenDecipher {
+    const kept = this.#kept.get(publicId);
+    if (kept && isSame(kept.aesKey, aesKey)) return kept.decipher;
+    const decipher = new TokenDecipher(aesKey);
+    this.#kept.delete(publicId);
+    this.#kept.set(publicId, { aesKey: Uint8Array.from(aesKey), decipher });
+    if (this.#kept.size > MOST) this.forgetOldest();
+    return decipher;
+  }
+
+  forget(publicId: string): void {
+    this.#kept.delete(publicId);
+  }
+
+  forgetAll(): void {
+    this.#kept.clear();
+  }
+
+  private forgetOldest(): void {
+    const [oldest] = this.#kept.keys();
+    if (oldest !== undefined) this.#kept.delete(oldest);
+  }
+}
+
+/** Not in constant time: nothing that somebody sent is compared. */
+function isSame(one: Uint8Array, other: Uint8Array): boolean {
+  if (one.length !== other.length) return false;
+  for (let at = 0; at < one.length; at++) if (one[at] !== other[at]) return false;
+  return true;
+}
