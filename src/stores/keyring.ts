@@ -1,4 +1,11 @@
-import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from 'node:crypto';
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  createSecretKey,
+  type KeyObject,
+  randomBytes,
+} from 'node:crypto';
 import { YubikeyError } from '../errors.js';
 
 /** What a sealed secret belongs to: a secret sealed as one kind does not open as another. */
@@ -14,6 +21,8 @@ export interface KeyringOptions {
 const FORMAT_VERSION = 1;
 const CIPHER = 'aes-256-gcm';
 const MASTER_KEY_LENGTH = 32;
+/** Of SHA-256, and so of a row's key. */
+const HASH_LENGTH = 32;
 const NONCE_LENGTH = 12;
 const TAG_LENGTH = 16;
 const KEY_ID = /^[A-Za-z0-9_-]{1,32}$/;
@@ -27,7 +36,8 @@ const KEY_ID = /^[A-Za-z0-9_-]{1,32}$/;
  * ciphertext, tag (16 bytes).
  */
 export class Keyring {
-  readonly #keys = new Map<string, Uint8Array>();
+  /** What HKDF-Extract makes of each master key, without salt. */
+  readonly #extracted = new Map<string, KeyObject>();
   readonly #current: string;
 
   /** @throws TypeError for an unusable key or id; it repeats no key. */
@@ -40,9 +50,10 @@ export class Keyring {
           `Master key ${id} must be ${MASTER_KEY_LENGTH} random bytes; newMasterKey() makes one`,
         );
       }
-      this.#keys.set(id, Uint8Array.from(key));
+      this.#extracted.set(id, createSecretKey(hmac(new Uint8Array(HASH_LENGTH), key)));
     }
-    if (!this.#keys.has(current)) throw new TypeError('current must be the id of one of the master keys');
+    if (!this.#extracted.has(current))
+      throw new TypeError('current must be the id of one of the master keys');
   }
 
   seal(kind: SealedKind, rowId: string, secret: Uint8Array): Buffer {
@@ -64,7 +75,7 @@ export class Keyring {
     const keyId = keyIdOf(sealed);
     const body = Buffer.from(sealed).subarray(headerOf(keyId ?? '').length);
     if (keyId === undefined || body.length < NONCE_LENGTH + TAG_LENGTH) throw sealBroken(kind, rowId);
-    if (!this.#keys.has(keyId)) {
+    if (!this.#extracted.has(keyId)) {
       const message = `The ${kind} ${rowId} is sealed with master key ${keyId}, which is not in the keyring: add it`;
       throw new YubikeyError('MASTER_KEY_UNKNOWN', message);
     }
@@ -84,10 +95,14 @@ export class Keyring {
     return keyIdOf(sealed) === this.#current;
   }
 
+  /** HKDF-Expand, of which one block is enough. */
   private rowKey(keyId: string, context: Buffer): Buffer {
-    const masterKey = this.#keys.get(keyId) as Uint8Array;
-    return Buffer.from(hkdfSync('sha256', masterKey, new Uint8Array(), context, 32));
+    return hmac(this.#extracted.get(keyId) as KeyObject, Buffer.concat([context, Buffer.of(1)]));
   }
+}
+
+function hmac(key: KeyObject | Uint8Array, message: Uint8Array): Buffer {
+  return createHmac('sha256', key).update(message).digest();
 }
 
 /** A fresh master key: 32 random bytes. */
