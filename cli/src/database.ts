@@ -6,7 +6,14 @@ import {
   type KeyStore,
   MemoryStore,
 } from 'passport-yubikey-otp/stores';
-import { type ConnectOptions, connectPostgres, connectRedis, type Engine, openSqlite } from './engines.js';
+import {
+  type ConnectOptions,
+  connectPostgres,
+  connectRedis,
+  type Engine,
+  openSqlite,
+  serveSqlite,
+} from './engines.js';
 import { SetupError } from './failure.js';
 import { warn } from './output.js';
 
@@ -46,7 +53,7 @@ export async function openDatabase(where: string, options: OpenDatabaseOptions):
   let engine: Engine | undefined;
   try {
     engine = await connect(where, options);
-    if (options.ifMissing === 'pretend' && !(await engine.isSetUp())) {
+    if (options.ifMissing === 'pretend' && !(await engine.isSetUp?.())) {
       await engine.close();
       return emptyDatabase();
     }
@@ -85,7 +92,7 @@ function refuseOtherUrls(where: string): void {
 async function connect(where: string, options: OpenDatabaseOptions): Promise<Engine> {
   if (/^rediss?:/i.test(where)) return connectRedis(where, options);
   if (isUrl(where)) return connectPostgres(where, options);
-  return openSqlite(where, options.ifMissing === 'pretend');
+  return options.longLived ? serveSqlite(where) : openSqlite(where, options.ifMissing === 'pretend');
 }
 
 function emptyDatabase(): Database {

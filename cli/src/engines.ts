@@ -7,8 +7,8 @@ import { SetupError } from './failure.js';
 /** An open database, of whichever kind. */
 export interface Engine {
   readonly store: SqliteStore | PostgresStore | RedisStore;
-  /** Whether `migrate()` has been here, and would change nothing. Reads only. */
-  isSetUp(): Promise<boolean>;
+  /** Whether `migrate()` has been here, and would change nothing. Reads only. A service does not ask. */
+  isSetUp?(): Promise<boolean>;
   /** Many writes that can be done again: they are durable once all of this has resolved, and not before. */
   bulk(work: () => Promise<void>): Promise<void>;
   close(): Promise<void>;
@@ -63,6 +63,12 @@ export async function openSqlite(path: string, readOnly: boolean): Promise<Engin
     },
     close: async () => void database.close(),
   };
+}
+
+/** The same for a service, in threads of its own: no sync of the disk stops others from being answered. */
+export function serveSqlite(path: string): Engine {
+  const store = new SqliteStore({ path, driver: 'libsql' });
+  return { store, bulk: asUsual, close: () => store.close() };
 }
 
 export async function connectPostgres(

@@ -10,7 +10,13 @@ export {
 export type { SendCommand } from './redis/commands.js';
 export { RedisStore, type RedisStoreOptions } from './redis.js';
 export { type ResealProgress, SealedClientStore, SealedKeyStore } from './sealed.js';
-export { type SqliteDatabase, type SqliteStatement, SqliteStore, type SqliteStoreOptions } from './sqlite.js';
+export {
+  type SqliteDatabase,
+  type SqliteDriver,
+  type SqliteStatement,
+  SqliteStore,
+  type SqliteStoreOptions,
+} from './sqlite.js';
 export type {
   Advance,
   ClientRecord,

@@ -1,89 +1,80 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { resolve } from 'node:path';
 import { YubikeyError } from '../errors.js';
 import type { BatchWriter } from './batch.js';
-import {
-  ADVANCE_ONE,
-  type AdvanceRow,
-  migrationsFrom,
-  type RunSql,
-  SCHEMA_TABLE,
-  SCHEMA_VERSION,
-  type SqlRow,
-  sqlStores,
-} from './sql.js';
+import { type AdvanceRow, type FindSql, type RunSql, type SqlRow, sqlStores } from './sql.js';
+import { SqliteConnection } from './sqlite/connection.js';
+import type { SqliteDatabase } from './sqlite/database.js';
+import { findDriver, type SqliteDriver } from './sqlite/driver.js';
+import type { SqliteEngine } from './sqlite/engine.js';
+import { isFaultOfRow } from './sqlite/faults.js';
+import { SqliteThreads } from './sqlite/threads.js';
 import type { ClientStore, CounterStore, Durability, KeyStore } from './store.js';
 
-/** An open SQLite database: `DatabaseSync` of `node:sqlite`, or a `Database` of `libsql` or `better-sqlite3`. */
-export interface SqliteDatabase {
-  exec(sql: string): unknown;
-  prepare(sql: string): SqliteStatement;
-}
+export type { SqliteDatabase, SqliteStatement } from './sqlite/database.js';
+export type { SqliteDriver } from './sqlite/driver.js';
 
-export interface SqliteStatement {
-  // biome-ignore lint/suspicious/noExplicitAny: each driver types its parameters in its own way
-  all(...parameters: any[]): unknown[];
-}
-
+/** A file, which works in threads of its own, or an open database, which works in the thread that calls. */
 export interface SqliteStoreOptions {
   /**
-   * The open database. It stays yours: close it when you are done. `migrate()` sets its `journal_mode`,
-   * `synchronous` and `busy_timeout` (none), also for statements of your own on the same handle.
+   * The file, made if need be. Two threads open it, one to write and one to read, so that no sync of the disk stops the
+   * event loop. Where the application opens the same file in this process, let it use the same driver: the locks of
+   * one SQLite library are no locks for another. In a bundle, where files of this package are not beside it, take
+   * `database`.
    */
-  database: SqliteDatabase;
+  path?: string | undefined;
+  /** What opens `path`. Default: the first that is installed of `node:sqlite` (Node 22.16), `libsql`, `better-sqlite3`. */
+  driver?: SqliteDriver | undefined;
+  /**
+   * The open database, instead of `path`. It stays yours: close it when you are done. `migrate()` sets its
+   * `journal_mode`, `synchronous` and `busy_timeout` (none), also for statements of your own on the same handle.
+   */
+  database?: SqliteDatabase | undefined;
 }
-
-/** How long a statement may block the event loop for a lock that another process holds: any number may wait. */
-const BUSY_TIMEOUT_MS = 0;
-/** How long a statement waits for such a lock in all. */
-const BUSY_GIVE_UP_MS = 5000;
-const BUSY_RETRY_MS = 10;
 
 /**
  * Keys, clients and counters in a SQLite file, for applications on one machine; several processes may share the file.
  *
  * Every write is durable before it resolves: the database is set to WAL with `synchronous=FULL`, and that is
- * read back. Verifications that come together share one commit. It runs in this thread, and blocks the event loop
- * for a batch of 128 and one sync of the disk at most, however many wait; for three syncs where SQLite makes a
- * checkpoint. Call {@link migrate} once at every start.
+ * read back. Verifications that come together share one commit. Call {@link migrate} once at every start.
+ *
+ * With `path`, the event loop is never blocked by SQLite, only by messages to and from its threads: a few microseconds
+ * a verification, so less than 2 ms for a batch of 128, whatever the disk does. With `database`, it is blocked for a
+ * batch of 128 and one sync of the disk at most, however many wait; for three syncs where SQLite makes a checkpoint.
  */
 export class SqliteStore {
   readonly keys: KeyStore;
   readonly clients: ClientStore;
   readonly counters: CounterStore;
-  private readonly database: SqliteDatabase;
-  private readonly statements = new Map<string, SqliteStatement>();
+  private readonly engine: SqliteEngine;
   private migrated = false;
 
-  /** @throws TypeError without an open database. */
-  constructor({ database }: SqliteStoreOptions) {
-    if (typeof database?.prepare !== 'function' || typeof database.exec !== 'function') {
-      throw new TypeError(
-        'SqliteStore requires database: an open database of node:sqlite, libsql or better-sqlite3',
-      );
-    }
-    this.database = database;
+  /** @throws TypeError without either a path or an open database, and where there is no driver to open the path. */
+  constructor(options: SqliteStoreOptions) {
+    const engine = engineOf(options);
+    this.engine = engine;
     const run: RunSql = async (sql, parameters) => {
       this.assertMigrated();
-      return whenFree(() => {
-        refuseUnusableHandle(database);
-        const work = () => this.statement(sql).all(...parameters) as SqlRow[];
-        return sql.startsWith('SELECT') ? work() : this.transaction(work);
-      });
+      return engine.run(sql, parameters);
+    };
+    const find: FindSql = async (sql, id) => {
+      this.assertMigrated();
+      return engine.find(sql, id);
     };
     const advance: BatchWriter<AdvanceRow, SqlRow | undefined> = {
       write: async (take, since) => {
         this.assertMigrated();
-        return whenFree(() => {
-          refuseUnusableHandle(database);
-          return this.transaction(() =>
-            take().map(({ values }) => this.statement(ADVANCE_ONE).all(...values)[0] as SqlRow | undefined),
-          );
-        }, since);
+        let batch: readonly AdvanceRow[] = [];
+        const takeRows = () => {
+          batch = take();
+          return JSON.stringify(batch.map(({ values }) => values));
+        };
+        const advanced = new Map((await engine.advance(takeRows, since)).map((row) => [row.id, row]));
+        return batch.map(({ id }) => advanced.get(id));
       },
       isFaultOfOne: isFaultOfRow,
       atOnce: 1,
     };
-    const { keys, clients, counters } = sqlStores(run, advance);
+    const { keys, clients, counters } = sqlStores(run, advance, find);
     this.keys = keys;
     this.clients = clients;
     this.counters = counters;
@@ -94,137 +85,39 @@ export class SqliteStore {
    * processes at once.
    *
    * @throws YubikeyError `STORE_NOT_DURABLE` when the file cannot be made durable, `STORE_NOT_MIGRATED` when its
-   * schema is newer than this version of the package.
+   * schema is newer than this version of the package, `STORE_FAILED` when a path cannot be opened.
    */
   async migrate(): Promise<Durability> {
-    await whenFree(() => {
-      refuseUnusableHandle(this.database);
-      this.makeDurable();
-      this.bringUpToDate();
-    });
+    const durability = await this.engine.migrate();
     this.migrated = true;
-    return {
-      durable: true,
-      statement:
-        'SQLite with journal_mode=wal and synchronous=full: an accepted OTP is on disk before it is answered',
-    };
+    return durability;
+  }
+
+  /**
+   * Ends the threads of a path once they have done what they are at, and closes the file; what comes later rejects with
+   * `STORE_FAILED`. An open `database` is left open. A process may also just end: the threads do not keep it alive.
+   */
+  async close(): Promise<void> {
+    await this.engine.close();
   }
 
   private assertMigrated(): void {
     if (!this.migrated)
       throw new YubikeyError('STORE_NOT_MIGRATED', 'Call migrate() before using SqliteStore');
   }
-
-  private makeDurable(): void {
-    this.database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
-    this.database.exec('PRAGMA journal_mode = WAL');
-    this.database.exec('PRAGMA synchronous = FULL');
-    const journal = this.pragma('journal_mode');
-    const synchronous = this.pragma('synchronous');
-    if (journal !== 'wal' || Number(synchronous) !== 2) {
-      throw new YubikeyError(
-        'STORE_NOT_DURABLE',
-        `This SQLite database cannot promise durable writes (journal_mode ${journal}, synchronous ${synchronous}): ` +
-          'open a file on a local disk, or use MemoryStore where nothing has to last',
-      );
-    }
-  }
-
-  private bringUpToDate(): void {
-    this.transaction(() => {
-      this.database.exec(SCHEMA_TABLE);
-      const [row] = this.database.prepare(SCHEMA_VERSION).all() as SqlRow[];
-      for (const sql of migrationsFrom(row)) this.database.exec(sql);
-    });
-  }
-
-  /**
-   * Takes the lock before the work begins. A statement that itself finds the file locked stays half done in
-   * libsql until it runs again; what others write meanwhile is then not committed, and rolled back with it.
-   */
-  private transaction<T>(work: () => T): T {
-    this.database.exec('BEGIN IMMEDIATE');
-    try {
-      const result = work();
-      this.database.exec('COMMIT');
-      return result;
-    } catch (error) {
-      this.rollBack();
-      throw error;
-    }
-  }
-
-  private rollBack(): void {
-    try {
-      this.database.exec('ROLLBACK');
-    } catch {
-      // SQLite has already rolled back, and the error that made it do so is the one to report.
-    }
-  }
-
-  private pragma(name: string): unknown {
-    const [row] = this.database.prepare(`PRAGMA ${name}`).all() as SqlRow[];
-    return row && Object.values(row)[0];
-  }
-
-  private statement(sql: string): SqliteStatement {
-    let statement = this.statements.get(sql);
-    if (!statement) {
-      statement = this.database.prepare(sql);
-      this.statements.set(sql, statement);
-    }
-    return statement;
-  }
 }
 
-/**
- * A write inside a transaction of the application's would be neither atomic nor durable when it returns. A
- * closed handle is looked for first: libsql ends the process when such a one is asked for its transaction.
- */
-function refuseUnusableHandle(database: SqliteDatabase): void {
-  const handle = database as { open?: unknown; inTransaction?: unknown; isTransaction?: unknown };
-  if (handle.open === false) throw new YubikeyError('STORE_FAILED', 'This SQLite handle is closed');
-  const isInTransaction = handle.inTransaction ?? handle.isTransaction;
-  if (typeof isInTransaction !== 'boolean') {
-    throw new YubikeyError(
-      'STORE_FAILED',
-      'This SQLite driver does not tell whether a transaction is open: node:sqlite does from Node 22.16 on, libsql and better-sqlite3 always',
+function engineOf({ path, driver, database }: SqliteStoreOptions): SqliteEngine {
+  if (database !== undefined && path !== undefined) {
+    throw new TypeError('SqliteStore takes either path or database, not both');
+  }
+  if (typeof path === 'string' && path !== '' && path !== ':memory:') {
+    return new SqliteThreads({ path: resolve(path), driver: findDriver(driver) });
+  }
+  if (typeof database?.prepare !== 'function' || typeof database.exec !== 'function') {
+    throw new TypeError(
+      'SqliteStore requires path, the path of a file, or database, an open database of node:sqlite, libsql or better-sqlite3',
     );
   }
-  if (isInTransaction) {
-    throw new YubikeyError(
-      'STORE_FAILED',
-      'This SQLite handle is inside a transaction of the application: give SqliteStore a handle of its own',
-    );
-  }
-}
-
-/** Waits for locks of other processes, without blocking the event loop for long. */
-async function whenFree<T>(work: () => T, since = Date.now()): Promise<T> {
-  const deadline = since + BUSY_GIVE_UP_MS;
-  for (;;) {
-    try {
-      return work();
-    } catch (error) {
-      if (!isBusy(error) || Date.now() > deadline) throw error;
-      await sleep(BUSY_RETRY_MS);
-    }
-  }
-}
-
-/** Primary result codes of SQLite. */
-const BUSY = 5;
-const [TOOBIG, CONSTRAINT, MISMATCH] = [18, 19, 20];
-
-const isBusy = (error: unknown) => isOf(error, { BUSY });
-
-/** Whether SQLite or its driver refused a value; it has rolled back then. */
-const isFaultOfRow = (error: unknown) =>
-  error instanceof TypeError || isOf(error, { TOOBIG, CONSTRAINT, MISMATCH });
-
-/** Whether it has one of these result codes, extended ones too, as the three drivers name them. */
-function isOf(error: unknown, codes: Record<string, number>): boolean {
-  const { code, errcode } = error as { code?: unknown; errcode?: unknown };
-  const [, name = ''] = /^SQLITE_([A-Z]+)/.exec(String(code)) ?? [];
-  return name in codes || (typeof errcode === 'number' && Object.values(codes).includes(errcode & 0xff));
+  return new SqliteConnection(database);
 }

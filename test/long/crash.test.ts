@@ -52,9 +52,9 @@ async function killOften(
   );
 }
 
-describe('SQLite, when the process is killed', () => {
+describe.each(['sqlite', 'sqlite-threads'])('%s, when the process is killed', (scheme) => {
   it(`loses no key and no counter, and accepts no OTP again, ${KILLS} times`, () =>
-    killOften(`sqlite:${temporaryFile()}`));
+    killOften(`${scheme}:${temporaryFile()}`));
 });
 
 describeWith(

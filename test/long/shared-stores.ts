@@ -7,6 +7,8 @@ import { temporaryFile } from '../stores/sqlite-drivers.js';
 /** The same tests over each store that processes can share; `newUrl` names an empty one. */
 export function describeSharedStores(name: string, body: (newUrl: () => Promise<string>) => void): void {
   describe(`${name} on a SQLite file`, () => body(async () => `sqlite:${temporaryFile()}`));
+  describe(`${name} on a SQLite file, in threads`, () =>
+    body(async () => `sqlite-threads:${temporaryFile()}`));
 
   describeWith(`${name} on PostgreSQL`, missingPostgres, () => {
     let server: PostgresServer;

@@ -11,14 +11,18 @@ const TIMES = repetitions(1500, 200);
 
 const mayTrace = spawnSync('strace', ['-e', 'trace=none', 'true']).status === 0;
 
-function traceOf({ driver = 'libsql', pragma = '', atOnce = 1, times = TIMES }): string {
+function traceOf({ driver = 'libsql', where = 'here', pragma = '', atOnce = 1, times = TIMES }): string {
   const path = temporaryFile();
   const log = `${path}.strace`;
   const strace = ['-f', '-y', '-o', log, '-e', 'trace=write,writev,pwrite64,pwritev,fsync,fdatasync'];
   const program = [process.execPath, '--import', 'tsx', fixture('verify-and-say')];
-  execFileSync('strace', [...strace, ...program, path, driver, pragma, String(times), String(atOnce)], {
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
+  execFileSync(
+    'strace',
+    [...strace, ...program, path, driver, where, pragma, String(times), String(atOnce)],
+    {
+      stdio: ['ignore', 'ignore', 'inherit'],
+    },
+  );
   return readFileSync(log, 'utf8');
 }
 
@@ -36,6 +40,8 @@ describeWith('The WAL of SQLite', ['strace'], () => {
       ['16 at once', { atOnce: 16 }],
       ['200 at once, which is more than one batch', { atOnce: 200 }],
       ['with a checkpoint every few commits', { pragma: 'wal_autocheckpoint = 3' }],
+      ['in threads, one after another', { where: 'in threads' }],
+      ['in threads, 200 at once', { where: 'in threads', atOnce: 200 }],
     ])('is synced before an OTP is answered OK: %s', (_, options) => {
       const answers = answersIn(traceOf({ driver, ...options }));
       expect(answers.length).toBeGreaterThanOrEqual(TIMES);

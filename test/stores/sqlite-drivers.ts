@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
-import type { SqliteDatabase } from '../../src/stores/index.js';
+import { type SqliteDatabase, SqliteStore } from '../../src/stores/index.js';
 import { openSqlite, SQLITE_DRIVERS } from '../fixtures/shared-store.js';
 
 export interface OpenDatabase extends SqliteDatabase {
@@ -10,8 +10,15 @@ export interface OpenDatabase extends SqliteDatabase {
 }
 
 export interface SqliteDriver {
-  name: string;
+  name: (typeof SQLITE_DRIVERS)[number];
   open(path: string): OpenDatabase;
+}
+
+/** A driver, and whether it works in this thread, with `{ database }`, or in others, with `{ path }`. */
+export interface SqliteWay {
+  name: string;
+  driver: SqliteDriver;
+  open(path: string): { store: SqliteStore; close(): Promise<void> };
 }
 
 function isHere(driver: string): boolean {
@@ -29,6 +36,38 @@ export const drivers: SqliteDriver[] = here.map((name) => ({ name, open: (path) 
 export const missingDrivers = SQLITE_DRIVERS.filter((name) => !here.includes(name)).map((name) =>
   name === 'node:sqlite' ? 'node:sqlite needs Node 22.16' : `${name} is not installed for this Node`,
 );
+
+export const ways: SqliteWay[] = drivers.flatMap((driver) => [
+  {
+    name: driver.name,
+    driver,
+    open: (path) => {
+      const database = driver.open(path);
+      return { store: new SqliteStore({ database }), close: async () => database.close() };
+    },
+  },
+  {
+    name: `${driver.name} in threads`,
+    driver,
+    open: (path) => {
+      const store = new SqliteStore({ path, driver: driver.name });
+      return { store, close: () => store.close() };
+    },
+  },
+]);
+
+/** A store, closed when the test has finished. */
+export function storeFor(way: SqliteWay, path: string): SqliteStore {
+  const { store, close } = way.open(path);
+  onTestFinished(close);
+  return store;
+}
+
+export async function migratedStoreFor(way: SqliteWay, path: string): Promise<SqliteStore> {
+  const store = storeFor(way, path);
+  await store.migrate();
+  return store;
+}
 
 /** The path of a database that is not there yet; it is removed when the test has finished. */
 export function temporaryFile(): string {

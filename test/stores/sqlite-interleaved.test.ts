@@ -1,25 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { type KeyRecord, SqliteStore } from '../../src/stores/index.js';
-import { drivers, openFor, type SqliteDriver, temporaryFile } from './sqlite-drivers.js';
+import type { KeyRecord } from '../../src/stores/index.js';
+import { migratedStoreFor, openFor, temporaryFile, ways } from './sqlite-drivers.js';
 
 const AES_KEY = Buffer.alloc(16);
 const COUNTERS = { usageCounter: 1, sessionUse: 0, timestamp: 0 };
 
-async function openStore(driver: SqliteDriver, path: string): Promise<SqliteStore> {
-  const store = new SqliteStore({ database: openFor(driver, path) });
-  await store.migrate();
-  return store;
-}
-
-describe.each(drivers)('writes that waited for the same lock, with $name', (driver) => {
+describe.each(ways)('writes that waited for the same lock, with $name', (way) => {
   /** Different writes, all begun while another handle holds the lock. */
   async function writeAllWhileLocked() {
     const path = temporaryFile();
-    const store = await openStore(driver, path);
+    const store = await migratedStoreFor(way, path);
     await store.keys.add({ publicId: 'cc', aesKey: AES_KEY });
     const key = (await store.keys.get('cc')) as KeyRecord;
-    const rival = openFor(driver, path);
+    const rival = openFor(way.driver, path);
     rival.exec('BEGIN IMMEDIATE');
     const writes = Promise.all([
       store.counters.advance('c', COUNTERS),
@@ -38,7 +32,7 @@ describe.each(drivers)('writes that waited for the same lock, with $name', (driv
     const { path, results } = await writeAllWhileLocked();
     const advanced = { advanced: true };
     expect(results).toMatchObject([advanced, true, true, true, advanced]);
-    const other = await openStore(driver, path);
+    const other = await migratedStoreFor(way, path);
     expect(await other.counters.get('c')).toMatchObject(COUNTERS);
     expect(await other.counters.get('b')).toMatchObject(COUNTERS);
     expect(await other.keys.get('cc')).toMatchObject({ notes: 'new' });

@@ -5,10 +5,9 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { LocalKsm } from '../../src/ksm/local-ksm.js';
 import { parseOtp } from '../../src/otp/otp.js';
-import { SqliteStore } from '../../src/stores/index.js';
 import { SoftYubikey } from '../../src/testing/index.js';
 import { KsmVerifier } from '../../src/verifiers/ksm-verifier.js';
-import { drivers, openFor, type SqliteDriver, temporaryFile } from './sqlite-drivers.js';
+import { migratedStoreFor, type SqliteWay, temporaryFile, ways } from './sqlite-drivers.js';
 
 const fixture = fileURLToPath(new URL('./fixtures/verify-at-once.mjs', import.meta.url));
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -19,8 +18,8 @@ interface Child {
 }
 
 /** Another process on the same file; it says "ready", and verifies once it is sent a line. */
-function startChild(path: string, otp: string, times: number): Child {
-  const child = spawn(process.execPath, ['--import', 'tsx', fixture, path, otp, String(times)], {
+function startChild(option: 'path' | 'database', path: string, otp: string, times: number): Child {
+  const child = spawn(process.execPath, ['--import', 'tsx', fixture, option, path, otp, String(times)], {
     cwd: root,
     stdio: ['pipe', 'pipe', 'inherit'],
   });
@@ -31,42 +30,45 @@ function startChild(path: string, otp: string, times: number): Child {
   return { process: child, nextLine: async () => String((await lines.next()).value) };
 }
 
-async function storeWithKey(driver: SqliteDriver, path: string) {
-  const store = new SqliteStore({ database: openFor(driver, path) });
-  await store.migrate();
+async function storeWithKey(path: string) {
+  const [way] = ways as [SqliteWay];
+  const store = await migratedStoreFor(way, path);
   const yubikey = new SoftYubikey();
   await store.keys.add(yubikey);
   const verifier = new KsmVerifier({ ksm: new LocalKsm(store.keys), counters: store.counters });
   return { store, yubikey, verifier };
 }
 
-describe.each(drivers.slice(0, 1))('processes that share a SQLite file, with $name', (driver) => {
-  it('accept one OTP once, of 64 verifications in four of them at once', async () => {
-    const path = temporaryFile();
-    const { store, yubikey } = await storeWithKey(driver, path);
-    const otp = yubikey.press();
-    const children = [1, 2, 3, 4].map(() => startChild(path, otp, 16));
-    for (const child of children) expect(await child.nextLine()).toBe('ready');
-    for (const child of children) child.process.stdin?.write('go\n');
-    const verdicts: string[] = [];
-    for (const child of children) verdicts.push(...JSON.parse(await child.nextLine()));
-    expect(verdicts).toHaveLength(64);
-    expect(verdicts.filter((verdict) => verdict === 'OK')).toHaveLength(1);
-    expect(verdicts.filter((verdict) => verdict === 'REPLAYED_OTP')).toHaveLength(63);
-    expect(await store.counters.get(yubikey.publicId)).toMatchObject({ acceptedCount: 1 });
-  });
+describe.each(['database', 'path'] as const)(
+  'processes that share a SQLite file, each with a %s',
+  (option) => {
+    it('accept one OTP once, of 64 verifications in four of them at once', async () => {
+      const path = temporaryFile();
+      const { store, yubikey } = await storeWithKey(path);
+      const otp = yubikey.press();
+      const children = [1, 2, 3, 4].map(() => startChild(option, path, otp, 16));
+      for (const child of children) expect(await child.nextLine()).toBe('ready');
+      for (const child of children) child.process.stdin?.write('go\n');
+      const verdicts: string[] = [];
+      for (const child of children) verdicts.push(...JSON.parse(await child.nextLine()));
+      expect(verdicts).toHaveLength(64);
+      expect(verdicts.filter((verdict) => verdict === 'OK')).toHaveLength(1);
+      expect(verdicts.filter((verdict) => verdict === 'REPLAYED_OTP')).toHaveLength(63);
+      expect(await store.counters.get(yubikey.publicId)).toMatchObject({ acceptedCount: 1 });
+    });
 
-  it('still refuse what one of them accepted before it was killed', async () => {
-    const path = temporaryFile();
-    const { yubikey, verifier } = await storeWithKey(driver, path);
-    const otp = yubikey.press();
-    const child = startChild(path, otp, 1);
-    await child.nextLine();
-    child.process.stdin?.write('go\n');
-    expect(JSON.parse(await child.nextLine())).toEqual(['OK']);
-    child.process.kill('SIGKILL');
-    await once(child.process, 'exit');
-    expect(await verifier.verify(parseOtp(otp))).toEqual({ ok: false, reason: 'REPLAYED_OTP' });
-    expect(await verifier.verify(parseOtp(yubikey.press()))).toMatchObject({ ok: true });
-  });
-});
+    it('still refuse what one of them accepted before it was killed', async () => {
+      const path = temporaryFile();
+      const { yubikey, verifier } = await storeWithKey(path);
+      const otp = yubikey.press();
+      const child = startChild(option, path, otp, 1);
+      await child.nextLine();
+      child.process.stdin?.write('go\n');
+      expect(JSON.parse(await child.nextLine())).toEqual(['OK']);
+      child.process.kill('SIGKILL');
+      await once(child.process, 'exit');
+      expect(await verifier.verify(parseOtp(otp))).toEqual({ ok: false, reason: 'REPLAYED_OTP' });
+      expect(await verifier.verify(parseOtp(yubikey.press()))).toMatchObject({ ok: true });
+    });
+  },
+);

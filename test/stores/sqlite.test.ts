@@ -3,37 +3,35 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { type SqliteDatabase, SqliteStore } from '../../src/stores/index.js';
+import { SQLITE_DRIVERS } from '../fixtures/shared-store.js';
 import { describeStoreAndSealed } from './seal.js';
-import { drivers, missingDrivers, openFor, temporaryFile } from './sqlite-drivers.js';
+import { drivers, migratedStoreFor, missingDrivers, openFor, temporaryFile, ways } from './sqlite-drivers.js';
 
-for (const driver of drivers) {
-  describeStoreAndSealed(`SqliteStore with ${driver.name}`, async () => {
+for (const way of ways) {
+  describeStoreAndSealed(`SqliteStore with ${way.name}`, async () => {
     const folder = mkdtempSync(join(tmpdir(), 'yubikey-otp-'));
-    const database = driver.open(join(folder, 'yubikey.db'));
-    const store = new SqliteStore({ database });
+    const { store, close } = way.open(join(folder, 'yubikey.db'));
     await store.migrate();
-    const close = async () => {
-      database.close();
+    const closeAndRemove = async () => {
+      await close();
       rmSync(folder, { recursive: true });
     };
-    return { keys: store.keys, clients: store.clients, counters: store.counters, close };
+    return { keys: store.keys, clients: store.clients, counters: store.counters, close: closeAndRemove };
   });
 }
 
-describe.each(drivers)('SqliteStore with $name', (driver) => {
+describe.each(ways)('SqliteStore with $name', (way) => {
   it('keeps keys and counters when the file is closed and opened again', async () => {
     const path = temporaryFile();
     const counters = { usageCounter: 5, sessionUse: 7, timestamp: 9 };
-    const database = driver.open(path);
-    const before = new SqliteStore({ database });
+    const { store: before, close } = way.open(path);
     await before.migrate();
     await before.keys.add({ publicId: 'c', aesKey: Buffer.alloc(16, 3) });
     await before.counters.advance('c', counters, 'a'.repeat(32));
     const [key, row] = [await before.keys.get('c'), await before.counters.get('c')];
-    database.close();
+    await close();
 
-    const after = new SqliteStore({ database: openFor(driver, path) });
-    await after.migrate();
+    const after = await migratedStoreFor(way, path);
     expect(await after.keys.get('c')).toEqual(key);
     expect(await after.counters.get('c')).toEqual(row);
     const replay = await after.counters.advance('c', counters, 'a'.repeat(32));
@@ -42,8 +40,7 @@ describe.each(drivers)('SqliteStore with $name', (driver) => {
 
   it('two handles of one file see the counters of each other at once', async () => {
     const path = temporaryFile();
-    const stores = [1, 2].map(() => new SqliteStore({ database: openFor(driver, path) }));
-    await Promise.all(stores.map((store) => store.migrate()));
+    const stores = await Promise.all([1, 2].map(() => migratedStoreFor(way, path)));
     const touches = Array.from({ length: 40 }, (_, n) => ({
       usageCounter: n >> 1,
       sessionUse: 0,
@@ -55,6 +52,21 @@ describe.each(drivers)('SqliteStore with $name', (driver) => {
     }
   });
 
+  it('reads what it wrote, at once', async () => {
+    const store = await migratedStoreFor(way, temporaryFile());
+    for (let usageCounter = 0; usageCounter < 50; usageCounter++) {
+      const counters = { usageCounter, sessionUse: 0, timestamp: 0 };
+      await Promise.all(
+        ['c', 'b', 'd'].map(async (publicId) => {
+          expect(await store.counters.advance(publicId, counters)).toMatchObject({ advanced: true });
+          expect(await store.counters.get(publicId)).toMatchObject(counters);
+        }),
+      );
+    }
+  });
+});
+
+describe.each(drivers)('SqliteStore with an open $name', (driver) => {
   it('rejects, and does not end the process, once the handle is closed', async () => {
     const database = driver.open(temporaryFile());
     const store = new SqliteStore({ database });
@@ -64,17 +76,45 @@ describe.each(drivers)('SqliteStore with $name', (driver) => {
     await expect(store.keys.get('c')).rejects.toThrow(/closed|not open/);
     await expect(store.migrate()).rejects.toThrow(/closed|not open/);
   });
+
+  it("leaves the handle open when it is closed: it is the application's", async () => {
+    const database = openFor(driver, temporaryFile());
+    const store = new SqliteStore({ database });
+    await store.migrate();
+    await store.close();
+    expect(database.prepare('SELECT count(*) FROM yubikey_keys').all()).toHaveLength(1);
+  });
 });
 
 describe('SqliteStore', () => {
-  it.each([undefined, {}, { database: undefined }, { database: 'file.db' }, { database: { prepare() {} } }])(
-    'requires an open database, not %j',
-    (options) => {
-      const open = () => new SqliteStore((options ?? {}) as { database: SqliteDatabase });
-      expect(open).toThrow(/^SqliteStore requires database/);
-      expect(open).toThrow(TypeError);
-    },
-  );
+  it.each([
+    {},
+    { database: undefined },
+    { database: 'file.db' },
+    { database: { prepare() {} } },
+    { path: undefined },
+    { path: '' },
+    { path: 7 },
+    { path: ':memory:' },
+  ])('requires a path or an open database, not %j', (options) => {
+    const open = () => new SqliteStore(options as { database: SqliteDatabase });
+    expect(open).toThrow(/^SqliteStore requires path, .* or database/);
+    expect(open).toThrow(TypeError);
+  });
+
+  it('takes a path or an open database, not both', () => {
+    const options = { path: 'file.db', database: { prepare() {}, exec() {} } };
+    expect(() => new SqliteStore(options as object)).toThrow(TypeError);
+  });
+
+  it('knows its drivers, and says how to get one', () => {
+    const open = (driver: string) => () => new SqliteStore({ path: 'file.db', driver: driver as 'libsql' });
+    expect(open('sqlite3')).toThrow(/knows the drivers node:sqlite, libsql, better-sqlite3/);
+    expect(open('sqlite3')).toThrow(TypeError);
+    for (const missing of SQLITE_DRIVERS.filter((name) => !drivers.some((driver) => driver.name === name))) {
+      expect(open(missing)).toThrow(/npm install (libsql|better-sqlite3)/);
+    }
+  });
 
   for (const reason of missingDrivers) it.skip(`with a driver that is not here: ${reason}`, () => {});
 });

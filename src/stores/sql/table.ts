@@ -1,5 +1,5 @@
 import type { RecordKind, Row, RowTable } from '../records.js';
-import type { RunSql, SqlRow, SqlValue } from './run.js';
+import type { SqlRow, SqlRunner, SqlValue } from './run.js';
 
 export class SqlTable implements RowTable {
   private readonly secretNames: readonly string[];
@@ -8,7 +8,7 @@ export class SqlTable implements RowTable {
   constructor(
     table: string,
     { secretNames }: Pick<RecordKind<unknown, unknown>, 'secretNames'>,
-    private readonly run: RunSql,
+    private readonly sql: SqlRunner,
   ) {
     this.secretNames = secretNames;
     const changing = [...secretNames, 'notes', 'active', 'revision'];
@@ -27,27 +27,31 @@ export class SqlTable implements RowTable {
   }
 
   async get(id: string): Promise<Row | undefined> {
-    const [row] = await this.run(this.statements.get, [id]);
+    const row = await this.sql.find(this.statements.get, id);
     return row && this.rowOf(row);
   }
 
   async add(row: Row): Promise<boolean> {
     const values = [row.id, ...this.changing(row), row.createdAt.getTime()];
-    return (await this.run(this.statements.add, values)).length === 1;
+    return (await this.sql.run(this.statements.add, values)).length === 1;
   }
 
   async replace(row: Row, revision: string): Promise<boolean> {
-    return (await this.run(this.statements.replace, [...this.changing(row), row.id, revision])).length === 1;
+    return (
+      (await this.sql.run(this.statements.replace, [...this.changing(row), row.id, revision])).length === 1
+    );
   }
 
   async list(after: string | undefined, limit: number): Promise<Row[]> {
     const { first, next } = this.statements;
-    const rows = await (after === undefined ? this.run(first, [limit]) : this.run(next, [after, limit]));
+    const rows = await (after === undefined
+      ? this.sql.run(first, [limit])
+      : this.sql.run(next, [after, limit]));
     return rows.map((row) => this.rowOf(row));
   }
 
   async delete(id: string): Promise<boolean> {
-    return (await this.run(this.statements.delete, [id])).length === 1;
+    return (await this.sql.run(this.statements.delete, [id])).length === 1;
   }
 
   private changing({ secrets, notes, active, revision }: Row): SqlValue[] {

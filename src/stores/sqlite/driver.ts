@@ -1,0 +1,71 @@
+import { realpathSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import type { SqliteDatabase } from './database.js';
+
+/** What speaks to SQLite, in the order in which it is looked for. */
+const DRIVERS = ['node:sqlite', 'libsql', 'better-sqlite3'] as const;
+
+export type SqliteDriver = (typeof DRIVERS)[number];
+
+/** A driver, and the module that is it. */
+export interface FoundDriver {
+  readonly name: SqliteDriver;
+  readonly module: string;
+}
+
+type OpenFile = new (path: string) => SqliteDatabase & { close(): void };
+
+const load = createRequire(import.meta.url);
+
+/**
+ * Looks for a driver, which is opened by nobody yet: the named one, or the first that there is.
+ *
+ * @throws TypeError where there is none.
+ */
+export function findDriver(wanted: SqliteDriver | undefined): FoundDriver {
+  if (wanted !== undefined && !DRIVERS.includes(wanted)) {
+    throw new TypeError(`SqliteStore knows the drivers ${DRIVERS.join(', ')}, not ${wanted}`);
+  }
+  for (const name of wanted === undefined ? DRIVERS : [wanted]) {
+    const module = name === 'node:sqlite' ? builtIn(name) : installed(name);
+    if (module !== undefined) return { name, module };
+  }
+  throw new TypeError(
+    `SqliteStore does not find ${wanted ?? 'a driver'}: npm install ${wanted === 'better-sqlite3' ? wanted : 'libsql'}, ` +
+      'or run Node 22.16 or later, which has node:sqlite',
+  );
+}
+
+export function openFile({ name, module }: FoundDriver, path: string): InstanceType<OpenFile> {
+  const loaded = load(module);
+  const Database: OpenFile = name === 'node:sqlite' ? loaded.DatabaseSync : loaded;
+  return new Database(path);
+}
+
+/** It must tell whether a transaction is open, as it does from Node 22.16 on. */
+function builtIn(name: 'node:sqlite'): string | undefined {
+  try {
+    const database = new (load(name).DatabaseSync)(':memory:');
+    const tells = typeof database.isTransaction === 'boolean';
+    database.close();
+    return tells ? name : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function installed(name: SqliteDriver): string | undefined {
+  for (const resolve of [load.resolve, resolveOfProgram]) {
+    try {
+      return resolve(name);
+    } catch {
+      // It may be installed elsewhere.
+    }
+  }
+  return undefined;
+}
+
+/** Where a package finds only what it names itself, the application finds what it has installed. */
+function resolveOfProgram(name: string): string {
+  return createRequire(realpathSync(process.argv[1] as string)).resolve(name);
+}

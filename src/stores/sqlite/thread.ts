@@ -1,0 +1,97 @@
+import { once } from 'node:events';
+import { createRequire } from 'node:module';
+import { Worker } from 'node:worker_threads';
+import { YubikeyError } from '../../errors.js';
+import { errorOf, type Job, type Reply, type Request, type ThreadOptions } from './messages.js';
+
+/** Named by package.json, so that the built file is found from the sources too. */
+const WORKER = '#sqlite-worker';
+
+interface Call {
+  resolve(result: unknown): void;
+  reject(error: unknown): void;
+}
+
+/** A thread with a connection of its own, begun with its first job. It keeps the process alive while a job is not done. */
+export class SqliteThread {
+  private readonly calls = new Map<number, Call>();
+  private worker: Worker | undefined;
+  private sequence = 0;
+  /** Why it takes no more jobs. */
+  private end: YubikeyError | undefined;
+  private whenIdle: (() => void) | undefined;
+
+  constructor(private readonly options: ThreadOptions) {}
+
+  async call<T>(job: Job): Promise<T> {
+    if (this.end) throw this.end;
+    this.worker ??= this.start();
+    const { worker } = this;
+    return new Promise((resolve, reject) => {
+      const request: Request = [++this.sequence, job];
+      worker.postMessage(request);
+      if (this.calls.size === 0) worker.ref();
+      this.calls.set(this.sequence, { resolve: resolve as Call['resolve'], reject });
+    });
+  }
+
+  /** Ends once the jobs that it has are done. */
+  async close(): Promise<void> {
+    if (this.end) return;
+    this.end = new YubikeyError('STORE_FAILED', 'This SqliteStore is closed');
+    const { worker } = this;
+    if (!worker) return;
+    if (this.calls.size > 0) {
+      await new Promise<void>((resolve) => {
+        this.whenIdle = resolve;
+      });
+    }
+    worker.ref();
+    worker.postMessage([0, ['close']] satisfies Request);
+    await once(worker, 'exit');
+  }
+
+  private start(): Worker {
+    // What the process was started with, such as a loader, is not for this thread; that node:sqlite is new has been said.
+    const worker = new Worker(workerFile(), { workerData: this.options, execArgv: ['--no-warnings'] });
+    worker.unref();
+    worker.on('message', (reply: Reply) => this.settle(reply));
+    worker.on('error', (error) => this.endWith(`failed (${error.message})`, error));
+    worker.on('exit', (code) => this.endWith(`ended with exit code ${code}`));
+    return worker;
+  }
+
+  private settle([sequence, result, failure]: Reply): void {
+    const call = this.calls.get(sequence);
+    this.calls.delete(sequence);
+    if (failure) call?.reject(errorOf(failure));
+    else call?.resolve(result);
+    if (this.calls.size > 0) return;
+    this.worker?.unref();
+    this.whenIdle?.();
+  }
+
+  /** What was not answered may have been written or not, so nothing is tried again. */
+  private endWith(how: string, cause?: unknown): void {
+    this.end ??= new YubikeyError(
+      'STORE_FAILED',
+      `The thread of SqliteStore ${how}: start the process anew, or make another SqliteStore`,
+      { cause },
+    );
+    for (const { reject } of this.calls.values()) reject(this.end);
+    this.calls.clear();
+    this.whenIdle?.();
+  }
+}
+
+function workerFile(): string {
+  try {
+    return createRequire(import.meta.url).resolve(WORKER);
+  } catch (cause) {
+    throw new YubikeyError(
+      'STORE_FAILED',
+      'SqliteStore does not find the file of its thread: where the application is bundled, leave passport-yubikey-otp out of the bundle, or give SqliteStore an open { database }',
+      { cause },
+    );
+  }
+}
