@@ -8,11 +8,10 @@ export type Parameters = ReadonlyMap<string, string>;
  * by key, `k=v` joined by `&`, in base64 (validation protocol 2.0, "Generating signatures").
  */
 export function signatureOf(parameters: Parameters, apiKey: Uint8Array): string {
-  const message = [...parameters]
-    .filter(([key]) => key !== 'h')
-    .sort(([one], [other]) => (one < other ? -1 : 1))
-    .map(([key, value]) => `${key}=${value}`)
-    .join('&');
+  let message = '';
+  for (const key of [...parameters.keys()].sort()) {
+    if (key !== 'h') message += `${message && '&'}${key}=${parameters.get(key)}`;
+  }
   return createHmac('sha1', apiKey).update(message).digest('base64');
 }
 

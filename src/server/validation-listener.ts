@@ -79,6 +79,6 @@ export function validationListener(options: ValidationListenerOptions): Listener
     const { path, query } = targetOf(request);
     const protocol = PROTOCOLS.get(path);
     if (protocol === undefined) return notServed(response, next);
-    reply(response, answer(request, query, protocol), next);
+    void reply(response, answer(request, query, protocol), next);
   };
 }

@@ -136,6 +136,43 @@ describe('parseParameters', () => {
     );
   });
 
+  it('reads a query as URLSearchParams does', () => {
+    const piece = fc.oneof(
+      fc.constantFrom(
+        '&',
+        '=',
+        '?',
+        '+',
+        '%',
+        'id',
+        'otp',
+        'h',
+        ' ',
+        'é',
+        '%C3%A9',
+        '%e9',
+        '%EF%BB%BF',
+        '%00',
+      ),
+      fc.integer({ min: 0x20, max: 0x7f }).map((code) => `%${code.toString(16)}`),
+      fc.integer({ min: 0x20, max: 0x7f }).map((code) => `%${code.toString(16).toUpperCase()}`),
+      fc.string({ unit: 'binary-ascii', maxLength: 4 }),
+      anyText,
+    );
+    fc.assert(
+      fc.property(fc.array(piece), (pieces) => {
+        const query = pieces.join('');
+        const pairs = [...new URLSearchParams(query)];
+        const isRepeated = new Map(pairs).size < pairs.length;
+        // biome-ignore lint/suspicious/noControlCharactersInRegex: these are refused
+        const isRefused = isRepeated || /[\u0000-\u001f\u007f\u2028\u2029]/.test(pairs.flat().join(''));
+        if (isRefused) expect(() => parseParameters(query)).toThrow(RequestFault);
+        else expect([...parseParameters(query)]).toEqual(pairs);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
   it('takes or refuses whatever query there is, and never fails otherwise', () => {
     fc.assert(
       fc.property(anyText, (text) => {

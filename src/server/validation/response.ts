@@ -41,8 +41,8 @@ const IN_PROTOCOL_1: Partial<Record<Status, Status>> = {
 
 /** The answer in the words of a protocol: 1.x echoes nothing, and alone names the missing parameter. */
 export function inProtocol(protocol: ProtocolVersion, response: ValidationResponse): ValidationResponse {
-  const { status, counters, info, ...echo } = response;
-  if (protocol === '2.0') return { ...echo, counters, status };
+  const { status, otp, nonce, sl, counters, info } = response;
+  if (protocol === '2.0') return { status, otp, nonce, sl, counters };
   return {
     status: IN_PROTOCOL_1[status] ?? status,
     counters,

@@ -1,0 +1,12 @@
+import { createServer } from 'node:http';
+import { formatValidationResponse } from '../../src/protocol/validation-response.js';
+
+/** Answers whatever is asked with one answer, as long as those of a validation server. */
+const body = formatValidationResponse(
+  { status: 'OK', otp: 'c'.repeat(44), nonce: '0'.repeat(32), sl: 100 },
+  new Date(),
+);
+const headers = { 'Content-Type': 'text/plain; charset=utf-8', 'Content-Length': body.length };
+createServer((_request, response) => {
+  response.writeHead(200, headers).end(body);
+}).listen(Number(process.argv[2]), '127.0.0.1');

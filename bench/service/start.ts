@@ -1,0 +1,54 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+/** A server in a process of its own. */
+export interface Started {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+/** Starts a program that will listen on a port of this machine, and waits until it does. */
+export async function start(
+  command: string,
+  args: readonly string[],
+  port: number,
+  { stdout = 'ignore', ...env }: { stdout?: number | 'ignore'; [name: string]: string | number } = {},
+): Promise<Started> {
+  const child = spawn(command, args, {
+    env: { ...process.env, ...(env as Record<string, string>) },
+    stdio: ['ignore', stdout, 'pipe'],
+  });
+  const url = `http://127.0.0.1:${port}`;
+  let said = '';
+  child.stderr?.on('data', (text) => {
+    said = `${said}${text}`.slice(-2000);
+  });
+  while (!(await isListening(url))) {
+    if (child.exitCode !== null) throw new Error(`${command} ended: ${said}`);
+    await sleep(50);
+  }
+  return { url, stop: () => stop(child) };
+}
+
+/** Starts a TypeScript module of this folder that listens on the port that it is given. */
+export function startModule(name: string, port: number, env: Record<string, string> = {}): Promise<Started> {
+  const file = fileURLToPath(new URL(name, import.meta.url));
+  return start(process.execPath, ['--import', 'tsx', file, String(port)], port, env);
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, 'exit');
+  child.kill('SIGTERM');
+  await ended;
+}
+
+/** Asks as a client does: a connection that asks nothing is the end of yubiserver. */
+async function isListening(url: string): Promise<boolean> {
+  return fetch(url).then(
+    (response) => response.text().then(() => true),
+    () => false,
+  );
+}

@@ -1,0 +1,38 @@
+import { chmodSync, copyFileSync, existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import LibsqlDatabase from 'libsql';
+import type { SoftYubikey } from 'passport-yubikey-otp/testing';
+import { freePort } from '../../test/programs.js';
+import { CLIENT } from './requests.js';
+import { type Started, start } from './start.js';
+
+const EMPTY_DATABASE = '/etc/yubiserver/yubiserver.sqlite.init';
+
+export const hasYubiserver = existsSync(EMPTY_DATABASE);
+
+/** Starts Debian's yubiserver with a database of its own, filled as yubiserver-admin does, but in one go. */
+export async function startYubiserver(folder: string, yubikeys: readonly SoftYubikey[]): Promise<Started> {
+  const home = join(folder, 'yubiserver');
+  mkdirSync(home);
+  const file = join(home, 'yubiserver.sqlite');
+  copyFileSync(EMPTY_DATABASE, file);
+  const database = new LibsqlDatabase(file);
+  const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
+  database.exec('BEGIN');
+  const add = database.prepare(
+    "INSERT INTO yubikeys (nickname, publicname, created, internalname, aeskey, active) VALUES (?, ?, '', ?, ?, '1')",
+  );
+  for (const [at, { publicId, privateId, aesKey }] of yubikeys.entries()) {
+    add.run(String(at), publicId, hex(privateId), hex(aesKey));
+  }
+  database
+    .prepare('INSERT INTO apikeys (nickname, secret, id) VALUES (?, ?, ?)')
+    .run('bench', CLIENT.apiKey.toString('base64'), Number(CLIENT.id));
+  database.exec('COMMIT');
+  database.close();
+  // It goes on as a user of its own.
+  for (const path of [folder, home]) chmodSync(path, 0o777);
+  chmodSync(file, 0o666);
+  const port = await freePort();
+  return start('yubiserver', ['-d', file, '-l', join(home, 'log'), '-p', String(port)], port);
+}
