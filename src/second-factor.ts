@@ -33,7 +33,12 @@ interface VerifiedFactor {
 }
 
 /** What express-session adds to a request. */
-type SessionRequest = Request & { sessionID?: string; session?: { secondFactor?: SecondFactor } };
+type SessionRequest = Request & { sessionID?: string; session?: Session };
+
+interface Session {
+  secondFactor?: SecondFactor;
+  save?(done: (error?: unknown) => void): unknown;
+}
 
 const verifiedFactors = new WeakMap<Request, VerifiedFactor>();
 
@@ -80,7 +85,9 @@ export function completeSecondFactor(): RequestHandler {
       at: Date.now(),
       amr: ['otp', 'mfa'],
     };
-    next();
+    // As Passport does: a browser may follow a redirect before express-session has saved of itself.
+    if (req.session.save) req.session.save((error) => next(error));
+    else next();
   };
 }
 

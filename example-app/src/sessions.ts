@@ -23,13 +23,25 @@ export function createSessionStore(shared: { redis: Redis | undefined; pool: Poo
 export function sessions(
   store: Store,
   { sessionSecret, production }: Pick<Config, 'sessionSecret' | 'production'>,
-): RequestHandler {
-  return session({
-    store,
-    name: 'session',
-    secret: sessionSecret,
-    resave: false,
-    saveUninitialized: false,
-    cookie: { httpOnly: true, sameSite: 'lax', secure: production, maxAge: EIGHT_HOURS },
-  });
+): RequestHandler[] {
+  return [
+    answerWhole,
+    session({
+      store,
+      name: 'session',
+      secret: sessionSecret,
+      resave: false,
+      saveUninitialized: false,
+      cookie: { httpOnly: true, sameSite: 'lax', secure: production, maxAge: EIGHT_HOURS },
+    }),
+  ];
 }
+
+/**
+ * Lets no part of an answer go before its end. express-session saves the session just before the last byte, but a
+ * browser follows a redirect as soon as it has the first ones: another instance would read what was not saved yet.
+ */
+const answerWhole: RequestHandler = (_req, res, next) => {
+  res.cork();
+  next();
+};

@@ -86,8 +86,14 @@ export class Visitor {
 
   /** Waits for a page, by its address and its heading. */
   async isAt(path: string, heading: string): Promise<void> {
-    await this.page.waitForURL(({ pathname }) => pathname === path);
-    await this.page.getByRole('heading', { level: 1, name: heading, exact: true }).waitFor();
+    try {
+      await this.page.waitForURL(({ pathname }) => pathname === path);
+      await this.page.getByRole('heading', { level: 1, name: heading, exact: true }).waitFor();
+    } catch (cause) {
+      const read = await this.page.locator('h1, [role=alert], [role=status]').allInnerTexts();
+      const words = `Not at ${path}, "${heading}", but at ${this.page.url()}, which says: ${read.join(' | ')}`;
+      throw new Error(words, { cause });
+    }
   }
 
   async isRefused(words: string): Promise<void> {

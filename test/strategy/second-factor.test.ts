@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { completeSecondFactor } from '../../src/index.js';
 import { ALICE, BOB, credulousVerifier, EXPRESSES } from './app.js';
-import { secondFactorApp } from './second-factor-app.js';
+import { secondFactorApp, stored } from './second-factor-app.js';
 
 describe.each(EXPRESSES)('a second factor on $version', ({ express }) => {
   async function aliceSignedIn(options = {}) {
@@ -52,6 +53,34 @@ describe.each(EXPRESSES)('a second factor on $version', ({ express }) => {
     });
     expect(secondFactor?.at).toBeGreaterThanOrEqual(earliest);
     expect(secondFactor?.at).toBeLessThanOrEqual(Date.now());
+  });
+
+  it('is saved before the app answers, so that a redirect finds it', async () => {
+    const saved: unknown[] = [];
+    const site = secondFactorApp({
+      express,
+      stepUpHandlers: (own) => [
+        own.authenticate('yubikey-second-factor'),
+        completeSecondFactor(),
+        async (req, _res, next) => {
+          saved.push((await stored(site.store, req.sessionID))?.secondFactor);
+          next();
+        },
+      ],
+    });
+    const alice = site.browser();
+    await alice.password('alice').expect(200);
+    await alice.yubikey(await site.keyring.enrol(ALICE)).expect(200);
+    expect(saved).toEqual([(await alice.session()).secondFactor]);
+  });
+
+  it('is none where the session cannot be saved', async () => {
+    const { alice, keyring, store } = await aliceSignedIn();
+    const set = store.set.bind(store);
+    store.set = (id, session, done) =>
+      'secondFactor' in session ? done?.(new Error('The store is full')) : set(id, session, done);
+    await alice.yubikey(await keyring.enrol(ALICE)).expect(500);
+    await alice.secret().expect(403);
   });
 
   it('may be made again, with a new time and session', async () => {

@@ -1,0 +1,34 @@
+import type { AddressInfo } from 'node:net';
+import express, { type RequestHandler } from 'express';
+import passport from 'passport';
+import { Strategy as LocalStrategy } from 'passport-local';
+import { YubikeyStrategy } from 'passport-yubikey-otp';
+
+/**
+ * An Express app that signs in by the way it is told, finds the user at once, and answers with that user. Tells its
+ * parent process the port that it listens at and, when asked, the processor time that it has used.
+ */
+const authenticator = new passport.Passport();
+const userOf = (id: string) => ({ id });
+
+authenticator.use(new LocalStrategy((username, _password, done) => done(null, userOf(username))));
+authenticator.use(
+  new YubikeyStrategy(
+    { verifier: { verify: async ({ publicId }) => ({ ok: true, identity: { publicId } }) } },
+    ({ publicId }, done) => done(null, userOf(publicId)),
+  ),
+);
+
+const none: RequestHandler = (req, _res, next) => {
+  req.user = userOf(req.body.username);
+  next();
+};
+
+const way = process.argv[2] as string;
+const signIn = way === 'none' ? none : authenticator.authenticate(way, { session: false });
+const app = express();
+app.use(express.urlencoded({ extended: false }));
+app.post('/login', signIn, (req, res) => void res.json({ user: (req.user as { id: string }).id }));
+const server = app.listen(0, '127.0.0.1', () => process.send?.((server.address() as AddressInfo).port));
+process.on('message', () => process.send?.(process.cpuUsage()));
+process.once('disconnect', () => process.exit());
