@@ -4,7 +4,10 @@ import {
   ADVANCE_MANY,
   ADVANCE_ONE,
   type AdvanceRow,
+  Finder,
   migrationsFrom,
+  ofMany,
+  type RunSql,
   SCHEMA_TABLE,
   SCHEMA_VERSION,
   type SqlRow,
@@ -70,7 +73,9 @@ export class PostgresStore {
       isFaultOfOne: isFaultOfRow,
       atOnce: BATCHES_AT_ONCE,
     };
-    const { keys, clients, counters } = sqlStores((sql, values) => this.run(sql, values), advance);
+    const run: RunSql = (sql, values) => this.run(sql, values);
+    const finder = new Finder((sql, ids) => this.findAll(sql, ids));
+    const { keys, clients, counters } = sqlStores(run, advance, (sql, id) => finder.find(sql, id));
     this.keys = keys;
     this.clients = clients;
     this.counters = counters;
@@ -110,6 +115,13 @@ export class PostgresStore {
     if (first && !second) return this.run(ADVANCE_ONE, first.values);
     const columns = first?.values.map((_, column) => batch.map(({ values }) => values[column])) ?? [];
     return this.run(ADVANCE_MANY, columns);
+  }
+
+  /** The row of each id, in their order. */
+  private async findAll(sql: string, ids: readonly string[]): Promise<(SqlRow | undefined)[]> {
+    if (ids.length === 1) return [(await this.run(sql, ids))[0]];
+    const found = new Map((await this.run(ofMany(sql), [ids])).map((row) => [row.id, row]));
+    return ids.map((id) => found.get(id));
   }
 
   private async run(sql: string, values: readonly unknown[]): Promise<SqlRow[]> {

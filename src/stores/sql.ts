@@ -6,7 +6,8 @@ import { SqlTable } from './sql/table.js';
 import type { ClientStore, CounterStore, KeyStore } from './store.js';
 
 export { ADVANCE_MANY, ADVANCE_MANY_JSON, ADVANCE_ONE, type AdvanceRow } from './sql/counters.js';
-export type { FindSql, RunSql, SqlRow, SqlValue } from './sql/run.js';
+export { Finder } from './sql/finder.js';
+export { type FindSql, ofMany, type RunSql, type SqlRow, type SqlValue } from './sql/run.js';
 export { migrationsFrom, SCHEMA_TABLE, SCHEMA_VERSION } from './sql/schema.js';
 
 /**
@@ -16,7 +17,7 @@ export { migrationsFrom, SCHEMA_TABLE, SCHEMA_VERSION } from './sql/schema.js';
 export function sqlStores(
   run: RunSql,
   advance: BatchWriter<AdvanceRow, SqlRow | undefined>,
-  find: FindSql = async (sql, id) => (await run(sql, [id]))[0],
+  find: FindSql,
 ): { keys: KeyStore; clients: ClientStore; counters: CounterStore } {
   const sql = { run, find };
   return {

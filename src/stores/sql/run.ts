@@ -4,8 +4,11 @@ export type SqlRow = Record<string, unknown>;
 /** Runs one statement, with `?` for its parameters, in a transaction of its own: durable once it resolves. */
 export type RunSql = (sql: string, parameters: readonly SqlValue[]) => Promise<SqlRow[]>;
 
-/** Reads the one row with an id, which is the statement's only parameter. */
+/** Reads the one row with an id: a statement that ends in `WHERE id = ?`. */
 export type FindSql = (sql: string, id: string) => Promise<SqlRow | undefined>;
+
+/** The same statement for many ids, where there are arrays. */
+export const ofMany = (sql: string) => sql.replace('WHERE id = ?', 'WHERE id = ANY (?::text[])');
 
 /** How a database runs statements. */
 export interface SqlRunner {

@@ -33,6 +33,16 @@ export function describeKeyStore(store: () => KeyStore): void {
     expect(await store().get('')).toBeUndefined();
   });
 
+  it('get finds each of many that are asked for at once: some twice, some that are not there', async () => {
+    const ids = ['vvcbdefghijk', 'cc', 'vvcbdefghijl', '', 'vvcbdefghijk', 'vvcbdefghijc'];
+    const stored = ids.slice(0, 3);
+    for (const publicId of stored) await added({ publicId, notes: `of ${publicId}` });
+    const records = await Promise.all(ids.map((id) => store().get(id)));
+    expect(records.map((record) => record?.notes)).toEqual(
+      ids.map((id) => (stored.includes(id) ? `of ${id}` : undefined)),
+    );
+  });
+
   it('a key has no private ID and no notes, and is active, unless it says so', async () => {
     const record = await added({ privateId: undefined });
     expect(record).toMatchObject({ privateId: undefined, notes: '', active: true });

@@ -1,4 +1,4 @@
-import type { SqlRow } from '../sql.js';
+import type { SqlRow } from './run.js';
 
 interface Call {
   readonly id: string;
@@ -6,7 +6,7 @@ interface Call {
   reject(error: unknown): void;
 }
 
-/** Lets those that look for rows in one turn of the event loop share a message. */
+/** Lets those that look for rows in one turn of the event loop share a message, or a round trip. */
 export class Finder {
   private readonly calls = new Map<string, Call[]>();
 
