@@ -13,8 +13,12 @@ export default defineConfig([
     target: 'node20.19',
     dts: true,
     fixedExtension: true,
-    // Jest's CommonJS knows no import().
-    outputOptions: { dynamicImportInCjs: false },
+    outputOptions: {
+      // Jest's CommonJS knows no import().
+      dynamicImportInCjs: false,
+      // What the bundler adds would else stand in index.cjs, which all others then load.
+      codeSplitting: { groups: [{ name: 'runtime', test: /rolldown\/runtime/ }] },
+    },
   },
   {
     entry: { 'sqlite-worker': 'src/stores/sqlite/worker.ts' },

@@ -4,8 +4,10 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -16,6 +18,14 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const MODULES = join(ROOT, 'node_modules');
+
+/** Of all files in a folder, in bytes. */
+function sizeOf(folder: string): number {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .map((path) => statSync(join(folder, path)))
+    .filter((entry) => entry.isFile())
+    .reduce((sum, { size }) => sum + size, 0);
+}
 
 /** A user's project: the packed tarball unpacked into it, and beside it what it and its user depend on. */
 let project: string;
@@ -63,6 +73,44 @@ describe('the packed tarball', () => {
       readFileSync(join(project, 'node_modules/passport-yubikey-otp/package.json'), 'utf8'),
     );
     expect(Object.keys(dependencies).sort()).toEqual(['passport-strategy', 'undici']);
+  });
+
+  it('is, with all that is installed with it, no more than 4 packages and 3 MB', () => {
+    const installed = new Set(['passport-yubikey-otp']);
+    let bytes = 0;
+    for (const name of installed) {
+      const folder = join(project, 'node_modules', name);
+      const { dependencies = {} } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+      for (const dependency of Object.keys(dependencies)) installed.add(dependency);
+      bytes += sizeOf(folder);
+    }
+    expect(installed.size).toBeLessThanOrEqual(4);
+    expect(bytes).toBeLessThanOrEqual(3_000_000);
+  });
+
+  it.each([
+    ['passport-yubikey-otp', ['passport-strategy']],
+    ['passport-yubikey-otp/stores', []],
+    ['passport-yubikey-otp/server', []],
+    ['passport-yubikey-otp/testing', []],
+  ])('%s loads no package but %j', (entryPoint, needed) => {
+    const alone = mkdtempSync(join(tmpdir(), 'packed-alone-'));
+    const modules = join(alone, 'node_modules');
+    mkdirSync(modules);
+    for (const name of ['passport-yubikey-otp', ...needed]) {
+      cpSync(join(project, 'node_modules', name), join(modules, name), {
+        recursive: true,
+        dereference: true,
+      });
+    }
+    const load = (kind: string, program: string) =>
+      execFileSync(process.execPath, [`--input-type=${kind}`, '--eval', program], {
+        cwd: alone,
+        stdio: 'pipe',
+      });
+    load('module', `import '${entryPoint}'`);
+    load('commonjs', `require('${entryPoint}')`);
+    rmSync(alone, { recursive: true });
   });
 
   it('is imported from ESM', () => {
