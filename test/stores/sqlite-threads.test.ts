@@ -126,6 +126,20 @@ describe.each(drivers)('SqliteStore with a path, through $name', (driver) => {
     await after.close();
   });
 
+  it('closes although its thread ends meanwhile, and says so to what waited', async () => {
+    const path = temporaryFile();
+    const store = await openStore(driver, path);
+    const rival = openFor(driver, path);
+    rival.exec('BEGIN IMMEDIATE');
+    const advance = store.counters.advance('c', COUNTERS).catch((error) => error);
+    await sleep(50);
+    const closing = store.close();
+    await workersOf(store).writer.terminate();
+    expect(await advance).toMatchObject(ENDED);
+    await closing;
+    rival.exec('ROLLBACK');
+  });
+
   it('answers what only reads while a write waits', async () => {
     const path = temporaryFile();
     const store = await openStore(driver, path);

@@ -6,8 +6,12 @@ interface Call {
   reject(error: unknown): void;
 }
 
+/** Bounds how long one answer keeps the event loop busy. */
+const MOST_IN_MESSAGE = 128;
+
 /** Lets those that look for rows in one turn of the event loop share a message, or a round trip. */
 export class Finder {
+  /** The calls of each statement that still take others along. */
   private readonly calls = new Map<string, Call[]>();
 
   constructor(
@@ -17,18 +21,19 @@ export class Finder {
   find(sql: string, id: string): Promise<SqlRow | undefined> {
     return new Promise((resolve, reject) => {
       const call = { id, resolve, reject };
-      const calls = this.calls.get(sql);
-      if (calls) calls.push(call);
-      else {
-        this.calls.set(sql, [call]);
-        setImmediate(() => void this.ask(sql));
+      const others = this.calls.get(sql);
+      if (others && others.length < MOST_IN_MESSAGE) {
+        others.push(call);
+        return;
       }
+      const calls = [call];
+      this.calls.set(sql, calls);
+      setImmediate(() => void this.ask(sql, calls));
     });
   }
 
-  private async ask(sql: string): Promise<void> {
-    const calls = this.calls.get(sql) as Call[];
-    this.calls.delete(sql);
+  private async ask(sql: string, calls: readonly Call[]): Promise<void> {
+    if (this.calls.get(sql) === calls) this.calls.delete(sql);
     try {
       const rows = await this.findAll(
         sql,

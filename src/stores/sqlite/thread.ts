@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { Worker } from 'node:worker_threads';
 import { YubikeyError } from '../../errors.js';
@@ -16,6 +15,7 @@ interface Call {
 export class SqliteThread {
   private readonly calls = new Map<number, Call>();
   private worker: Worker | undefined;
+  private exited: Promise<void> | undefined;
   private sequence = 0;
   /** Why it takes no more jobs. */
   private end: YubikeyError | undefined;
@@ -48,7 +48,7 @@ export class SqliteThread {
     }
     worker.ref();
     worker.postMessage([0, ['close']] satisfies Request);
-    await once(worker, 'exit');
+    await this.exited;
   }
 
   private start(): Worker {
@@ -57,7 +57,12 @@ export class SqliteThread {
     worker.unref();
     worker.on('message', (reply: Reply) => this.settle(reply));
     worker.on('error', (error) => this.endWith(`failed (${error.message})`, error));
-    worker.on('exit', (code) => this.endWith(`ended with exit code ${code}`));
+    this.exited = new Promise((resolve) => {
+      worker.on('exit', (code) => {
+        this.endWith(`ended with exit code ${code}`);
+        resolve();
+      });
+    });
     return worker;
   }
 
@@ -73,12 +78,13 @@ export class SqliteThread {
 
   /** What was not answered may have been written or not, so nothing is tried again. */
   private endWith(how: string, cause?: unknown): void {
-    this.end ??= new YubikeyError(
+    const error = new YubikeyError(
       'STORE_FAILED',
       `The thread of SqliteStore ${how}: start the process anew, or make another SqliteStore`,
       { cause },
     );
-    for (const { reject } of this.calls.values()) reject(this.end);
+    this.end ??= error;
+    for (const { reject } of this.calls.values()) reject(error);
     this.calls.clear();
     this.whenIdle?.();
   }
