@@ -81,7 +81,7 @@ function draw(root: Frame): string {
   };
   box(root, 0, 0);
   const size = `width="${WIDTH}" height="${(depth + 1) * ROW}"`;
-  return `<svg xmlns="http://www.w3.org/2000/svg" ${size} font-family="monospace" font-size="10">\n${boxes.join('\n')}\n</svg>\n`;
+  return `<svg xmlns="http://www.w3.org/2000/svg" ${size} font-family="monospace" font-size="10">\n<title>Where the time goes</title>\n${boxes.join('\n')}\n</svg>\n`;
 }
 
 /** Node's own code in grey, packages in blue, what is measured in orange. */
