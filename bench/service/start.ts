@@ -26,7 +26,7 @@ export async function start(
     said = `${said}${text}`.slice(-2000);
   });
   while (!(await isListening(url))) {
-    if (child.exitCode !== null) throw new Error(`${command} ended: ${said}`);
+    if (child.exitCode || child.signalCode) throw new Error(`${command} ended: ${said}`);
     await sleep(50);
   }
   return { url, stop: () => stop(child) };

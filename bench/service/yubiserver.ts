@@ -1,4 +1,4 @@
-import { chmodSync, copyFileSync, existsSync, mkdirSync } from 'node:fs';
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import LibsqlDatabase from 'libsql';
 import type { SoftYubikey } from 'passport-yubikey-otp/testing';
@@ -34,5 +34,20 @@ export async function startYubiserver(folder: string, yubikeys: readonly SoftYub
   for (const path of [folder, home]) chmodSync(path, 0o777);
   chmodSync(file, 0o666);
   const port = await freePort();
-  return start('yubiserver', ['-d', file, '-l', join(home, 'log'), '-p', String(port)], port);
+  const { url } = await start('yubiserver', ['-d', file, '-l', join(home, 'log'), '-p', String(port)], port);
+  return { url, stop: async () => void process.kill(pidOf(file)) };
+}
+
+/** What was started has left a child behind, which serves. */
+function pidOf(file: string): number {
+  const has = (pid: string) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(file);
+    } catch {
+      return false;
+    }
+  };
+  const pid = readdirSync('/proc').find((name) => /^\d+$/.test(name) && has(name));
+  if (pid === undefined) throw new Error('yubiserver has ended');
+  return Number(pid);
 }

@@ -35,7 +35,7 @@ export function isForwarded({ headers }: IncomingMessage): boolean {
 
 /** What one subscriber has: an IPv4 address, or an IPv6 network of 64 bits. */
 export function networkOf(address: string): string {
-  if (isIP(address) !== 6) return address;
+  if (!address.includes(':') || isIP(address) !== 6) return address;
   const { parts } = ipaddr.IPv6.parse(address.replace(/%.*$/, ''));
   return parts
     .slice(0, 4)
@@ -45,5 +45,5 @@ export function networkOf(address: string): string {
 
 /** IPv4 addresses as such, also where an IPv6 socket took the connection. */
 function plain(address: string | undefined): string | undefined {
-  return address?.replace(/^::ffff:(?=\d+\.)/i, '');
+  return address?.startsWith('::') ? address.replace(/^::ffff:(?=\d+\.)/i, '') : address;
 }

@@ -67,7 +67,10 @@ async function answerMetrics(response: ServerResponse, metrics: Metrics): Promis
   send(response, 200, metrics.contentType, await metrics.text());
 }
 
-const pathOf = ({ url = '' }: IncomingMessage) => url.split('?', 1)[0];
+function pathOf({ url = '' }: IncomingMessage): string {
+  const mark = url.indexOf('?');
+  return mark < 0 ? url : url.slice(0, mark);
+}
 
 const isLocal = (request: IncomingMessage) =>
   isLoopback(request.socket.remoteAddress) && !isForwarded(request);

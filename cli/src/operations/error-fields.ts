@@ -16,6 +16,7 @@ interface LoggedError {
  * message may repeat a part of a request, as those of `JSON.parse` do: of these only the name is logged.
  */
 export function errorFields(error: unknown, db: string): { error?: LoggedError; causes?: LoggedError[] } {
+  if (error === undefined) return {};
   const [first, ...causes] = chainOf(error).map((each) => logged(each, db));
   return { ...(first && { error: first }), ...(causes.length > 0 && { causes }) };
 }

@@ -21,16 +21,16 @@ export class GracefulStop {
   private readonly servers: Server[] = [];
   private held: (() => void)[] | undefined;
   private hasAccepted = false;
+  private readonly forget = forgetIn(this.answering);
 
   /** Knows of every request of a listener, and ends the connection with its answer while stopping. */
   watch(listener: Listener): Listener {
     return (request, response, next) => {
       this.answering.add(response);
-      response.once('close', () => this.answering.delete(response));
+      response.on('close', this.forget);
       if (this.isStopping) endConnection(response);
-      const work = () => listener(request, response, next);
-      if (this.held) this.held.push(work);
-      else work();
+      if (this.held) this.held.push(() => listener(request, response, next));
+      else listener(request, response, next);
     };
   }
 
@@ -93,6 +93,13 @@ export class GracefulStop {
 }
 
 const unheldSleep = (milliseconds: number) => sleep(milliseconds, undefined, { ref: false });
+
+/** One for all responses, as an emitter calls it. */
+function forgetIn(answering: Set<ServerResponse>) {
+  return function (this: ServerResponse): void {
+    answering.delete(this);
+  };
+}
 
 function endConnection(response: ServerResponse): void {
   if (!response.headersSent) response.setHeader('Connection', 'close');
