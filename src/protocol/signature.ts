@@ -1,5 +1,4 @@
-import { timingSafeEqual } from 'node:crypto';
-import { hmacSha1 } from './hmac.js';
+import { createHmac, timingSafeEqual } from 'node:crypto';
 
 /** The parameters of one message by their names, as sent: values are not URL-encoded. */
 export type Parameters = ReadonlyMap<string, string>;
@@ -13,7 +12,7 @@ export function signatureOf(parameters: Parameters, apiKey: Uint8Array): string 
   for (const key of [...parameters.keys()].sort()) {
     if (key !== 'h') message += `${message && '&'}${key}=${parameters.get(key)}`;
   }
-  return hmacSha1(apiKey, message);
+  return createHmac('sha1', apiKey).update(message).digest('base64');
 }
 
 /** Whether the parameters carry a signature at all: an empty or blank `h` is none. */
