@@ -7,7 +7,7 @@ export const CLIENT = { id: '1', apiKey: Buffer.from('a test key only') };
 
 /** Writes fresh, signed requests to a file, one a line. */
 export function writeRequests(path: string, otps: Otps, count: number): void {
-  const lines = otps.take(count).map((otp, at) => {
+  const lines = otps.takeForConnections(count).map((otp, at) => {
     const nonce = at.toString().padStart(32, '0');
     return `/wsapi/2.0/verify?${formatValidationRequest({ id: CLIENT.id, otp, nonce }, CLIENT.apiKey)}`;
   });
