@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 /** A server in a process of its own. */
 export interface Started {
   readonly url: string;
+  readonly pid: number;
   stop(): Promise<void>;
 }
 
@@ -27,9 +28,9 @@ export async function start(
   });
   while (!(await isListening(url))) {
     if (child.exitCode || child.signalCode) throw new Error(`${command} ended: ${said}`);
-    await sleep(50);
+    await sleep(10);
   }
-  return { url, stop: () => stop(child) };
+  return { url, pid: child.pid as number, stop: () => stop(child) };
 }
 
 /** Starts a TypeScript module of this folder that listens on the port that it is given. */

@@ -35,7 +35,8 @@ export async function startYubiserver(folder: string, yubikeys: readonly SoftYub
   chmodSync(file, 0o666);
   const port = await freePort();
   const { url } = await start('yubiserver', ['-d', file, '-l', join(home, 'log'), '-p', String(port)], port);
-  return { url, stop: async () => void process.kill(pidOf(file)) };
+  const pid = pidOf(file);
+  return { url, pid, stop: async () => void process.kill(pid) };
 }
 
 /** What was started has left a child behind, which serves. */
