@@ -1,4 +1,5 @@
 import { YubikeyError } from '../errors.js';
+import type { Outcome } from '../http/exchange.js';
 import { faultOfRequest, faultWithout, TransportFault } from '../http/fault.js';
 import { Transport } from '../http/transport.js';
 import { assertOtp, type Otp } from '../otp/otp.js';
@@ -79,7 +80,6 @@ export class CloudVerifier implements Verifier {
 
   /** Losers may finish, so that connections stay warm, but neither keep the process alive nor pile up. */
   #letGo(race: Race): void {
-    this.#transport.unref();
     if (!this.#races.has(race)) return;
     this.#losers.add(race);
     const [oldest] = this.#losers;
@@ -108,24 +108,24 @@ export class CloudVerifier implements Verifier {
     const question = { otp: otp.value, nonce, apiKey, protocol };
     const race = new Race(
       this.#settings,
-      async (server, abort) => {
-        const isTls = server.startsWith('https:');
-        const answer = await this.#ask(`${server}?${query}`, { ...question, isTls }, abort);
-        return 'fault' in answer ? { fault: faultWithout(otp.token, answer.fault) } : answer;
-      },
+      (server, answered) =>
+        this.#transport.start({ url: `${server}?${query}`, accept: 'text/plain' }, (outcome) => {
+          const answer = answerOf(outcome, { ...question, isTls: server.startsWith('https:') });
+          answered('fault' in answer ? { fault: faultWithout(otp.token, answer.fault) } : answer);
+        }),
       () => this.#end(race),
     );
     this.#races.add(race);
     return race;
   }
+}
 
-  async #ask(url: string, question: Question, signal: AbortSignal): Promise<Answer> {
-    try {
-      const { text } = await this.#transport.send({ url, accept: 'text/plain' }, signal);
-      return readAnswer(text, question);
-    } catch (error) {
-      return { fault: error instanceof TransportFault ? error : faultOfRequest(error) };
-    }
+function answerOf(outcome: Outcome, question: Question): Answer {
+  try {
+    if ('answer' in outcome) return readAnswer(outcome.answer.text, question);
+    throw outcome.error;
+  } catch (error) {
+    return { fault: error instanceof TransportFault ? error : faultOfRequest(error) };
   }
 }
 

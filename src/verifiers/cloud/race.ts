@@ -1,5 +1,6 @@
 import { type ServerFault, YubikeyError, type YubikeyErrorCode } from '../../errors.js';
 import type { Fault } from '../../http/fault.js';
+import { Alarm, isDue } from './alarm.js';
 import type { Answer, Verdict } from './answer.js';
 import type { CloudSettings } from './settings.js';
 
@@ -21,15 +22,22 @@ type RaceSettings = Pick<
   'servers' | 'timeout' | 'attemptTimeout' | 'retries' | 'settleTime' | 'protocol'
 >;
 
-/** Asks one server once. Never rejects: what goes wrong is a fault. */
-export type Ask = (server: string, signal: AbortSignal) => Promise<Answer>;
+/** A request on its way. */
+export interface Asked {
+  /** Gives it up: there will be no answer. */
+  abort(): void;
+}
+
+/** Asks one server once. What goes wrong is a fault; the answer never comes at once. */
+export type Ask = (server: string, answered: (answer: Answer) => void) => Asked;
 
 /** How one server stands. */
 interface Entrant {
   readonly server: string;
   attempts: number;
   running: number;
-  nextAttempt: NodeJS.Timeout | undefined;
+  /** When it is asked next, if nothing comes of the attempts that run. */
+  nextAttemptAt: number;
   /** Nothing this server could still say would be worth asking again. */
   final: boolean;
   /** The most telling one of all its attempts. */
@@ -53,9 +61,10 @@ export class Race {
   private resolve!: (verdict: Verdict) => void;
   private reject!: (error: YubikeyError) => void;
   private readonly entrants: readonly Entrant[];
-  private readonly running = new Set<AbortController>();
-  private readonly deadline: NodeJS.Timeout;
-  private settling: NodeJS.Timeout | undefined;
+  private readonly running = new Set<Asked>();
+  private readonly alarm = new Alarm(() => this.onAlarm());
+  private readonly deadline: number;
+  private settledAt = Infinity;
   private refusal: Verdict | undefined;
   private decided = false;
 
@@ -73,15 +82,16 @@ export class Race {
       server,
       attempts: 0,
       running: 0,
-      nextAttempt: undefined,
+      nextAttemptAt: Infinity,
       final: false,
       fault: undefined,
       replayed: undefined,
       maybeAccepted: false,
     }));
-    this.deadline = setTimeout(() => this.timeUp(), settings.timeout);
+    this.deadline = performance.now() + settings.timeout;
     const first = settings.protocol === '1.0' ? this.entrants.slice(0, 1) : this.entrants;
     for (const entrant of first) this.attempt(entrant);
+    this.setAlarm();
   }
 
   /** Ends it at once with an error, losers included. */
@@ -90,40 +100,62 @@ export class Race {
     this.abandon();
   }
 
-  /** Gives up all that still runs. */
+  /** Gives up all that still runs, after the result. */
   abandon(): void {
-    for (const controller of this.running) controller.abort();
+    if (this.running.size === 0) return;
+    for (const asked of this.running) asked.abort();
+    this.running.clear();
+    this.endIfIdle();
   }
 
   private attempt(entrant: Entrant): void {
     entrant.attempts += 1;
     entrant.running += 1;
     const number = entrant.attempts;
-    const controller = new AbortController();
-    this.running.add(controller);
-    this.scheduleAttempt(entrant, this.settings.attemptTimeout);
-    void this.ask(entrant.server, controller.signal).then((answer) => {
-      this.running.delete(controller);
+    const asked = this.ask(entrant.server, (answer) => {
+      this.running.delete(asked);
       entrant.running -= 1;
       if (this.decided) this.endIfIdle();
       else this.take(entrant, answer, number);
     });
+    this.running.add(asked);
+    this.scheduleAttempt(entrant, this.settings.attemptTimeout);
   }
 
   private scheduleAttempt(entrant: Entrant, delay: number): void {
-    clearTimeout(entrant.nextAttempt);
-    entrant.nextAttempt = undefined;
-    if (entrant.final || entrant.attempts > this.settings.retries) return;
-    entrant.nextAttempt = setTimeout(() => {
-      entrant.nextAttempt = undefined;
-      this.attempt(entrant);
-    }, delay);
+    const isLast = entrant.final || entrant.attempts > this.settings.retries;
+    entrant.nextAttemptAt = isLast ? Infinity : performance.now() + delay;
+  }
+
+  private onAlarm(): void {
+    if (isDue(this.deadline)) {
+      this.timeUp();
+      return;
+    }
+    if (!this.decided) {
+      for (const entrant of this.entrants) if (isDue(entrant.nextAttemptAt)) this.attempt(entrant);
+      if (isDue(this.settledAt)) this.conclude();
+    }
+    if (this.running.size > 0 || !this.decided) this.setAlarm();
+  }
+
+  /** Once there is a verdict, only the deadline of those that still run is waited for. */
+  private setAlarm(): void {
+    let next = this.deadline;
+    if (!this.decided) {
+      next = Math.min(next, this.settledAt);
+      for (const { nextAttemptAt } of this.entrants) next = Math.min(next, nextAttemptAt);
+    }
+    this.alarm.set(next);
+    if (this.decided) this.alarm.unref();
   }
 
   private take(entrant: Entrant, answer: Answer, number: number): void {
     if ('fault' in answer) this.takeFault(entrant, answer.fault, number);
     else this.takeVerdict(entrant, answer.verdict);
-    if (!this.decided && !this.entrants.some(isPending)) this.conclude();
+    if (this.decided) return;
+    if (this.entrants.some(isPending)) this.setAlarm();
+    else this.conclude();
   }
 
   private takeVerdict(entrant: Entrant, verdict: Verdict): void {
@@ -139,7 +171,7 @@ export class Race {
       return;
     }
     this.refusal ??= verdict;
-    this.settling ??= setTimeout(() => this.conclude(), this.settings.settleTime);
+    this.settledAt = Math.min(this.settledAt, performance.now() + this.settings.settleTime);
   }
 
   private takeFault(entrant: Entrant, fault: Fault, number: number): void {
@@ -209,9 +241,7 @@ export class Race {
   private decide(outcome: Verdict | YubikeyError): void {
     if (this.decided) return;
     this.decided = true;
-    clearTimeout(this.settling);
-    for (const { nextAttempt } of this.entrants) clearTimeout(nextAttempt);
-    this.deadline.unref();
+    this.alarm.unref();
     if (outcome instanceof YubikeyError) this.reject(outcome);
     else this.resolve(outcome);
     this.endIfIdle();
@@ -219,19 +249,18 @@ export class Race {
 
   private endIfIdle(): void {
     if (this.running.size > 0) return;
-    clearTimeout(this.deadline);
+    this.alarm.clear();
     this.onEnd();
   }
 }
 
-function isPending({ running, nextAttempt }: Entrant): boolean {
-  return running > 0 || nextAttempt !== undefined;
+function isPending({ running, nextAttemptAt }: Entrant): boolean {
+  return running > 0 || nextAttemptAt < Infinity;
 }
 
 function stop(entrant: Entrant): void {
   entrant.final = true;
-  clearTimeout(entrant.nextAttempt);
-  entrant.nextAttempt = undefined;
+  entrant.nextAttemptAt = Infinity;
 }
 
 /** The faults that name an error when servers fail in different ways: what the operator must mend comes first. */
