@@ -3,9 +3,7 @@ import type { Fault } from '../../http/fault.js';
 import { Alarm, isDue } from './alarm.js';
 import type { Answer, Verdict } from './answer.js';
 import type { CloudSettings } from './settings.js';
-
-/** Milliseconds before a server that failed is asked again. */
-const RETRY_DELAY_MS = 500;
+import { RETRY_DELAY_MS, type Standing } from './standing.js';
 
 const NOTHING_SAID = { authenticated: false, retry: true, maybeAccepted: true } as const;
 /** What a server without a fault must have said when no verdict was reached. */
@@ -17,10 +15,7 @@ const HAS_SEEN_IT: Fault = {
   maybeAccepted: true,
 };
 
-type RaceSettings = Pick<
-  CloudSettings,
-  'servers' | 'timeout' | 'attemptTimeout' | 'retries' | 'settleTime' | 'protocol'
->;
+type RaceSettings = Pick<CloudSettings, 'timeout' | 'attemptTimeout' | 'retries' | 'settleTime' | 'protocol'>;
 
 /** A request on its way. */
 export interface Asked {
@@ -34,6 +29,7 @@ export type Ask = (server: string, answered: (answer: Answer) => void) => Asked;
 /** How one server stands. */
 interface Entrant {
   readonly server: string;
+  readonly standing: Standing;
   attempts: number;
   running: number;
   /** When it is asked next, if nothing comes of the attempts that run. */
@@ -51,10 +47,11 @@ interface Entrant {
 /**
  * One verification at all servers: the first authentic answer wins, if it is one that may.
  *
- * OK decides at once, and so does REPLAYED_OTP, unless an earlier attempt of our own at that server may be the
- * reason: some servers know no REPLAYED_REQUEST. BAD_OTP and DELAYED_OTP wait `settleTime` for another server's
- * OK. Faults, NOT_ENOUGH_ANSWERS and REPLAYED_REQUEST decide only when nothing else is pending. In protocol 1.0
- * servers are asked one after another, the next one only when the last cannot have accepted the OTP.
+ * Those of good standing are asked at once, the others when these have had some time, say something that does not
+ * decide, or all failed. OK decides at once, and so does REPLAYED_OTP, unless an earlier attempt of our own at that
+ * server may be the reason: some servers know no REPLAYED_REQUEST. BAD_OTP and DELAYED_OTP wait `settleTime` for
+ * another server's OK. Faults, NOT_ENOUGH_ANSWERS and REPLAYED_REQUEST decide only when nothing else is pending. In
+ * protocol 1.0 servers are asked one after another, the next one only when the last cannot have accepted the OTP.
  */
 export class Race {
   readonly result: Promise<Verdict>;
@@ -70,6 +67,7 @@ export class Race {
 
   constructor(
     private readonly settings: RaceSettings,
+    standings: ReadonlyMap<string, Standing>,
     private readonly ask: Ask,
     /** Called once, when nothing runs any more: after the result, where losers are still on their way. */
     private readonly onEnd: () => void,
@@ -78,8 +76,9 @@ export class Race {
       this.resolve = resolve;
       this.reject = reject;
     });
-    this.entrants = settings.servers.map((server) => ({
+    this.entrants = Array.from(standings, ([server, standing]) => ({
       server,
+      standing,
       attempts: 0,
       running: 0,
       nextAttemptAt: Infinity,
@@ -89,8 +88,7 @@ export class Race {
       maybeAccepted: false,
     }));
     this.deadline = performance.now() + settings.timeout;
-    const first = settings.protocol === '1.0' ? this.entrants.slice(0, 1) : this.entrants;
-    for (const entrant of first) this.attempt(entrant);
+    this.start();
     this.setAlarm();
   }
 
@@ -105,18 +103,43 @@ export class Race {
     if (this.running.size === 0) return;
     for (const asked of this.running) asked.abort();
     this.running.clear();
+    for (const { standing, running } of this.entrants) {
+      standing.givenUp(running);
+      standing.owes(-running);
+    }
     this.endIfIdle();
+  }
+
+  private start(): void {
+    if (this.settings.protocol === '1.0') this.attempt(this.entrants[0] as Entrant);
+    else this.askMore();
+  }
+
+  /** Asks those not asked yet that are worth it now, one at the least; the others have to wait. */
+  private askMore(): void {
+    const unasked = this.entrants.filter(({ attempts }) => attempts === 0);
+    const good = unasked.filter(({ standing }) => standing.isGood);
+    for (const entrant of good.length > 0 ? good : best(unasked)) this.attempt(entrant);
+    const later = performance.now() + Math.min(RETRY_DELAY_MS, this.settings.attemptTimeout);
+    for (const entrant of unasked) if (entrant.attempts === 0) entrant.nextAttemptAt = later;
   }
 
   private attempt(entrant: Entrant): void {
     entrant.attempts += 1;
     entrant.running += 1;
     const number = entrant.attempts;
+    entrant.standing.asked();
     const asked = this.ask(entrant.server, (answer) => {
       this.running.delete(asked);
       entrant.running -= 1;
-      if (this.decided) this.endIfIdle();
-      else this.take(entrant, answer, number);
+      if ('fault' in answer) entrant.standing.failed();
+      else entrant.standing.answered();
+      if (this.decided) {
+        entrant.standing.owes(-1);
+        this.endIfIdle();
+      } else {
+        this.take(entrant, answer, number);
+      }
     });
     this.running.add(asked);
     this.scheduleAttempt(entrant, this.settings.attemptTimeout);
@@ -133,7 +156,9 @@ export class Race {
       return;
     }
     if (!this.decided) {
-      for (const entrant of this.entrants) if (isDue(entrant.nextAttemptAt)) this.attempt(entrant);
+      const due = this.entrants.filter(({ nextAttemptAt }) => isDue(nextAttemptAt));
+      if (due.some(isUnasked)) this.askMore();
+      for (const entrant of due) if (isDue(entrant.nextAttemptAt)) this.attempt(entrant);
       if (isDue(this.settledAt)) this.conclude();
     }
     if (this.running.size > 0 || !this.decided) this.setAlarm();
@@ -154,8 +179,16 @@ export class Race {
     if ('fault' in answer) this.takeFault(entrant, answer.fault, number);
     else this.takeVerdict(entrant, answer.verdict);
     if (this.decided) return;
+    this.askOthers(answer);
     if (this.entrants.some(isPending)) this.setAlarm();
     else this.conclude();
+  }
+
+  /** Another one may dissent from a verdict that does not decide; and one must be on its way. */
+  private askOthers(answer: Answer): void {
+    const unasked = this.entrants.filter(isUnasked);
+    if ('verdict' in answer) for (const entrant of unasked) this.attempt(entrant);
+    else if (this.running.size === 0 && unasked.length > 0) this.askMore();
   }
 
   private takeVerdict(entrant: Entrant, verdict: Verdict): void {
@@ -241,6 +274,7 @@ export class Race {
   private decide(outcome: Verdict | YubikeyError): void {
     if (this.decided) return;
     this.decided = true;
+    for (const { standing, running } of this.entrants) standing.owes(running);
     this.alarm.unref();
     if (outcome instanceof YubikeyError) this.reject(outcome);
     else this.resolve(outcome);
@@ -256,6 +290,15 @@ export class Race {
 
 function isPending({ running, nextAttemptAt }: Entrant): boolean {
   return running > 0 || nextAttemptAt < Infinity;
+}
+
+/** Whether it is still to be asked for the first time. */
+function isUnasked({ attempts, nextAttemptAt }: Entrant): boolean {
+  return attempts === 0 && nextAttemptAt < Infinity;
+}
+
+function best(entrants: readonly Entrant[]): Entrant[] {
+  return [entrants.reduce((best, next) => (next.standing.isBetterThan(best.standing) ? next : best))];
 }
 
 function stop(entrant: Entrant): void {
