@@ -15,9 +15,9 @@ import { keep } from './report.js';
  * answer garbage: beside a bare undici request to the fastest alone, over connections kept as CloudVerifier keeps them.
  */
 const ONE_AFTER_ANOTHER: Load = { callers: 1, warmUpMs: 700, measuredMs: 1500 };
-const MANY: Load = { callers: 1000, warmUpMs: 3000, measuredMs: 2500 };
+const MANY: Load = { callers: 1000, warmUpMs: 3500, measuredMs: 2000 };
 /** As many in flight, but most of the time on their way: one core has something to spare. */
-const FAR_MS = 450;
+const FAR_MS = 400;
 
 const otps = new Otps(1_000);
 const near = await Servers.start();

@@ -104,7 +104,7 @@ export class Race {
     for (const asked of this.running) asked.abort();
     this.running.clear();
     for (const { standing, running } of this.entrants) {
-      standing.givenUp(running);
+      standing.wasLate(running);
       standing.owes(-running);
     }
     this.endIfIdle();
@@ -133,6 +133,7 @@ export class Race {
       this.running.delete(asked);
       entrant.running -= 1;
       if ('fault' in answer) entrant.standing.failed();
+      else if (this.decided) entrant.standing.wasLate(1);
       else entrant.standing.answered();
       if (this.decided) {
         entrant.standing.owes(-1);

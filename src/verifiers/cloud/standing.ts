@@ -2,7 +2,7 @@
 export const RETRY_DELAY_MS = 500;
 /** How many answers a server may owe to verifications that were decided without it. */
 const MAX_OWED = 16;
-/** How many requests may go to a server, one after another, before it answers one of them. */
+/** How many requests may go to a server before it answers one of them in time. */
 const MAX_UNANSWERED = 64;
 
 /**
@@ -42,8 +42,8 @@ export class Standing {
     this.failedAt = performance.now();
   }
 
-  /** So many requests were given up before it answered. */
-  givenUp(requests: number): void {
+  /** It answered so many requests after the verdict, or not at all. */
+  wasLate(requests: number): void {
     this.unanswered = Math.max(0, this.unanswered - requests);
   }
 
