@@ -1,7 +1,6 @@
 import type { Socket } from 'node:net';
-import type { Agent, buildConnector, Dispatcher, request } from 'undici';
-import { MAX_RESPONSE_LENGTH } from '../protocol/validation-response.js';
-import { faultOfHttpStatus, TransportFault } from './fault.js';
+import type { Agent, buildConnector, Dispatcher } from 'undici';
+import { Exchange, type HttpAnswer, type Outcome } from './exchange.js';
 
 const KEEP_ALIVE_MS = 30_000;
 
@@ -26,13 +25,7 @@ export interface HttpRequest {
   readonly statuses?: readonly number[];
 }
 
-export interface HttpAnswer {
-  readonly status: number;
-  readonly text: string;
-}
-
 interface Opened {
-  readonly request: typeof request;
   readonly dispatcher: Dispatcher;
   /** To be closed. */
   readonly ownAgent: Agent | undefined;
@@ -41,7 +34,6 @@ interface Opened {
 /** Sends requests, over connections that are kept warm. */
 export class Transport {
   private readonly opened: Promise<Opened>;
-  private readonly sockets = new Set<Socket>();
   private readonly connecting = new Set<Socket>();
   private readonly freshConnections: boolean;
 
@@ -54,8 +46,8 @@ export class Transport {
 
   /** undici takes longer to load than all the rest, so who asks no server does not wait for it. */
   private async open({ dispatcher, ca, connectTimeout }: TransportSettings): Promise<Opened> {
-    const { Agent, buildConnector, request } = await import('undici');
-    if (dispatcher) return { request, dispatcher, ownAgent: undefined };
+    if (dispatcher) return { dispatcher, ownAgent: undefined };
+    const { Agent, buildConnector } = await import('undici');
     const connect = buildConnector({ timeout: connectTimeout, ...(ca === undefined ? {} : { ca }) });
     const ownAgent = new Agent({
       connect: this.watched(connect),
@@ -63,50 +55,51 @@ export class Transport {
       headersTimeout: 0,
       bodyTimeout: 0,
     });
-    return { request, dispatcher: ownAgent, ownAgent };
+    return { dispatcher: ownAgent, ownAgent };
   }
 
-  /**
-   * Sends a request and reads the answer, 8 KiB of UTF-8 at most. Redirects are not followed.
-   *
-   * @throws TransportFault, or whatever undici throws; the signal's reason as soon as it is aborted.
-   */
-  async send(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
-    // undici itself looks at the signal of a request only once that has a connection.
-    const aborted = new Promise<never>((_, reject) => {
-      signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  /** Sends a request and tells what became of it; never at once. Redirects are not followed. */
+  start(request: HttpRequest, done: (outcome: Outcome) => void): Exchange {
+    const exchange = new Exchange(request.statuses ?? [200], done);
+    this.opened
+      .then(({ dispatcher }) => this.dispatch(dispatcher, request, exchange))
+      .catch((error: unknown) => exchange.fail(error));
+    return exchange;
+  }
+
+  /** @throws TransportFault, or whatever undici throws; the signal's reason as soon as it is aborted. */
+  send(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
+    return new Promise((resolve, reject) => {
+      signal.throwIfAborted();
+      const exchange = this.start(request, (outcome) => {
+        if ('answer' in outcome) resolve(outcome.answer);
+        else reject(outcome.error);
+      });
+      const abort = () => {
+        exchange.abort();
+        reject(signal.reason);
+      };
+      signal.addEventListener('abort', abort, { once: true });
     });
-    return Promise.race([this.exchange(request, signal), aborted]);
   }
 
-  private async exchange(
-    { url, accept, json, statuses = [200] }: HttpRequest,
-    signal: AbortSignal,
-  ): Promise<HttpAnswer> {
+  private dispatch(dispatcher: Dispatcher, { url, accept, json }: HttpRequest, exchange: Exchange): void {
+    if (exchange.isOver) return;
+    const { origin, pathname, search } = new URL(url);
     const headers = { accept, 'user-agent': 'passport-yubikey-otp' };
-    const { request, dispatcher } = await this.opened;
-    const { statusCode, body } = await request(url, {
-      dispatcher,
-      signal,
-      reset: this.freshConnections,
-      headersTimeout: 0,
-      bodyTimeout: 0,
-      ...(json === undefined
-        ? { headers }
-        : { method: 'POST', body: json, headers: { ...headers, 'content-type': 'application/json' } }),
-    });
-    if (statuses.includes(statusCode)) return { status: statusCode, text: await readText(body) };
-    body.on('error', () => undefined).destroy();
-    throw faultOfHttpStatus(statusCode);
-  }
-
-  /**
-   * Lets the process exit although requests are still on their way. Safe at any time: whoever waits for one
-   * holds a timer of its own.
-   */
-  unref(): void {
-    // A destroyed one would wait for a new connection to tell that to, with one more listener each time.
-    for (const socket of this.sockets) if (!socket.destroyed) socket.unref();
+    dispatcher.dispatch(
+      {
+        origin,
+        path: pathname + search,
+        reset: this.freshConnections,
+        headersTimeout: 0,
+        bodyTimeout: 0,
+        ...(json === undefined
+          ? { method: 'GET', headers }
+          : { method: 'POST', body: json, headers: { ...headers, 'content-type': 'application/json' } }),
+      },
+      exchange,
+    );
   }
 
   /** Gives up the connections that are still being made; undici would go on with them, for nobody. */
@@ -122,7 +115,7 @@ export class Transport {
     await ownAgent?.destroy();
   }
 
-  /** undici's connector, keeping track of the sockets it makes. */
+  /** undici's connector, keeping track of the sockets that still connect. */
   private watched(connect: buildConnector.connector): buildConnector.connector {
     return (options, callback) => {
       // It returns the socket while that still connects, which its types do not say.
@@ -130,31 +123,19 @@ export class Transport {
         this.connecting.delete(socket);
         callback(...result);
       }) as unknown as Socket;
-      this.sockets.add(socket);
       this.connecting.add(socket);
-      socket.once('close', () => {
-        this.sockets.delete(socket);
-        this.connecting.delete(socket);
-      });
+      socket.once('close', () => this.connecting.delete(socket));
+      neverRef(socket);
     };
   }
 }
 
-async function readText(body: AsyncIterable<Buffer>): Promise<string> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of body) {
-    length += chunk.length;
-    if (length > MAX_RESPONSE_LENGTH) throw malformed('the answer is longer than 8 KiB');
-    chunks.push(chunk);
-  }
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.concat(chunks));
-  } catch {
-    throw malformed('the answer is not UTF-8');
-  }
-}
-
-function malformed(message: string): TransportFault {
-  return new TransportFault('ANSWER_MALFORMED', message, false, true);
+/**
+ * Lets the process exit although requests are still on their way: whoever waits for one holds a timer. undici would
+ * ref the socket with every request, and each address that is tried has a handle of its own.
+ */
+function neverRef(socket: Socket): void {
+  socket.ref = () => socket;
+  socket.unref();
+  socket.on('connectionAttempt', () => socket.unref());
 }

@@ -54,11 +54,7 @@ export class RemoteKsm implements Ksm {
    */
   async decrypt(otp: Otp): Promise<Decryption> {
     assertOtp(otp);
-    try {
-      return verdictOf(await (this.#settings.protocol === 'rest' ? this.#askInTurn(otp) : this.#askAll(otp)));
-    } finally {
-      this.#transport.unref();
-    }
+    return verdictOf(await (this.#settings.protocol === 'rest' ? this.#askInTurn(otp) : this.#askAll(otp)));
   }
 
   /** Ends open decryptions with `CLOSED` and closes every connection; a given dispatcher stays open. */

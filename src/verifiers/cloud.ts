@@ -1,4 +1,5 @@
 import { YubikeyError } from '../errors.js';
+import type { Outcome } from '../http/exchange.js';
 import { faultOfRequest, faultWithout, TransportFault } from '../http/fault.js';
 import { Transport } from '../http/transport.js';
 import { assertOtp, type Otp } from '../otp/otp.js';
@@ -6,6 +7,7 @@ import { formatValidationRequest } from '../protocol/validation-request.js';
 import { type Answer, type Question, readAnswer, type Verdict } from './cloud/answer.js';
 import { Race } from './cloud/race.js';
 import { type CloudSettings, type CloudVerifierOptions, settingsOf } from './cloud/settings.js';
+import { Standing } from './cloud/standing.js';
 import { assertNonce, newNonce } from './nonce.js';
 import type { Verification, Verifier, VerifyOptions } from './verifier.js';
 
@@ -17,12 +19,14 @@ const UPLOADED = 'vv';
 /**
  * Verifies OTPs at validation servers: Yubico's cloud, or your own (validation protocol 2.0 or 1.0).
  *
- * All servers are asked at once and the first authentic answer decides, as far as it may. Connections stay open
- * for the next verification but do not keep the process alive; `close()` ends them.
+ * All servers are asked at once, but one that has just failed or keeps others waiting only after the rest; the first
+ * authentic answer decides, as far as it may. Connections stay open for the next verification but do not keep the
+ * process alive; `close()` ends them.
  */
 export class CloudVerifier implements Verifier {
   readonly #settings: CloudSettings;
   readonly #transport: Transport;
+  readonly #standings: ReadonlyMap<string, Standing>;
   /** All that run, losers included. */
   readonly #races = new Set<Race>();
   /** Those whose verdict is there already. */
@@ -32,7 +36,8 @@ export class CloudVerifier implements Verifier {
   /** Sends nothing yet. @throws TypeError for a missing or unusable option. */
   constructor(options: CloudVerifierOptions) {
     this.#settings = settingsOf(options);
-    const { protocol, timeout, attemptTimeout, ca, dispatcher } = this.#settings;
+    const { servers, protocol, timeout, attemptTimeout, ca, dispatcher } = this.#settings;
+    this.#standings = new Map(servers.map((server) => [server, new Standing()]));
     const isOnce = protocol === '1.0';
     this.#transport = new Transport({
       ca,
@@ -79,7 +84,6 @@ export class CloudVerifier implements Verifier {
 
   /** Losers may finish, so that connections stay warm, but neither keep the process alive nor pile up. */
   #letGo(race: Race): void {
-    this.#transport.unref();
     if (!this.#races.has(race)) return;
     this.#losers.add(race);
     const [oldest] = this.#losers;
@@ -108,24 +112,25 @@ export class CloudVerifier implements Verifier {
     const question = { otp: otp.value, nonce, apiKey, protocol };
     const race = new Race(
       this.#settings,
-      async (server, abort) => {
-        const isTls = server.startsWith('https:');
-        const answer = await this.#ask(`${server}?${query}`, { ...question, isTls }, abort);
-        return 'fault' in answer ? { fault: faultWithout(otp.token, answer.fault) } : answer;
-      },
+      this.#standings,
+      (server, answered) =>
+        this.#transport.start({ url: `${server}?${query}`, accept: 'text/plain' }, (outcome) => {
+          const answer = answerOf(outcome, { ...question, isTls: server.startsWith('https:') });
+          answered('fault' in answer ? { fault: faultWithout(otp.token, answer.fault) } : answer);
+        }),
       () => this.#end(race),
     );
     this.#races.add(race);
     return race;
   }
+}
 
-  async #ask(url: string, question: Question, signal: AbortSignal): Promise<Answer> {
-    try {
-      const { text } = await this.#transport.send({ url, accept: 'text/plain' }, signal);
-      return readAnswer(text, question);
-    } catch (error) {
-      return { fault: error instanceof TransportFault ? error : faultOfRequest(error) };
-    }
+function answerOf(outcome: Outcome, question: Question): Answer {
+  try {
+    if ('answer' in outcome) return readAnswer(outcome.answer.text, question);
+    throw outcome.error;
+  } catch (error) {
+    return { fault: error instanceof TransportFault ? error : faultOfRequest(error) };
   }
 }
 

@@ -1,5 +1,6 @@
+import type { HttpAnswer } from '../../http/exchange.js';
 import { type Fault, faultOfHttpStatus } from '../../http/fault.js';
-import type { HttpAnswer, HttpRequest } from '../../http/transport.js';
+import type { HttpRequest } from '../../http/transport.js';
 import type { Otp } from '../../otp/otp.js';
 import { KSM_ERRORS, parseKsmResponse } from '../../protocol/ksm-response.js';
 import { type KsmRestError, parseKsmRestResponse } from '../../protocol/ksm-rest-response.js';

@@ -1,10 +1,9 @@
 import { type ServerFault, YubikeyError, type YubikeyErrorCode } from '../../errors.js';
 import type { Fault } from '../../http/fault.js';
+import { Alarm, isDue } from './alarm.js';
 import type { Answer, Verdict } from './answer.js';
 import type { CloudSettings } from './settings.js';
-
-/** Milliseconds before a server that failed is asked again. */
-const RETRY_DELAY_MS = 500;
+import { RETRY_DELAY_MS, type Standing } from './standing.js';
 
 const NOTHING_SAID = { authenticated: false, retry: true, maybeAccepted: true } as const;
 /** What a server without a fault must have said when no verdict was reached. */
@@ -16,20 +15,25 @@ const HAS_SEEN_IT: Fault = {
   maybeAccepted: true,
 };
 
-type RaceSettings = Pick<
-  CloudSettings,
-  'servers' | 'timeout' | 'attemptTimeout' | 'retries' | 'settleTime' | 'protocol'
->;
+type RaceSettings = Pick<CloudSettings, 'timeout' | 'attemptTimeout' | 'retries' | 'settleTime' | 'protocol'>;
 
-/** Asks one server once. Never rejects: what goes wrong is a fault. */
-export type Ask = (server: string, signal: AbortSignal) => Promise<Answer>;
+/** A request on its way. */
+export interface Asked {
+  /** Gives it up: there will be no answer. */
+  abort(): void;
+}
+
+/** Asks one server once. What goes wrong is a fault; the answer never comes at once. */
+export type Ask = (server: string, answered: (answer: Answer) => void) => Asked;
 
 /** How one server stands. */
 interface Entrant {
   readonly server: string;
+  readonly standing: Standing;
   attempts: number;
   running: number;
-  nextAttempt: NodeJS.Timeout | undefined;
+  /** When it is asked next, if nothing comes of the attempts that run. */
+  nextAttemptAt: number;
   /** Nothing this server could still say would be worth asking again. */
   final: boolean;
   /** The most telling one of all its attempts. */
@@ -43,24 +47,27 @@ interface Entrant {
 /**
  * One verification at all servers: the first authentic answer wins, if it is one that may.
  *
- * OK decides at once, and so does REPLAYED_OTP, unless an earlier attempt of our own at that server may be the
- * reason: some servers know no REPLAYED_REQUEST. BAD_OTP and DELAYED_OTP wait `settleTime` for another server's
- * OK. Faults, NOT_ENOUGH_ANSWERS and REPLAYED_REQUEST decide only when nothing else is pending. In protocol 1.0
- * servers are asked one after another, the next one only when the last cannot have accepted the OTP.
+ * Those of good standing are asked at once, the others when these have had some time, say something that does not
+ * decide, or all failed. OK decides at once, and so does REPLAYED_OTP, unless an earlier attempt of our own at that
+ * server may be the reason: some servers know no REPLAYED_REQUEST. BAD_OTP and DELAYED_OTP wait `settleTime` for
+ * another server's OK. Faults, NOT_ENOUGH_ANSWERS and REPLAYED_REQUEST decide only when nothing else is pending. In
+ * protocol 1.0 servers are asked one after another, the next one only when the last cannot have accepted the OTP.
  */
 export class Race {
   readonly result: Promise<Verdict>;
   private resolve!: (verdict: Verdict) => void;
   private reject!: (error: YubikeyError) => void;
   private readonly entrants: readonly Entrant[];
-  private readonly running = new Set<AbortController>();
-  private readonly deadline: NodeJS.Timeout;
-  private settling: NodeJS.Timeout | undefined;
+  private readonly running = new Set<Asked>();
+  private readonly alarm = new Alarm(() => this.onAlarm());
+  private readonly deadline: number;
+  private settledAt = Infinity;
   private refusal: Verdict | undefined;
   private decided = false;
 
   constructor(
     private readonly settings: RaceSettings,
+    standings: ReadonlyMap<string, Standing>,
     private readonly ask: Ask,
     /** Called once, when nothing runs any more: after the result, where losers are still on their way. */
     private readonly onEnd: () => void,
@@ -69,19 +76,20 @@ export class Race {
       this.resolve = resolve;
       this.reject = reject;
     });
-    this.entrants = settings.servers.map((server) => ({
+    this.entrants = Array.from(standings, ([server, standing]) => ({
       server,
+      standing,
       attempts: 0,
       running: 0,
-      nextAttempt: undefined,
+      nextAttemptAt: Infinity,
       final: false,
       fault: undefined,
       replayed: undefined,
       maybeAccepted: false,
     }));
-    this.deadline = setTimeout(() => this.timeUp(), settings.timeout);
-    const first = settings.protocol === '1.0' ? this.entrants.slice(0, 1) : this.entrants;
-    for (const entrant of first) this.attempt(entrant);
+    this.deadline = performance.now() + settings.timeout;
+    this.start();
+    this.setAlarm();
   }
 
   /** Ends it at once with an error, losers included. */
@@ -90,40 +98,98 @@ export class Race {
     this.abandon();
   }
 
-  /** Gives up all that still runs. */
+  /** Gives up all that still runs, after the result. */
   abandon(): void {
-    for (const controller of this.running) controller.abort();
+    if (this.running.size === 0) return;
+    for (const asked of this.running) asked.abort();
+    this.running.clear();
+    for (const { standing, running } of this.entrants) {
+      standing.wasLate(running);
+      standing.owes(-running);
+    }
+    this.endIfIdle();
+  }
+
+  private start(): void {
+    if (this.settings.protocol === '1.0') this.attempt(this.entrants[0] as Entrant);
+    else this.askMore();
+  }
+
+  /** Asks those not asked yet that are worth it now, one at the least; the others have to wait. */
+  private askMore(): void {
+    const unasked = this.entrants.filter(({ attempts }) => attempts === 0);
+    const good = unasked.filter(({ standing }) => standing.isGood);
+    for (const entrant of good.length > 0 ? good : best(unasked)) this.attempt(entrant);
+    const later = performance.now() + Math.min(RETRY_DELAY_MS, this.settings.attemptTimeout);
+    for (const entrant of unasked) if (entrant.attempts === 0) entrant.nextAttemptAt = later;
   }
 
   private attempt(entrant: Entrant): void {
     entrant.attempts += 1;
     entrant.running += 1;
     const number = entrant.attempts;
-    const controller = new AbortController();
-    this.running.add(controller);
-    this.scheduleAttempt(entrant, this.settings.attemptTimeout);
-    void this.ask(entrant.server, controller.signal).then((answer) => {
-      this.running.delete(controller);
+    entrant.standing.asked();
+    const asked = this.ask(entrant.server, (answer) => {
+      this.running.delete(asked);
       entrant.running -= 1;
-      if (this.decided) this.endIfIdle();
-      else this.take(entrant, answer, number);
+      if ('fault' in answer) entrant.standing.failed();
+      else if (this.decided) entrant.standing.wasLate(1);
+      else entrant.standing.answered();
+      if (this.decided) {
+        entrant.standing.owes(-1);
+        this.endIfIdle();
+      } else {
+        this.take(entrant, answer, number);
+      }
     });
+    this.running.add(asked);
+    this.scheduleAttempt(entrant, this.settings.attemptTimeout);
   }
 
   private scheduleAttempt(entrant: Entrant, delay: number): void {
-    clearTimeout(entrant.nextAttempt);
-    entrant.nextAttempt = undefined;
-    if (entrant.final || entrant.attempts > this.settings.retries) return;
-    entrant.nextAttempt = setTimeout(() => {
-      entrant.nextAttempt = undefined;
-      this.attempt(entrant);
-    }, delay);
+    const isLast = entrant.final || entrant.attempts > this.settings.retries;
+    entrant.nextAttemptAt = isLast ? Infinity : performance.now() + delay;
+  }
+
+  private onAlarm(): void {
+    if (isDue(this.deadline)) {
+      this.timeUp();
+      return;
+    }
+    if (!this.decided) {
+      const due = this.entrants.filter(({ nextAttemptAt }) => isDue(nextAttemptAt));
+      if (due.some(isUnasked)) this.askMore();
+      for (const entrant of due) if (isDue(entrant.nextAttemptAt)) this.attempt(entrant);
+      if (isDue(this.settledAt)) this.conclude();
+    }
+    if (this.running.size > 0 || !this.decided) this.setAlarm();
+  }
+
+  /** Once there is a verdict, only the deadline of those that still run is waited for. */
+  private setAlarm(): void {
+    let next = this.deadline;
+    if (!this.decided) {
+      next = Math.min(next, this.settledAt);
+      for (const { nextAttemptAt } of this.entrants) next = Math.min(next, nextAttemptAt);
+    }
+    this.alarm.set(next);
+    if (this.decided) this.alarm.unref();
   }
 
   private take(entrant: Entrant, answer: Answer, number: number): void {
     if ('fault' in answer) this.takeFault(entrant, answer.fault, number);
     else this.takeVerdict(entrant, answer.verdict);
-    if (!this.decided && !this.entrants.some(isPending)) this.conclude();
+    if (this.decided) return;
+    this.askOthers(answer);
+    if (this.entrants.some(isPending)) this.setAlarm();
+    else this.conclude();
+  }
+
+  /** Another one may dissent from a verdict that does not decide; and one must be on its way. */
+  private askOthers(answer: Answer): void {
+    const unasked = this.entrants.filter(isUnasked);
+    if ('verdict' in answer) for (const entrant of unasked) this.attempt(entrant);
+    else if (this.running.size === 0 && unasked.length > 0) this.askMore();
   }
 
   private takeVerdict(entrant: Entrant, verdict: Verdict): void {
@@ -139,7 +205,7 @@ export class Race {
       return;
     }
     this.refusal ??= verdict;
-    this.settling ??= setTimeout(() => this.conclude(), this.settings.settleTime);
+    this.settledAt = Math.min(this.settledAt, performance.now() + this.settings.settleTime);
   }
 
   private takeFault(entrant: Entrant, fault: Fault, number: number): void {
@@ -209,9 +275,8 @@ export class Race {
   private decide(outcome: Verdict | YubikeyError): void {
     if (this.decided) return;
     this.decided = true;
-    clearTimeout(this.settling);
-    for (const { nextAttempt } of this.entrants) clearTimeout(nextAttempt);
-    this.deadline.unref();
+    for (const { standing, running } of this.entrants) standing.owes(running);
+    this.alarm.unref();
     if (outcome instanceof YubikeyError) this.reject(outcome);
     else this.resolve(outcome);
     this.endIfIdle();
@@ -219,19 +284,27 @@ export class Race {
 
   private endIfIdle(): void {
     if (this.running.size > 0) return;
-    clearTimeout(this.deadline);
+    this.alarm.clear();
     this.onEnd();
   }
 }
 
-function isPending({ running, nextAttempt }: Entrant): boolean {
-  return running > 0 || nextAttempt !== undefined;
+function isPending({ running, nextAttemptAt }: Entrant): boolean {
+  return running > 0 || nextAttemptAt < Infinity;
+}
+
+/** Whether it is still to be asked for the first time. */
+function isUnasked({ attempts, nextAttemptAt }: Entrant): boolean {
+  return attempts === 0 && nextAttemptAt < Infinity;
+}
+
+function best(entrants: readonly Entrant[]): Entrant[] {
+  return [entrants.reduce((best, next) => (next.standing.isBetterThan(best.standing) ? next : best))];
 }
 
 function stop(entrant: Entrant): void {
   entrant.final = true;
-  clearTimeout(entrant.nextAttempt);
-  entrant.nextAttempt = undefined;
+  entrant.nextAttemptAt = Infinity;
 }
 
 /** The faults that name an error when servers fail in different ways: what the operator must mend comes first. */

@@ -21,8 +21,8 @@ export interface CloudVerifierOptions {
    */
   apiKey?: string | undefined;
   /**
-   * URLs of the validation servers, one synchronised pool: all are asked at once. Default: YubiCloud. `http:`
-   * needs an API key, except on a loopback address.
+   * URLs of the validation servers, one synchronised pool: all that do well are asked at once. Default: YubiCloud.
+   * `http:` needs an API key, except on a loopback address.
    */
   servers?: readonly string[] | undefined;
   /** Milliseconds for a whole verification. Default 10,000. */

@@ -1,0 +1,44 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { percentiles } from './latency.js';
+import { API_KEY, CLIENT_ID } from './servers.js';
+
+const source = fileURLToPath(new URL('../peers/libykclient.c', import.meta.url));
+
+/** Yubico's client in C, as a small program that is compiled against it. */
+export class Libykclient {
+  private constructor(private readonly folder: string) {}
+
+  /** Undefined where it is not installed. */
+  static compile(): Libykclient | undefined {
+    const folder = mkdtempSync(join(tmpdir(), 'bench-libykclient-'));
+    const it = new Libykclient(folder);
+    if (spawnSync('cc', ['-O2', '-o', it.program, source, '-lykclient']).status === 0) return it;
+    it.remove();
+    return undefined;
+  }
+
+  /** How long it takes for each of these OTPs, one after another. */
+  async measure(otps: readonly string[], servers: readonly string[]) {
+    const child = spawn(this.program, [CLIENT_ID, API_KEY, ...servers]);
+    const output = Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);
+    child.stdin.end(`${otps.join('\n')}\n`);
+    const [milliseconds, errors] = await output;
+    const taken = milliseconds.trim().split('\n').map(Number);
+    if (errors !== '' || taken.length !== otps.length) throw new Error(`libykclient failed: ${errors}`);
+    return percentiles(taken);
+  }
+
+  remove(): void {
+    rmSync(this.folder, { recursive: true });
+  }
+
+  private get program(): string {
+    return join(this.folder, 'libykclient');
+  }
+}

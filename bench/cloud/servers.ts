@@ -1,0 +1,62 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { freePort } from '../../test/programs.js';
+
+export const CLIENT_ID = '87';
+export const API_KEY = 'mG5be6ZJU1qBGz24yPh/ESM3UdU=';
+
+const program = fileURLToPath(new URL('server.ts', import.meta.url));
+
+/** Five validation servers, each in a process of its own, of which one is of use. */
+export class Servers {
+  private constructor(
+    readonly fast: string,
+    private readonly slow: string,
+    private readonly hung: string,
+    private readonly garbage: string,
+    private readonly dead: string,
+    private readonly processes: readonly ChildProcess[],
+  ) {}
+
+  /** The fast one answers after so many milliseconds, the slow one half a second later. */
+  static async start(milliseconds = 0): Promise<Servers> {
+    const started = await Promise.all([
+      start('honest', milliseconds),
+      start('honest', milliseconds + 500),
+      start('hung'),
+      start('garbage'),
+    ]);
+    const [fast, slow, hung, garbage] = started.map(({ port }) => urlOf(port)) as [
+      string,
+      string,
+      string,
+      string,
+    ];
+    const processes = started.map(({ child }) => child);
+    return new Servers(fast, slow, hung, garbage, urlOf(await freePort()), processes);
+  }
+
+  /** The fast one in the middle, as nobody knows which one it will be. */
+  get all(): string[] {
+    return [this.slow, this.hung, this.fast, this.garbage, this.dead];
+  }
+
+  get withoutGarbage(): string[] {
+    return [this.slow, this.hung, this.fast, this.dead];
+  }
+
+  stop(): void {
+    for (const child of this.processes) child.disconnect();
+  }
+}
+
+async function start(kind: string, milliseconds = 0): Promise<{ child: ChildProcess; port: number }> {
+  const child = fork(program, [kind, API_KEY, String(milliseconds)]);
+  const [port] = (await once(child, 'message')) as [number];
+  return { child, port };
+}
+
+function urlOf(port: number): string {
+  return `http://127.0.0.1:${port}/wsapi/2.0/verify`;
+}
