@@ -2,7 +2,7 @@ import { TokenDecipher } from '../otp/token.js';
 import type { KeyRecord } from '../stores/store.js';
 
 /** So many are kept, of some 1.5 kB each. */
-const MOST = 10_000;
+const MOST = 2_000;
 
 interface Kept {
   readonly aesKey: Uint8Array;

@@ -13,7 +13,7 @@ import type {
 /** For so long a record is taken as it was read. */
 const FRESH_MS = 1_000;
 /** So many records are kept. */
-const MOST = 10_000;
+const MOST = 2_000;
 
 interface Look<Stored> {
   readonly record: Promise<Stored | undefined>;
@@ -85,7 +85,7 @@ class CachedRecords<Stored, New> implements RecordStore<Stored, New> {
 /**
  * The keys of another store, each read at most once a second, for services that verify many OTPs: what another
  * process disables, deletes or seals anew takes effect within one second, what is done through this store at once.
- * A look that fails drops everything read before. Keeps up to 10,000 records, with their secrets, in memory.
+ * A look that fails drops everything read before. Keeps up to 2,000 records, with their secrets, in memory.
  */
 export class CachedKeyStore extends CachedRecords<KeyRecord, NewKey> implements KeyStore {
   constructor(store: KeyStore) {

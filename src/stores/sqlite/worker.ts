@@ -10,10 +10,14 @@ const { driver, path } = workerData as ThreadOptions;
 let database: ReturnType<typeof openFile> | undefined;
 let connection: SqliteConnection | undefined;
 
+/** In pages: 16 MB of log. SQLite's own 1,000 would let a busy service sync the whole file many times a second. */
+const CHECKPOINT_AFTER = 4_000;
+
 /** Opened by the first job, so that it is this one that fails. */
 function open(): SqliteConnection {
   try {
     database = openFile(driver, path);
+    database.exec(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_AFTER}`);
   } catch (error) {
     const reason = (error as Error).message;
     throw new YubikeyError('STORE_FAILED', `${driver.name} cannot open the SQLite file ${path}: ${reason}`);
