@@ -65,7 +65,7 @@ describeWith('in a real browser', ['chromium'], () => {
       await visitor.press('Touch a fresh key');
       await visitor.isAt('/account/recovery-codes', 'Recovery codes');
       await visitor.press('Make recovery codes');
-      expect(await page.getByRole('button', { name: 'Print this page' }).isVisible()).toBe(true);
+      await page.getByRole('button', { name: 'Print this page' }).waitFor();
       await visitor.signOut();
       await visitor.givePassword('bob', PASSWORD);
       await visitor.isAt('/login/yubikey', 'Touch your YubiKey');

@@ -150,7 +150,9 @@ describeWith('a PostgreSQL that goes and comes back', missingPostgres, () => {
     const otp = yubikey.press();
     await expect(verdict(service, client, otp, { retries: 0 })).rejects.toMatchObject({ status: 503 });
     const line = await service.line({ msg: 'verification', level: 'error' });
-    expect(line).toMatchObject({ status: 'BACKEND_ERROR', error: { code: 'ECONNREFUSED' } });
+    expect(line.status).toBe('BACKEND_ERROR');
+    // Itself or as a cause: what was read within a second need not be read again before it fails.
+    expect(JSON.stringify([line.error, line.causes])).toContain('"ECONNREFUSED"');
     expect(service.stdout + service.stderr).not.toContain('hunter2');
 
     await server.run();
