@@ -82,7 +82,7 @@ function cloud(name: string, servers: Servers, load: Load) {
 
 let besideThem: Figures | undefined;
 
-/** Under the very load of 1,000 CloudVerifier calls: one bare request after another, in the same process. */
+/** Under the very load of 1,000 CloudVerifier calls: ten who send bare requests, in the same process. */
 const manyWithBareBeside = {
   ...cloud('CloudVerifier, 1,000 at once', near, MANY),
   async measure() {
@@ -107,7 +107,7 @@ const bareFar = bare(`bare undici request, 1,000 at once, ${FAR_MS} ms away`, fa
 const cloudFar = cloud(`CloudVerifier, 1,000 at once, ${FAR_MS} ms away`, far, MANY);
 const peer = libykclient && {
   name: 'libykclient, without the garbage, with which it fails',
-  measure: () => libykclient.measure(otps.take(15), near.withoutGarbage),
+  measure: () => libykclient.measure(otps.take(16), near.withoutGarbage),
 };
 
 try {

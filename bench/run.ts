@@ -15,9 +15,7 @@ if (unknown.length > 0) {
 }
 const failed = (named.length > 0 ? named : all).filter((name) => {
   const file = fileURLToPath(new URL(`${name}.bench.ts`, folder));
-  return (
-    spawnSync(process.execPath, ['--expose-gc', '--import', 'tsx', file], { stdio: 'inherit' }).status !== 0
-  );
+  return spawnSync(process.execPath, ['--import', 'tsx', file], { stdio: 'inherit' }).status !== 0;
 });
 if (failed.length > 0) console.error(`These failed: ${failed.join(', ')}`);
 process.exitCode = failed.length > 0 ? 1 : 0;

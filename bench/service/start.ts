@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
+const START_MS = 60_000;
+
 /** A server in a process of its own. */
 export interface Started {
   readonly url: string;
@@ -26,8 +28,18 @@ export async function start(
   child.stderr?.on('data', (text) => {
     said = `${said}${text}`.slice(-2000);
   });
+  let failure: Error | undefined;
+  child.once('error', (error) => {
+    failure = error;
+  });
+  const until = performance.now() + START_MS;
   while (!(await isListening(url))) {
+    if (failure) throw failure;
     if (child.exitCode || child.signalCode) throw new Error(`${command} ended: ${said}`);
+    if (performance.now() > until) {
+      await stop(child);
+      throw new Error(`${command} does not listen on port ${port}: ${said}`);
+    }
     await sleep(10);
   }
   return { url, pid: child.pid as number, stop: () => stop(child) };

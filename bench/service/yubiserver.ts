@@ -36,7 +36,16 @@ export async function startYubiserver(folder: string, yubikeys: readonly SoftYub
   const port = await freePort();
   const { url } = await start('yubiserver', ['-d', file, '-l', join(home, 'log'), '-p', String(port)], port);
   const pid = pidOf(file);
-  return { url, pid, stop: async () => void process.kill(pid) };
+  return { url, pid, stop: async () => stop(pid) };
+}
+
+/** It may have ended by itself; what else was started is to be stopped all the same. */
+function stop(pid: number): void {
+  try {
+    process.kill(pid);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
 }
 
 /** What was started has left a child behind, which serves. */

@@ -69,7 +69,7 @@ export class RequestFault extends Error {
  */
 export function parseParameters(query: string): Parameters {
   const parameters = new Map<string, string>();
-  for (const [key, value] of PLAIN.test(query) ? plainPairs(query) : new URLSearchParams(query)) {
+  for (const [key, value] of NOT_PLAIN.test(query) ? new URLSearchParams(query) : plainPairs(query)) {
     if (parameters.has(key) || hasControlCharacter(key) || hasControlCharacter(value))
       throw new RequestFault(nameOf(key));
     parameters.set(key, value);
@@ -77,8 +77,8 @@ export function parseParameters(query: string): Parameters {
   return parameters;
 }
 
-/** Whatever an honest client sends: ASCII, in which only `%` has to be undone. */
-const PLAIN = /^(?:[\w.~*=&-]|%[2-7][\dA-Fa-f])*$/;
+/** What no honest client sends: anything but ASCII in which only `%` has to be undone. */
+const NOT_PLAIN = /[^\w.~*=&%-]|%(?![2-7][\dA-Fa-f])/;
 
 /** What URLSearchParams makes of a plain query, in a quarter of its time. */
 function plainPairs(query: string): [string, string][] {

@@ -173,6 +173,11 @@ describe('parseParameters', () => {
     );
   });
 
+  it('reads a query of any length: a form that a parser has read may be long', () => {
+    const long = 'b'.repeat(10_000_000);
+    expect(parseParameters(`id=1&otp=${long}`).get('otp')).toBe(long);
+  });
+
   it('takes or refuses whatever query there is, and never fails otherwise', () => {
     fc.assert(
       fc.property(anyText, (text) => {

@@ -115,12 +115,14 @@ export class Race {
     else this.askMore();
   }
 
-  /** Asks those not asked yet that are worth it now, one at the least; the others have to wait. */
+  /** Asks those not asked yet that are worth it now, one at the least; the others have to wait, but not past the end. */
   private askMore(): void {
+    const { timeout, attemptTimeout } = this.settings;
     const unasked = this.entrants.filter(({ attempts }) => attempts === 0);
     const good = unasked.filter(({ standing }) => standing.isGood);
     for (const entrant of good.length > 0 ? good : best(unasked)) this.attempt(entrant);
-    const later = performance.now() + Math.min(RETRY_DELAY_MS, this.settings.attemptTimeout);
+    const wait = Math.min(RETRY_DELAY_MS, attemptTimeout, timeout / this.entrants.length);
+    const later = performance.now() + wait;
     for (const entrant of unasked) if (entrant.attempts === 0) entrant.nextAttemptAt = later;
   }
 

@@ -1,11 +1,20 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createProxy } from 'proxy';
-import { Agent, ProxyAgent } from 'undici';
+import { Agent, interceptors, MockAgent, ProxyAgent, RetryAgent } from 'undici';
 import { afterEach, describe, expect, it } from 'vitest';
 import { CloudVerifier, parseOtp } from '../../../src/index.js';
-import { API_KEY, answer, CLIENT_ID, startFakeServer } from './fake-server.js';
-import { closeAll, OK, verifierOf, yubikey } from './harness.js';
+import {
+  API_KEY,
+  answer,
+  answerText,
+  CLIENT_ID,
+  fieldsOf,
+  httpStatus,
+  inTurn,
+  startFakeServer,
+} from './fake-server.js';
+import { closeAll, errorOf, OK, verifierOf, yubikey } from './harness.js';
 
 afterEach(closeAll);
 
@@ -25,6 +34,30 @@ describe("a dispatcher of the application's", () => {
     expect(connects).toEqual([new URL(server.url).host]);
     await dispatcher.close();
     await new Promise((resolve) => proxy.close(resolve));
+  });
+
+  it.each([
+    ['one that asks again', () => new RetryAgent(new Agent(), { minTimeout: 10 })],
+    ['one with interceptors', () => new Agent().compose(interceptors.retry({ minTimeout: 10 }))],
+  ])('may be %s', async (_what, dispatcherOf) => {
+    const server = await startFakeServer(inTurn(httpStatus(503), answer('OK')));
+    const dispatcher = dispatcherOf();
+    const verifier = verifierOf([server.url], { dispatcher, retries: 0 });
+    expect(await verifier.verify(parseOtp(yubikey.press()))).toEqual(OK);
+    await dispatcher.destroy();
+  });
+
+  it('may be a mock', async () => {
+    const dispatcher = new MockAgent();
+    dispatcher.disableNetConnect();
+    dispatcher
+      .get('http://127.0.0.1')
+      .intercept({ path: (path) => path.startsWith('/verify?') })
+      .reply(200, ({ path }) => answerText(fieldsOf(new URLSearchParams(path.slice(8)), 'OK')));
+    const verifier = verifierOf(['http://127.0.0.1/verify'], { dispatcher, retries: 0 });
+    expect(await verifier.verify(parseOtp(yubikey.press()))).toEqual(OK);
+    expect(await errorOf(verifier.verify(parseOtp(yubikey.press())))).toMatchObject({ code: 'UNREACHABLE' });
+    await dispatcher.close();
   });
 
   it('stays open when the verifier is closed', async () => {

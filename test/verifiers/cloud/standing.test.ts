@@ -73,6 +73,18 @@ describe('a server that has just failed', () => {
     expect(performance.now() - started).toBeLessThan(1500);
   });
 
+  it('is asked before the time is up, however short that is', async () => {
+    const servers = await startAll(inTurn(answer('OK'), hang), inTurn(httpStatus(403), answer('OK')));
+    const verifier = verifierOf(
+      servers.map(({ url }) => url),
+      { timeout: 400, retries: 0 },
+    );
+    await verify(verifier);
+    await expect.poll(() => servers[1]?.requests.length).toBe(1);
+    await sleep(50);
+    expect(await verify(verifier)).toEqual(OK);
+  });
+
   it('is among those that an error names', async () => {
     const { servers, verifier } = await start(httpStatus(403), httpStatus(404));
     for (let touch = 0; touch < 2; touch++) {
