@@ -43,6 +43,19 @@ export function describeKeyStore(store: () => KeyStore): void {
     );
   });
 
+  it.each([[null], [true], [{ a: 1 }], [['c']], ['c\0'], ['c\ud800']])(
+    'refuses %j for an id, alone: others that ask at once get their answers',
+    async (id) => {
+      await added();
+      const unfit = id as string;
+      const [found, refused] = await Promise.allSettled([current(), store().get(unfit)]);
+      expect(found).toMatchObject({ status: 'fulfilled', value: { publicId: key().publicId } });
+      expect(refused).toMatchObject({ status: 'rejected', reason: expect.any(TypeError) });
+      await expect(store().delete(unfit)).rejects.toThrow(TypeError);
+      await expect(store().list({ after: unfit })).rejects.toThrow(TypeError);
+    },
+  );
+
   it('a key has no private ID and no notes, and is active, unless it says so', async () => {
     const record = await added({ privateId: undefined });
     expect(record).toMatchObject({ privateId: undefined, notes: '', active: true });
