@@ -135,10 +135,13 @@ export class Records<Stored extends RecordFields, New extends Common> implements
 
   private rowOf(record: New, createdAt: Date): Row {
     this.#kind.assert(record);
+    const notes = record.notes ?? '';
+    // With anything but text, libsql may end the process.
+    if (typeof notes !== 'string') throw new TypeError('notes must be text');
     return {
       id: this.#kind.idOf(record),
       secrets: this.#kind.secretsOf(record).map((secret) => secret && Uint8Array.from(secret)),
-      notes: record.notes ?? '',
+      notes,
       active: record.active ?? true,
       createdAt,
       revision: randomUUID(),

@@ -79,6 +79,14 @@ export function describeKeyStore(store: () => KeyStore): void {
     expect((await added({ notes })).notes).toBe(notes);
   });
 
+  it.each([[true], [7], [{ a: 1 }], [['text']]])('refuses %j for notes', async (notes) => {
+    const unfit = { notes: notes as unknown as string };
+    await expect(store().add(key(unfit))).rejects.toThrow(TypeError);
+    const record = await added();
+    await expect(store().replace(record, unfit)).rejects.toThrow(TypeError);
+    expect(await current()).toEqual(record);
+  });
+
   it('the empty public ID is a key as any other', async () => {
     const record = await added({ publicId: '' });
     expect(record.publicId).toBe('');
