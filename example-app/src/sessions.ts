@@ -40,8 +40,11 @@ export function sessions(
 /**
  * Lets no part of an answer go before its end. express-session saves the session just before the last byte, but a
  * browser follows a redirect as soon as it has the first ones: another instance would read what was not saved yet.
+ *
+ * A file or another stream is no redirect, and would wait for ever for room that only its end makes.
  */
 const answerWhole: RequestHandler = (_req, res, next) => {
   res.cork();
+  res.once('pipe', () => res.uncork());
   next();
 };

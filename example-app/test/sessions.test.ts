@@ -1,6 +1,9 @@
+import { writeFileSync } from 'node:fs';
+import express from 'express';
+import supertest from 'supertest';
 import { expect, test } from 'vitest';
-import { createSessionStore } from '../src/sessions.js';
-import { type Browser, openApp, tokenOn } from './support.js';
+import { createSessionStore, sessions } from '../src/sessions.js';
+import { type Browser, newDatabaseFile, openApp, tokenOn } from './support.js';
 
 /** As the store of a busy machine, which another instance reads meanwhile. */
 function slowSessionStore() {
@@ -30,4 +33,14 @@ test('no part of an answer leaves before its session is saved', async () => {
   expect(await arrival(elsewhere, '/login', { username, password })).toBe('/login/yubikey');
   expect(await arrival(elsewhere, '/login/yubikey', { otp: key.press() })).toBe('/account');
   await app.close();
+});
+
+test('a file behind the sessions arrives, however long it is', async () => {
+  const file = newDatabaseFile();
+  writeFileSync(file, Buffer.alloc(1_000_000));
+  const app = express();
+  app.use(sessions(slowSessionStore(), { sessionSecret: 'secret', production: false }));
+  app.get('/file', (_req, res) => res.sendFile(file));
+  const { body } = await supertest(app).get('/file').timeout(10_000);
+  expect(body).toHaveLength(1_000_000);
 });

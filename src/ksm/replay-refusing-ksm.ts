@@ -2,6 +2,7 @@ import { createHmac } from 'node:crypto';
 import { YubikeyError } from '../errors.js';
 import { type Counters, isNewer } from '../otp/counters.js';
 import type { Otp } from '../otp/otp.js';
+import type { Token } from '../otp/token.js';
 import type { CounterStore, KeyStore } from '../stores/store.js';
 import type { Decryption, Ksm } from './ksm.js';
 import { type OpenedOtp, OtpOpener } from './open-otp.js';
@@ -52,17 +53,22 @@ export class ReplayRefusingKsm implements Ksm {
   /** An OTP of a key whose private ID is not known. */
   private async consider(otp: Otp, opened: Opened): Promise<Decryption> {
     const { token } = opened;
-    const last = await this.#counters.get(otp.publicId);
-    if (last && !isNewer(token.counters, last)) return REPLAYED;
+    if (await this.isUsedUp(otp, token)) return REPLAYED;
     const candidate = await this.#counters.advance(candidateOf(otp, opened), token.counters);
     if (!candidate.advanced) return REPLAYED;
-    if (!candidate.previous) return decrypted(token, false);
+    // Another process, which knows the private ID already, may just be accepting it: it looks here once it has written.
+    if (!candidate.previous) return (await this.isUsedUp(otp, token)) ? REPLAYED : decrypted(token, false);
     // Before the private ID is pinned: from then on, these counters alone refuse the OTPs up to this one.
     const { advanced } = await this.#counters.advance(otp.publicId, token.counters);
     if (!advanced) return REPLAYED;
     const pinning = await pinPrivateId(this.#keys, otp);
     const isPinned = pinning === 'PINNED' || pinning === 'ALREADY_PINNED';
     return isPinned ? decrypted(token, true) : { ok: false, reason: pinning };
+  }
+
+  private async isUsedUp({ publicId }: Otp, { counters }: Token): Promise<boolean> {
+    const last = await this.#counters.get(publicId);
+    return last !== undefined && !isNewer(counters, last);
   }
 }
 

@@ -10,7 +10,7 @@ interface Kept {
 }
 
 /**
- * The ciphers of keys that were used of late. A cipher is used only while its key's record, as it was just read, has
+ * The ciphers that were made last. A cipher is used only while its key's record, as it was just read, has
  * the AES key that the cipher was made with.
  */
 export class TokenDeciphers {

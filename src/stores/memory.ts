@@ -1,5 +1,5 @@
 import { type Counters, isNewer, isSameTouch } from '../otp/counters.js';
-import { assertCounters } from './assert-counters.js';
+import { assertAdvance } from './assert-advance.js';
 import { CLIENT, pageOf, Records, type Row, type RowTable, YUBIKEY } from './records.js';
 import type {
   Advance,
@@ -62,7 +62,7 @@ class MemoryCounterStore implements CounterStore {
     nonce?: string,
     acceptedAt = new Date(),
   ): Promise<Advance> {
-    assertCounters(counters);
+    assertAdvance(publicId, counters, nonce);
     const last = this.rows.get(publicId);
     if (last && !isNewer(counters, last)) {
       const sameRequest = nonce !== undefined && nonce === last.nonce && isSameTouch(counters, last);

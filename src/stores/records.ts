@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { isPublicId } from '../otp/otp.js';
 import { isClientId } from '../protocol/validation-request.js';
+import { assertId } from './assert-id.js';
 import type {
   ClientRecord,
   KeyRecord,
@@ -106,6 +107,7 @@ export class Records<Stored extends RecordFields, New extends Common> implements
   }
 
   async get(id: string): Promise<Stored | undefined> {
+    assertId(id);
     const found = this.#table.get(id);
     const row = found instanceof Promise ? await found : found;
     return row && this.#kind.recordOf(row);
@@ -122,19 +124,24 @@ export class Records<Stored extends RecordFields, New extends Common> implements
   }
 
   async list({ after, limit = 100 }: PageOptions = {}): Promise<Page<Stored>> {
+    if (after !== undefined) assertId(after);
     return pageOf(await this.#table.list(after, limit + 1), limit, this.#kind.recordOf);
   }
 
   async delete(id: string): Promise<boolean> {
+    assertId(id);
     return this.#table.delete(id);
   }
 
   private rowOf(record: New, createdAt: Date): Row {
     this.#kind.assert(record);
+    const notes = record.notes ?? '';
+    // With anything but text, libsql may end the process.
+    if (typeof notes !== 'string') throw new TypeError('notes must be text');
     return {
       id: this.#kind.idOf(record),
       secrets: this.#kind.secretsOf(record).map((secret) => secret && Uint8Array.from(secret)),
-      notes: record.notes ?? '',
+      notes,
       active: record.active ?? true,
       createdAt,
       revision: randomUUID(),

@@ -94,8 +94,9 @@ export class SqliteStore {
   }
 
   /**
-   * Ends the threads of a path once they have done what they are at, and closes the file; what comes later rejects with
-   * `STORE_FAILED`. An open `database` is left open. A process may also just end: the threads do not keep it alive.
+   * Ends the threads of a path once they have done what they are at, and closes the file; what waits or comes later
+   * rejects with `STORE_FAILED`, and nothing of it is written. An open `database` is left open. A process may also just
+   * end: the threads do not keep it alive.
    */
   async close(): Promise<void> {
     await this.engine.close();

@@ -381,6 +381,37 @@ describe('ReplayRefusingKsm, of OTPs decrypted before the private ID was known',
   });
 });
 
+describe('ReplayRefusingKsm, which read a key just before its private ID was pinned', () => {
+  it.each(['get', 'advance'] as const)(
+    'decrypts no OTP that another process decrypts before its %s of the counters',
+    async (call) => {
+      const { keys, counters } = new MemoryStore();
+      const yubikey = new SoftYubikey();
+      const { publicId, aesKey } = yubikey;
+      await keys.add({ publicId, aesKey });
+      const asRead = await keys.get(publicId);
+      await pinPrivateId(keys, press(yubikey));
+      const otp = press(yubikey);
+      const others: Decryption[] = [];
+      const other = once(async () => others.push(await new ReplayRefusingKsm(keys, counters).decrypt(otp)));
+      const interrupted =
+        <Given extends unknown[], Result>(name: string, work: (...given: Given) => Promise<Result>) =>
+        async (...given: Given) => {
+          if (name === call) await other();
+          return work(...given);
+        };
+      const behind = new ReplayRefusingKsm(around(keys, { get: async () => asRead }), {
+        get: interrupted('get', (id: string) => counters.get(id)),
+        advance: interrupted('advance', (...row: Parameters<CounterStore['advance']>) =>
+          counters.advance(...row),
+        ),
+      });
+      expect(await behind.decrypt(otp)).toEqual(REPLAYED);
+      expect(others).toMatchObject([CHECKED]);
+    },
+  );
+});
+
 describe('ReplayRefusingKsm, where a store fails', () => {
   const yubikey = new SoftYubikey();
   const cause = new Error('connect ECONNREFUSED password=hunter2');

@@ -121,6 +121,23 @@ describe('the packed tarball', () => {
     expect(run(process.execPath, 'use.cjs')).toContain('CommonJS works');
   });
 
+  it.each(['cjs', 'esm'])(
+    'works in a bundle of esbuild in %s, and says what a SQLite path needs there',
+    (format) => {
+      const bundle = `bundle.${format === 'cjs' ? 'cjs' : 'mjs'}`;
+      const options = ['--bundle', '--platform=node', `--format=${format}`, '--log-level=error'];
+      run(bin('esbuild'), 'bundled.mjs', ...options, `--outfile=${bundle}`);
+      // Where nothing of this package is beside it.
+      const alone = mkdtempSync(join(tmpdir(), 'bundle-'));
+      mkdirSync(join(alone, 'node_modules'));
+      symlinkSync(join(MODULES, 'libsql'), join(alone, 'node_modules', 'libsql'));
+      cpSync(join(project, bundle), join(alone, bundle));
+      const said = execFileSync(process.execPath, [bundle], { cwd: alone, encoding: 'utf8' });
+      expect(said).toMatch(/^The other stores work\n.*leave passport-yubikey-otp out of the bundle/);
+      rmSync(alone, { recursive: true });
+    },
+  );
+
   it('is compiled from TypeScript as ESM and as CommonJS, its own types checked, and runs', () => {
     const options = [
       '--strict',

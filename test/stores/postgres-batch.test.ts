@@ -33,25 +33,18 @@ describeWith('verifications at once, with PostgreSQL', missingPostgres, () => {
     expect(rows).toHaveLength(1);
   });
 
-  it.each([
-    ['time', undefined, NEVER],
-    ['nonce', 'a\0b', new Date()],
-  ])(
-    'succeed although one of them has a %s that cannot be written, which fails alone',
-    async (_, nonce, at) => {
-      const { store } = await openStore();
-      const outcomes = await Promise.allSettled(
-        ids.map((id, n) =>
-          n === 20 ? store.counters.advance(id, COUNTERS, nonce, at) : store.counters.advance(id, COUNTERS),
-        ),
-      );
-      expect(outcomes.filter(({ status }) => status === 'rejected')).toEqual([outcomes[20]]);
-      expect(await store.counters.get('id 20')).toBeUndefined();
-      for (const id of ids.filter((id) => id !== 'id 20')) {
-        expect(await store.counters.get(id)).toMatchObject({ ...COUNTERS, acceptedCount: 1 });
-      }
-    },
-  );
+  it('succeed although one of them has a time that cannot be written, which fails alone', async () => {
+    const { store } = await openStore();
+    const at = (n: number) => (n === 20 ? NEVER : new Date());
+    const outcomes = await Promise.allSettled(
+      ids.map((id, n) => store.counters.advance(id, COUNTERS, undefined, at(n))),
+    );
+    expect(outcomes.filter(({ status }) => status === 'rejected')).toEqual([outcomes[20]]);
+    expect(await store.counters.get('id 20')).toBeUndefined();
+    for (const id of ids.filter((id) => id !== 'id 20')) {
+      expect(await store.counters.get(id)).toMatchObject({ ...COUNTERS, acceptedCount: 1 });
+    }
+  });
 
   it('in two processes and opposite orders never deadlock, and each is accepted once', async () => {
     const url = await server.newDatabase();

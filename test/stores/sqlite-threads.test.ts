@@ -118,12 +118,32 @@ describe.each(drivers)('SqliteStore with a path, through $name', (driver) => {
     rival.exec('ROLLBACK');
     for (const outcome of await outcomesOf(calls)) expect(outcome).toMatchObject(ENDED);
     await expect(store.counters.advance('c', COUNTERS)).rejects.toMatchObject(ENDED);
-    await workersOf(store).reader.terminate();
-    await expect(store.keys.get('c')).rejects.toMatchObject(ENDED);
     await store.close();
     const after = await openStore(driver, path);
     expect((await after.counters.list()).records).toEqual([]);
     await after.close();
+  });
+
+  it.each(['writer', 'reader'] as const)(
+    'is of no more use once its %s has ended, also to what only asks whether it works',
+    async (thread) => {
+      const store = await openStore(driver, temporaryFile());
+      const { writer, reader } = workersOf(store);
+      await { writer, reader }[thread].terminate();
+      await expect(store.counters.get('c')).rejects.toMatchObject(ENDED);
+      await expect(store.counters.advance('c', COUNTERS)).rejects.toMatchObject(ENDED);
+      await store.close();
+      // What a thread has that has ended.
+      expect([writer.threadId, reader.threadId]).toEqual([-1, -1]);
+    },
+  );
+
+  it('is closed for everybody who closes it', async () => {
+    const store = await openStore(driver, temporaryFile());
+    const { writer } = workersOf(store);
+    void store.close();
+    await store.close();
+    expect(writer.threadId).toBe(-1);
   });
 
   it('closes although its thread ends meanwhile, and says so to what waited', async () => {

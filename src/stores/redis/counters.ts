@@ -1,5 +1,5 @@
 import type { Counters } from '../../otp/counters.js';
-import { assertCounters } from '../assert-counters.js';
+import { assertAdvance } from '../assert-advance.js';
 import { pageOf } from '../records.js';
 import type { Advance, CounterRecord, CounterStore, ListedCounters, Page, PageOptions } from '../store.js';
 import { type Redis, scriptOf } from './commands.js';
@@ -40,7 +40,7 @@ export class RedisCounterStore implements CounterStore {
     nonce?: string,
     acceptedAt = new Date(),
   ): Promise<Advance> {
-    assertCounters(counters);
+    assertAdvance(publicId, counters, nonce);
     const { usageCounter, sessionUse, timestamp } = counters;
     const values = [usageCounter, sessionUse, timestamp, nonce ?? '', acceptedAt.getTime()].map(String);
     // Both are sent at once, in this order.

@@ -1,5 +1,6 @@
 import { type Counters, isSameTouch } from '../../otp/counters.js';
-import { assertCounters } from '../assert-counters.js';
+import { assertAdvance } from '../assert-advance.js';
+import { assertId } from '../assert-id.js';
 import { Batcher, type BatchWriter } from '../batch.js';
 import { pageOf } from '../records.js';
 import type { Advance, CounterRecord, CounterStore, ListedCounters, Page, PageOptions } from '../store.js';
@@ -67,7 +68,7 @@ export class SqlCounterStore implements CounterStore {
     nonce?: string,
     acceptedAt = new Date(),
   ): Promise<Advance> {
-    assertCounters(counters);
+    assertAdvance(publicId, counters, nonce);
     const { usageCounter, sessionUse, timestamp } = counters;
     const values = [publicId, usageCounter, sessionUse, timestamp, nonce ?? null, acceptedAt.getTime()];
     const row = await this.batcher.add({ id: publicId, values });
@@ -80,11 +81,13 @@ export class SqlCounterStore implements CounterStore {
   }
 
   async get(publicId: string): Promise<CounterRecord | undefined> {
+    assertId(publicId);
     const row = await this.sql.find(GET_COUNTERS, publicId);
     return row && counterRecord(row);
   }
 
   async list({ after, limit = 100 }: PageOptions = {}): Promise<Page<ListedCounters>> {
+    if (after !== undefined) assertId(after);
     const rows = await (after === undefined
       ? this.sql.run(FIRST_COUNTERS, [limit + 1])
       : this.sql.run(NEXT_COUNTERS, [after, limit + 1]));

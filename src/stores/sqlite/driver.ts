@@ -15,8 +15,6 @@ export interface FoundDriver {
 
 type OpenFile = new (path: string) => SqliteDatabase & { close(): void };
 
-const load = createRequire(import.meta.url);
-
 /**
  * Looks for a driver, which is opened by nobody yet: the named one, or the first that there is.
  *
@@ -37,7 +35,7 @@ export function findDriver(wanted: SqliteDriver | undefined): FoundDriver {
 }
 
 export function openFile({ name, module }: FoundDriver, path: string): InstanceType<OpenFile> {
-  const loaded = load(module);
+  const loaded = requireHere()(module);
   const Database: OpenFile = name === 'node:sqlite' ? loaded.DatabaseSync : loaded;
   return new Database(path);
 }
@@ -45,8 +43,9 @@ export function openFile({ name, module }: FoundDriver, path: string): InstanceT
 /** It must tell whether a transaction is open, as it does from Node 22.16 on. */
 function builtIn(name: 'node:sqlite'): string | undefined {
   try {
-    const database = new (load(name).DatabaseSync)(':memory:');
-    const tells = typeof database.isTransaction === 'boolean';
+    const { DatabaseSync } = process.getBuiltinModule(name) as { DatabaseSync: OpenFile };
+    const database = new DatabaseSync(':memory:');
+    const tells = 'isTransaction' in database && typeof database.isTransaction === 'boolean';
     database.close();
     return tells ? name : undefined;
   } catch {
@@ -55,9 +54,9 @@ function builtIn(name: 'node:sqlite'): string | undefined {
 }
 
 function installed(name: SqliteDriver): string | undefined {
-  for (const resolve of [load.resolve, resolveOfProgram]) {
+  for (const requireFrom of [requireHere, requireOfProgram]) {
     try {
-      return resolve(name);
+      return requireFrom().resolve(name);
     } catch {
       // It may be installed elsewhere.
     }
@@ -65,7 +64,8 @@ function installed(name: SqliteDriver): string | undefined {
   return undefined;
 }
 
+/** Made when it is needed: a CommonJS bundle has no `import.meta.url`, and all other stores work there. */
+const requireHere = () => createRequire(import.meta.url);
+
 /** Where a package finds only what it names itself, the application finds what it has installed. */
-function resolveOfProgram(name: string): string {
-  return createRequire(realpathSync(process.argv[1] as string)).resolve(name);
-}
+const requireOfProgram = () => createRequire(realpathSync(process.argv[1] as string));

@@ -20,8 +20,13 @@ export class SqliteThread {
   /** Why it takes no more jobs. */
   private end: YubikeyError | undefined;
   private whenIdle: (() => void) | undefined;
+  private closing: Promise<void> | undefined;
 
-  constructor(private readonly options: ThreadOptions) {}
+  /** `onFault` is told of what ended it, unless `close` did. */
+  constructor(
+    private readonly options: ThreadOptions,
+    private readonly onFault: (error: YubikeyError) => void,
+  ) {}
 
   async call<T>(job: Job): Promise<T> {
     if (this.end) throw this.end;
@@ -35,10 +40,19 @@ export class SqliteThread {
     });
   }
 
+  /** Takes no more jobs; those that it has are done. */
+  refuse(why: YubikeyError): void {
+    this.end ??= why;
+  }
+
   /** Ends once the jobs that it has are done. */
-  async close(): Promise<void> {
-    if (this.end) return;
-    this.end = new YubikeyError('STORE_FAILED', 'This SqliteStore is closed');
+  close(): Promise<void> {
+    this.closing ??= this.finish();
+    return this.closing;
+  }
+
+  private async finish(): Promise<void> {
+    this.refuse(new YubikeyError('STORE_FAILED', 'This SqliteStore is closed'));
     const { worker } = this;
     if (!worker) return;
     if (this.calls.size > 0) {
@@ -83,7 +97,8 @@ export class SqliteThread {
       `The thread of SqliteStore ${how}: start the process anew, or make another SqliteStore`,
       { cause },
     );
-    this.end ??= error;
+    if (!this.end) this.onFault(error);
+    this.refuse(error);
     for (const { reject } of this.calls.values()) reject(error);
     this.calls.clear();
     this.whenIdle?.();

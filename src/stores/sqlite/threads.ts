@@ -5,15 +5,18 @@ import type { SqliteEngine } from './engine.js';
 import type { ThreadOptions } from './messages.js';
 import { SqliteThread } from './thread.js';
 
-/** Two threads on one file: one writes, and one reads, so that what only reads waits for no sync. */
+/**
+ * Two threads on one file: one writes, and one reads, so that what only reads waits for no sync. Where one of them fails,
+ * neither is used any more, so that nobody takes a store that only reads for one that works.
+ */
 export class SqliteThreads implements SqliteEngine {
   private readonly writer: SqliteThread;
   private readonly reader: SqliteThread;
   private readonly finder: Finder;
 
   constructor(options: ThreadOptions) {
-    this.writer = new SqliteThread(options);
-    this.reader = new SqliteThread(options);
+    this.writer = new SqliteThread(options, (error) => this.reader.refuse(error));
+    this.reader = new SqliteThread(options, (error) => this.writer.refuse(error));
     this.finder = new Finder((sql, ids) => this.reader.call(['findAll', sql, ids]));
   }
 

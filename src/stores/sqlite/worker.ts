@@ -27,8 +27,9 @@ function open(): SqliteConnection {
 
 async function work(job: Job): Promise<unknown> {
   if (job[0] === 'close') {
-    database?.close();
-    return port.close();
+    // Whatever comes of the database: who closes the store waits for the thread's end.
+    port.close();
+    return database?.close();
   }
   connection ??= open();
   if (job[0] === 'migrate') return connection.migrate();

@@ -100,6 +100,23 @@ export function describeCounterStore(store: () => CounterStore): void {
     expect(await store().advance(ID, touch(5, 7), NONCE)).toMatchObject({ reason: 'REPLAYED_OTP' });
   });
 
+  it.each([[null], [true], [{ a: 1 }], [['c']], ['c\0'], ['c\ud800']])(
+    'refuses %j for a public ID or a nonce, alone, and stores nothing',
+    async (text) => {
+      const unfit = text as string;
+      const outcomes = await Promise.allSettled([
+        store().advance(unfit, touch(5, 7)),
+        store().advance(ID, touch(5, 7), unfit),
+        store().advance(freshId(), touch(5, 7)),
+      ]);
+      expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'fulfilled']);
+      for (const { reason } of outcomes.slice(0, 2) as PromiseRejectedResult[])
+        expect(reason).toBeInstanceOf(TypeError);
+      expect(await store().get(ID)).toBeUndefined();
+      expect(await store().advance(ID, touch(5, 7))).toMatchObject({ advanced: true });
+    },
+  );
+
   it.each([
     ['the caps-lock bit in the usage counter', touch(0x8001, 0)],
     ['a negative usage counter', touch(-1, 0)],

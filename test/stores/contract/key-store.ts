@@ -43,6 +43,19 @@ export function describeKeyStore(store: () => KeyStore): void {
     );
   });
 
+  it.each([[null], [true], [{ a: 1 }], [['c']], ['c\0'], ['c\ud800']])(
+    'refuses %j for an id, alone: others that ask at once get their answers',
+    async (id) => {
+      await added();
+      const unfit = id as string;
+      const [found, refused] = await Promise.allSettled([current(), store().get(unfit)]);
+      expect(found).toMatchObject({ status: 'fulfilled', value: { publicId: key().publicId } });
+      expect(refused).toMatchObject({ status: 'rejected', reason: expect.any(TypeError) });
+      await expect(store().delete(unfit)).rejects.toThrow(TypeError);
+      await expect(store().list({ after: unfit })).rejects.toThrow(TypeError);
+    },
+  );
+
   it('a key has no private ID and no notes, and is active, unless it says so', async () => {
     const record = await added({ privateId: undefined });
     expect(record).toMatchObject({ privateId: undefined, notes: '', active: true });
@@ -64,6 +77,14 @@ export function describeKeyStore(store: () => KeyStore): void {
   it('notes come back equal, whatever they hold', async () => {
     const notes = `Zoë O'Brien "💾" \\ % _ ; -- DROP TABLE yubikey_keys; 中文\n\t`;
     expect((await added({ notes })).notes).toBe(notes);
+  });
+
+  it.each([[true], [7], [{ a: 1 }], [['text']]])('refuses %j for notes', async (notes) => {
+    const unfit = { notes: notes as unknown as string };
+    await expect(store().add(key(unfit))).rejects.toThrow(TypeError);
+    const record = await added();
+    await expect(store().replace(record, unfit)).rejects.toThrow(TypeError);
+    expect(await current()).toEqual(record);
   });
 
   it('the empty public ID is a key as any other', async () => {

@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest';
+import { TokenDeciphers } from '../../src/ksm/token-deciphers.js';
+
+const AES_KEY = Buffer.alloc(16, 7);
+const keyOf = (n: number) => ({ publicId: String(n), aesKey: AES_KEY });
+
+describe('TokenDeciphers', () => {
+  it('keeps the ciphers of 10,000 keys, and no more', () => {
+    const deciphers = new TokenDeciphers();
+    const all = Array.from({ length: 10_000 }, (_, n) => deciphers.of(keyOf(n)));
+    expect(deciphers.of(keyOf(0))).toBe(all[0]);
+    deciphers.of(keyOf(10_000));
+    expect(deciphers.of(keyOf(1))).toBe(all[1]);
+    expect(deciphers.of(keyOf(9_999))).toBe(all[9_999]);
+    expect(deciphers.of(keyOf(0))).not.toBe(all[0]);
+  });
+
+  it('makes another one where a key has another AES key, and keeps that one alone', () => {
+    const deciphers = new TokenDeciphers();
+    const first = deciphers.of(keyOf(1));
+    const second = deciphers.of({ publicId: '1', aesKey: Buffer.alloc(16, 8) });
+    expect(second).not.toBe(first);
+    expect(deciphers.of({ publicId: '1', aesKey: Buffer.alloc(16, 8) })).toBe(second);
+    expect(deciphers.of(keyOf(1))).not.toBe(first);
+  });
+
+  it('forgets one key, or all', () => {
+    const deciphers = new TokenDeciphers();
+    const [one, other] = [deciphers.of(keyOf(1)), deciphers.of(keyOf(2))];
+    deciphers.forget('1');
+    expect(deciphers.of(keyOf(1))).not.toBe(one);
+    expect(deciphers.of(keyOf(2))).toBe(other);
+    deciphers.forgetAll();
+    expect(deciphers.of(keyOf(2))).not.toBe(other);
+  });
+});
