@@ -19,19 +19,12 @@ export function encodeModhex(bytes: Uint8Array): string {
 }
 
 /**
- * Reads modhex, two lower-case letters a byte, in the one spelling `encodeModhex` writes.
+ * Reads modhex, two lower-case letters a byte, in the one spelling `encodeModhex` writes; into bytes that are there
+ * already, where they are given: as many as the text has.
  *
- * @throws TypeError on an odd length or any other character.
+ * @throws TypeError on an odd length, another length than that of `bytes`, or any other character.
  */
-export function decodeModhex(text: string): Buffer {
-  if (text.length % 2 !== 0) throw notModhex();
-  const bytes = Buffer.alloc(text.length >> 1);
-  decodeModhexInto(bytes, text);
-  return bytes;
-}
-
-/** {@link decodeModhex} into bytes that are there: as many as the text has, else it throws too. */
-export function decodeModhexInto(bytes: Uint8Array, text: string): void {
+export function decodeModhex(text: string, bytes: Buffer = Buffer.alloc(text.length >> 1)): Buffer {
   if (text.length !== 2 * bytes.length) throw notModhex();
   let seen = 0;
   for (let at = 0; at < bytes.length; at++) {
@@ -41,6 +34,7 @@ export function decodeModhexInto(bytes: Uint8Array, text: string): void {
     bytes[at] = (high << 4) | low;
   }
   if (seen === NONE) throw notModhex();
+  return bytes;
 }
 
 function notModhex(): TypeError {

@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto';
 import { CAPS_LOCK_BIT, type Counters, MAX_USAGE_COUNTER } from './counters.js';
 import { CRC_RESIDUE, crc16 } from './crc16.js';
-import { decodeModhexInto, encodeModhex } from './modhex.js';
+import { decodeModhex, encodeModhex } from './modhex.js';
 
 /** What is inside an OTP: the fields of one AES block (Yubico, "OTPs explained"). */
 export interface Token {
@@ -34,8 +34,7 @@ export class TokenDecipher {
    * in 65,536 passes it by chance: compare the private ID.
    */
   decrypt(token: string): Token | undefined {
-    decodeModhexInto(CIPHERTEXT, token);
-    const block = this.#decipher.update(CIPHERTEXT);
+    const block = this.#decipher.update(decodeModhex(token, CIPHERTEXT));
     return crc16(block) === CRC_RESIDUE ? readToken(block) : undefined;
   }
 }

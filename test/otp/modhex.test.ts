@@ -52,6 +52,15 @@ describe('modhex', () => {
     expect(() => decodeModhex(text)).toThrow(TypeError);
   });
 
+  it('is decoded into bytes of its length, and into no others', () => {
+    const bytes = Buffer.alloc(2);
+    expect(decodeModhex('cbde', bytes)).toBe(bytes);
+    expect(bytes).toEqual(Buffer.of(0x01, 0x23));
+    for (const text of ['', 'cb', 'cbd', 'cbdef', 'cbdefg']) {
+      expect(() => decodeModhex(text, bytes)).toThrow(TypeError);
+    }
+  });
+
   it('does not repeat in its message what may be half an OTP', () => {
     expect(() => decodeModhex('vvvvvvvvcccccccx')).not.toThrow('vvvvvvvv');
   });
