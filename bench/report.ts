@@ -93,7 +93,7 @@ function rounded(_key: string, value: unknown): unknown {
 function machine(): string {
   const memory = Math.round(totalmem() / 2 ** 30);
   return (
-    `${cpus().length} cores of ${cpus()[0]?.model.trim()}, ${memory} GiB, Linux ${release()}, ` +
+    `${cpus().length} cores of ${cpus()[0]?.model.trim()}, ${memory} GiB, Linux ${release().split('-')[0]}, ` +
     `Node ${process.versions.node}; a virtual machine that others share`
   );
 }
