@@ -1,13 +1,16 @@
 import { YubikeyError } from '../errors.js';
-import type { BatchWriter } from './batch.js';
+import type { Batch } from './batch-writer.js';
+import { Calls } from './calls.js';
+import { Connections, type PostgresClient, type PostgresPool } from './postgres/connections.js';
+import { isFaultOfRow, isRefusal, isRolledBack } from './postgres/faults.js';
 import {
   ADVANCE_MANY,
   ADVANCE_ONE,
   type AdvanceRow,
   Finder,
+  isRead,
   migrationsFrom,
   ofMany,
-  type RunSql,
   SCHEMA_TABLE,
   SCHEMA_VERSION,
   type SqlRow,
@@ -15,34 +18,23 @@ import {
 } from './sql.js';
 import type { ClientStore, CounterStore, Durability, KeyStore } from './store.js';
 
-/** A `Pool` of `pg`, or what acts like one. */
-export interface PostgresPool {
-  connect(callback: (error: Error | undefined, client: PostgresClient | undefined) => void): void;
-}
-
-export interface PostgresClient {
-  query(sql: string, values?: unknown[]): Promise<{ rows: unknown[] }>;
-  /** With `true`, the connection is closed instead of being used again. */
-  release(destroy?: boolean): void;
-  /** How `pg` says that a connection broke, besides rejecting the query: unheard, it would end the process. */
-  on?(event: 'error', listener: () => void): unknown;
-  removeListener?(event: 'error', listener: () => void): unknown;
-}
+export type { PostgresClient, PostgresPool } from './postgres/connections.js';
 
 export interface PostgresStoreOptions {
   /** It stays yours: end it when you are done, and listen to its `error` events. */
   pool: PostgresPool;
   /** Goes on where the server does not sync its log (`fsync=off`). Default false. */
   allowReplayAfterCrash?: boolean | undefined;
+  /**
+   * Milliseconds that a call waits for its answer, and before that for a connection. Default 5,000. Give the pool a
+   * `connectionTimeoutMillis` of no more: only the pool can give up an attempt to connect.
+   */
+  timeout?: number | undefined;
 }
 
 /** Names the lock that migrations of several instances wait for: any number that nobody else uses. */
 const MIGRATION_LOCK = 7_982_356_411;
-/** Serialization failure and deadlock: PostgreSQL has rolled back, so nothing was written. */
-const ROLLED_BACK = ['40001', '40P01'];
 const MAX_TRIES = 5;
-/** Data exceptions, broken constraints and what triggers raise, by the first two characters of SQLSTATE. */
-const FAULTS_OF_ROW = ['22', '23', 'P0'];
 /** Batches on their way, each over a connection: the server syncs what comes together at once. */
 const BATCHES_AT_ONCE = 2;
 
@@ -53,29 +45,37 @@ const BATCHES_AT_ONCE = 2;
  * for more), and that and the server's `fsync` are read back. Do not turn it off on connections of the same pool,
  * and do not put a pooler between that gives one connection's settings to another (PgBouncer's transaction mode).
  * Verifications that come together share one statement. Call {@link migrate} once at every start.
+ *
+ * A connection that does not answer in time is closed, and holds up only what was asked over it, as long as the pool
+ * has others.
  */
 export class PostgresStore {
   readonly keys: KeyStore;
   readonly clients: ClientStore;
   readonly counters: CounterStore;
-  private readonly pool: PostgresPool;
+  private readonly calls: Calls;
+  private readonly connections: Connections;
   private readonly allowReplayAfterCrash: boolean;
-  private readonly durableClients = new WeakSet<PostgresClient>();
   private migrated = false;
 
-  /** @throws TypeError without a pool. */
-  constructor({ pool, allowReplayAfterCrash = false }: PostgresStoreOptions) {
+  /** @throws TypeError without a pool, or for an unusable timeout. */
+  constructor({ pool, allowReplayAfterCrash = false, timeout }: PostgresStoreOptions) {
     if (typeof pool?.connect !== 'function') throw new TypeError('PostgresStore requires pool: a Pool of pg');
-    this.pool = pool;
+    this.calls = new Calls(timeout);
+    this.connections = new Connections(pool, this.calls.timeout);
     this.allowReplayAfterCrash = allowReplayAfterCrash;
-    const advance: BatchWriter<AdvanceRow, SqlRow | undefined> = {
-      write: (take) => this.advance(take()),
-      isFaultOfOne: isFaultOfRow,
-      atOnce: BATCHES_AT_ONCE,
-    };
-    const run: RunSql = (sql, values) => this.run(sql, values);
     const finder = new Finder((sql, ids) => this.findAll(sql, ids));
-    const { keys, clients, counters } = sqlStores(run, advance, (sql, id) => finder.find(sql, id));
+    const { keys, clients, counters } = sqlStores(
+      (sql, values) => this.run(sql, values),
+      {
+        write: (batch) => this.advance(batch),
+        isRefusal,
+        isFaultOfOne: isFaultOfRow,
+        atOnce: BATCHES_AT_ONCE,
+      },
+      (sql, id) => this.calls.run(() => finder.find(sql, id)),
+      this.calls,
+    );
     this.keys = keys;
     this.clients = clients;
     this.counters = counters;
@@ -85,118 +85,104 @@ export class PostgresStore {
    * Brings the tables up to date; safe to call again, and from several instances at once.
    *
    * @throws YubikeyError `STORE_NOT_DURABLE` when the server does not sync its log, `STORE_NOT_MIGRATED` when the
-   * schema is newer than this version of the package.
+   * schema is newer than this version of the package, `STORE_FAILED` when the server fails or does not answer.
    */
   async migrate(): Promise<Durability> {
-    const durability = await this.withClient(async (client) => {
-      const [row] = (await client.query("SELECT current_setting('fsync') AS fsync")).rows as SqlRow[];
-      const isSynced = row?.fsync === 'on';
-      if (!isSynced && !this.allowReplayAfterCrash) {
-        throw new YubikeyError(
-          'STORE_NOT_DURABLE',
-          'This PostgreSQL server runs with fsync=off: after a crash, OTPs could be accepted again. Set fsync=on',
-        );
-      }
-      await bringUpToDate(client);
-      return { durable: isSynced, statement: isSynced ? DURABLE : NOT_DURABLE };
-    });
+    const durability = await this.calls.run(() => this.connections.lend((client) => this.setUp(client)));
     this.migrated = true;
     return durability;
   }
 
-  private async advance(batch: readonly AdvanceRow[]): Promise<(SqlRow | undefined)[]> {
-    const advanced = new Map((await this.write(batch)).map((row) => [row.id, row]));
-    return batch.map(({ id }) => advanced.get(id));
+  private async setUp(client: PostgresClient): Promise<Durability> {
+    const [row] = await query(client, "SELECT current_setting('fsync') AS fsync");
+    const isSynced = row?.fsync === 'on';
+    if (!isSynced && !this.allowReplayAfterCrash) {
+      throw new YubikeyError(
+        'STORE_NOT_DURABLE',
+        'This PostgreSQL server runs with fsync=off: after a crash, OTPs could be accepted again. Set fsync=on',
+      );
+    }
+    await bringUpToDate(client);
+    return { durable: isSynced, statement: isSynced ? DURABLE : NOT_DURABLE };
   }
 
-  /** One row is planned faster where there is nothing to put in order. */
-  private write(batch: readonly AdvanceRow[]): Promise<SqlRow[]> {
-    const [first, second] = batch;
-    if (first && !second) return this.run(ADVANCE_ONE, first.values);
-    const columns = first?.values.map((_, column) => batch.map(({ values }) => values[column])) ?? [];
-    return this.run(ADVANCE_MANY, columns);
+  private async advance(batch: Batch<AdvanceRow>): Promise<(SqlRow | undefined)[]> {
+    this.assertMigrated();
+    return this.connections.lend(async (client) => {
+      batch.connected();
+      return triedAgain(async () => {
+        const rows = batch.take();
+        const advanced = new Map((await write(client, rows)).map((row) => [row.id, row]));
+        return rows.map(({ id }) => advanced.get(id));
+      });
+    });
   }
 
   /** The row of each id, in their order. */
   private async findAll(sql: string, ids: readonly string[]): Promise<(SqlRow | undefined)[]> {
-    if (ids.length === 1) return [(await this.run(sql, ids))[0]];
-    const found = new Map((await this.run(ofMany(sql), [ids])).map((row) => [row.id, row]));
-    return ids.map((id) => found.get(id));
-  }
-
-  private async run(sql: string, values: readonly unknown[]): Promise<SqlRow[]> {
-    if (!this.migrated)
-      throw new YubikeyError('STORE_NOT_MIGRATED', 'Call migrate() before using PostgresStore');
-    const text = numbered(sql);
-    for (let tries = 1; ; tries++) {
-      try {
-        return await this.withClient(
-          async (client) => (await client.query(text, [...values])).rows as SqlRow[],
-        );
-      } catch (error) {
-        if (tries === MAX_TRIES || !ROLLED_BACK.includes(sqlStateOf(error))) throw error;
-      }
-    }
-  }
-
-  private async withClient<T>(work: (client: PostgresClient) => Promise<T>): Promise<T> {
-    const client = await this.connect();
-    let failed = true;
-    try {
-      if (!this.durableClients.has(client)) await makeDurable(client);
-      this.durableClients.add(client);
-      const result = await work(client);
-      failed = false;
-      return result;
-    } finally {
-      client.removeListener?.('error', ignore);
-      client.release(failed);
-    }
-  }
-
-  /** With a callback, since a connection may break before a promise of it has been heard. */
-  private connect(): Promise<PostgresClient> {
-    return new Promise((resolve, reject) => {
-      this.pool.connect((error, client) => {
-        client?.on?.('error', ignore);
-        if (client) resolve(client);
-        else reject(error);
-      });
+    this.assertMigrated();
+    return this.connections.lend(async (client) => {
+      if (ids.length === 1) return query(client, sql, ids);
+      const found = new Map((await query(client, ofMany(sql), [ids])).map((row) => [row.id, row]));
+      return ids.map((id) => found.get(id));
     });
   }
+
+  private run(sql: string, values: readonly unknown[]): Promise<SqlRow[]> {
+    return this.calls.run(async (call) => {
+      this.assertMigrated();
+      return this.connections.lend((client) =>
+        triedAgain(async () => {
+          if (call.isOver) return [];
+          if (!isRead(sql)) call.sent();
+          try {
+            return await query(client, sql, values);
+          } catch (error) {
+            if (isRefusal(error)) call.refused();
+            throw error;
+          }
+        }),
+      );
+    });
+  }
+
+  private assertMigrated(): void {
+    if (!this.migrated)
+      throw new YubikeyError('STORE_NOT_MIGRATED', 'Call migrate() before using PostgresStore');
+  }
 }
 
-function sqlStateOf(error: unknown): string {
-  return String((error as { code?: unknown } | undefined)?.code);
+/** One row is planned faster where there is nothing to put in order. */
+async function write(client: PostgresClient, batch: readonly AdvanceRow[]): Promise<SqlRow[]> {
+  const [first, second] = batch;
+  if (!first) return [];
+  if (!second) return query(client, ADVANCE_ONE, first.values);
+  const columns = first.values.map((_, column) => batch.map(({ values }) => values[column]));
+  return query(client, ADVANCE_MANY, columns);
 }
 
-/** The server refused a value, so it has rolled back. */
-function isFaultOfRow(error: unknown): boolean {
-  return FAULTS_OF_ROW.includes(sqlStateOf(error).slice(0, 2));
+async function query(
+  client: PostgresClient,
+  sql: string,
+  values: readonly unknown[] = [],
+): Promise<SqlRow[]> {
+  return (await client.query(numbered(sql), [...values])).rows as SqlRow[];
 }
 
-/** The query rejects with the same error. */
-function ignore(): void {}
+async function triedAgain<T>(work: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (tries === MAX_TRIES || !isRolledBack(error)) throw error;
+    }
+  }
+}
 
 const DURABLE =
   'PostgreSQL with fsync=on and synchronous_commit=on: an accepted OTP is on disk before it is answered';
 const NOT_DURABLE =
   'PostgreSQL with fsync=off: after a crash of the machine, OTPs that were accepted may be accepted again';
-
-/** `remote_apply` waits for more than `on`; all others may lose what was answered. */
-async function makeDurable(client: PostgresClient): Promise<void> {
-  const [row] = (
-    await client.query(
-      `SELECT CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply'
-       ELSE set_config('synchronous_commit', 'on', false) END AS level`,
-    )
-  ).rows as SqlRow[];
-  if (row?.level === 'on' || row?.level === 'remote_apply') return;
-  throw new YubikeyError(
-    'STORE_NOT_DURABLE',
-    `PostgreSQL keeps synchronous_commit at ${row?.level}: set it to on`,
-  );
-}
 
 async function bringUpToDate(client: PostgresClient): Promise<void> {
   await client.query('BEGIN');

@@ -1,4 +1,5 @@
-import type { BatchWriter } from './batch.js';
+import type { BatchWriter } from './batch-writer.js';
+import type { Calls } from './calls.js';
 import { CLIENT, Records, YUBIKEY } from './records.js';
 import { type AdvanceRow, SqlCounterStore } from './sql/counters.js';
 import type { FindSql, RunSql, SqlRow } from './sql/run.js';
@@ -7,7 +8,7 @@ import type { ClientStore, CounterStore, KeyStore } from './store.js';
 
 export { ADVANCE_MANY, ADVANCE_MANY_JSON, ADVANCE_ONE, type AdvanceRow } from './sql/counters.js';
 export { Finder } from './sql/finder.js';
-export { type FindSql, ofMany, type RunSql, type SqlRow, type SqlValue } from './sql/run.js';
+export { type FindSql, isRead, ofMany, type RunSql, type SqlRow, type SqlValue } from './sql/run.js';
 export { migrationsFrom, SCHEMA_TABLE, SCHEMA_VERSION } from './sql/schema.js';
 
 /**
@@ -18,11 +19,12 @@ export function sqlStores(
   run: RunSql,
   advance: BatchWriter<AdvanceRow, SqlRow | undefined>,
   find: FindSql,
+  calls: Calls,
 ): { keys: KeyStore; clients: ClientStore; counters: CounterStore } {
   const sql = { run, find };
   return {
     keys: new Records(YUBIKEY, new SqlTable('yubikey_keys', YUBIKEY, sql)),
     clients: new Records(CLIENT, new SqlTable('yubikey_clients', CLIENT, sql)),
-    counters: new SqlCounterStore(sql, advance),
+    counters: new SqlCounterStore(sql, advance, calls),
   };
 }

@@ -109,11 +109,19 @@ export interface CounterStore {
    * calls with one OTP, in any number of processes, exactly one advances. This write is the verdict.
    *
    * Equal counters with the nonce that was accepted are REPLAYED_REQUEST, all else that is not newer is
-   * REPLAYED_OTP. Rejects when it is not certain that the write is durable, and with a `RangeError` for
-   * counters that no key has, such as a usage counter with the caps-lock bit. `acceptedAt` is now, unless
-   * counters are brought from another server.
+   * REPLAYED_OTP. `acceptedAt` is now, unless counters are brought from another server.
+   *
+   * Rejects with a YubikeyError when it is not certain that the write is durable: `STORE_FAILED` where nothing was
+   * written, `ANSWER_LOST` where it may have been; by the store's deadline, and at once for the signal. Rejects with a
+   * `RangeError` for counters that no key has, such as a usage counter with the caps-lock bit.
    */
-  advance(publicId: string, counters: Counters, nonce?: string, acceptedAt?: Date): Promise<Advance>;
+  advance(
+    publicId: string,
+    counters: Counters,
+    nonce?: string,
+    acceptedAt?: Date,
+    signal?: AbortSignal,
+  ): Promise<Advance>;
   get(publicId: string): Promise<CounterRecord | undefined>;
   /** All counters, in the order of their public IDs. */
   list(options?: PageOptions): Promise<Page<ListedCounters>>;

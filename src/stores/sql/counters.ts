@@ -1,7 +1,9 @@
 import { type Counters, isSameTouch } from '../../otp/counters.js';
 import { assertAdvance } from '../assert-advance.js';
 import { assertId } from '../assert-id.js';
-import { Batcher, type BatchWriter } from '../batch.js';
+import { Batcher } from '../batch.js';
+import type { BatchWriter } from '../batch-writer.js';
+import type { Calls } from '../calls.js';
 import { pageOf } from '../records.js';
 import type { Advance, CounterRecord, CounterStore, ListedCounters, Page, PageOptions } from '../store.js';
 import type { SqlRow, SqlRunner, SqlValue } from './run.js';
@@ -58,8 +60,9 @@ export class SqlCounterStore implements CounterStore {
   constructor(
     private readonly sql: SqlRunner,
     advance: BatchWriter<AdvanceRow, SqlRow | undefined>,
+    calls: Calls,
   ) {
-    this.batcher = new Batcher(advance);
+    this.batcher = new Batcher(advance, calls);
   }
 
   async advance(
@@ -67,11 +70,12 @@ export class SqlCounterStore implements CounterStore {
     counters: Counters,
     nonce?: string,
     acceptedAt = new Date(),
+    signal?: AbortSignal,
   ): Promise<Advance> {
     assertAdvance(publicId, counters, nonce);
     const { usageCounter, sessionUse, timestamp } = counters;
     const values = [publicId, usageCounter, sessionUse, timestamp, nonce ?? null, acceptedAt.getTime()];
-    const row = await this.batcher.add({ id: publicId, values });
+    const row = await this.batcher.add({ id: publicId, values }, signal);
     if (row) {
       const acceptedCount = Number(row.accepted_count);
       const current = { usageCounter, sessionUse, timestamp, acceptedAt, acceptedCount };

@@ -15,3 +15,5 @@ export interface SqlRunner {
   readonly run: RunSql;
   readonly find: FindSql;
 }
+
+export const isRead = (sql: string) => sql.startsWith('SELECT');

@@ -1,6 +1,7 @@
 import { YubikeyError } from '../../errors.js';
 import {
   ADVANCE_MANY_JSON,
+  isRead,
   migrationsFrom,
   SCHEMA_TABLE,
   SCHEMA_VERSION,
@@ -127,8 +128,6 @@ export class SqliteConnection implements SqliteEngine {
     return statement;
   }
 }
-
-export const isRead = (sql: string) => sql.startsWith('SELECT');
 
 /**
  * A write inside a transaction of the application's would be neither atomic nor durable when it returns. A

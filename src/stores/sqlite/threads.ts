@@ -1,6 +1,5 @@
-import { Finder, SCHEMA_VERSION, type SqlRow, type SqlValue } from '../sql.js';
+import { Finder, isRead, SCHEMA_VERSION, type SqlRow, type SqlValue } from '../sql.js';
 import type { Durability } from '../store.js';
-import { isRead } from './connection.js';
 import type { SqliteEngine } from './engine.js';
 import type { ThreadOptions } from './messages.js';
 import { SqliteThread } from './thread.js';

@@ -1,0 +1,26 @@
+/** A batch that a writer has begun with. */
+export interface Batch<Item> {
+  /** The items to send now, of which others may still join until then; none where nobody waits any more. */
+  take(): readonly Item[];
+  /** Whether somebody waits for it. */
+  readonly isWanted: boolean;
+  /** Its connection is there: from now on, a batch that is not done soon leaves its place to another. */
+  connected(): void;
+  /** What keeps it from being sent, for those who wait: the cause of the error they get at their deadline. */
+  waitsFor(obstacle: unknown): void;
+}
+
+/** What a batcher knows of the engine below it. */
+export interface BatchWriter<Item, Result> {
+  /**
+   * Writes one batch in one transaction, and gives a result for each item, in their order. It settles within the
+   * store's timeout of having its connection.
+   */
+  write(batch: Batch<Item>): Promise<readonly Result[]>;
+  /** Whether the database said that it wrote nothing. */
+  isRefusal(error: unknown): boolean;
+  /** Whether it refused because of one of the items: the others go on without it. */
+  isFaultOfOne(error: unknown): boolean;
+  /** How many batches may be on their way at once, as long as each is answered soon. */
+  readonly atOnce: number;
+}

@@ -1,0 +1,121 @@
+import { YubikeyError } from '../errors.js';
+
+const DEFAULT_TIMEOUT_MS = 5_000;
+/** So many calls of one store may wait for an answer at once. */
+const MOST_OPEN = 10_000;
+
+/** The calls of one store that wait for an answer. */
+export class Calls {
+  private open = 0;
+  private readonly onOver = () => {
+    this.open--;
+  };
+
+  /** @throws TypeError for what is no number of milliseconds. */
+  constructor(readonly timeout: number = DEFAULT_TIMEOUT_MS) {
+    if (!Number.isInteger(timeout) || timeout < 1 || timeout > 2 ** 31 - 1) {
+      throw new TypeError('timeout must be a whole number of milliseconds, 1 or more');
+    }
+  }
+
+  /** @throws YubikeyError `STORE_FAILED` where too many calls wait already. */
+  begin<T>(signal?: AbortSignal): Call<T> {
+    if (this.open >= MOST_OPEN) {
+      throw new YubikeyError(
+        'STORE_FAILED',
+        `${MOST_OPEN} calls wait for the database already, so nothing was sent: try again later`,
+      );
+    }
+    this.open++;
+    return new Call(this.timeout, this.onOver, signal);
+  }
+
+  /** Asks the database, and waits for its answer until the deadline. */
+  async run<T>(ask: (call: Call<T>) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    const call = this.begin<T>(signal);
+    ask(call).then(
+      (answer) => call.resolve(answer),
+      (error) => call.reject(error),
+    );
+    return call.result;
+  }
+}
+
+/**
+ * One call of a store: an answer, or a YubikeyError at its deadline at the latest. `STORE_FAILED` says that nothing was
+ * written; where a write was sent and not answered, `ANSWER_LOST` says that it may have been.
+ */
+export class Call<T> {
+  readonly result: Promise<T>;
+  /** Called when nobody waits any more although no answer came. */
+  onGivenUp: (() => void) | undefined;
+  /** What the call waits for, where the database said so, such as a lock of another process. */
+  obstacle: unknown;
+  private isSent = false;
+  private over = false;
+  private readonly timer: NodeJS.Timeout;
+  private settle!: { resolve(answer: T): void; reject(error: unknown): void };
+
+  constructor(
+    timeout: number,
+    private readonly onOver: () => void,
+    private readonly signal: AbortSignal | undefined,
+  ) {
+    this.result = new Promise((resolve, reject) => {
+      this.settle = { resolve, reject };
+    });
+    this.timer = setTimeout(() => this.giveUp(new Error(`No answer within ${timeout} ms`)), timeout);
+    if (signal?.aborted) this.abort();
+    else signal?.addEventListener('abort', this.abort);
+  }
+
+  get isOver(): boolean {
+    return this.over;
+  }
+
+  /** From now on, the database may have written although no answer comes. */
+  sent(): void {
+    this.isSent = true;
+  }
+
+  /** The database said that it wrote nothing. */
+  refused(): void {
+    this.isSent = false;
+  }
+
+  resolve(answer: T): void {
+    if (this.end()) this.settle.resolve(answer);
+  }
+
+  reject(cause: unknown): void {
+    if (this.end()) this.settle.reject(this.faultOf(cause));
+  }
+
+  private readonly abort = () => this.giveUp(this.signal?.reason);
+
+  private giveUp(why: unknown): void {
+    if (!this.end()) return;
+    this.settle.reject(this.faultOf(this.obstacle ?? why));
+    this.onGivenUp?.();
+  }
+
+  private end(): boolean {
+    if (this.over) return false;
+    this.over = true;
+    clearTimeout(this.timer);
+    this.signal?.removeEventListener('abort', this.abort);
+    this.onOver();
+    return true;
+  }
+
+  private faultOf(cause: unknown): YubikeyError {
+    if (cause instanceof YubikeyError) return cause;
+    return this.isSent
+      ? new YubikeyError(
+          'ANSWER_LOST',
+          'The database was asked to write and its answer is lost, so the OTP may be used up: touch the key again',
+          { cause },
+        )
+      : new YubikeyError('STORE_FAILED', 'The database failed, and nothing was written', { cause });
+  }
+}

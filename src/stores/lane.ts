@@ -1,0 +1,204 @@
+import type { Batch, BatchWriter } from './batch-writer.js';
+import type { Call } from './calls.js';
+
+export interface Waiting<Item, Result> {
+  readonly item: Item;
+  readonly call: Call<Result>;
+}
+
+export interface LaneSettings {
+  /** Batches on their way at once. */
+  readonly atOnce: number;
+  /** Items in a batch. */
+  readonly most: number;
+  /** Milliseconds with a connection after which a batch leaves its place to another; undefined: it never does. */
+  readonly slow: number | undefined;
+}
+
+export interface LaneOwner<Item, Result> {
+  /** The write of an id is done: answered, if only with an error, or its answer is lost. */
+  note(id: string, isAnswered: boolean): void;
+  /** A call waits no longer behind another one with its id. */
+  queue(waiting: Waiting<Item, Result>): void;
+}
+
+type Waitings<Item, Result> = Set<Waiting<Item, Result>>;
+
+/** Calls that may share batches, each id once in a batch. */
+export class Lane<Item extends { readonly id: string }, Result> {
+  /** The calls of each id that has none on its way, in the order they came. */
+  private readonly ready = new Map<string, Waitings<Item, Result>>();
+  /** The calls that wait behind one that is on its way. */
+  private readonly behind = new Map<string, Waitings<Item, Result>>();
+  private running = 0;
+  private isScheduled = false;
+
+  constructor(
+    private readonly writer: BatchWriter<Item, Result>,
+    private readonly settings: LaneSettings,
+    private readonly owner: LaneOwner<Item, Result>,
+  ) {}
+
+  holds(id: string): boolean {
+    return this.ready.has(id) || this.behind.has(id);
+  }
+
+  add(waiting: Waiting<Item, Result>): void {
+    const { id } = waiting.item;
+    const waitings = this.behind.get(id) ?? this.ready.get(id);
+    if (waitings) waitings.add(waiting);
+    else this.ready.set(id, new Set([waiting]));
+    waiting.call.onGivenUp = () => this.remove(waiting);
+    this.schedule();
+  }
+
+  private remove(waiting: Waiting<Item, Result>): void {
+    const { id } = waiting.item;
+    this.behind.get(id)?.delete(waiting);
+    const waitings = this.ready.get(id);
+    waitings?.delete(waiting);
+    if (waitings?.size === 0) this.ready.delete(id);
+  }
+
+  private schedule(): void {
+    if (this.isScheduled || this.running >= this.settings.atOnce || this.ready.size === 0) return;
+    this.isScheduled = true;
+    setImmediate(() => {
+      this.isScheduled = false;
+      if (this.ready.size > 0) void this.run();
+    });
+  }
+
+  private async run(): Promise<void> {
+    this.running++;
+    const place = new Place(this.settings.slow, () => {
+      this.running--;
+      this.schedule();
+    });
+    const waiting = () => [...this.ready.values()].flatMap((waitings) => [...waitings]);
+    const atBeginning = waiting();
+    const batch = new LaneBatch<Item, Result>(() => this.take(), waiting, place);
+    const written = this.write(batch, atBeginning);
+    this.schedule();
+    await written;
+    this.release(batch.all);
+    place.leave();
+  }
+
+  /** Settles every call that it takes. Where nothing could be begun, those that came later may still try. */
+  private async write(batch: LaneBatch<Item, Result>, untaken: readonly Waiting<Item, Result>[]): Promise<void> {
+    try {
+      const results = await this.writer.write(batch);
+      batch.taken?.forEach(({ item, call }, n) => {
+        this.owner.note(item.id, true);
+        call.resolve(results[n] as Result);
+      });
+    } catch (error) {
+      if (batch.taken) await this.fail(batch, batch.taken, error);
+      else for (const { call } of untaken) call.reject(error);
+    }
+  }
+
+  private async fail(
+    batch: LaneBatch<Item, Result>,
+    taken: readonly Waiting<Item, Result>[],
+    error: unknown,
+  ): Promise<void> {
+    const isRefusal = this.writer.isRefusal(error);
+    if (isRefusal) for (const { call } of taken) call.refused();
+    if (isRefusal && taken.length > 1 && this.writer.isFaultOfOne(error)) {
+      const middle = taken.length >> 1;
+      for (const half of [taken.slice(0, middle), taken.slice(middle)]) {
+        await this.write(batch.part(half), half);
+      }
+      return;
+    }
+    for (const { item, call } of taken) {
+      this.owner.note(item.id, isRefusal);
+      call.reject(error);
+    }
+  }
+
+  /** At most one call of each id. */
+  private take(): Waiting<Item, Result>[] {
+    const taken: Waiting<Item, Result>[] = [];
+    for (const [id, waitings] of this.ready) {
+      if (taken.length === this.settings.most) break;
+      const [first] = waitings as unknown as [Waiting<Item, Result>];
+      waitings.delete(first);
+      taken.push(first);
+      this.ready.delete(id);
+      this.behind.set(id, waitings);
+    }
+    return taken;
+  }
+
+  private release(taken: readonly Waiting<Item, Result>[]): void {
+    for (const { item } of taken) {
+      const waitings = this.behind.get(item.id) ?? [];
+      this.behind.delete(item.id);
+      for (const waiting of waitings) this.owner.queue(waiting);
+    }
+  }
+}
+
+/** What a batch occupies of a lane, until it is done or slow. */
+class Place {
+  private timer: NodeJS.Timeout | undefined;
+  private isLeft = false;
+
+  constructor(
+    private readonly slow: number | undefined,
+    private readonly onLeft: () => void,
+  ) {}
+
+  connected(): void {
+    if (this.slow === undefined || this.timer) return;
+    this.timer = setTimeout(() => this.leave(), this.slow);
+  }
+
+  leave(): void {
+    clearTimeout(this.timer);
+    if (this.isLeft) return;
+    this.isLeft = true;
+    this.onLeft();
+  }
+}
+
+class LaneBatch<Item, Result> implements Batch<Item> {
+  /** What was sent last; undefined where nothing was. */
+  taken: readonly Waiting<Item, Result>[] | undefined;
+  /** All that was ever taken. */
+  all: readonly Waiting<Item, Result>[] = [];
+
+  constructor(
+    private readonly takeFirst: () => readonly Waiting<Item, Result>[],
+    private readonly waiting: () => readonly Waiting<Item, Result>[],
+    private readonly place: Place,
+  ) {}
+
+  /** Again, it gives those of the first time who still wait. */
+  take(): readonly Item[] {
+    if (this.taken) this.taken = this.taken.filter(({ call }) => !call.isOver);
+    else this.all = this.taken = this.takeFirst();
+    for (const { call } of this.taken) call.sent();
+    return this.taken.map(({ item }) => item);
+  }
+
+  get isWanted(): boolean {
+    return (this.taken ?? this.waiting()).some(({ call }) => !call.isOver);
+  }
+
+  waitsFor(obstacle: unknown): void {
+    for (const { call } of this.waiting()) call.obstacle = obstacle;
+  }
+
+  connected(): void {
+    this.place.connected();
+  }
+
+  part(half: readonly Waiting<Item, Result>[]): LaneBatch<Item, Result> {
+    const waiting = () => half.filter(({ call }) => !call.isOver);
+    return new LaneBatch(waiting, waiting, this.place);
+  }
+}

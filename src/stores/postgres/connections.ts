@@ -1,0 +1,92 @@
+import { YubikeyError } from '../../errors.js';
+import type { SqlRow } from '../sql/run.js';
+
+/** A `Pool` of `pg`, or what acts like one. */
+export interface PostgresPool {
+  connect(callback: (error: Error | undefined, client: PostgresClient | undefined) => void): void;
+}
+
+export interface PostgresClient {
+  query(sql: string, values?: unknown[]): Promise<{ rows: unknown[] }>;
+  /** With `true`, the connection is closed instead of being used again. */
+  release(destroy?: boolean): void;
+  /** How `pg` says that a connection broke, besides rejecting the query: unheard, it would end the process. */
+  on?(event: 'error', listener: () => void): unknown;
+  removeListener?(event: 'error', listener: () => void): unknown;
+}
+
+/** Lends the connections of a pool, each made durable before it is used first. */
+export class Connections {
+  private readonly durable = new WeakSet<PostgresClient>();
+
+  constructor(
+    private readonly pool: PostgresPool,
+    /** Milliseconds to wait for a connection, and then for the work. */
+    private readonly timeout: number,
+  ) {}
+
+  /** A connection whose work fails, or is not done in time, is closed. */
+  async lend<T>(work: (client: PostgresClient) => Promise<T>): Promise<T> {
+    const client = await this.connect();
+    let failed = true;
+    try {
+      const result = await this.inTime(this.workOn(client, work));
+      failed = false;
+      return result;
+    } finally {
+      client.removeListener?.('error', ignore);
+      client.release(failed);
+    }
+  }
+
+  private async workOn<T>(client: PostgresClient, work: (client: PostgresClient) => Promise<T>): Promise<T> {
+    if (!this.durable.has(client)) await makeDurable(client);
+    this.durable.add(client);
+    return work(client);
+  }
+
+  /** With a callback, since a connection may break before a promise of it has been heard. */
+  private connect(): Promise<PostgresClient> {
+    let isLate = false;
+    const connected = new Promise<PostgresClient>((resolve, reject) => {
+      this.pool.connect((error, client) => {
+        if (!client) return reject(error);
+        if (isLate) return client.release();
+        client.on?.('error', ignore);
+        resolve(client);
+      });
+    });
+    return this.inTime(connected, () => {
+      isLate = true;
+    });
+  }
+
+  private async inTime<T>(work: Promise<T>, onLate?: () => void): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        onLate?.();
+        reject(new Error(`PostgreSQL did not answer within ${this.timeout} ms`));
+      }, this.timeout);
+    });
+    return Promise.race([work, late]).finally(() => clearTimeout(timer));
+  }
+}
+
+/** The query rejects with the same error. */
+function ignore(): void {}
+
+/** `remote_apply` waits for more than `on`; all others may lose what was answered. */
+async function makeDurable(client: PostgresClient): Promise<void> {
+  const [row] = (
+    await client.query(
+      `SELECT CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply'
+       ELSE set_config('synchronous_commit', 'on', false) END AS level`,
+    )
+  ).rows as SqlRow[];
+  if (row?.level === 'on' || row?.level === 'remote_apply') return;
+  throw new YubikeyError(
+    'STORE_NOT_DURABLE',
+    `PostgreSQL keeps synchronous_commit at ${row?.level}: set it to on`,
+  );
+}
