@@ -22,7 +22,7 @@ export type YubikeyErrorCode =
   | 'ANSWER_MALFORMED'
   /** The answer is not authentic: its signature, or the `otp` or `nonce` it echoes, is missing or wrong. */
   | 'ANSWER_FORGED'
-  /** A server accepted the OTP but its answer was lost: the OTP is used up, touch the key again. */
+  /** A server or a store was given the OTP and its answer is lost: the OTP may be used up, touch the key again. */
   | 'ANSWER_LOST'
   | 'NO_SUCH_CLIENT'
   | 'BAD_SIGNATURE'
@@ -36,7 +36,7 @@ export type YubikeyErrorCode =
   | 'CLOSED'
   /** A KSM could not decrypt, for a reason that says nothing about the OTP. */
   | 'KSM_FAILED'
-  /** A key or counter store failed; its error is the `cause`. */
+  /** A store failed or did not answer in time, and nothing was written; its error is the `cause`. */
   | 'STORE_FAILED'
   /** A store was opened without `migrate()`, or its schema is newer than this code. */
   | 'STORE_NOT_MIGRATED'

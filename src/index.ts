@@ -1,7 +1,7 @@
 export { type ServerFault, YubikeyError, type YubikeyErrorCode, type YubikeyErrorOptions } from './errors.js';
 export { type AppendedOtpOptions, appendedOtp, type ExtractOtp, splitAppendedOtp } from './extract-otp.js';
 export { parseAesKey } from './ksm/aes-key.js';
-export type { Decryption, Ksm } from './ksm/ksm.js';
+export type { Decryption, DecryptOptions, Ksm } from './ksm/ksm.js';
 export { LocalKsm } from './ksm/local-ksm.js';
 export { type Pinning, pinPrivateId } from './ksm/pin.js';
 export type { RemoteKsmOptions } from './ksm/remote/settings.js';

@@ -13,8 +13,13 @@ export type Decryption =
     }
   | { readonly ok: false; readonly reason: 'UNKNOWN_KEY' | 'CORRUPT_OTP' | 'REPLAYED_OTP' };
 
+export interface DecryptOptions {
+  /** Ends the wait. */
+  signal?: AbortSignal | undefined;
+}
+
 /** A key storage module: holds the AES keys and decrypts OTPs. */
 export interface Ksm {
   /** Rejects with a `YubikeyError` only for a fault that says nothing about the OTP. */
-  decrypt(otp: Otp): Promise<Decryption>;
+  decrypt(otp: Otp, options?: DecryptOptions): Promise<Decryption>;
 }

@@ -1,6 +1,6 @@
 import type { Otp } from '../otp/otp.js';
 import type { KeyStore } from '../stores/store.js';
-import type { Decryption, Ksm } from './ksm.js';
+import type { Decryption, DecryptOptions, Ksm } from './ksm.js';
 import { type OpenedOtp, OtpOpener } from './open-otp.js';
 
 /** Decrypts OTPs in this process, with the AES keys of a key store. Keys that are not active are unknown. */
@@ -16,10 +16,10 @@ export class LocalKsm implements Ksm {
   /**
    * Decrypts an OTP and compares its private ID in constant time.
    *
-   * @throws YubikeyError `STORE_FAILED`, or `KEY_UNUSABLE` for a stored key of the wrong length.
+   * @throws YubikeyError `STORE_FAILED`, also for the signal, or `KEY_UNUSABLE` for a stored key of the wrong length.
    */
-  decrypt(otp: Otp): Promise<Decryption> {
-    return this.#opener.open(otp, decryptionOf);
+  decrypt(otp: Otp, { signal }: DecryptOptions = {}): Promise<Decryption> {
+    return this.#opener.open(otp, decryptionOf, signal);
   }
 }
 

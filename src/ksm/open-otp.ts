@@ -5,6 +5,7 @@ import type { Token } from '../otp/token.js';
 import type { KeyRecord, KeyStore } from '../stores/store.js';
 import { AES_KEY_LENGTH } from './aes-key.js';
 import { TokenDeciphers } from './token-deciphers.js';
+import { untilAborted } from './until-aborted.js';
 
 const PRIVATE_ID_LENGTH = 6;
 
@@ -26,17 +27,17 @@ export class OtpOpener {
    * Decrypts an OTP with its key, as the store has it now, and compares its private ID in constant time, where the
    * key is stored with one. Resolves with what `read` makes of it.
    *
-   * @throws YubikeyError `STORE_FAILED`, or `KEY_UNUSABLE` for a stored key of the wrong length.
+   * @throws YubikeyError `STORE_FAILED`, also for the signal, or `KEY_UNUSABLE` for a stored key of the wrong length.
    */
-  async open<Result>(otp: Otp, read: (opened: OpenedOtp) => Result): Promise<Result> {
+  async open<Result>(otp: Otp, read: (opened: OpenedOtp) => Result, signal?: AbortSignal): Promise<Result> {
     assertOtp(otp);
     let key: KeyRecord | undefined;
     try {
-      key = await this.#keys.get(otp.publicId);
+      key = await untilAborted(this.#keys.get(otp.publicId), signal, keyStoreFailed);
     } catch (cause) {
       this.#deciphers.forgetAll();
       if (cause instanceof YubikeyError) throw cause;
-      throw new YubikeyError('STORE_FAILED', 'The key store failed', { cause });
+      throw keyStoreFailed(cause);
     }
     return read(this.openWith(key, otp));
   }
@@ -55,6 +56,10 @@ export class OtpOpener {
     }
     return { ok: true, key, token, privateIdChecked };
   }
+}
+
+function keyStoreFailed(cause: unknown): YubikeyError {
+  return new YubikeyError('STORE_FAILED', 'The key store failed', { cause });
 }
 
 /** @throws YubikeyError `KEY_UNUSABLE` for an AES key or a private ID of the wrong length. */

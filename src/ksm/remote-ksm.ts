@@ -2,7 +2,7 @@ import { YubikeyError } from '../errors.js';
 import { faultOfRequest, faultWithout, TransportFault } from '../http/fault.js';
 import { Transport } from '../http/transport.js';
 import { assertOtp, type Otp } from '../otp/otp.js';
-import type { Decryption, Ksm } from './ksm.js';
+import type { Decryption, DecryptOptions, Ksm } from './ksm.js';
 import { readAnswer, requestOf } from './remote/answer.js';
 import { Deadline } from './remote/deadline.js';
 import {
@@ -12,6 +12,7 @@ import {
   settingsOf,
 } from './remote/settings.js';
 import { isDecrypted, isFinal, type Reply, verdictOf } from './remote/verdict.js';
+import { untilAborted } from './until-aborted.js';
 
 /** How many decryptions may have requests on their way after their verdict: a server that hangs holds them. */
 const MAX_LOSERS = 32;
@@ -50,11 +51,14 @@ export class RemoteKsm implements Ksm {
    *
    * @throws YubikeyError where no KSM could tell about the OTP; its `servers` say what became of each. `KSM_FAILED`;
    * `ANSWER_LOST` where a KSM that refuses replays may have used the OTP up, so the key must be touched again;
-   * `PRIVATE_ID_UNCHECKED`; `CLOSED` after `close()`.
+   * `PRIVATE_ID_UNCHECKED`; `CLOSED` after `close()`. For the signal `ANSWER_LOST` over `rest`, and `ABORTED` over
+   * `wsapi`, where no KSM uses an OTP up.
    */
-  async decrypt(otp: Otp): Promise<Decryption> {
+  async decrypt(otp: Otp, { signal }: DecryptOptions = {}): Promise<Decryption> {
     assertOtp(otp);
-    return verdictOf(await (this.#settings.protocol === 'rest' ? this.#askInTurn(otp) : this.#askAll(otp)));
+    const { protocol } = this.#settings;
+    const replies = protocol === 'rest' ? this.#askInTurn(otp) : this.#askAll(otp);
+    return verdictOf(await untilAborted(replies, signal, protocol === 'rest' ? answerLost : aborted));
   }
 
   /** Ends open decryptions with `CLOSED` and closes every connection; a given dispatcher stays open. */
@@ -139,6 +143,18 @@ function replyOf(server: KsmServer, { token }: Otp, answer: Reply['answer']): Re
   if ('decryption' in answer) return { server, answer, maybeUsedUp: false };
   const fault = faultWithout(token, answer.fault);
   return { server, answer: { fault }, maybeUsedUp: fault.maybeAccepted };
+}
+
+function aborted(cause: unknown): YubikeyError {
+  return new YubikeyError('ABORTED', 'The decryption was aborted', { cause });
+}
+
+function answerLost(cause: unknown): YubikeyError {
+  return new YubikeyError(
+    'ANSWER_LOST',
+    'The decryption was aborted while a KSM had the OTP, so it may be used up: touch the key again',
+    { cause },
+  );
 }
 
 function closedError(): YubikeyError {

@@ -19,6 +19,8 @@ export interface BatchWriter<Item, Result> {
   write(batch: Batch<Item>): Promise<readonly Result[]>;
   /** Whether the database said that it wrote nothing. */
   isRefusal(error: unknown): boolean;
+  /** Whether it refused because somebody keeps one of the rows locked: each is tried again by itself. */
+  isLocked(error: unknown): boolean;
   /** Whether it refused because of one of the items: the others go on without it. */
   isFaultOfOne(error: unknown): boolean;
   /** How many batches may be on their way at once, as long as each is answered soon. */

@@ -47,6 +47,8 @@ export class Calls {
  */
 export class Call<T> {
   readonly result: Promise<T>;
+  /** By `performance.now()`. */
+  readonly begunAt = performance.now();
   /** Called when nobody waits any more although no answer came. */
   onGivenUp: (() => void) | undefined;
   /** What the call waits for, where the database said so, such as a lock of another process. */

@@ -6,6 +6,8 @@ export interface Waiting<Item, Result> {
   readonly call: Call<Result>;
 }
 
+type Waitings<Item, Result> = readonly Waiting<Item, Result>[];
+
 export interface LaneSettings {
   /** Batches on their way at once. */
   readonly atOnce: number;
@@ -22,14 +24,12 @@ export interface LaneOwner<Item, Result> {
   queue(waiting: Waiting<Item, Result>): void;
 }
 
-type Waitings<Item, Result> = Set<Waiting<Item, Result>>;
-
 /** Calls that may share batches, each id once in a batch. */
 export class Lane<Item extends { readonly id: string }, Result> {
   /** The calls of each id that has none on its way, in the order they came. */
-  private readonly ready = new Map<string, Waitings<Item, Result>>();
+  private readonly ready = new Map<string, Set<Waiting<Item, Result>>>();
   /** The calls that wait behind one that is on its way. */
-  private readonly behind = new Map<string, Waitings<Item, Result>>();
+  private readonly behind = new Map<string, Set<Waiting<Item, Result>>>();
   private running = 0;
   private isScheduled = false;
 
@@ -75,18 +75,24 @@ export class Lane<Item extends { readonly id: string }, Result> {
       this.running--;
       this.schedule();
     });
-    const waiting = () => [...this.ready.values()].flatMap((waitings) => [...waitings]);
-    const atBeginning = waiting();
-    const batch = new LaneBatch<Item, Result>(() => this.take(), waiting, place);
-    const written = this.write(batch, atBeginning);
+    const begunAt = performance.now();
+    const batch = new LaneBatch<Item, Result>(
+      () => this.take(),
+      () => this.waiting(),
+      place,
+    );
+    const written = this.write(batch, (error) => this.rejectThoseSince(begunAt, error));
     this.schedule();
     await written;
     this.release(batch.all);
     place.leave();
   }
 
-  /** Settles every call that it takes. Where nothing could be begun, those that came later may still try. */
-  private async write(batch: LaneBatch<Item, Result>, untaken: readonly Waiting<Item, Result>[]): Promise<void> {
+  /** Settles every call that it takes. Where it could take none, `rejectUntaken` is told why. */
+  private async write(
+    batch: LaneBatch<Item, Result>,
+    rejectUntaken: (error: unknown) => void,
+  ): Promise<void> {
     try {
       const results = await this.writer.write(batch);
       batch.taken?.forEach(({ item, call }, n) => {
@@ -95,13 +101,13 @@ export class Lane<Item extends { readonly id: string }, Result> {
       });
     } catch (error) {
       if (batch.taken) await this.fail(batch, batch.taken, error);
-      else for (const { call } of untaken) call.reject(error);
+      else rejectUntaken(error);
     }
   }
 
   private async fail(
     batch: LaneBatch<Item, Result>,
-    taken: readonly Waiting<Item, Result>[],
+    taken: Waitings<Item, Result>,
     error: unknown,
   ): Promise<void> {
     const isRefusal = this.writer.isRefusal(error);
@@ -109,22 +115,42 @@ export class Lane<Item extends { readonly id: string }, Result> {
     if (isRefusal && taken.length > 1 && this.writer.isFaultOfOne(error)) {
       const middle = taken.length >> 1;
       for (const half of [taken.slice(0, middle), taken.slice(middle)]) {
-        await this.write(batch.part(half), half);
+        await this.write(batch.part(half), (fault) => rejectAll(half, fault));
       }
       return;
     }
-    for (const { item, call } of taken) {
-      this.owner.note(item.id, isRefusal);
-      call.reject(error);
+    const isLocked = isRefusal && this.writer.isLocked(error);
+    for (const waiting of taken) {
+      this.owner.note(waiting.item.id, isRefusal && !isLocked);
+      if (isLocked) this.tryAgain(waiting, error);
+      else waiting.call.reject(error);
     }
   }
 
+  /** Before those that came behind it. */
+  private tryAgain(waiting: Waiting<Item, Result>, obstacle: unknown): void {
+    const { id } = waiting.item;
+    waiting.call.obstacle = obstacle;
+    if (!waiting.call.isOver) this.behind.set(id, new Set([waiting, ...(this.behind.get(id) ?? [])]));
+  }
+
+  /** Those that came later may still try. */
+  private rejectThoseSince(at: number, error: unknown): void {
+    const since = this.waiting().filter(({ call }) => call.begunAt <= at);
+    for (const waiting of since) this.remove(waiting);
+    rejectAll(since, error);
+  }
+
+  private waiting(): Waitings<Item, Result> {
+    return [...this.ready.values()].flatMap((waitings) => [...waitings]);
+  }
+
   /** At most one call of each id. */
-  private take(): Waiting<Item, Result>[] {
+  private take(): Waitings<Item, Result> {
     const taken: Waiting<Item, Result>[] = [];
     for (const [id, waitings] of this.ready) {
       if (taken.length === this.settings.most) break;
-      const [first] = waitings as unknown as [Waiting<Item, Result>];
+      const [first] = waitings as Iterable<Waiting<Item, Result>> as [Waiting<Item, Result>];
       waitings.delete(first);
       taken.push(first);
       this.ready.delete(id);
@@ -133,13 +159,17 @@ export class Lane<Item extends { readonly id: string }, Result> {
     return taken;
   }
 
-  private release(taken: readonly Waiting<Item, Result>[]): void {
+  private release(taken: Waitings<Item, Result>): void {
     for (const { item } of taken) {
       const waitings = this.behind.get(item.id) ?? [];
       this.behind.delete(item.id);
       for (const waiting of waitings) this.owner.queue(waiting);
     }
   }
+}
+
+function rejectAll<Item, Result>(waitings: Waitings<Item, Result>, error: unknown): void {
+  for (const { call } of waitings) call.reject(error);
 }
 
 /** What a batch occupies of a lane, until it is done or slow. */
@@ -167,13 +197,13 @@ class Place {
 
 class LaneBatch<Item, Result> implements Batch<Item> {
   /** What was sent last; undefined where nothing was. */
-  taken: readonly Waiting<Item, Result>[] | undefined;
+  taken: Waitings<Item, Result> | undefined;
   /** All that was ever taken. */
-  all: readonly Waiting<Item, Result>[] = [];
+  all: Waitings<Item, Result> = [];
 
   constructor(
-    private readonly takeFirst: () => readonly Waiting<Item, Result>[],
-    private readonly waiting: () => readonly Waiting<Item, Result>[],
+    private readonly takeFirst: () => Waitings<Item, Result>,
+    private readonly waiting: () => Waitings<Item, Result>,
     private readonly place: Place,
   ) {}
 
@@ -197,7 +227,7 @@ class LaneBatch<Item, Result> implements Batch<Item> {
     this.place.connected();
   }
 
-  part(half: readonly Waiting<Item, Result>[]): LaneBatch<Item, Result> {
+  part(half: Waitings<Item, Result>): LaneBatch<Item, Result> {
     const waiting = () => half.filter(({ call }) => !call.isOver);
     return new LaneBatch(waiting, waiting, this.place);
   }

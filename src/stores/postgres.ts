@@ -2,7 +2,7 @@ import { YubikeyError } from '../errors.js';
 import type { Batch } from './batch-writer.js';
 import { Calls } from './calls.js';
 import { Connections, type PostgresClient, type PostgresPool } from './postgres/connections.js';
-import { isFaultOfRow, isRefusal, isRolledBack } from './postgres/faults.js';
+import { isFaultOfRow, isLocked, isRefusal, isRolledBack } from './postgres/faults.js';
 import {
   ADVANCE_MANY,
   ADVANCE_ONE,
@@ -15,6 +15,7 @@ import {
   SCHEMA_VERSION,
   type SqlRow,
   sqlStores,
+  WRITE_NOTHING,
 } from './sql.js';
 import type { ClientStore, CounterStore, Durability, KeyStore } from './store.js';
 
@@ -70,6 +71,7 @@ export class PostgresStore {
       {
         write: (batch) => this.advance(batch),
         isRefusal,
+        isLocked,
         isFaultOfOne: isFaultOfRow,
         atOnce: BATCHES_AT_ONCE,
       },
@@ -93,6 +95,11 @@ export class PostgresStore {
     return durability;
   }
 
+  /** Writes durably, and rejects where that fails or takes too long: for health checks. It changes nothing. */
+  async probe(): Promise<void> {
+    await this.run(WRITE_NOTHING, []);
+  }
+
   private async setUp(client: PostgresClient): Promise<Durability> {
     const [row] = await query(client, "SELECT current_setting('fsync') AS fsync");
     const isSynced = row?.fsync === 'on';
@@ -108,14 +115,13 @@ export class PostgresStore {
 
   private async advance(batch: Batch<AdvanceRow>): Promise<(SqlRow | undefined)[]> {
     this.assertMigrated();
-    return this.connections.lend(async (client) => {
-      batch.connected();
-      return triedAgain(async () => {
+    const advanceOn = (client: PostgresClient) =>
+      triedAgain(async () => {
         const rows = batch.take();
         const advanced = new Map((await write(client, rows)).map((row) => [row.id, row]));
         return rows.map(({ id }) => advanced.get(id));
       });
-    });
+    return this.connections.lend(advanceOn, () => batch.connected());
   }
 
   /** The row of each id, in their order. */

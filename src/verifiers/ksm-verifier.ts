@@ -1,5 +1,6 @@
 import { YubikeyError } from '../errors.js';
 import type { Decryption, Ksm } from '../ksm/ksm.js';
+import { untilAborted } from '../ksm/until-aborted.js';
 import { clockDeviation } from '../otp/counters.js';
 import { assertOtp, type Otp } from '../otp/otp.js';
 import type { Advance, CounterRecord, CounterStore } from '../stores/store.js';
@@ -55,14 +56,14 @@ export class KsmVerifier implements Verifier {
    * Verifies one OTP.
    *
    * @throws YubikeyError `PRIVATE_ID_UNCHECKED` for a key that was stored without its private ID, `STORE_FAILED`
-   * or `KSM_FAILED` where no verdict could be reached, `ANSWER_LOST` where a remote KSM may have used the OTP up,
-   * `ABORTED`.
+   * or `KSM_FAILED` where no verdict could be reached, `ANSWER_LOST` where a store or a remote KSM may have used the OTP
+   * up. The signal ends the wait with the same words; with `ABORTED` where neither store nor KSM can tell.
    */
   async verify(otp: Otp, { signal, nonce }: VerifyOptions = {}): Promise<Verification> {
     assertOtp(otp);
     if (nonce !== undefined) assertNonce(nonce);
     throwIfAborted(signal);
-    const decryption = await this.decrypt(otp);
+    const decryption = await this.decrypt(otp, signal);
     if (!decryption.ok) {
       return { ok: false, reason: decryption.reason === 'REPLAYED_OTP' ? 'REPLAYED_OTP' : 'BAD_OTP' };
     }
@@ -75,15 +76,15 @@ export class KsmVerifier implements Verifier {
     throwIfAborted(signal);
     const { publicId } = otp;
     const { counters } = decryption;
-    const advance = await this.advance(publicId, counters, nonce);
+    const advance = await this.advance(publicId, counters, nonce, undefined, signal);
     if (!advance.advanced) return { ok: false, reason: advance.reason };
     if (this.isDelayed(advance.previous, advance.current)) return { ok: false, reason: 'DELAYED_OTP' };
     return { ok: true, identity: { publicId, counters } };
   }
 
-  private async decrypt(otp: Otp): Promise<Decryption> {
+  private async decrypt(otp: Otp, signal: AbortSignal | undefined): Promise<Decryption> {
     try {
-      return await this.#ksm.decrypt(otp);
+      return await untilAborted(this.#ksm.decrypt(otp, { signal }), signal, aborted);
     } catch (cause) {
       if (cause instanceof YubikeyError) throw cause;
       throw new YubikeyError('KSM_FAILED', 'The KSM failed', { cause });
@@ -91,8 +92,9 @@ export class KsmVerifier implements Verifier {
   }
 
   private async advance(...row: Parameters<CounterStore['advance']>): Promise<Advance> {
+    const [, , , , signal] = row;
     try {
-      return await this.#counters.advance(...row);
+      return await untilAborted(this.#counters.advance(...row), signal, answerLost);
     } catch (cause) {
       if (cause instanceof YubikeyError) throw cause;
       throw new YubikeyError('STORE_FAILED', 'The counter store failed', { cause });
@@ -116,6 +118,18 @@ function toleranceOf({ absolute = 20_000, relative = 0.3 }: DelayTolerance): Req
 
 function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) {
-    throw new YubikeyError('ABORTED', 'The verification was aborted', { cause: signal.reason });
+    throw aborted(signal.reason);
   }
+}
+
+function aborted(cause: unknown): YubikeyError {
+  return new YubikeyError('ABORTED', 'The verification was aborted', { cause });
+}
+
+function answerLost(cause: unknown): YubikeyError {
+  return new YubikeyError(
+    'ANSWER_LOST',
+    'The verification was aborted while the counter store had the OTP, so it may be used up: touch the key again',
+    { cause },
+  );
 }

@@ -15,7 +15,10 @@ export type Verification =
   | { readonly ok: false; readonly reason: Rejection };
 
 export interface VerifyOptions {
-  /** Gives up with `ABORTED`. The OTP may have been used up by then. */
+  /**
+   * Ends the wait: with `ABORTED`, or where a `KsmVerifier` knows what became of the OTP, with `STORE_FAILED` (not used
+   * up) or `ANSWER_LOST` (perhaps used up).
+   */
   signal?: AbortSignal;
   /** 16 to 40 letters and digits that name this request; a fresh random one by default. */
   nonce?: string;

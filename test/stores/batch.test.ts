@@ -1,6 +1,10 @@
+import { getEventListeners } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { YubikeyError } from '../../src/errors.js';
 import { Batcher } from '../../src/stores/batch.js';
+import type { Batch } from '../../src/stores/batch-writer.js';
+import { Calls } from '../../src/stores/calls.js';
 
 interface Item {
   id: string;
@@ -10,36 +14,59 @@ interface Item {
 class Writer {
   readonly batches: string[][] = [];
   readonly faultOfOne = new Error('a value cannot be written');
+  /** Whether each batch gets a connection, and keeps it without an answer until it is released. */
   isHeld = false;
+  isRefusing = false;
+  readonly locked = new Set<string>();
   private releases: (() => void)[] = [];
 
   constructor(readonly atOnce = 1) {}
 
-  async write(take: () => readonly Item[]): Promise<string[]> {
-    const ids = take().map(({ id }) => id);
+  async write(batch: Batch<Item>): Promise<string[]> {
+    batch.connected();
+    const ids = batch.take().map(({ id }) => id);
     this.batches.push(ids);
     if (this.isHeld) await new Promise<void>((resolve) => this.releases.push(resolve));
     if (ids.includes('bad')) throw this.faultOfOne;
     if (ids.includes('lost')) throw new Error('no answer');
+    if (this.isRefusing) throw new Error('refused');
+    if (ids.some((id) => this.locked.has(id))) throw new Error('locked');
     return ids.map((id) => `wrote ${id}`);
+  }
+
+  isRefusal(error: unknown): boolean {
+    return error === this.faultOfOne || /^(refused|locked)$/.test((error as Error).message);
+  }
+
+  isLocked(error: unknown): boolean {
+    return (error as Error).message === 'locked';
   }
 
   isFaultOfOne(error: unknown): boolean {
     return error === this.faultOfOne;
   }
 
-  release(): void {
-    for (const release of this.releases.splice(0)) release();
+  /** Lets go on what was held, all or the first. */
+  release(count = this.releases.length): void {
+    for (const release of this.releases.splice(0, count)) release();
   }
 }
 
-function batcherOver(writer: Writer) {
-  const batcher = new Batcher<Item, string>(writer);
+function batcherOver(writer: Writer, timeout?: number) {
+  const batcher = new Batcher<Item, string>(writer, new Calls(timeout));
   return (...ids: string[]) => ids.map((id) => batcher.add({ id }));
 }
 
+/** What came of each: the result, or the code of the error and why. */
 const outcomesOf = (calls: Promise<string>[]) =>
-  Promise.all(calls.map((call) => call.catch((error: Error) => error.message)));
+  Promise.all(
+    calls.map((call) =>
+      call.catch(({ code, cause }: YubikeyError) => `${code}: ${(cause as Error | undefined)?.message}`),
+    ),
+  );
+
+const BAD = 'STORE_FAILED: a value cannot be written';
+const LOST = 'ANSWER_LOST: no answer';
 
 afterEach(() => {
   vi.useRealTimers();
@@ -116,44 +143,179 @@ describe('Batcher', () => {
     const writer = new Writer();
     const ids = Array.from({ length: 10 }, (_, n) => (n === at ? 'bad' : `id ${n}`));
     const outcomes = await outcomesOf(batcherOver(writer)(...ids));
-    expect(outcomes).toEqual(ids.map((id) => (id === 'bad' ? 'a value cannot be written' : `wrote ${id}`)));
+    expect(outcomes).toEqual(ids.map((id) => (id === 'bad' ? BAD : `wrote ${id}`)));
   });
 
   it('lets all that cannot be written fail', async () => {
     const outcomes = await outcomesOf(batcherOver(new Writer())('bad', 'a', 'bad', 'b'));
-    expect(outcomes).toEqual([
-      'a value cannot be written',
-      'wrote a',
-      'a value cannot be written',
-      'wrote b',
-    ]);
+    expect(outcomes).toEqual([BAD, 'wrote a', BAD, 'wrote b']);
   });
 
   it('rejects all in a batch that was not acknowledged, writes none of them again, and goes on', async () => {
     const writer = new Writer();
     const add = batcherOver(writer);
-    expect(await outcomesOf(add('a', 'lost', 'b'))).toEqual(['no answer', 'no answer', 'no answer']);
+    expect(await outcomesOf(add('a', 'lost', 'b'))).toEqual([LOST, LOST, LOST]);
     expect(writer.batches).toEqual([['a', 'lost', 'b']]);
-    expect(await outcomesOf(add('a', 'b'))).toEqual(['wrote a', 'wrote b']);
+    expect(await outcomesOf(add('a', 'b', 'c'))).toEqual(['wrote a', 'wrote b', 'wrote c']);
   });
 
-  it('where nothing could be begun, rejects those that waited that long, and lets later ones try', async () => {
-    vi.useFakeTimers({ toFake: ['Date'] });
-    const waits: number[] = [];
-    const batcher = new Batcher<Item, string>({
-      atOnce: 1,
-      isFaultOfOne: () => false,
-      write: async (take, since) => {
-        waits.push(Date.now() - since);
-        await nextTurn();
-        if (waits.length === 1) throw new Error('could not begin');
-        return take().map(({ id }) => `wrote ${id}`);
+  it('where there is no connection, rejects those that waited for it, and lets later ones try', async () => {
+    let attempts = 0;
+    const writer = new Writer();
+    const batcher = new Batcher<Item, string>(
+      {
+        atOnce: 1,
+        isRefusal: () => false,
+        isLocked: () => false,
+        isFaultOfOne: () => false,
+        write: async (batch) => {
+          await nextTurn();
+          if (++attempts === 1) throw new Error('no connection');
+          return writer.write(batch);
+        },
       },
-    });
+      new Calls(),
+    );
     const calls = [batcher.add({ id: 'a' })];
-    vi.setSystemTime(Date.now() + 100);
+    await nextTurn();
     calls.push(batcher.add({ id: 'b' }));
-    expect(await outcomesOf(calls)).toEqual(['could not begin', 'wrote b']);
-    expect(waits).toEqual([100, 0]);
+    expect(await outcomesOf(calls)).toEqual(['STORE_FAILED: no connection', 'wrote b']);
+    expect(writer.batches).toEqual([['b']]);
+  });
+
+  it('takes a constructor only with a usable timeout, and a call only while there is room', async () => {
+    for (const timeout of [0, -1, 1.5, Number.NaN, 2 ** 31, '5s' as never]) {
+      expect(() => new Calls(timeout), String(timeout)).toThrow(TypeError);
+    }
+    const writer = new Writer();
+    writer.isHeld = true;
+    const add = batcherOver(writer);
+    const waiting = add(...Array.from({ length: 10_000 }, (_, n) => `id ${n}`));
+    await nextTurn();
+    expect(await outcomesOf(add('one more'))).toEqual(['STORE_FAILED: undefined']);
+    writer.isHeld = false;
+    writer.release();
+    await Promise.all(waiting);
+    expect(await outcomesOf(add('one more'))).toEqual(['wrote one more']);
+    expect(writer.batches.flat().filter((id) => id === 'one more')).toHaveLength(1);
+  });
+});
+
+describe('Batcher, where a batch is not answered in time,', () => {
+  const TIMEOUT = 150;
+  const LATE = `No answer within ${TIMEOUT} ms`;
+
+  it('rejects what was sent with ANSWER_LOST, and what waits behind it with STORE_FAILED', async () => {
+    const writer = new Writer();
+    writer.isHeld = true;
+    const add = batcherOver(writer, TIMEOUT);
+    const calls = add('a', 'b', 'a');
+    expect(await outcomesOf(calls)).toEqual([
+      `ANSWER_LOST: ${LATE}`,
+      `ANSWER_LOST: ${LATE}`,
+      `STORE_FAILED: ${LATE}`,
+    ]);
+    writer.isHeld = false;
+    writer.release();
+    await nextTurn();
+    expect(writer.batches, 'what was given up is never sent').toEqual([['a', 'b']]);
+  });
+
+  it('goes on with other ids meanwhile', async () => {
+    const writer = new Writer(2);
+    writer.isHeld = true;
+    const add = batcherOver(writer);
+    const held = add('a');
+    await nextTurn();
+    held.push(...add('b'));
+    await nextTurn();
+    writer.isHeld = false;
+    expect(await outcomesOf(add('c', 'd'))).toEqual(['wrote c', 'wrote d']);
+    writer.release();
+    expect(await outcomesOf(held)).toEqual(['wrote a', 'wrote b']);
+  });
+
+  it('writes its ids apart from others until one is answered, at most two at once', async () => {
+    const writer = new Writer();
+    const add = batcherOver(writer, TIMEOUT);
+    expect(await outcomesOf(add('lost', 'a', 'b', 'c'))).toEqual([LOST, LOST, LOST, LOST]);
+    writer.isHeld = true;
+    const apart = add('a', 'b', 'c');
+    await nextTurn();
+    await nextTurn();
+    expect(writer.batches.slice(1), 'two of them, alone').toEqual([['a'], ['b']]);
+    const others = add('d', 'e');
+    await nextTurn();
+    expect(writer.batches.slice(3)).toEqual([['d', 'e']]);
+    writer.isHeld = false;
+    writer.release();
+    expect(await outcomesOf([...apart, ...others])).toEqual(
+      ['a', 'b', 'c', 'd', 'e'].map((id) => `wrote ${id}`),
+    );
+    await outcomesOf(add('a', 'b', 'c', 'd'));
+    expect(writer.batches.at(-1), 'answered, they are written with others again').toEqual([
+      'a',
+      'b',
+      'c',
+      'd',
+    ]);
+  });
+
+  it('tries each alone where one of them is locked, and the locked one until it is free or its time is up', async () => {
+    const writer = new Writer();
+    writer.locked.add('b');
+    const add = batcherOver(writer, TIMEOUT);
+    const [a, b, c] = add('a', 'b', 'c') as [Promise<string>, Promise<string>, Promise<string>];
+    const late = outcomesOf([b, ...add('b')]);
+    expect(await outcomesOf([a, c])).toEqual(['wrote a', 'wrote c']);
+    expect(await late).toEqual(['STORE_FAILED: locked', `STORE_FAILED: ${LATE}`]);
+    expect(writer.batches.flat().filter((id) => id === 'b').length).toBeGreaterThan(2);
+    const again = add('b', 'b');
+    await nextTurn();
+    writer.locked.clear();
+    expect(await outcomesOf(again)).toEqual(['wrote b', 'wrote b']);
+  });
+
+  it('takes what the database refuses for an answer', async () => {
+    const writer = new Writer();
+    const add = batcherOver(writer);
+    await outcomesOf(add('lost', 'a'));
+    writer.isRefusing = true;
+    expect(await outcomesOf(add('a'))).toEqual(['STORE_FAILED: refused']);
+    writer.isRefusing = false;
+    await outcomesOf(add('a', 'b'));
+    expect(writer.batches.at(-1)).toEqual(['a', 'b']);
+  });
+
+  it('ends the wait for a signal by the same two words, and the others of the batch wait on', async () => {
+    const writer = new Writer();
+    writer.isHeld = true;
+    const batcher = new Batcher<Item, string>(writer, new Calls());
+    const [sent, waiting] = [new AbortController(), new AbortController()];
+    const ended = outcomesOf([
+      batcher.add({ id: 'a' }, sent.signal),
+      batcher.add({ id: 'a' }, waiting.signal),
+      batcher.add({ id: 'c' }, AbortSignal.abort(new Error('before'))),
+    ]);
+    const other = batcher.add({ id: 'b' });
+    await nextTurn();
+    sent.abort(new Error('enough'));
+    waiting.abort(new Error('enough'));
+    expect(await ended).toEqual(['ANSWER_LOST: enough', 'STORE_FAILED: enough', 'STORE_FAILED: before']);
+    writer.isHeld = false;
+    writer.release();
+    expect(await other).toBe('wrote b');
+    await nextTurn();
+    expect(writer.batches).toEqual([['a', 'b']]);
+  });
+
+  it('keeps no timer and no listener once all is answered', async () => {
+    const writer = new Writer();
+    const { signal } = new AbortController();
+    const batcher = new Batcher<Item, string>(writer, new Calls());
+    const before = process.getActiveResourcesInfo().filter((type) => type === 'Timeout').length;
+    await Promise.all(['a', 'b', 'c'].map((id) => batcher.add({ id }, signal)));
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+    expect(process.getActiveResourcesInfo().filter((type) => type === 'Timeout')).toHaveLength(before);
   });
 });

@@ -39,7 +39,7 @@ describe('a connection of PostgresStore that breaks', () => {
     const { store, connection } = openStore();
     await store.migrate();
     connection.breaksAt = 'yubikey_keys';
-    await expect(store.keys.get('cc')).rejects.toBe(BROKEN);
+    await expect(store.keys.get('cc')).rejects.toMatchObject({ code: 'STORE_FAILED', cause: BROKEN });
     expect(connection.released.at(-1)).toBe(true);
   });
 
@@ -48,7 +48,7 @@ describe('a connection of PostgresStore that breaks', () => {
     await store.migrate();
     pool.breaksAtOnce = true;
     connection.breaksAt = 'yubikey_keys';
-    await expect(store.keys.get('cc')).rejects.toBe(BROKEN);
+    await expect(store.keys.get('cc')).rejects.toMatchObject({ code: 'STORE_FAILED', cause: BROKEN });
   });
 
   it('leaves no listener behind', async () => {
@@ -61,6 +61,6 @@ describe('a connection of PostgresStore that breaks', () => {
   it('never came: the pool has no connection, and the error is the one of the pool', async () => {
     const error = new Error('connect ECONNREFUSED');
     const store = new PostgresStore({ pool: { connect: (callback) => callback(error, undefined) } });
-    await expect(store.migrate()).rejects.toBe(error);
+    await expect(store.migrate()).rejects.toMatchObject({ code: 'STORE_FAILED', cause: error });
   });
 });

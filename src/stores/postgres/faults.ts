@@ -2,10 +2,15 @@
 const ROLLED_BACK = ['40001', '40P01'];
 /** Data exceptions, broken constraints and what triggers raise. */
 const FAULT_OF_ROW = /^(22|23|P0)/;
+/** A lock was not to be had in time. */
+const LOCKED = '55P03';
 /** Broken connections, a server that stops or fails, and 40003: the statement may have been committed. */
 const UNCERTAIN = /^(08|57P|58|XX|40003)/;
 
 export const isRolledBack = (error: unknown) => ROLLED_BACK.includes(sqlStateOf(error));
+
+/** Whether somebody keeps a row locked; nothing was written. */
+export const isLocked = (error: unknown) => sqlStateOf(error) === LOCKED;
 
 /** Whether the server refused a value, so that nothing was written. */
 export const isFaultOfRow = (error: unknown) => FAULT_OF_ROW.test(sqlStateOf(error));

@@ -31,15 +31,24 @@ const UNLESS_REPLAYED = `ON CONFLICT (id) DO UPDATE SET
   RETURNING id, accepted_count,
     previous_usage_counter, previous_session_use, previous_clock, previous_accepted_at`;
 
-/** Advances one public ID, with the values of an {@link AdvanceRow}. */
-export const ADVANCE_ONE = `${INSERT_COUNTERS} VALUES (?, ?, ?, ?, ?, ?, 1) ${UNLESS_REPLAYED}`;
+/**
+ * Set in the statement itself, and for it alone: a row that somebody keeps locked must not hold up others for long, nor
+ * keep locks here once nobody waits for the statement any more.
+ */
+const LOCK_TIMEOUT = `(SELECT set_config('lock_timeout', '500ms', true)) IS NOT NULL`;
+
+/** Advances one public ID in PostgreSQL, with the values of an {@link AdvanceRow}. */
+export const ADVANCE_ONE = `${INSERT_COUNTERS}
+  SELECT ?::text, ?::integer, ?::integer, ?::integer, ?::text, ?::bigint, 1 WHERE ${LOCK_TIMEOUT}
+  ${UNLESS_REPLAYED}`;
 
 /**
- * Advances many public IDs, each there once, where there are arrays: one of each value. All processes lock the
+ * Advances many public IDs, each there once, with an array of each value. All processes lock the
  * rows in one order, so that none waits for another that waits for it.
  */
 export const ADVANCE_MANY = `${INSERT_COUNTERS}
   SELECT *, 1 FROM unnest(?::text[], ?::integer[], ?::integer[], ?::integer[], ?::text[], ?::bigint[]) AS new (id)
+  WHERE ${LOCK_TIMEOUT}
   ORDER BY new.id COLLATE "C"
   ${UNLESS_REPLAYED}`;
 
