@@ -4,8 +4,8 @@ import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vites
 import { YubikeyError } from '../../src/errors.js';
 import { PostgresStore } from '../../src/stores/index.js';
 import { describeWith } from '../programs.js';
+import { LossyProxy } from '../servers/lossy-proxy.js';
 import { missingPostgres, PostgresServer } from '../servers/postgres.js';
-import { Proxy } from '../servers/proxy.js';
 
 const TIMEOUT = 1_000;
 const counters = (usageCounter: number) => ({ usageCounter, sessionUse: 0, timestamp: 0 });
@@ -26,7 +26,7 @@ describeWith('PostgresStore over connections that do not answer', missingPostgre
   afterAll(() => server?.stop(), 30_000);
 
   async function open(options: { max?: number } = {}) {
-    const proxy = await Proxy.start(server.port);
+    const proxy = await LossyProxy.start(server.port);
     const url = new URL(await server.newSchema());
     const direct = server.pool({ connectionString: url.href, max: 2 });
     url.port = String(proxy.port);

@@ -6,19 +6,22 @@ interface Pair {
 }
 
 /** Stands between a client and a server on loopback, and loses what it is told to: as a network does. */
-export class Proxy {
+export class LossyProxy {
   private readonly pairs = new Set<Pair>();
   private isSilent = false;
+  /** How many bytes of answers still pass. */
+  private left = Number.POSITIVE_INFINITY;
+  private passed = 0;
 
   private constructor(
     private readonly server: Server,
     private readonly target: number,
   ) {}
 
-  static async start(target: number): Promise<Proxy> {
+  static async start(target: number): Promise<LossyProxy> {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const proxy = new Proxy(server, target);
+    const proxy = new LossyProxy(server, target);
     server.on('connection', (near) => proxy.accept(near));
     return proxy;
   }
@@ -36,13 +39,25 @@ export class Proxy {
     this.isSilent = count === Number.POSITIVE_INFINITY;
     for (const { near, far } of [...this.pairs].slice(-count)) {
       near.unpipe(far).pause();
-      far.unpipe(near).pause();
+      far.pause();
     }
   }
 
   /** Lets new connections through; silent ones stay silent. */
   listen(): void {
     this.isSilent = false;
+  }
+
+  /** Breaks the connection that carries answers once so many bytes more of them have passed. */
+  cutAfter(bytes: number): void {
+    this.left = bytes;
+  }
+
+  /** How many bytes of answers passed since it was asked last. */
+  takePassed(): number {
+    const { passed } = this;
+    this.passed = 0;
+    return passed;
   }
 
   /** Breaks every connection. */
@@ -58,6 +73,17 @@ export class Proxy {
     await new Promise((resolve) => this.server.close(resolve));
   }
 
+  private answer(near: Socket, chunk: Buffer): void {
+    this.passed += chunk.length;
+    if (chunk.length < this.left) {
+      this.left -= chunk.length;
+      near.write(chunk);
+      return;
+    }
+    near.end(chunk.subarray(0, this.left));
+    this.left = Number.POSITIVE_INFINITY;
+  }
+
   private accept(near: Socket): void {
     const far = connect(this.target, '127.0.0.1');
     const pair = { near, far };
@@ -71,6 +97,6 @@ export class Proxy {
     far.on('error', end).on('close', end);
     if (this.isSilent) return;
     near.pipe(far);
-    far.pipe(near);
+    far.on('data', (chunk: Buffer) => this.answer(near, chunk));
   }
 }
