@@ -11,7 +11,7 @@ export function untilAborted<T>(
   return new Promise((resolve, reject) => {
     const abort = () => setImmediate(() => reject(faultOf(signal.reason)));
     if (signal.aborted) abort();
-    else signal.addEventListener('abort', abort);
+    else signal.addEventListener('abort', abort, { once: true });
     Promise.resolve(work)
       .then(resolve, reject)
       .finally(() => signal.removeEventListener('abort', abort));

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { YubikeyError } from '../../src/errors.js';
 import type { Decryption, Ksm } from '../../src/ksm/ksm.js';
@@ -140,6 +141,11 @@ describe('a fault is never a verdict', () => {
   });
 });
 
+function abortable() {
+  const controller = new AbortController();
+  return { signal: controller.signal, abort: () => controller.abort() };
+}
+
 describe('an AbortSignal', () => {
   const ABORTED = { name: 'YubikeyError', code: 'ABORTED' };
 
@@ -165,6 +171,45 @@ describe('an AbortSignal', () => {
     await expect(verifier({ ksm }).verify(otp, { signal: controller.signal })).rejects.toMatchObject(ABORTED);
     await untouched();
     expect(await verifier().verify(otp)).toMatchObject({ ok: true });
+  });
+
+  it('that is aborted while the key is looked up ends the wait with STORE_FAILED', async () => {
+    const ksm = new LocalKsm({ get: () => new Promise(() => undefined) });
+    const signal = AbortSignal.timeout(20);
+    await expect(verifier({ ksm }).verify(otp, { signal })).rejects.toMatchObject({
+      code: 'STORE_FAILED',
+      cause: { name: 'TimeoutError' },
+    });
+    await untouched();
+  });
+
+  it('that is aborted while a KSM of another kind is asked ends the wait with ABORTED', async () => {
+    const ksm: Ksm = { decrypt: () => new Promise(() => undefined) };
+    const signal = AbortSignal.timeout(20);
+    await expect(verifier({ ksm }).verify(otp, { signal })).rejects.toMatchObject(ABORTED);
+  });
+
+  it('that is aborted while counters are written that heed no signal ends the wait with ANSWER_LOST', async () => {
+    const counters: Pick<CounterStore, 'advance'> = { advance: () => new Promise(() => undefined) };
+    const { signal, abort } = abortable();
+    const verification = verifier({ counters }).verify(otp, { signal });
+    setTimeout(abort, 20);
+    await expect(verification).rejects.toMatchObject({ code: 'ANSWER_LOST', status: 503 });
+    expect(getEventListeners(signal, 'abort')).toEqual([]);
+  });
+
+  it('is handed to KSM and counters, which know better what became of the OTP', async () => {
+    const refused = new YubikeyError('STORE_FAILED', 'not sent');
+    const { signal, abort } = abortable();
+    const counters: Pick<CounterStore, 'advance'> = {
+      advance: (_publicId, _counters, _nonce, _acceptedAt, given) =>
+        new Promise((_, reject) => {
+          given?.addEventListener('abort', () => reject(refused));
+        }),
+    };
+    const verification = verifier({ counters }).verify(otp, { signal });
+    setTimeout(abort, 20);
+    await expect(verification).rejects.toBe(refused);
   });
 
   it('that is aborted while the counters are written does not hide the verdict', async () => {

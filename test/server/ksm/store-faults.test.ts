@@ -170,16 +170,19 @@ describe('a limit that the counters keep', () => {
 });
 
 describe('other faults of a store', () => {
-  it.each<YubikeyErrorCode>(['STORE_FAILED', 'STORE_NOT_MIGRATED', 'SEAL_BROKEN', 'MASTER_KEY_UNKNOWN'])(
-    '%s is STORAGE_ERROR',
-    async (code) => {
-      const get = () => Promise.reject(new YubikeyError(code, 'of the inside'));
-      const service = await serviceWith({ keys: { get } });
-      await decrypt(service, service.yubikey.press()).expect(refused(500, 'STORAGE_ERROR'));
-      await wsapi(service, service.yubikey.press()).expect(200, 'ERR Database error\n');
-      expect(service.events).toMatchObject(Array(2).fill({ outcome: 'STORAGE_ERROR', error: { code } }));
-    },
-  );
+  it.each<YubikeyErrorCode>([
+    'STORE_FAILED',
+    'ANSWER_LOST',
+    'STORE_NOT_MIGRATED',
+    'SEAL_BROKEN',
+    'MASTER_KEY_UNKNOWN',
+  ])('%s is STORAGE_ERROR', async (code) => {
+    const get = () => Promise.reject(new YubikeyError(code, 'of the inside'));
+    const service = await serviceWith({ keys: { get } });
+    await decrypt(service, service.yubikey.press()).expect(refused(500, 'STORAGE_ERROR'));
+    await wsapi(service, service.yubikey.press()).expect(200, 'ERR Database error\n');
+    expect(service.events).toMatchObject(Array(2).fill({ outcome: 'STORAGE_ERROR', error: { code } }));
+  });
 
   it('a stored key of the wrong length is STORAGE_ERROR, not a bad OTP', async () => {
     const service = await ksmService();
