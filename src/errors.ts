@@ -6,6 +6,10 @@
 export type YubikeyErrorCode =
   /** The input is not an OTP, in any spelling {@link parseOtp} knows. */
   | 'OTP_MALFORMED'
+  /** No body parser ran before the route, so there is no field to take the OTP from. */
+  | 'BODY_NOT_PARSED'
+  /** No body parser that ran takes the request's Content-Type. */
+  | 'UNSUPPORTED_MEDIA_TYPE'
   /** No connection, or it broke: refused, unknown host, reset. */
   | 'UNREACHABLE'
   /** No answer in time. */
@@ -86,6 +90,8 @@ export interface YubikeyErrorOptions {
 
 const HTTP_STATUS: Partial<Record<YubikeyErrorCode, number>> = {
   OTP_MALFORMED: 400,
+  BODY_NOT_PARSED: 500,
+  UNSUPPORTED_MEDIA_TYPE: 415,
   NO_SUCH_CLIENT: 500,
   BAD_SIGNATURE: 500,
   OPERATION_NOT_ALLOWED: 500,
@@ -110,8 +116,9 @@ const HTTP_STATUS: Partial<Record<YubikeyErrorCode, number>> = {
  * The one error this package throws for anything but a wrong argument (`TypeError`).
  *
  * `code` is stable, `message` is for the operator and holds no secret, `status` is the HTTP status a web
- * application should answer with: 400 malformed OTP, 401 and 403 from `requireSecondFactor`, 429 too many requests, 500 where the
- * configuration must change, 503 where trying again may help. A refused OTP is not an error: it is a verdict.
+ * application should answer with: 400 malformed OTP, 401 and 403 from `requireSecondFactor`, 415 a body that is
+ * neither a form nor JSON, 429 too many requests, 500 where the configuration must change, 503 where trying again
+ * may help. A refused OTP is not an error: it is a verdict.
  */
 export class YubikeyError extends Error {
   override readonly name = 'YubikeyError';

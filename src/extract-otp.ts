@@ -1,4 +1,5 @@
 import type { Request } from 'express';
+import { assertBodyWasRead } from './unread-body.js';
 
 /** Takes what may be an OTP out of a request, at once; undefined when there is none. It need not check it. */
 export type ExtractOtp = (req: Request) => unknown;
@@ -12,7 +13,11 @@ const TOKEN_LENGTH = 32;
 
 /** The OTP in a field of the body, which may be nested like `user[otp]`; in the query only where allowed. */
 export function otpInBody(field: string, allowOtpInQuery: boolean): ExtractOtp {
-  return (req) => fieldOf(req.body, field) ?? (allowOtpInQuery ? fieldOf(req.query, field) : undefined);
+  return (req) => {
+    const typed = fieldOf(req.body, field) ?? (allowOtpInQuery ? fieldOf(req.query, field) : undefined);
+    if (typed === undefined) assertBodyWasRead(req);
+    return typed;
+  };
 }
 
 /**
@@ -23,6 +28,7 @@ export function appendedOtp(field = 'password', options: AppendedOtpOptions = {}
   assertPublicIdLength(options);
   return (req) => {
     const typed = fieldOf(req.body, field);
+    if (typed === undefined) assertBodyWasRead(req);
     return typeof typed === 'string' ? splitAppendedOtp(typed, options).otp : typed;
   };
 }

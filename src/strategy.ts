@@ -77,8 +77,8 @@ const PassportStrategy = Strategy as unknown as new () => Outcomes;
  * Signs in with a YubiKey's one-time password, alone or as a second factor.
  *
  * A missing or malformed OTP fails with 400, a refused one or an unknown user with 401; what prevents a verdict
- * is passed to `next` as an error with a `status`: 503, or 500 where the configuration must change. Errors of
- * the app's own `lookup` pass through unchanged.
+ * is passed to `next` as an error with a `status`: 503, or 500 where the configuration must change, as it must where
+ * no body parser ran before the route. Errors of the app's own `lookup` pass through unchanged.
  */
 export class YubikeyStrategy extends PassportStrategy {
   readonly name: string;

@@ -69,11 +69,6 @@ describe.each(EXPRESSES)(
       await request(app).post('/login').expect(400, 'Bad Request');
     });
 
-    it('a body that nobody parsed', async () => {
-      const { app } = signInApp(express, strategy, { parsers: [] });
-      await request(app).post('/login').send({ otp: OTP }).expect(400, 'Bad Request');
-    });
-
     it('a body of another type', async () => {
       const parsers = [express.text(), express.raw()];
       const { app } = signInApp(express, strategy, { parsers });
