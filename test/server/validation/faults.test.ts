@@ -34,6 +34,8 @@ function isSignedBy({ text }: Reply, apiKey: string): boolean {
 /** The protocol's own words for faults are passed on where the client can do something about them. */
 const ANSWERS: Record<YubikeyErrorCode, string> = {
   OTP_MALFORMED: 'BACKEND_ERROR',
+  BODY_NOT_PARSED: 'BACKEND_ERROR',
+  UNSUPPORTED_MEDIA_TYPE: 'BACKEND_ERROR',
   UNREACHABLE: 'BACKEND_ERROR',
   TIMED_OUT: 'BACKEND_ERROR',
   TLS_FAILED: 'BACKEND_ERROR',
