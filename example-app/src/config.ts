@@ -31,7 +31,8 @@ export class ConfigError extends Error {
   }
 }
 
-const DATABASE_FILE = fileURLToPath(new URL('../example.db', import.meta.url));
+/** Where accounts, keys and counters are kept when nothing else is said: for the demo alone. */
+export const DEMO_DATABASE_FILE = fileURLToPath(new URL('../example.db', import.meta.url));
 const INSTEAD_OF_A_DEMO =
   'set YUBICO_CLIENT_ID and YUBICO_API_KEY, which https://upgrade.yubico.com/getapikey/ gives you';
 
@@ -39,7 +40,13 @@ const INSTEAD_OF_A_DEMO =
 export function readConfig(environment: NodeJS.ProcessEnv): Config {
   const mistakes: string[] = [];
   const read = (name: string) => environment[name]?.trim() || undefined;
-  const production = read('NODE_ENV') === 'production';
+  const nodeEnv = read('NODE_ENV') ?? 'development';
+  // Whoever writes "Production" or "prod" means it, and must not get what is for one's own machine.
+  if (!['production', 'development', 'test'].includes(nodeEnv)) {
+    mistakes.push('NODE_ENV must be production, development or test, in this spelling, or be unset');
+  }
+  const production = nodeEnv === 'production';
+  const host = read('HOST') ?? 'localhost';
 
   const port = Number(read('PORT') ?? 3000);
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
@@ -68,19 +75,27 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     mistakes.push(
       `Demo mode is refused with NODE_ENV=production, since everybody could sign in: ${INSTEAD_OF_A_DEMO}`,
     );
+  } else if (demo === '1' && read('DEMO') === undefined && !isLoopback(host)) {
+    mistakes.push(
+      `Demo mode is refused at HOST=${host}, since everybody there could sign in: unset HOST; or ${INSTEAD_OF_A_DEMO}; or set DEMO=1 if that is meant`,
+    );
   }
 
   if (mistakes.length > 0) throw new ConfigError(mistakes);
   return {
     production,
-    host: read('HOST') ?? 'localhost',
+    host,
     port,
-    databaseFile: read('DATABASE_FILE') ?? DATABASE_FILE,
+    databaseFile: read('DATABASE_FILE') ?? DEMO_DATABASE_FILE,
     ...(databaseUrl ? { databaseUrl } : {}),
     ...(redisUrl ? { redisUrl } : {}),
     sessionSecret: sessionSecret ?? randomBytes(32).toString('hex'),
     ...(cloud ? { cloud } : {}),
   };
+}
+
+function isLoopback(host: string): boolean {
+  return /^(localhost|127(\.\d{1,3}){3}|::1)$/i.test(host);
 }
 
 type Read = (name: string) => string | undefined;

@@ -8,6 +8,7 @@ import { Activity } from './accounts/activity.js';
 import { Passwords } from './accounts/passwords.js';
 import { RecoveryCodes } from './accounts/recovery-codes.js';
 import type { Config } from './config.js';
+import { refuseDemoData, refuseDemoFile } from './database/demo-data.js';
 import { openDatabase } from './database/open.js';
 import { type Demo, openDemo } from './demo/demo.js';
 import { createLimits, type Limits } from './limits.js';
@@ -42,13 +43,21 @@ export async function openServices(
   config: Config,
   { log = pino(), passwords = new Passwords() }: ServiceOptions = {},
 ): Promise<Services> {
-  const { db, yubikeys, pool, close: closeDatabase } = await openDatabase(config);
-  const redis = config.redisUrl ? await openRedis(config.redisUrl) : undefined;
   const cloud = config.cloud && validationServers(config.cloud);
+  if (cloud) refuseDemoFile(config);
+  const { db, yubikeys, pool, close: closeDatabase } = await openDatabase(config);
 
   const accounts = new Accounts(db, passwords);
   const accountKeys = new AccountKeys(db);
-  const demo = cloud ? undefined : await openDemo({ db, keys: yubikeys.keys, accounts, accountKeys });
+  let demo: Demo | undefined;
+  try {
+    if (cloud) await refuseDemoData({ db, keys: yubikeys.keys, accounts });
+    else demo = await openDemo({ db, keys: yubikeys.keys, accounts, accountKeys });
+  } catch (error) {
+    await closeDatabase();
+    throw error;
+  }
+  const redis = config.redisUrl ? await openRedis(config.redisUrl) : undefined;
   return {
     accounts,
     accountKeys,

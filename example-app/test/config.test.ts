@@ -22,6 +22,14 @@ describe('readConfig', () => {
     expect(config.databaseFile).toMatch(/example-app.example\.db$/);
   });
 
+  test('is a demo beyond this machine only where that is meant', () => {
+    for (const HOST of ['localhost', '127.0.0.1', '127.1.2.3', '::1']) {
+      expect(readConfig({ HOST }).host).toBe(HOST);
+    }
+    expect(readConfig({ HOST: '0.0.0.0', DEMO: '1' }).cloud).toBeUndefined();
+    expect(readConfig({ HOST: '0.0.0.0', ...CLOUD }).host).toBe('0.0.0.0');
+  });
+
   test('makes a session secret for one start', () => {
     expect(readConfig({}).sessionSecret).toHaveLength(64);
     expect(readConfig({}).sessionSecret).not.toBe(readConfig({}).sessionSecret);
@@ -44,6 +52,12 @@ describe('readConfig', () => {
     ['Nothing to check OTPs with, since DEMO=0: set YUBICO_CLIENT_ID and YUBICO_API_KEY', { DEMO: '0' }],
     ['Demo mode is refused with NODE_ENV=production', PRODUCTION],
     ['Demo mode is refused with NODE_ENV=production', { ...PRODUCTION, DEMO: '1' }],
+    ['Demo mode is refused at HOST=0.0.0.0', { HOST: '0.0.0.0' }],
+    ['Demo mode is refused at HOST=::', { HOST: '::' }],
+    ['Demo mode is refused at HOST=app.example', { HOST: 'app.example', NODE_ENV: 'development' }],
+    ['NODE_ENV must be production, development or test', { ...CLOUD, ...PRODUCTION, NODE_ENV: 'Production' }],
+    ['NODE_ENV must be production, development or test', { NODE_ENV: 'prod' }],
+    ['NODE_ENV must be production, development or test', { NODE_ENV: 'staging' }],
     ['DEMO=1 and YUBICO_CLIENT_ID exclude each other', { ...CLOUD, DEMO: '1' }],
     ['SESSION_SECRET is missing', { ...CLOUD, NODE_ENV: 'production' }],
     ['SESSION_SECRET is missing', { DATABASE_URL: 'postgres://localhost/app' }],

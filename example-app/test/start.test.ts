@@ -2,6 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { afterEach, expect, test } from 'vitest';
+import { describeWith } from '../../test/programs.js';
+import { missingPostgres, PostgresServer } from '../../test/servers/postgres.js';
 import { newDatabaseFile } from './support.js';
 
 const FOLDER = fileURLToPath(new URL('..', import.meta.url));
@@ -45,4 +47,45 @@ test('npm start refuses demo mode in production', async () => {
   expect(code).toBe(1);
   expect(output()).toContain('Demo mode is refused with NODE_ENV=production');
   expect(output()).not.toMatch(/^\s+at /m);
+});
+
+const PRODUCTION = {
+  NODE_ENV: 'production',
+  SESSION_SECRET: 'x'.repeat(32),
+  YUBICO_CLIENT_ID: '1',
+  YUBICO_API_KEY: 'AAAA',
+};
+
+async function endedWith(environment: NodeJS.ProcessEnv): Promise<string> {
+  const { child, output } = npmStart(environment);
+  const [code] = await once(child, 'exit');
+  expect(code).toBe(1);
+  expect(output()).not.toMatch(/^\s+at /m);
+  return output();
+}
+
+test("npm start refuses the demo's database file for an app that is no demo, in production or not", async () => {
+  for (const NODE_ENV of ['production', undefined]) {
+    expect(await endedWith({ ...PRODUCTION, NODE_ENV, DATABASE_FILE: '' })).toContain(
+      "is the demo's database: set DATABASE_FILE to another one",
+    );
+  }
+});
+
+describeWith('a PostgreSQL database', missingPostgres, () => {
+  test('in which a demo has been does not serve production, and npm start ends', async () => {
+    const postgres = await PostgresServer.start();
+    try {
+      const shared = { DATABASE_URL: postgres.url, SESSION_SECRET: PRODUCTION.SESSION_SECRET };
+      const { child, output } = npmStart(shared);
+      await expect.poll(output, { timeout: 30_000 }).toContain('alice with the password wonderland');
+      if (child.pid) process.kill(-child.pid, 'SIGTERM');
+      await once(child, 'exit');
+      const said = await endedWith({ ...PRODUCTION, ...shared });
+      expect(said).toContain("the demo's user alice");
+      expect(said).toContain("AES keys of the demo's virtual YubiKeys");
+    } finally {
+      await postgres.stop();
+    }
+  });
 });

@@ -1,4 +1,5 @@
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
+import { DEMO_USER } from '../database/demo-data.js';
 
 export interface ScryptCost {
   readonly N: number;
@@ -37,11 +38,15 @@ export class Passwords {
   }
 }
 
+/** One spelling for what looks the same: keyboards differ in how they compose accents. */
+function spell(password: string): string {
+  return password.normalize('NFKC');
+}
+
 function derive(password: string, salt: Buffer, cost: ScryptCost): Promise<Buffer> {
   const options = { ...cost, maxmem: 64 * 2 ** 20 };
   return new Promise((resolve, reject) => {
-    // One spelling for what looks the same: keyboards differ in how they compose accents.
-    scrypt(password.normalize('NFKC'), salt, HASH_LENGTH, options, (error, hash) =>
+    scrypt(spell(password), salt, HASH_LENGTH, options, (error, hash) =>
       error ? reject(error) : resolve(hash),
     );
   });
@@ -50,4 +55,9 @@ function derive(password: string, salt: Buffer, cost: ScryptCost): Promise<Buffe
 /** Long enough; and short enough not to be work for the server. No rule about what is in it makes it better. */
 export function isGoodPassword(typed: unknown): typed is string {
   return typeof typed === 'string' && typed.length >= 8 && typed.length <= 1000;
+}
+
+/** What the demo tells everybody. An app with the demo's user does not start, so nobody else may have it either. */
+export function isDemoPassword(typed: string): boolean {
+  return spell(typed) === DEMO_USER.password;
 }

@@ -4,6 +4,7 @@ import { SoftYubikey } from 'passport-yubikey-otp/testing';
 import type { Account } from '../accounts/account.js';
 import type { AccountKeys } from '../accounts/account-keys.js';
 import type { Accounts } from '../accounts/accounts.js';
+import { DEMO_USER, refuseOtherData } from '../database/demo-data.js';
 import type { Tables } from '../database/tables.js';
 import { DemoYubikeys } from './yubikeys.js';
 
@@ -16,8 +17,6 @@ export interface Demo {
   pressStrangersKey(): string;
 }
 
-const NAME = 'alice';
-const PASSWORD = 'wonderland';
 const KEYS = ['YubiKey', 'Spare'];
 
 interface DemoOptions {
@@ -29,12 +28,13 @@ interface DemoOptions {
 
 /** Seeds the user and her keys at the first start; later ones find what the first one left. */
 export async function openDemo({ db, keys, accounts, accountKeys }: DemoOptions): Promise<Demo> {
+  await refuseOtherData({ db, accounts });
   const yubikeys = new DemoYubikeys(db, keys);
-  let alice: Account | undefined = await accounts.add(NAME, PASSWORD);
+  let alice: Account | undefined = await accounts.add(DEMO_USER.name, DEMO_USER.password);
   for (const name of KEYS) {
     const publicId = alice && (await yubikeys.make());
     if (alice && publicId) alice = await accountKeys.add(alice, publicId, name);
   }
   const stranger = new SoftYubikey();
-  return { name: NAME, password: PASSWORD, yubikeys, pressStrangersKey: () => stranger.press() };
+  return { ...DEMO_USER, yubikeys, pressStrangersKey: () => stranger.press() };
 }

@@ -2,6 +2,7 @@ import type { Kysely } from 'kysely';
 import type { KeyStore } from 'passport-yubikey-otp/stores';
 import { SoftYubikey } from 'passport-yubikey-otp/testing';
 import type { Account } from '../accounts/account.js';
+import { DEMO_PUBLIC_ID } from '../database/demo-data.js';
 import type { Tables } from '../database/tables.js';
 
 /** A key on the demo panel. */
@@ -20,8 +21,11 @@ export class DemoYubikeys {
   ) {}
 
   async make(): Promise<string> {
-    const yubikey = new SoftYubikey();
-    await this.keys.add(yubikey);
+    let yubikey: SoftYubikey;
+    do {
+      const letters = new SoftYubikey().publicId.slice(DEMO_PUBLIC_ID.length);
+      yubikey = new SoftYubikey({ publicId: DEMO_PUBLIC_ID + letters });
+    } while (!(await this.keys.add(yubikey)));
     await this.db
       .insertInto('demo_yubikeys')
       .values({

@@ -1,6 +1,6 @@
 import { Router } from 'express';
 import { readName } from '../accounts/names.js';
-import { isGoodPassword } from '../accounts/passwords.js';
+import { isDemoPassword, isGoodPassword } from '../accounts/passwords.js';
 import { formError } from '../errors.js';
 import { setMark } from '../marks.js';
 import type { Services } from '../services.js';
@@ -17,6 +17,9 @@ export function signUpRoutes({ accounts, activity, limits }: Services): Router {
     if (!name) throw formError(400, 'A name has 1 to 40 characters that can be seen.');
     if (!isGoodPassword(req.body.password)) {
       throw formError(400, 'A password has at least 8 characters, and not more than a thousand.');
+    }
+    if (isDemoPassword(req.body.password)) {
+      throw formError(400, 'Everybody knows this password from the demo. Choose another one.');
     }
     const account = await accounts.add(name, req.body.password);
     if (!account) throw formError(409, 'This name is taken. Choose another one.');
