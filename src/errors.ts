@@ -52,7 +52,7 @@ export type YubikeyErrorCode =
   | 'SEAL_BROKEN'
   /** A stored key cannot be used, such as an AES key that is not 16 bytes long. */
   | 'KEY_UNUSABLE'
-  /** The private ID of the OTP was not checked, since the key was added without one. */
+  /** The private ID of the OTP was not compared, since the key was added without one and is not pinned yet. */
   | 'PRIVATE_ID_UNCHECKED'
   /** Counters are needed, and the verifier does not tell them. */
   | 'COUNTERS_MISSING'

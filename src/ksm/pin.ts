@@ -1,23 +1,51 @@
 import { timingSafeEqual } from 'node:crypto';
-import { assertOtp, type Otp } from '../otp/otp.js';
+import type { Otp } from '../otp/otp.js';
 import { decryptToken } from '../otp/token.js';
-import type { KeyStore } from '../stores/store.js';
-import { assertUsable } from './open-otp.js';
+import type { CounterStore, KeyStore } from '../stores/store.js';
+import { candidateOf } from './candidate.js';
+import { assertUsable, OtpOpener } from './open-otp.js';
 
 /** What became of a key whose private ID was to be pinned. */
-export type Pinning = 'PINNED' | 'ALREADY_PINNED' | 'UNKNOWN_KEY' | 'CORRUPT_OTP';
+export type Pinning = 'PINNED' | 'ALREADY_PINNED' | 'UNKNOWN_KEY' | 'CORRUPT_OTP' | 'REPLAYED_OTP';
 
 /**
- * Takes the private ID of a key that was stored without one from an OTP of it, which somebody gave who may enrol
- * keys: from then on it is compared. Accept the OTP in your counter store too, so that it is used up.
+ * Pins the private ID of a key that was stored without one to that of an OTP, which somebody gave who may enrol keys:
+ * from then on it is compared.
  *
- * A key that has a private ID is left as it is: `ALREADY_PINNED` where it is the OTP's, else `CORRUPT_OTP`. What
- * else changes the key at the same moment stays: it is disabled, deleted or sealed anew as if alone.
+ * The OTP is used up first, and so is every OTP of that private ID which a KSM saw while the key was stored without
+ * it: the counters of the key are raised to the highest of them. `REPLAYED_OTP` is an OTP that was used or seen
+ * before; a key that is disabled or not there is `UNKNOWN_KEY`; then nothing is pinned.
  *
- * @throws YubikeyError `KEY_UNUSABLE` for a stored key of the wrong length, and what the store throws.
+ * A key that has a private ID keeps it: `ALREADY_PINNED` where it is the OTP's, else `CORRUPT_OTP`. Whoever disables,
+ * deletes or seals the key at the same moment is not undone.
+ *
+ * @throws YubikeyError `STORE_FAILED`, `KEY_UNUSABLE` for a stored key of the wrong length, and what the stores throw;
+ * TypeError without stores.
  */
-export async function pinPrivateId(keys: Pick<KeyStore, 'get' | 'replace'>, otp: Otp): Promise<Pinning> {
-  assertOtp(otp);
+export async function pinPrivateId(
+  keys: Pick<KeyStore, 'get' | 'replace'>,
+  counters: Pick<CounterStore, 'advance'>,
+  otp: Otp,
+): Promise<Pinning> {
+  if (typeof keys?.replace !== 'function') throw new TypeError('pinPrivateId requires a key store');
+  if (typeof counters?.advance !== 'function') {
+    throw new TypeError('pinPrivateId requires counters, such as the counters of a SqliteStore');
+  }
+  const opened = await new OtpOpener(keys).open(otp, (it) => it);
+  if (!opened.ok) return opened.reason;
+  const { key, token } = opened;
+  // A KSM that has not heard of the pinning compares with this row, so the OTP is used up there too.
+  for (const row of [candidateOf(key, token), otp.publicId]) {
+    if (!(await counters.advance(row, token.counters)).advanced) return 'REPLAYED_OTP';
+  }
+  return storePrivateId(keys, otp);
+}
+
+/**
+ * Stores the private ID of an OTP that is used up, so that a crash before leaves a key without one, and no OTP that
+ * could be used again.
+ */
+export async function storePrivateId(keys: Pick<KeyStore, 'get' | 'replace'>, otp: Otp): Promise<Pinning> {
   for (;;) {
     const key = await keys.get(otp.publicId);
     if (!key) return 'UNKNOWN_KEY';

@@ -8,6 +8,8 @@ export const KSM_REST_STATUSES = {
   KEY_NOT_FOUND: 404,
   REPLAY_DETECTED: 409,
   DECRYPTION_FAILED: 422,
+  /** Of the first OTP of a key without a private ID, which the reference decrypts. */
+  PRIVATE_ID_UNKNOWN: 422,
   STORAGE_ERROR: 500,
 } as const;
 

@@ -37,8 +37,9 @@ export interface KsmListenerOptions extends ManagementAccess {
    */
   refuseWsapiReplays?: boolean | undefined;
   /**
-   * Answers at `wsapi` for keys whose private ID is not known. Of random tokens, one in 65,536 then passes.
-   * Default false.
+   * Answers OTPs of keys whose private ID is not known: REST with `private_id_checked` false, `wsapi` as any other. Of
+   * random tokens, one in 65,536 then passes, and may use up the counters of the key, so that its owner is refused as
+   * replayed. Default false: they are refused as PRIVATE_ID_UNKNOWN, which is `ERR Private ID unknown` at `wsapi`.
    */
   allowUnpinnedKeys?: boolean | undefined;
   /** Says `ERR Unknown yubikey` at `wsapi`, as yubikey-ksm does. Default false: `ERR Key not found`. */
@@ -53,6 +54,11 @@ export interface KsmListenerOptions extends ManagementAccess {
  * A KSM over HTTP: `GET /health`, `POST` and `GET /api/v1/keys`, `DELETE /api/v1/keys/:key_id` and
  * `POST /api/v1/decrypt` of the KSM REST API, and `GET /wsapi/decrypt` of the older KSM protocol.
  *
+ * A key that was added without a private ID is pinned at `POST /api/v1/decrypt`, and only there, by two different OTPs
+ * that agree in the private ID, the counters rising. The first is answered 422 and the error code PRIVATE_ID_UNKNOWN,
+ * the second is decrypted. Before that, each random token that passes the CRC by chance, one in 65,536, leaves a row
+ * of some 100 bytes in `counters`.
+ *
  * @throws TypeError for a missing or unusable option.
  */
 export function ksmListener(options: KsmListenerOptions): Listener {
@@ -62,15 +68,13 @@ export function ksmListener(options: KsmListenerOptions): Listener {
   if (typeof counters?.advance !== 'function') {
     throw new TypeError('ksmListener requires counters, such as the counters of a SqliteStore');
   }
-  const {
-    refuseWsapiReplays = false,
-    allowUnpinnedKeys = false,
-    yubikeyKsmWording = false,
-    onRequest,
-  } = options;
+  const { refuseWsapiReplays = false, yubikeyKsmWording = false, onRequest } = options;
+  const allowUnpinnedKeys = options.allowUnpinnedKeys === true;
   const stores = { keys, counters };
-  const replayRefusing = new ReplayRefusingKsm(keys, counters);
-  const stateless = refuseWsapiReplays ? replayRefusing : new LocalKsm(keys);
+  const pinning = new ReplayRefusingKsm(keys, counters, { pinKeys: true, allowUnpinnedKeys });
+  const forWsapi = refuseWsapiReplays
+    ? new ReplayRefusingKsm(keys, counters, { allowUnpinnedKeys })
+    : new LocalKsm(keys);
   const manage = managementGate(options);
   const mayDecrypt = addressGate(options.allowDecryptFrom, addressOf);
   const unknownKey = yubikeyKsmWording ? KSM_ERRORS.unknownKey : KSM_ERRORS.keyNotFound;
@@ -89,13 +93,13 @@ export function ksmListener(options: KsmListenerOptions): Listener {
         POST: rest('add', manage, addKey(stores)),
       },
       '/api/v1/keys/*': { DELETE: rest('delete', manage, deleteKey(stores)) },
-      '/api/v1/decrypt': { POST: rest('decrypt', mayDecrypt, decryptByRest(replayRefusing)) },
+      '/api/v1/decrypt': { POST: rest('decrypt', mayDecrypt, decryptByRest(pinning, allowUnpinnedKeys)) },
       '/wsapi/decrypt': {
         GET: {
           operation: 'decrypt',
           protocol: 'wsapi',
           gate: mayDecrypt,
-          run: decryptByWsapi(stateless, allowUnpinnedKeys),
+          run: decryptByWsapi(forWsapi, allowUnpinnedKeys),
           refuse: (fault) => wsapiAnswerTo(fault, unknownKey),
         },
       },

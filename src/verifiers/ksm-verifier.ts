@@ -27,7 +27,8 @@ export interface KsmVerifierOptions {
    */
   delayTolerance?: true | DelayTolerance;
   /**
-   * Accepts OTPs whose private ID nobody checked. Of random tokens, one in 65,536 then passes. Default false.
+   * Accepts OTPs whose private ID nobody compared. Of random tokens, one in 65,536 then passes, and may use up the
+   * counters of the key, so that its owner is refused as replayed. Default false.
    */
   allowUnpinnedKeys?: boolean;
 }
@@ -40,7 +41,7 @@ export class KsmVerifier implements Verifier {
   readonly #allowUnpinnedKeys: boolean;
 
   /** @throws TypeError for a missing or unusable option. */
-  constructor({ ksm, counters, delayTolerance, allowUnpinnedKeys = false }: KsmVerifierOptions) {
+  constructor({ ksm, counters, delayTolerance, allowUnpinnedKeys }: KsmVerifierOptions) {
     if (typeof ksm?.decrypt !== 'function')
       throw new TypeError('KsmVerifier requires ksm, such as a LocalKsm');
     if (typeof counters?.advance !== 'function') {
@@ -49,15 +50,15 @@ export class KsmVerifier implements Verifier {
     this.#ksm = ksm;
     this.#counters = counters;
     this.#tolerance = delayTolerance && toleranceOf(delayTolerance === true ? {} : delayTolerance);
-    this.#allowUnpinnedKeys = allowUnpinnedKeys;
+    this.#allowUnpinnedKeys = allowUnpinnedKeys === true;
   }
 
   /**
    * Verifies one OTP.
    *
-   * @throws YubikeyError `PRIVATE_ID_UNCHECKED` for a key that was stored without its private ID, `STORE_FAILED`
-   * or `KSM_FAILED` where no verdict could be reached, `ANSWER_LOST` where a store or a remote KSM may have used the OTP
-   * up. The signal ends the wait with the same words; with `ABORTED` where neither store nor KSM can tell.
+   * @throws YubikeyError `PRIVATE_ID_UNCHECKED` for a key that was stored without its private ID and is not pinned,
+   * `STORE_FAILED` or `KSM_FAILED` where no verdict could be reached, `ANSWER_LOST` where a store or a remote KSM may
+   * have used the OTP up. The signal ends the wait with the same words; with `ABORTED` where neither can tell.
    */
   async verify(otp: Otp, { signal, nonce }: VerifyOptions = {}): Promise<Verification> {
     assertOtp(otp);
@@ -70,7 +71,7 @@ export class KsmVerifier implements Verifier {
     if (!decryption.privateIdChecked && !this.#allowUnpinnedKeys) {
       throw new YubikeyError(
         'PRIVATE_ID_UNCHECKED',
-        `The key ${otp.publicId} is stored without its private ID, so its OTPs prove too little: store it`,
+        `The private ID of the key ${otp.publicId} was not compared, so its OTPs prove too little: pin it`,
       );
     }
     throwIfAborted(signal);

@@ -1,13 +1,21 @@
 import { describe, expect, it } from 'vitest';
 import { LocalKsm } from '../../src/ksm/local-ksm.js';
 import { pinPrivateId } from '../../src/ksm/pin.js';
+import { ReplayRefusingKsm } from '../../src/ksm/replay-refusing-ksm.js';
 import { type Otp, parseOtp } from '../../src/otp/otp.js';
 import { Keyring, type KeyStore, MemoryStore, newMasterKey, SealedKeyStore } from '../../src/stores/index.js';
 import { SoftYubikey } from '../../src/testing/index.js';
+import { KsmVerifier } from '../../src/verifiers/ksm-verifier.js';
 
 const unpinned = ({ publicId, aesKey }: SoftYubikey) => ({ publicId, aesKey });
 const hex = (bytes: Uint8Array | undefined) => bytes && Buffer.from(bytes).toString('hex');
 const storedId = async (keys: KeyStore, publicId: string) => hex((await keys.get(publicId))?.privateId);
+/** Counters in which nothing of the key is used up, unless others are given. */
+const pin = (
+  keys: Pick<KeyStore, 'get' | 'replace'>,
+  otp: Otp,
+  { counters }: Pick<MemoryStore, 'counters'> = new MemoryStore(),
+) => pinPrivateId(keys, counters, otp);
 const press = (yubikey: SoftYubikey) => parseOtp(yubikey.press());
 
 async function storeWith(yubikey: SoftYubikey): Promise<KeyStore> {
@@ -34,7 +42,7 @@ describe('pinPrivateId', () => {
   it('takes the private ID of the OTP, and from then on it is checked', async () => {
     const yubikey = new SoftYubikey();
     const keys = await storeWith(yubikey);
-    expect(await pinPrivateId(keys, press(yubikey))).toBe('PINNED');
+    expect(await pin(keys, press(yubikey))).toBe('PINNED');
     expect(await storedId(keys, yubikey.publicId)).toBe(hex(yubikey.privateId));
     const ksm = new LocalKsm(keys);
     expect(await ksm.decrypt(press(yubikey))).toMatchObject({ ok: true, privateIdChecked: true });
@@ -48,18 +56,18 @@ describe('pinPrivateId', () => {
     const { keys } = new MemoryStore();
     await keys.add(yubikey);
     const before = await keys.get(yubikey.publicId);
-    expect(await pinPrivateId(keys, press(yubikey))).toBe('ALREADY_PINNED');
+    expect(await pin(keys, press(yubikey))).toBe('ALREADY_PINNED');
     const { publicId, aesKey } = yubikey;
-    expect(await pinPrivateId(keys, press(new SoftYubikey({ publicId, aesKey })))).toBe('CORRUPT_OTP');
+    expect(await pin(keys, press(new SoftYubikey({ publicId, aesKey })))).toBe('CORRUPT_OTP');
     expect(await keys.get(publicId)).toEqual(before);
   });
 
   it('knows neither a key that is not there nor an OTP of another AES key', async () => {
     const yubikey = new SoftYubikey();
     const keys = await storeWith(yubikey);
-    expect(await pinPrivateId(keys, press(new SoftYubikey()))).toBe('UNKNOWN_KEY');
+    expect(await pin(keys, press(new SoftYubikey()))).toBe('UNKNOWN_KEY');
     const other = new SoftYubikey({ publicId: yubikey.publicId });
-    expect(await pinPrivateId(keys, press(other))).toBe('CORRUPT_OTP');
+    expect(await pin(keys, press(other))).toBe('CORRUPT_OTP');
     expect(await storedId(keys, yubikey.publicId)).toBeUndefined();
   });
 
@@ -67,8 +75,93 @@ describe('pinPrivateId', () => {
     const yubikey = new SoftYubikey();
     const { keys } = new MemoryStore();
     await keys.add({ publicId: yubikey.publicId, aesKey: Buffer.alloc(24) });
-    await expect(pinPrivateId(keys, press(yubikey))).rejects.toMatchObject({ code: 'KEY_UNUSABLE' });
-    await expect(pinPrivateId(keys, yubikey.press() as unknown as Otp)).rejects.toThrow(TypeError);
+    await expect(pin(keys, press(yubikey))).rejects.toMatchObject({ code: 'KEY_UNUSABLE' });
+    await expect(pin(keys, yubikey.press() as unknown as Otp)).rejects.toThrow(TypeError);
+  });
+
+  it('pins nothing to a key that is disabled', async () => {
+    const yubikey = new SoftYubikey();
+    const { keys } = new MemoryStore();
+    await keys.add({ ...unpinned(yubikey), active: false });
+    expect(await pin(keys, press(yubikey))).toBe('UNKNOWN_KEY');
+    expect(await storedId(keys, yubikey.publicId)).toBeUndefined();
+  });
+
+  it('requires a key store, and counters', async () => {
+    const { keys, counters } = new MemoryStore();
+    const otp = press(new SoftYubikey());
+    const given = pinPrivateId as (...all: unknown[]) => Promise<unknown>;
+    await expect(given(keys, otp)).rejects.toThrow('pinPrivateId requires counters');
+    await expect(given(counters, counters, otp)).rejects.toThrow('pinPrivateId requires a key store');
+  });
+});
+
+describe('pinPrivateId, and what was used before', () => {
+  async function stored(yubikey: SoftYubikey) {
+    const store = new MemoryStore();
+    await store.keys.add(unpinned(yubikey));
+    const verifier = new KsmVerifier({ ksm: new LocalKsm(store.keys), counters: store.counters });
+    return { ...store, ksm: new ReplayRefusingKsm(store.keys, store.counters, { pinKeys: true }), verifier };
+  }
+  const touchAgain = expect.objectContaining({ code: 'PRIVATE_ID_UNCHECKED' });
+
+  it('uses the OTP up for a verifier and for a KSM', async () => {
+    const yubikey = new SoftYubikey();
+    const { keys, counters, ksm, verifier } = await stored(yubikey);
+    const [older, otp] = [press(yubikey), press(yubikey)];
+    expect(await pin(keys, otp, { counters })).toBe('PINNED');
+    for (const used of [older, otp]) {
+      expect(await ksm.decrypt(used)).toEqual({ ok: false, reason: 'REPLAYED_OTP' });
+      expect(await verifier.verify(used)).toEqual({ ok: false, reason: 'REPLAYED_OTP' });
+    }
+    expect(await verifier.verify(press(yubikey))).toMatchObject({ ok: true });
+  });
+
+  it('takes no OTP that a KSM has seen, and uses up all that it has seen of that private ID', async () => {
+    const yubikey = new SoftYubikey();
+    const { keys, counters, ksm, verifier } = await stored(yubikey);
+    const [older, seen] = [press(yubikey), press(yubikey)];
+    await expect(ksm.decrypt(seen)).rejects.toEqual(touchAgain);
+    for (const otp of [seen, older]) expect(await pin(keys, otp, { counters })).toBe('REPLAYED_OTP');
+    expect(await storedId(keys, yubikey.publicId)).toBeUndefined();
+    expect(await pin(keys, press(yubikey), { counters })).toBe('PINNED');
+    for (const otp of [older, seen]) {
+      expect(await verifier.verify(otp)).toEqual({ ok: false, reason: 'REPLAYED_OTP' });
+    }
+    expect(await verifier.verify(press(yubikey))).toMatchObject({ ok: true });
+  });
+
+  it('takes no OTP that a verifier accepted, where the key is stored anew without its private ID', async () => {
+    const yubikey = new SoftYubikey();
+    const { keys, counters, verifier } = await stored(yubikey);
+    const otp = press(yubikey);
+    await pin(keys, otp, { counters });
+    const accepted = press(yubikey);
+    expect(await verifier.verify(accepted)).toMatchObject({ ok: true });
+    await keys.delete(yubikey.publicId);
+    await keys.add(unpinned(yubikey));
+    for (const used of [otp, accepted]) expect(await pin(keys, used, { counters })).toBe('REPLAYED_OTP');
+    expect(await storedId(keys, yubikey.publicId)).toBeUndefined();
+  });
+
+  it('of one OTP at ten places at once, pins by one', async () => {
+    const yubikey = new SoftYubikey();
+    const { keys, counters } = await stored(yubikey);
+    const otp = press(yubikey);
+    const all = await Promise.all(Array.from({ length: 10 }, () => pin(keys, otp, { counters })));
+    expect(all.filter((pinning) => pinning === 'PINNED')).toHaveLength(1);
+    expect(all.filter((pinning) => pinning === 'REPLAYED_OTP')).toHaveLength(9);
+  });
+
+  it('leaves the OTP used up where the key store fails', async () => {
+    const yubikey = new SoftYubikey();
+    const { keys, counters, verifier } = await stored(yubikey);
+    const failing = { get: keys.get.bind(keys), replace: () => Promise.reject(new Error('disk full')) };
+    const otp = press(yubikey);
+    await expect(pin(failing, otp, { counters })).rejects.toThrow('disk full');
+    expect(await pin(keys, otp, { counters })).toBe('REPLAYED_OTP');
+    expect(await pin(keys, press(yubikey), { counters })).toBe('PINNED');
+    expect(await verifier.verify(otp)).toEqual({ ok: false, reason: 'REPLAYED_OTP' });
   });
 });
 
@@ -80,7 +173,7 @@ describe('pinPrivateId, while somebody else changes the key', () => {
       const key = await keys.get(yubikey.publicId);
       return key && keys.replace(key, { active: false });
     };
-    expect(await pinPrivateId(meanwhile(keys, disable), press(yubikey))).toBe('PINNED');
+    expect(await pin(meanwhile(keys, disable), press(yubikey))).toBe('PINNED');
     const key = await keys.get(yubikey.publicId);
     expect(key).toMatchObject({ active: false });
     expect(hex(key?.privateId)).toBe(hex(yubikey.privateId));
@@ -90,7 +183,7 @@ describe('pinPrivateId, while somebody else changes the key', () => {
     const yubikey = new SoftYubikey();
     const keys = await storeWith(yubikey);
     const remove = () => keys.delete(yubikey.publicId);
-    expect(await pinPrivateId(meanwhile(keys, remove), press(yubikey))).toBe('UNKNOWN_KEY');
+    expect(await pin(meanwhile(keys, remove), press(yubikey))).toBe('UNKNOWN_KEY');
     expect(await keys.get(yubikey.publicId)).toBeUndefined();
   });
 
@@ -102,7 +195,7 @@ describe('pinPrivateId, while somebody else changes the key', () => {
       await keys.delete(yubikey.publicId);
       await keys.add(unpinned(successor));
     };
-    expect(await pinPrivateId(meanwhile(keys, reprogram), press(yubikey))).toBe('CORRUPT_OTP');
+    expect(await pin(meanwhile(keys, reprogram), press(yubikey))).toBe('CORRUPT_OTP');
     expect(await storedId(keys, yubikey.publicId)).toBeUndefined();
   });
 
@@ -111,11 +204,11 @@ describe('pinPrivateId, while somebody else changes the key', () => {
     const { publicId, aesKey } = yubikey;
     const rival = new SoftYubikey({ publicId, aesKey });
     const keys = await storeWith(yubikey);
-    const pinRival = () => pinPrivateId(keys, press(rival));
-    expect(await pinPrivateId(meanwhile(keys, pinRival), press(yubikey))).toBe('CORRUPT_OTP');
+    const pinRival = () => pin(keys, press(rival));
+    expect(await pin(meanwhile(keys, pinRival), press(yubikey))).toBe('CORRUPT_OTP');
     expect(await storedId(keys, publicId)).toBe(hex(rival.privateId));
-    const again = () => pinPrivateId(keys, press(rival));
-    expect(await pinPrivateId(meanwhile(keys, again), press(rival))).toBe('ALREADY_PINNED');
+    const again = () => pin(keys, press(rival));
+    expect(await pin(meanwhile(keys, again), press(rival))).toBe('ALREADY_PINNED');
   });
 
   it('keeps what was sealed anew with another master key', async () => {
@@ -129,7 +222,7 @@ describe('pinPrivateId, while somebody else changes the key', () => {
     const yubikey = new SoftYubikey();
     await before.add(unpinned(yubikey));
     expect(
-      await pinPrivateId(
+      await pin(
         meanwhile(after, () => after.reseal()),
         press(yubikey),
       ),
@@ -149,7 +242,7 @@ describe('pinPrivateId, while somebody else changes the key', () => {
       const keys = store('current');
       const isDeleted = round % 2 === 1;
       await Promise.all([
-        pinPrivateId(keys, press(yubikey)),
+        pin(keys, press(yubikey)),
         keys.reseal(),
         disable(keys, yubikey.publicId),
         isDeleted && keys.delete(yubikey.publicId),

@@ -128,6 +128,45 @@ describe('KsmVerifier, RemoteKsm and ksmListener', () => {
     },
   );
 
+  it('ask for another touch at the first OTP of a key without its private ID, at two KSMs over one store', async () => {
+    const { keys, counters } = new MemoryStore();
+    const yubikey = new SoftYubikey();
+    await keys.add({ publicId: yubikey.publicId, aesKey: yubikey.aesKey });
+    const verify = await open('rest', { keys, counters }, { keys, counters });
+    const otp = yubikey.press();
+    await expect(verify(otp)).rejects.toMatchObject({
+      code: 'PRIVATE_ID_UNCHECKED',
+      message: expect.stringContaining('touch the key again'),
+    });
+    expect(await verify(otp)).toEqual({ ok: false, reason: 'REPLAYED_OTP' });
+    expect(await verify(yubikey.press())).toMatchObject({ ok: true });
+  });
+
+  it.each(['rest', 'wsapi'] as const)(
+    'accept over %s the first OTP of such a key where both allow unpinned keys, and over REST only there',
+    async (protocol) => {
+      for (const [atKsm, atVerifier, outcome] of [
+        [true, true, 'OK'],
+        [true, false, protocol === 'rest' ? 'PRIVATE_ID_UNCHECKED' : 'OK'],
+        [false, true, 'PRIVATE_ID_UNCHECKED'],
+      ] as const) {
+        const { keys, counters } = new MemoryStore();
+        const yubikey = new SoftYubikey();
+        await keys.add({ publicId: yubikey.publicId, aesKey: yubikey.aesKey });
+        const asked = await ask(protocol, [{ keys, counters, allowUnpinnedKeys: atKsm }]);
+        opened.push(asked);
+        const verifier = new KsmVerifier({
+          ksm: asked.ksm,
+          counters: new MemoryStore().counters,
+          allowUnpinnedKeys: atVerifier,
+        });
+        const verified = verifier.verify(parseOtp(yubikey.press()));
+        if (outcome === 'OK') expect(await verified).toMatchObject({ ok: true });
+        else await expect(verified).rejects.toMatchObject({ code: outcome });
+      }
+    },
+  );
+
   it('report over REST the limit of a KSM as a fault, never as a verdict', async () => {
     const yubikey = new SoftYubikey();
     const { keys, counters } = await storeWith(yubikey);

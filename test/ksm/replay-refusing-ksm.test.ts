@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { YubikeyError } from '../../src/errors.js';
 import type { Decryption } from '../../src/ksm/ksm.js';
+import { LocalKsm } from '../../src/ksm/local-ksm.js';
 import { pinPrivateId } from '../../src/ksm/pin.js';
-import { ReplayRefusingKsm } from '../../src/ksm/replay-refusing-ksm.js';
+import { ReplayRefusingKsm, type ReplayRefusingKsmOptions } from '../../src/ksm/replay-refusing-ksm.js';
 import { type Otp, parseOtp } from '../../src/otp/otp.js';
-import { decryptToken } from '../../src/otp/token.js';
+import { decryptToken, encryptToken } from '../../src/otp/token.js';
 import {
   type CounterStore,
   Keyring,
@@ -13,12 +15,14 @@ import {
   SealedKeyStore,
 } from '../../src/stores/index.js';
 import { SoftYubikey } from '../../src/testing/index.js';
+import { KsmVerifier } from '../../src/verifiers/ksm-verifier.js';
 import { STORES, type Stores } from '../server/ksm/stores.js';
 import { around } from '../stores/around.js';
 import { FORGED_TOKENS, REFERENCE_AES_KEY } from './forged.js';
 
 const REPLAYED = { ok: false, reason: 'REPLAYED_OTP' };
 const UNCHECKED = { ok: true, privateIdChecked: false };
+const TOUCH_AGAIN = 'PRIVATE_ID_UNCHECKED';
 const CHECKED = { ok: true, privateIdChecked: true };
 
 const referenceKey = () => new SoftYubikey({ publicId: 'cccccccccccc', aesKey: REFERENCE_AES_KEY });
@@ -28,7 +32,25 @@ const forged = FORGED_TOKENS.map((token) => parseOtp(`cccccccccccc${token}`));
 const impostorOf = ({ publicId, aesKey }: SoftYubikey, usageCounter = 0x7000) =>
   new SoftYubikey({ publicId, aesKey, usageCounter });
 const hex = (bytes: Uint8Array | undefined) => bytes && Buffer.from(bytes).toString('hex');
-const accepted = (decryptions: readonly Decryption[]) => decryptions.filter(({ ok }) => ok);
+type Told = Decryption | typeof TOUCH_AGAIN;
+const accepted = (all: readonly Told[]) => all.filter((told) => told !== TOUCH_AGAIN && told.ok);
+
+/** A KSM as the REST API has it. */
+const pinningKsm = (
+  keys: ConstructorParameters<typeof ReplayRefusingKsm>[0],
+  counters: ConstructorParameters<typeof ReplayRefusingKsm>[1],
+  options: ReplayRefusingKsmOptions = {},
+) => new ReplayRefusingKsm(keys, counters, { pinKeys: true, ...options });
+
+/** What a KSM says of an OTP, also where it is that the private ID is not known. */
+async function told(ksm: ReplayRefusingKsm, otp: Otp): Promise<Told> {
+  try {
+    return await ksm.decrypt(otp);
+  } catch (error) {
+    if (error instanceof YubikeyError && error.code === TOUCH_AGAIN) return TOUCH_AGAIN;
+    throw error;
+  }
+}
 
 /** Does something of somebody else's before the next call, once. */
 function once(interfere: () => Promise<unknown>): () => Promise<void> {
@@ -45,7 +67,7 @@ describe.each(STORES)('ReplayRefusingKsm over $name', ({ open }) => {
     const stores = await open();
     const { publicId, aesKey } = yubikey;
     await stores.keys.add({ publicId, aesKey, active, ...(pinned && { privateId: yubikey.privateId }) });
-    const ksm = new ReplayRefusingKsm(stores.keys, stores.counters);
+    const ksm = pinningKsm(stores.keys, stores.counters);
     const storedId = async () => hex((await stores.keys.get(publicId))?.privateId);
     return { ...stores, ksm, storedId };
   }
@@ -62,24 +84,30 @@ describe.each(STORES)('ReplayRefusingKsm over $name', ({ open }) => {
   it.each([
     ['known', true],
     ['not known', false],
-  ])('decrypts an OTP once, of fifty at once, where the private ID is %s', async (_, pinned) => {
-    const yubikey = new SoftYubikey();
-    const { ksm, keys, counters } = await ksmOf(yubikey, { pinned });
-    const others = [1, 2, 3].map(() => new ReplayRefusingKsm(keys, counters));
-    for (let n = 0; n < 3; n++) {
-      const otp = press(yubikey);
-      const all = [ksm, ...others].flatMap((one) => Array.from({ length: 13 }, () => one.decrypt(otp)));
-      const decryptions = await Promise.all(all);
-      expect(accepted(decryptions)).toHaveLength(1);
-      for (const refused of decryptions.filter(({ ok }) => !ok)) expect(refused).toEqual(REPLAYED);
-    }
-  });
+  ])(
+    'decrypts an OTP once, of fifty at once, where the private ID is %s, but not the one that tells it first',
+    async (_, pinned) => {
+      const yubikey = new SoftYubikey();
+      const { ksm, keys, counters } = await ksmOf(yubikey, { pinned });
+      const others = [1, 2, 3].map(() => pinningKsm(keys, counters));
+      for (let n = 0; n < 3; n++) {
+        const otp = press(yubikey);
+        const all = [ksm, ...others].flatMap((one) => Array.from({ length: 13 }, () => told(one, otp)));
+        const every = await Promise.all(all);
+        const isFirst = !pinned && n === 0;
+        expect(accepted(every)).toHaveLength(isFirst ? 0 : 1);
+        expect(every.filter((one) => one === TOUCH_AGAIN)).toHaveLength(isFirst ? 1 : 0);
+        const refused = every.filter((one) => one !== TOUCH_AGAIN && !one.ok);
+        expect(refused).toEqual(Array(51).fill(REPLAYED));
+      }
+    },
+  );
 
   it('pins the private ID at the second OTP that agrees in it', async () => {
     const yubikey = new SoftYubikey();
     const { ksm, storedId, counters } = await ksmOf(yubikey);
     const [first, second, third] = [press(yubikey), press(yubikey), press(yubikey)];
-    expect(await ksm.decrypt(first)).toMatchObject(UNCHECKED);
+    expect(await told(ksm, first)).toBe(TOUCH_AGAIN);
     expect(await storedId()).toBeUndefined();
     expect(await counters.get(yubikey.publicId)).toBeUndefined();
     expect(await ksm.decrypt(second)).toMatchObject(CHECKED);
@@ -93,9 +121,50 @@ describe.each(STORES)('ReplayRefusingKsm over $name', ({ open }) => {
     const yubikey = new SoftYubikey();
     const { ksm, storedId } = await ksmOf(yubikey);
     const [first, second] = [press(yubikey), press(yubikey)];
-    expect(await ksm.decrypt(second)).toMatchObject(UNCHECKED);
+    expect(await told(ksm, second)).toBe(TOUCH_AGAIN);
     for (const otp of [second, first, second]) expect(await ksm.decrypt(otp)).toEqual(REPLAYED);
     expect(await storedId()).toBeUndefined();
+  });
+
+  it('pins nothing by another token with the same counters, nor by another KSM over the same stores', async () => {
+    const yubikey = new SoftYubikey();
+    const { keys, counters, ksm, storedId } = await ksmOf(yubikey);
+    const otp = press(yubikey);
+    expect(await told(ksm, otp)).toBe(TOUCH_AGAIN);
+    const token = decryptToken(otp.token, yubikey.aesKey);
+    if (!token) throw new Error('The OTP does not decrypt');
+    const random = token.random ^ 0xffff;
+    const timestamp = token.counters.timestamp ^ 0xff;
+    const sameTouch = [
+      { ...token, random },
+      { ...token, random, counters: { ...token.counters, timestamp } },
+      { ...token, capsLock: true },
+    ].map((other) => parseOtp(yubikey.publicId + encryptToken(other, yubikey.aesKey)));
+    for (const other of [...sameTouch, otp]) {
+      expect(await ksm.decrypt(other)).toEqual(REPLAYED);
+      expect(await pinningKsm(keys, counters).decrypt(other)).toEqual(REPLAYED);
+    }
+    expect(await storedId()).toBeUndefined();
+    expect(await counters.get(yubikey.publicId)).toBeUndefined();
+  });
+
+  it('has the counters stored before the private ID, and both before it decrypts', async () => {
+    const yubikey = new SoftYubikey();
+    const { keys, counters, ksm } = await ksmOf(yubikey);
+    expect(await told(ksm, press(yubikey))).toBe(TOUCH_AGAIN);
+    const atPinning: unknown[] = [];
+    const watched = pinningKsm(
+      around(keys, {
+        replace: async (...given) => {
+          atPinning.push(await counters.get(yubikey.publicId));
+          return keys.replace(...given);
+        },
+      }),
+      counters,
+    );
+    const decryption = await watched.decrypt(press(yubikey));
+    expect(decryption).toMatchObject(CHECKED);
+    expect(atPinning).toMatchObject([decryption.ok && decryption.counters]);
   });
 
   it('refuses OTPs older than the counters that are there, also before the private ID is known', async () => {
@@ -105,16 +174,16 @@ describe.each(STORES)('ReplayRefusingKsm over $name', ({ open }) => {
     await counters.advance(yubikey.publicId, { usageCounter: 1, sessionUse: 1, timestamp: 0 });
     for (const otp of [first, second]) expect(await ksm.decrypt(otp)).toEqual(REPLAYED);
     expect(await storedId()).toBeUndefined();
-    expect(await ksm.decrypt(third)).toMatchObject(UNCHECKED);
+    expect(await told(ksm, third)).toBe(TOUCH_AGAIN);
   });
 
   it('never takes tokens that pass the CRC by chance for more, nor lets them lock the owner out', async () => {
     const yubikey = referenceKey();
     const { ksm, counters, storedId } = await ksmOf(yubikey);
     const [f1, f2, f3, f4] = forged as [Otp, Otp, Otp, Otp];
-    expect(await ksm.decrypt(f1)).toMatchObject(UNCHECKED);
-    expect(await ksm.decrypt(press(yubikey))).toMatchObject(UNCHECKED);
-    for (const otp of [f2, f3]) expect(await ksm.decrypt(otp)).toMatchObject(UNCHECKED);
+    expect(await told(ksm, f1)).toBe(TOUCH_AGAIN);
+    expect(await told(ksm, press(yubikey))).toBe(TOUCH_AGAIN);
+    for (const otp of [f2, f3]) expect(await told(ksm, otp)).toBe(TOUCH_AGAIN);
     expect(await counters.get(yubikey.publicId)).toBeUndefined();
     expect(await storedId()).toBeUndefined();
     for (const otp of [f1, f2, f3]) expect(await ksm.decrypt(otp)).toEqual(REPLAYED);
@@ -134,10 +203,10 @@ describe.each(STORES)('ReplayRefusingKsm over $name', ({ open }) => {
     const yubikey = new SoftYubikey();
     const { ksm, storedId } = await ksmOf(yubikey);
     for (let n = 0; n < 20; n++) {
-      expect(await ksm.decrypt(press(impostorOf(yubikey)))).toMatchObject(UNCHECKED);
+      expect(await told(ksm, press(impostorOf(yubikey)))).toBe(TOUCH_AGAIN);
     }
-    expect(await ksm.decrypt(press(yubikey))).toMatchObject(UNCHECKED);
-    expect(await ksm.decrypt(press(impostorOf(yubikey)))).toMatchObject(UNCHECKED);
+    expect(await told(ksm, press(yubikey))).toBe(TOUCH_AGAIN);
+    expect(await told(ksm, press(impostorOf(yubikey)))).toBe(TOUCH_AGAIN);
     expect(await storedId()).toBeUndefined();
     expect(await ksm.decrypt(press(yubikey))).toMatchObject(CHECKED);
   });
@@ -145,7 +214,7 @@ describe.each(STORES)('ReplayRefusingKsm over $name', ({ open }) => {
   it('keeps no private ID in the counter store', async () => {
     const yubikey = new SoftYubikey();
     const { ksm, counters } = await ksmOf(yubikey);
-    await ksm.decrypt(press(yubikey));
+    await told(ksm, press(yubikey));
     const { records } = await counters.list();
     expect(records).toHaveLength(1);
     expect(JSON.stringify(records)).not.toContain(hex(yubikey.privateId));
@@ -157,7 +226,7 @@ describe.each(STORES)('ReplayRefusingKsm over $name', ({ open }) => {
       const { ksm, storedId } = await ksmOf(yubikey);
       const otps = Array.from({ length: 8 }, () => press(yubikey));
       const shuffled = [3, 0, 7, 3, 1, 5, 7, 2, 6, 4, 0].map((n) => otps[n] as Otp);
-      const decryptions = await Promise.all(shuffled.map((otp) => ksm.decrypt(otp)));
+      const decryptions = await Promise.all(shuffled.map((otp) => told(ksm, otp)));
       const counts = otps.map((otp) => accepted(decryptions.filter((_, n) => shuffled[n] === otp)).length);
       expect(Math.max(...counts)).toBe(1);
       for (const otp of otps.slice(0, 7)) expect(await ksm.decrypt(otp)).toEqual(REPLAYED);
@@ -166,6 +235,50 @@ describe.each(STORES)('ReplayRefusingKsm over $name', ({ open }) => {
       for (const otp of otps) expect(await ksm.decrypt(otp)).toEqual(REPLAYED);
     }
   });
+
+  it('uses up, for a verifier too, all that it saw before it pinned', async () => {
+    const yubikey = new SoftYubikey();
+    const { keys, counters, ksm } = await ksmOf(yubikey);
+    const otps = [press(yubikey), press(yubikey), press(yubikey)];
+    expect(await told(ksm, otps[1] as Otp)).toBe(TOUCH_AGAIN);
+    expect(await ksm.decrypt(otps[2] as Otp)).toMatchObject(CHECKED);
+    const verifier = new KsmVerifier({ ksm: new LocalKsm(keys), counters });
+    for (const otp of otps) expect(await verifier.verify(otp)).toEqual(REPLAYED);
+    const next = press(yubikey);
+    expect(await verifier.verify(next)).toMatchObject({ ok: true });
+    expect(await ksm.decrypt(next)).toEqual(REPLAYED);
+  });
+
+  it('decrypts nothing of an unpinned key where it may not pin, and stores nothing', async () => {
+    const yubikey = new SoftYubikey();
+    const { keys, counters, storedId } = await ksmOf(yubikey);
+    const ksm = new ReplayRefusingKsm(keys, counters);
+    const otp = press(yubikey);
+    for (const one of [otp, otp, press(yubikey)]) expect(await told(ksm, one)).toBe(TOUCH_AGAIN);
+    expect(await storedId()).toBeUndefined();
+    expect((await counters.list()).records).toEqual([]);
+  });
+
+  it.each([true, false])(
+    'with allowUnpinnedKeys decrypts each OTP once for all doors; it pins by the second: %s',
+    async (pinKeys) => {
+      const yubikey = new SoftYubikey();
+      const { keys, counters, storedId } = await ksmOf(yubikey);
+      const ksm = new ReplayRefusingKsm(keys, counters, { pinKeys, allowUnpinnedKeys: true });
+      const verifier = new KsmVerifier({ ksm: new LocalKsm(keys), counters, allowUnpinnedKeys: true });
+      const [first, verified, second] = [press(yubikey), press(yubikey), press(yubikey)];
+      expect(await ksm.decrypt(first)).toMatchObject(UNCHECKED);
+      expect(await verifier.verify(first)).toEqual(REPLAYED);
+      expect(await verifier.verify(verified)).toMatchObject({ ok: true });
+      for (const used of [first, verified]) expect(await ksm.decrypt(used)).toEqual(REPLAYED);
+      expect(await ksm.decrypt(second)).toMatchObject(pinKeys ? CHECKED : UNCHECKED);
+      for (const used of [first, verified, second]) {
+        expect(await ksm.decrypt(used)).toEqual(REPLAYED);
+        expect(await verifier.verify(used)).toEqual(REPLAYED);
+      }
+      expect(await storedId()).toBe(pinKeys ? hex(yubikey.privateId) : undefined);
+    },
+  );
 
   it('does not know a key that is not there or not active', async () => {
     const yubikey = new SoftYubikey();
@@ -194,12 +307,12 @@ async function whilePinning(
   const { publicId, aesKey } = yubikey;
   const { keys, counters } = stores;
   await keys.add({ publicId, aesKey });
-  const ksm = new ReplayRefusingKsm(keys, counters);
+  const ksm = pinningKsm(keys, counters);
   const first = press(yubikey);
-  expect(await ksm.decrypt(first)).toMatchObject(UNCHECKED);
+  expect(await told(ksm, first)).toBe(TOUCH_AGAIN);
   const run = once(() => interfere({ stores, yubikey, first, ksm }));
   let reads = 0;
-  const interrupted = new ReplayRefusingKsm(
+  const interrupted = pinningKsm(
     around(keys, {
       get: async (id) => {
         reads += 1;
@@ -238,11 +351,11 @@ describe('ReplayRefusingKsm, while it pins a private ID', () => {
       const yubikey = new SoftYubikey();
       const { publicId, aesKey } = yubikey;
       await keys.add({ publicId, aesKey });
-      const ksm = new ReplayRefusingKsm(keys, counters);
+      const ksm = pinningKsm(keys, counters);
       const [first, second] = [press(yubikey), press(yubikey)];
-      expect(await ksm.decrypt(first)).toMatchObject(UNCHECKED);
+      expect(await told(ksm, first)).toBe(TOUCH_AGAIN);
       const gone = () => Promise.reject(new Error('database is gone'));
-      const failing = new ReplayRefusingKsm(
+      const failing = pinningKsm(
         call === 'replace' ? around(keys, { replace: gone }) : keys,
         call === 'replace'
           ? counters
@@ -297,11 +410,11 @@ describe('ReplayRefusingKsm, while it pins a private ID', () => {
     'takes a private ID for what it is that an administrator pins %s',
     async (at) => {
       const own = await whilePinning(at, async ({ stores, yubikey }) =>
-        pinPrivateId(stores.keys, press(SoftYubikey.fromJSON(yubikey.toJSON()))),
+        pinPrivateId(stores.keys, stores.counters, press(SoftYubikey.fromJSON(yubikey.toJSON()))),
       );
       expect(own.decryption).toMatchObject(CHECKED);
       const other = await whilePinning(at, async ({ stores, yubikey }) =>
-        pinPrivateId(stores.keys, press(impostorOf(yubikey))),
+        pinPrivateId(stores.keys, stores.counters, press(impostorOf(yubikey))),
       );
       expect(other.decryption).toEqual({ ok: false, reason: 'CORRUPT_OTP' });
       expect(hex((await other.keys.get(other.yubikey.publicId))?.privateId)).not.toBe(
@@ -334,8 +447,8 @@ describe('ReplayRefusingKsm, of OTPs decrypted before the private ID was known',
   it.each([
     [
       'an administrator pins it',
-      async ({ keys }: Stores, yubikey: SoftYubikey) => {
-        await pinPrivateId(keys, press(SoftYubikey.fromJSON(yubikey.toJSON())));
+      async ({ keys, counters }: Stores, yubikey: SoftYubikey) => {
+        await pinPrivateId(keys, counters, press(yubikey));
       },
     ],
     [
@@ -357,9 +470,9 @@ describe('ReplayRefusingKsm, of OTPs decrypted before the private ID was known',
     const yubikey = new SoftYubikey();
     const { publicId, aesKey } = yubikey;
     await store.keys.add({ publicId, aesKey });
-    const ksm = new ReplayRefusingKsm(store.keys, store.counters);
+    const ksm = pinningKsm(store.keys, store.counters);
     const otp = press(yubikey);
-    expect(await ksm.decrypt(otp)).toMatchObject(UNCHECKED);
+    expect(await told(ksm, otp)).toBe(TOUCH_AGAIN);
     await change(store, yubikey);
     expect(await ksm.decrypt(otp)).toEqual(REPLAYED);
     expect(await ksm.decrypt(press(yubikey))).toMatchObject(CHECKED);
@@ -371,9 +484,9 @@ describe('ReplayRefusingKsm, of OTPs decrypted before the private ID was known',
     const { publicId, aesKey } = yubikey;
     await store.counters.advance(publicId, { usageCounter: 3, sessionUse: 0, timestamp: 0 });
     await store.keys.add({ publicId, aesKey });
-    const ksm = new ReplayRefusingKsm(store.keys, store.counters);
+    const ksm = pinningKsm(store.keys, store.counters);
     const otp = press(yubikey);
-    expect(await ksm.decrypt(otp)).toMatchObject(UNCHECKED);
+    expect(await told(ksm, otp)).toBe(TOUCH_AGAIN);
     await store.keys.delete(publicId);
     await store.keys.add(yubikey);
     expect(await ksm.decrypt(otp)).toEqual(REPLAYED);
@@ -390,17 +503,17 @@ describe('ReplayRefusingKsm, which read a key just before its private ID was pin
       const { publicId, aesKey } = yubikey;
       await keys.add({ publicId, aesKey });
       const asRead = await keys.get(publicId);
-      await pinPrivateId(keys, press(yubikey));
+      await pinPrivateId(keys, counters, press(yubikey));
       const otp = press(yubikey);
       const others: Decryption[] = [];
-      const other = once(async () => others.push(await new ReplayRefusingKsm(keys, counters).decrypt(otp)));
+      const other = once(async () => others.push(await pinningKsm(keys, counters).decrypt(otp)));
       const interrupted =
         <Given extends unknown[], Result>(name: string, work: (...given: Given) => Promise<Result>) =>
         async (...given: Given) => {
           if (name === call) await other();
           return work(...given);
         };
-      const behind = new ReplayRefusingKsm(around(keys, { get: async () => asRead }), {
+      const behind = pinningKsm(around(keys, { get: async () => asRead }), {
         get: interrupted('get', (id: string) => counters.get(id)),
         advance: interrupted('advance', (...row: Parameters<CounterStore['advance']>) =>
           counters.advance(...row),
@@ -436,14 +549,15 @@ describe('ReplayRefusingKsm, where a store fails', () => {
       advance: (...all: Parameters<CounterStore['advance']>) => counters.advance(...all),
       ...counter,
     };
-    const ksm = new ReplayRefusingKsm(around(keys, key as Partial<KeyStore>), broken);
+    const ksm = pinningKsm(around(keys, key as Partial<KeyStore>), broken);
     const otp = press(yubikey);
     const error = await ksm.decrypt(otp).catch((error) => error);
     expect(error).toMatchObject({ name: 'YubikeyError', code: 'STORE_FAILED', status: 503, cause });
     expect(error.message).not.toMatch(/hunter2/);
     expect(error.message).not.toContain(otp.token);
-    const whole = new ReplayRefusingKsm(keys, counters);
-    expect(await whole.decrypt(otp)).toMatchObject({ ok: true });
+    const whole = await told(pinningKsm(keys, counters), otp);
+    if (pinned) expect(whole).toMatchObject(CHECKED);
+    else expect(whole).toBe(TOUCH_AGAIN);
   });
 });
 

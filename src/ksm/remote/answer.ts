@@ -82,6 +82,11 @@ function readRestError(error: KsmRestError, otp: Otp): Answer {
       return REPLAYED_OTP;
     case 'INVALID_OTP':
       return readInvalid(otp);
+    case 'PRIVATE_ID_UNKNOWN':
+      return fault(
+        'PRIVATE_ID_UNCHECKED',
+        'it does not know the private ID of the key yet: touch the key again',
+      );
     case 'STORAGE_ERROR':
       return fault('BACKEND_ERROR', 'its database failed', { maybeAccepted: true });
   }

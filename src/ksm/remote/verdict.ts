@@ -20,7 +20,8 @@ export function isDecrypted({ answer }: Reply): boolean {
 
 /** Whether another KSM that holds the same keys has nothing to add. */
 export function isFinal({ answer }: Reply): boolean {
-  return 'decryption' in answer && (answer.decryption.ok || answer.decryption.reason !== 'UNKNOWN_KEY');
+  if ('fault' in answer) return answer.fault.code === 'PRIVATE_ID_UNCHECKED';
+  return answer.decryption.ok || answer.decryption.reason !== 'UNKNOWN_KEY';
 }
 
 /**

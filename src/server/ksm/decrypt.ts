@@ -1,3 +1,4 @@
+import { YubikeyError } from '../../errors.js';
 import type { Decryption, Ksm } from '../../ksm/ksm.js';
 import type { Otp } from '../../otp/otp.js';
 import { formatKsmResponse } from '../../protocol/ksm-response.js';
@@ -10,11 +11,11 @@ import { strictOtp } from './strict-otp.js';
 import { timeOf } from './time.js';
 
 /** `POST /api/v1/decrypt`. */
-export function decryptByRest(ksm: Ksm): Operation['run'] {
+export function decryptByRest(ksm: Ksm, allowUnpinnedKeys: boolean): Operation['run'] {
   return async (request, _target, concerns) => {
     const otp = readOtp(readObject(await readJson(request)).otp);
     concerns(otp.publicId);
-    const { counters, privateIdChecked } = await decrypted(ksm, otp);
+    const { counters, privateIdChecked } = await decrypted(ksm, otp, allowUnpinnedKeys);
     return json(200, {
       status: 'OK',
       key_id: otp.publicId,
@@ -28,15 +29,14 @@ export function decryptByRest(ksm: Ksm): Operation['run'] {
   };
 }
 
-/** `GET /wsapi/decrypt/?otp=`. Its answer says that the private ID was compared, so it must have been. */
+/** `GET /wsapi/decrypt/?otp=`. Whoever asks takes its answer for one whose private ID was compared. */
 export function decryptByWsapi(ksm: Ksm, allowUnpinnedKeys: boolean): Operation['run'] {
   return async (_request, { query }, concerns) => {
     const given = new URLSearchParams(query).getAll('otp');
     if (given.join('') === '') throw new KsmFault('MISSING_OTP');
     const otp = readOtp(given.length === 1 ? given[0] : undefined);
     concerns(otp.publicId);
-    const { counters, capsLock, privateIdChecked } = await decrypted(ksm, otp);
-    if (!privateIdChecked && !allowUnpinnedKeys) throw new KsmFault('PRIVATE_ID_UNKNOWN');
+    const { counters, capsLock } = await decrypted(ksm, otp, allowUnpinnedKeys);
     return text(200, formatKsmResponse({ ok: true, counters, capsLock }));
   };
 }
@@ -47,9 +47,17 @@ const REFUSALS = {
   REPLAYED_OTP: 'REPLAY_DETECTED',
 } as const satisfies Record<string, KsmFaultCode>;
 
-async function decrypted(ksm: Ksm, otp: Otp): Promise<Extract<Decryption, { ok: true }>> {
-  const decryption = await ksm.decrypt(otp);
+async function decrypted(
+  ksm: Ksm,
+  otp: Otp,
+  allowUnpinnedKeys: boolean,
+): Promise<Extract<Decryption, { ok: true }>> {
+  const decryption = await ksm.decrypt(otp).catch((error: unknown) => {
+    const isUnchecked = error instanceof YubikeyError && error.code === 'PRIVATE_ID_UNCHECKED';
+    throw isUnchecked ? new KsmFault('PRIVATE_ID_UNKNOWN') : error;
+  });
   if (!decryption.ok) throw new KsmFault(REFUSALS[decryption.reason]);
+  if (!decryption.privateIdChecked && !allowUnpinnedKeys) throw new KsmFault('PRIVATE_ID_UNKNOWN');
   return decryption;
 }
 

@@ -17,9 +17,9 @@ const CODES = {
   INVALID_DESCRIPTION: [400, 'Description must be text of up to 1000 characters without control characters'],
   INVALID_PAGE: [400, 'limit must be 1 to 1000, and after a key ID'],
   KEY_EXISTS: [409, 'A key with this key ID exists already'],
-  // Only the KSM protocol says these.
+  PRIVATE_ID_UNKNOWN: [422, 'The private ID of this key is not known yet: touch the key again'],
+  // Only the KSM protocol says this.
   MISSING_OTP: [200, 'No OTP provided'],
-  PRIVATE_ID_UNKNOWN: [200, 'The key is stored without its private ID'],
 } as const satisfies Record<string, readonly [number, string]>;
 
 export type KsmFaultCode = keyof typeof CODES;

@@ -1,4 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
+import { useUpSeen } from '../../ksm/candidate.js';
 import { isPublicId } from '../../otp/otp.js';
 import { decryptToken, type Token } from '../../otp/token.js';
 import type { CounterStore, KeyRecord, KeyStore, NewKey } from '../../stores/store.js';
@@ -26,11 +27,13 @@ export function addKey({ keys, counters }: KsmStores): Operation['run'] {
     const token = body.otp === undefined ? undefined : firstTokenOf(key, body.otp);
     // An OTP of another AES key must not raise the counters of a key that is there.
     if (await keys.get(key.publicId)) throw new KsmFault('KEY_EXISTS');
+    const privateId = key.privateId ?? token?.privateId;
+    if (privateId) await useUpSeen(counters, { ...key, privateId });
     // Used up first, so that no key is added with an OTP that somebody could use again.
     if (token && !(await counters.advance(key.publicId, token.counters)).advanced) {
       throw new KsmFault('REPLAY_DETECTED');
     }
-    const added = await keys.add({ ...key, privateId: key.privateId ?? token?.privateId });
+    const added = await keys.add({ ...key, privateId });
     if (!added) throw new KsmFault('KEY_EXISTS');
     return json(201, { status: 'success', key_id: key.publicId });
   };

@@ -29,6 +29,7 @@ const at = (...behaviours: Behaviour[]) => decryptAt('rest', behaviours);
 const unknown = restError('KEY_NOT_FOUND');
 const corrupt = restError('DECRYPTION_FAILED');
 const replayed = restError('REPLAY_DETECTED');
+const unpinned = restError('PRIVATE_ID_UNKNOWN');
 const NOT_OK = (reason: string) => ({ ok: false, reason });
 
 /** What cannot have used the OTP up: nothing of a KSM ever got it. */
@@ -101,6 +102,25 @@ describe('RemoteKsm, REST', () => {
     expect(await at(restError(error))).toEqual(NOT_OK(reason));
   });
 
+  it('PRIVATE_ID_UNKNOWN is the fault PRIVATE_ID_UNCHECKED, which asks for another touch', async () => {
+    const error = await errorOf(at(unpinned));
+    expect(error).toMatchObject({
+      code: 'PRIVATE_ID_UNCHECKED',
+      servers: [{ code: 'PRIVATE_ID_UNCHECKED' }],
+    });
+    expect(error.message).toContain('touch the key again');
+    const garbage = httpStatus(400, '{"status":"ERROR","error_code":"PRIVATE_ID_UNKNOWN"}');
+    expect(await errorOf(at(garbage))).toMatchObject({ code: 'KSM_FAILED' });
+  });
+
+  it.each([
+    ['does not know the key', unknown],
+    ['lost its answer', breakOff],
+    ['refused the request', httpStatus(403)],
+  ])('PRIVATE_ID_UNKNOWN is the same after a server that %s', async (_, behaviour) => {
+    expect(await errorOf(at(behaviour, unpinned))).toMatchObject({ code: 'PRIVATE_ID_UNCHECKED' });
+  });
+
   it('INVALID_OTP is a fault, since what was sent is well-formed', async () => {
     const error = await errorOf(at(restError('INVALID_OTP')));
     expect(error).toMatchObject({ code: 'KSM_FAILED', servers: [{ code: 'ANSWER_MALFORMED' }] });
@@ -118,9 +138,11 @@ describe('RemoteKsm, REST', () => {
     ['OK', rest()],
     ['CORRUPT_OTP', corrupt],
     ['REPLAYED_OTP', replayed],
+    ['PRIVATE_ID_UNCHECKED', unpinned],
   ])('%s is final: the next server is not asked', async (_, behaviour) => {
     const [first, second] = [await startKsm(behaviour), await startKsm(rest())];
-    await remoteKsm('rest', [first.url, second.url]).decrypt(parseOtp(yubikey.press()));
+    const ksm = remoteKsm('rest', [first.url, second.url]);
+    await ksm.decrypt(parseOtp(yubikey.press())).catch(() => undefined);
     expect([first.requests.length, second.requests.length]).toEqual([1, 0]);
   });
 

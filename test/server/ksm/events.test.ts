@@ -108,6 +108,14 @@ const CASES: [string, Expected, Ask][] = [
     },
   ],
   [
+    'a private ID was not known',
+    event('decrypt', 'rest', 'PRIVATE_ID_UNKNOWN', 422),
+    async (s) => {
+      await s.keys.add({ publicId, aesKey: yubikey.aesKey });
+      await decrypt(s, yubikey.press());
+    },
+  ],
+  [
     'the store failed',
     event('decrypt', 'rest', 'STORAGE_ERROR', 500),
     (s) => {

@@ -83,6 +83,7 @@ const MESSAGES: Record<string, string> = {
   KEY_NOT_FOUND: 'Key not found',
   REPLAY_DETECTED: 'OTP has already been used',
   DECRYPTION_FAILED: 'OTP decryption failed',
+  PRIVATE_ID_UNKNOWN: 'The private ID of this key is not known yet: touch the key again',
   INVALID_JSON: 'Request body contains invalid JSON',
   MISSING_KEY_ID: 'Key ID field is required',
   MISSING_AES_KEY: 'AES key field is required',

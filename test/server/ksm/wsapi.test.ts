@@ -138,8 +138,8 @@ describe('GET /wsapi/decrypt, of a key without a private ID', () => {
   it('answers once its private ID was pinned at the REST API', async () => {
     const yubikey = new SoftYubikey();
     const { says, url } = await serviceWith(unpinned(yubikey));
-    for (let n = 0; n < 2; n++) {
-      await request(url).post('/api/v1/decrypt').send({ otp: yubikey.press() }).expect(200);
+    for (const status of [422, 200]) {
+      await request(url).post('/api/v1/decrypt').send({ otp: yubikey.press() }).expect(status);
     }
     expect(await says(yubikey.press())).toMatch(/^OK /);
   });
@@ -176,10 +176,28 @@ describe('GET /wsapi/decrypt, with refuseWsapiReplays', () => {
     expect(lines.filter((line) => line === 'ERR Replayed OTP\n')).toHaveLength(49);
   });
 
-  it('says nothing of a key whose private ID is not known, until two OTPs agree in it', async () => {
+  it('says nothing of a key whose private ID is not known, however often it is asked, and stores nothing', async () => {
     const yubikey = new SoftYubikey();
-    const { says } = await serviceWith(unpinned(yubikey), { refuseWsapiReplays });
-    expect(await says(yubikey.press())).toBe('ERR Private ID unknown\n');
-    expect(await says(yubikey.press())).toMatch(/^OK /);
+    const { says, keys, counters } = await serviceWith(unpinned(yubikey), { refuseWsapiReplays });
+    for (let n = 0; n < 3; n++) expect(await says(yubikey.press())).toBe('ERR Private ID unknown\n');
+    expect((await keys.get(yubikey.publicId))?.privateId).toBeUndefined();
+    expect((await counters.list()).records).toEqual([]);
+  });
+
+  it('answers each OTP of such a key once with allowUnpinnedKeys, which REST counts too', async () => {
+    const yubikey = new SoftYubikey();
+    const options = { refuseWsapiReplays, allowUnpinnedKeys: true };
+    const { says, url, keys } = await serviceWith(unpinned(yubikey), options);
+    const rest = (otp: string) => request(url).post('/api/v1/decrypt').send({ otp });
+    const [first, second, third] = [yubikey.press(), yubikey.press(), yubikey.press()];
+    expect(await says(first)).toMatch(/^OK /);
+    expect(await says(second)).toMatch(/^OK /);
+    for (const used of [first, second]) {
+      expect(await says(used)).toBe('ERR Replayed OTP\n');
+      await rest(used).expect(409);
+    }
+    expect((await keys.get(yubikey.publicId))?.privateId).toBeUndefined();
+    await rest(third).expect(200);
+    expect(await says(third)).toBe('ERR Replayed OTP\n');
   });
 });

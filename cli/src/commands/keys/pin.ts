@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { LocalKsm, type Otp, parseOtp, pinPrivateId, YubikeyError } from 'passport-yubikey-otp';
+import { type Otp, type Pinning, parseOtp, pinPrivateId, YubikeyError } from 'passport-yubikey-otp';
 import type { KeyStore } from 'passport-yubikey-otp/stores';
 import { type Database, warnUnlessDurable } from '../../database.js';
 import { Refusal, SetupError } from '../../failure.js';
@@ -44,11 +44,7 @@ export async function pin(
 ): Promise<'PINNED' | 'ALREADY_PINNED'> {
   const otp = parse(typed);
   warnUnlessDurable(database);
-  const decryption = await new LocalKsm(keys).decrypt(otp);
-  if (!decryption.ok) throw refused(otp, decryption.reason);
-  const { advanced } = await database.counters.advance(otp.publicId, decryption.counters);
-  if (!advanced) throw refused(otp, 'REPLAYED_OTP');
-  const pinning = await pinPrivateId(keys, otp);
+  const pinning = await pinPrivateId(keys, database.counters, otp);
   if (pinning === 'PINNED' || pinning === 'ALREADY_PINNED') return pinning;
   throw refused(otp, pinning);
 }
@@ -62,7 +58,7 @@ function parse(typed: string): Otp {
   }
 }
 
-function refused({ publicId }: Otp, reason: 'UNKNOWN_KEY' | 'CORRUPT_OTP' | 'REPLAYED_OTP'): Refusal {
+function refused({ publicId }: Otp, reason: Exclude<Pinning, 'PINNED' | 'ALREADY_PINNED'>): Refusal {
   const reasons = {
     UNKNOWN_KEY: `There is no active key ${publicId}`,
     CORRUPT_OTP: `This OTP does not fit the AES key or the private ID of ${publicId}`,
