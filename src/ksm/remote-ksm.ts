@@ -51,8 +51,13 @@ export class RemoteKsm implements Ksm {
    *
    * @throws YubikeyError where no KSM could tell about the OTP; its `servers` say what became of each. `KSM_FAILED`;
    * `ANSWER_LOST` where a KSM that refuses replays may have used the OTP up, so the key must be touched again;
+<<<<<<< HEAD
    * `PRIVATE_ID_UNCHECKED`; `CLOSED` after `close()`. For the signal `ANSWER_LOST` over `rest`, and `ABORTED` over
    * `wsapi`, where no KSM uses an OTP up.
+=======
+   * `PRIVATE_ID_UNCHECKED` where a KSM stores the key without its private ID, which over `rest` another touch may
+   * pin; `CLOSED` after `close()`.
+>>>>>>> 1440d8d (Random tokens at the REST door of an unpinned key: a long test; an OTP is decrypted once where one process has not heard of a pinning; docs)
    */
   async decrypt(otp: Otp, { signal }: DecryptOptions = {}): Promise<Decryption> {
     assertOtp(otp);

@@ -64,7 +64,8 @@ export class ReplayRefusingKsm implements Ksm {
   }
 
   private async accept({ key, token, privateIdChecked }: Opened): Promise<Decryption> {
-    // It may have been seen while the key was stored without its private ID.
+    // Seen while the key was stored without its private ID. Nothing is written then: another process, which has not
+    // heard of the pinning, may be about to decrypt this very OTP.
     if (await this.isUsedUp(candidateOf(key, token), token)) return REPLAYED;
     const { advanced } = await this.#counters.advance(key.publicId, token.counters);
     return advanced ? decrypted(token, privateIdChecked) : REPLAYED;

@@ -525,6 +525,34 @@ describe('ReplayRefusingKsm, which read a key just before its private ID was pin
   );
 });
 
+it('decrypts an OTP once, of a process that has heard of the pinning and one that has not, at any moment', async () => {
+  for (let call = 0; call < 4; call++) {
+    const { keys, counters } = new MemoryStore();
+    const yubikey = new SoftYubikey();
+    const { publicId, aesKey } = yubikey;
+    await keys.add({ publicId, aesKey });
+    const asRead = await keys.get(publicId);
+    await pinPrivateId(keys, counters, press(yubikey));
+    const otp = press(yubikey);
+    const knowing: Decryption[] = [];
+    let calls = 0;
+    const interrupted =
+      <Given extends unknown[], Result>(work: (...given: Given) => Promise<Result>) =>
+      async (...given: Given) => {
+        if (calls++ === call) knowing.push(await pinningKsm(keys, counters).decrypt(otp));
+        return work(...given);
+      };
+    let reads = 0;
+    const readOnce = async (id: string) => (reads++ === 0 ? asRead : keys.get(id));
+    const behind = pinningKsm(around(keys, { get: readOnce }), {
+      get: interrupted((id: string) => counters.get(id)),
+      advance: interrupted((...row: Parameters<CounterStore['advance']>) => counters.advance(...row)),
+    });
+    knowing.push(await behind.decrypt(otp), await pinningKsm(keys, counters).decrypt(otp));
+    expect(accepted(knowing), `before call ${call}`).toHaveLength(1);
+  }
+});
+
 describe('ReplayRefusingKsm, where a store fails', () => {
   const yubikey = new SoftYubikey();
   const cause = new Error('connect ECONNREFUSED password=hunter2');
