@@ -1,3 +1,5 @@
+import { assertOptional, type OptionNames } from './options.js';
+
 /**
  * What went wrong, for programs: the stable part of a {@link YubikeyError}.
  *
@@ -88,6 +90,11 @@ export interface YubikeyErrorOptions {
   servers?: readonly ServerFault[];
 }
 
+const OPTION_NAMES: OptionNames<YubikeyErrorOptions> = {
+  cause: true,
+  servers: true,
+};
+
 const HTTP_STATUS: Partial<Record<YubikeyErrorCode, number>> = {
   OTP_MALFORMED: 400,
   BODY_NOT_PARSED: 500,
@@ -128,6 +135,7 @@ export class YubikeyError extends Error {
   readonly servers: readonly ServerFault[];
 
   constructor(code: YubikeyErrorCode, message: string, options: YubikeyErrorOptions = {}) {
+    assertOptional('YubikeyError', options, OPTION_NAMES);
     super(message, 'cause' in options ? { cause: options.cause } : undefined);
     this.code = code;
     this.status = HTTP_STATUS[code] ?? 503;

@@ -1,4 +1,5 @@
 import type { Request } from 'express';
+import { assertOptional, type OptionNames } from './options.js';
 import { assertBodyWasRead } from './unread-body.js';
 
 /** Takes what may be an OTP out of a request, at once; undefined when there is none. It need not check it. */
@@ -8,6 +9,10 @@ export interface AppendedOtpOptions {
   /** How many letters the public IDs of your keys have, 0 to 16. Default 12. */
   publicIdLength?: number;
 }
+
+const OPTION_NAMES: OptionNames<AppendedOtpOptions> = {
+  publicIdLength: true,
+};
 
 const TOKEN_LENGTH = 32;
 
@@ -25,6 +30,7 @@ export function otpInBody(field: string, allowOtpInQuery: boolean): ExtractOtp {
  * off its end. Read the password with {@link splitAppendedOtp}.
  */
 export function appendedOtp(field = 'password', options: AppendedOtpOptions = {}): ExtractOtp {
+  assertOptional('appendedOtp', options, OPTION_NAMES);
   assertPublicIdLength(options);
   return (req) => {
     const typed = fieldOf(req.body, field);
@@ -41,6 +47,7 @@ export function splitAppendedOtp(
   typed: string,
   options: AppendedOtpOptions = {},
 ): { password: string; otp: string | undefined } {
+  assertOptional('splitAppendedOtp', options, OPTION_NAMES);
   const otpLength = assertPublicIdLength(options) + TOKEN_LENGTH;
   const characters = [...typed.trimEnd()];
   if (characters.length < otpLength) return { password: typed, otp: undefined };

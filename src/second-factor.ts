@@ -1,5 +1,6 @@
 import type { Request, RequestHandler } from 'express';
 import { YubikeyError } from './errors.js';
+import { assertOptional, type OptionNames } from './options.js';
 import { idOf, type UserId } from './user-id.js';
 
 /**
@@ -25,6 +26,12 @@ export interface RequireSecondFactorOptions {
   /** As given to the strategy. Default `user.id`. */
   userId?: UserId;
 }
+
+const OPTION_NAMES: OptionNames<RequireSecondFactorOptions> = {
+  maxAge: true,
+  redirectTo: true,
+  userId: true,
+};
 
 interface VerifiedFactor {
   userId: string;
@@ -98,9 +105,10 @@ export function completeSecondFactor(): RequestHandler {
  * Without one it redirects, or calls `next` with a YubikeyError: `NOT_SIGNED_IN` (status 401) or
  * `SECOND_FACTOR_REQUIRED` (403).
  *
- * @throws TypeError for an unusable option.
+ * @throws TypeError for an unknown or unusable option.
  */
 export function requireSecondFactor(options: RequireSecondFactorOptions = {}): RequestHandler {
+  assertOptional('requireSecondFactor', options, OPTION_NAMES);
   const { maxAge = Number.POSITIVE_INFINITY, redirectTo, userId } = options;
   if (!(maxAge > 0)) throw new TypeError('maxAge must be a positive number of milliseconds');
   return (req, res, next) => {

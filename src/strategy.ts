@@ -3,6 +3,7 @@ import { Strategy } from 'passport-strategy';
 import { YubikeyError } from './errors.js';
 import { type ExtractOtp, otpInBody } from './extract-otp.js';
 import { type Lookup, lookUp } from './lookup.js';
+import { assertOptions, type OptionNames } from './options.js';
 import { type Otp, parseOtp } from './otp/otp.js';
 import type { Rejection } from './protocol/status.js';
 import { noteVerifiedFactor } from './second-factor.js';
@@ -45,6 +46,17 @@ export interface YubikeyStrategyOptions {
   /** Calls `lookup` with the request first. Default false. */
   passReqToCallback?: boolean;
 }
+
+const OPTION_NAMES: OptionNames<YubikeyStrategyOptions> = {
+  verifier: true,
+  name: true,
+  otpField: true,
+  allowOtpInQuery: true,
+  extractOtp: true,
+  secondFactor: true,
+  userId: true,
+  passReqToCallback: true,
+};
 
 /** A request that is worth asking the verifier about. */
 interface Attempt {
@@ -89,7 +101,7 @@ export class YubikeyStrategy extends PassportStrategy {
   private readonly passReqToCallback: boolean;
   private readonly lookup: (...args: never[]) => unknown;
 
-  /** @throws TypeError for a missing or unusable argument. */
+  /** @throws TypeError for a missing or unusable argument, or an unknown option. */
   constructor(
     options: YubikeyStrategyOptions & { passReqToCallback: true },
     lookup: Lookup<[Request, YubikeyIdentity]>,
@@ -103,6 +115,7 @@ export class YubikeyStrategy extends PassportStrategy {
     lookup: Lookup<[Request, YubikeyIdentity]> | Lookup<[YubikeyIdentity]>,
   ) {
     super();
+    assertOptions('YubikeyStrategy', options, OPTION_NAMES);
     if (typeof options?.verifier?.verify !== 'function')
       throw new TypeError('YubikeyStrategy requires verifier');
     if (typeof lookup !== 'function') throw new TypeError('YubikeyStrategy requires a lookup function');

@@ -31,7 +31,7 @@ export class RemoteKsm implements Ksm {
   readonly #losers = new Set<Deadline>();
   #closed = false;
 
-  /** Sends nothing yet. @throws TypeError for a missing or unusable option. */
+  /** Sends nothing yet. @throws TypeError for a missing, unknown or unusable option. */
   constructor(options: RemoteKsmOptions) {
     this.#settings = settingsOf(options);
     const { protocol, servers, timeout, ca, dispatcher } = this.#settings;

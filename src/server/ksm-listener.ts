@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { LocalKsm } from '../ksm/local-ksm.js';
 import { ReplayRefusingKsm } from '../ksm/replay-refusing-ksm.js';
+import { assertOptions, type OptionNames } from '../options.js';
 import { KSM_ERRORS } from '../protocol/ksm-response.js';
 import type { CounterStore, KeyStore } from '../stores/store.js';
 import type { KsmEvent } from './events.js';
@@ -50,6 +51,19 @@ export interface KsmListenerOptions extends ManagementAccess {
   onRequest?: ((event: KsmEvent) => void) | undefined;
 }
 
+const OPTION_NAMES: OptionNames<KsmListenerOptions> = {
+  keys: true,
+  counters: true,
+  managementToken: true,
+  dangerouslyManageKeysWithoutToken: true,
+  allowDecryptFrom: true,
+  refuseWsapiReplays: true,
+  allowUnpinnedKeys: true,
+  yubikeyKsmWording: true,
+  addressOf: true,
+  onRequest: true,
+};
+
 /**
  * A KSM over HTTP: `GET /health`, `POST` and `GET /api/v1/keys`, `DELETE /api/v1/keys/:key_id` and
  * `POST /api/v1/decrypt` of the KSM REST API, and `GET /wsapi/decrypt` of the older KSM protocol.
@@ -59,9 +73,10 @@ export interface KsmListenerOptions extends ManagementAccess {
  * the second is decrypted. Before that, each random token that passes the CRC by chance, one in 65,536, leaves a row
  * of some 100 bytes in `counters`.
  *
- * @throws TypeError for a missing or unusable option.
+ * @throws TypeError for a missing, unknown or unusable option.
  */
 export function ksmListener(options: KsmListenerOptions): Listener {
+  assertOptions('ksmListener', options, OPTION_NAMES);
   const { keys, counters, addressOf = addressOfConnection } = options ?? {};
   if (typeof keys?.get !== 'function')
     throw new TypeError('ksmListener requires keys, such as a SealedKeyStore');

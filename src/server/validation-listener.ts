@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http';
+import { assertOptions, type OptionNames } from '../options.js';
 import type { ProtocolVersion } from '../protocol/validation-request.js';
 import { formatValidationResponse } from '../protocol/validation-response.js';
 import { readForm } from './body.js';
@@ -24,6 +25,14 @@ export interface ValidationListenerOptions extends JudgeOptions {
   onVerification?: ((event: VerificationEvent) => void) | undefined;
 }
 
+const OPTION_NAMES: OptionNames<ValidationListenerOptions> = {
+  verifier: true,
+  clients: true,
+  limitClient: true,
+  addressOf: true,
+  onVerification: true,
+};
+
 const PROTOCOLS = new Map<string, ProtocolVersion>([
   ['/wsapi/2.0/verify', '2.0'],
   ['/wsapi/1.1/verify', '1.1'],
@@ -34,9 +43,10 @@ const PROTOCOLS = new Map<string, ProtocolVersion>([
  * A validation server as existing clients know it: validation protocols 2.0, 1.1 and 1.0, by GET and POST, with the
  * answers of yubikey-val.
  *
- * @throws TypeError for a missing or unusable option.
+ * @throws TypeError for a missing, unknown or unusable option.
  */
 export function validationListener(options: ValidationListenerOptions): Listener {
+  assertOptions('validationListener', options, OPTION_NAMES);
   const { verifier, clients, addressOf = addressOfConnection, onVerification } = options ?? {};
   if (typeof verifier?.verify !== 'function') {
     throw new TypeError('validationListener requires verifier, such as a KsmVerifier');

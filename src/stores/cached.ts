@@ -1,3 +1,4 @@
+import { pageOptionsOf } from './records.js';
 import type {
   ClientRecord,
   ClientStore,
@@ -61,8 +62,8 @@ class CachedRecords<Stored, New> implements RecordStore<Stored, New> {
     return this.changing(id, this.#store.delete(id));
   }
 
-  list(options?: PageOptions): Promise<Page<Stored>> {
-    return this.#store.list(options);
+  async list(options?: PageOptions): Promise<Page<Stored>> {
+    return this.#store.list(pageOptionsOf(options));
   }
 
   /** Whoever looked before the change was there, or lost against another one, is not believed after it. */

@@ -7,6 +7,7 @@ import {
   randomBytes,
 } from 'node:crypto';
 import { YubikeyError } from '../errors.js';
+import { assertOptions, type OptionNames } from '../options.js';
 
 /** What a sealed secret belongs to: a secret sealed as one kind does not open as another. */
 export type SealedKind = 'yubikey' | 'client';
@@ -17,6 +18,11 @@ export interface KeyringOptions {
   /** The id of the key that seals from now on. The others only open what they sealed. */
   current: string;
 }
+
+const OPTION_NAMES: OptionNames<KeyringOptions> = {
+  keys: true,
+  current: true,
+};
 
 const FORMAT_VERSION = 1;
 const CIPHER = 'aes-256-gcm';
@@ -40,8 +46,12 @@ export class Keyring {
   readonly #extracted = new Map<string, KeyObject>();
   readonly #current: string;
 
-  /** @throws TypeError for an unusable key or id; it repeats no key. */
-  constructor({ keys, current }: KeyringOptions) {
+  /** @throws TypeError for an unusable key or id, or an unknown option; it repeats no key. */
+  constructor(options: KeyringOptions) {
+    assertOptions('Keyring', options, OPTION_NAMES);
+    const { keys, current } = options ?? {};
+    if (typeof keys !== 'object' || keys === null)
+      throw new TypeError('Keyring requires keys: master keys by their ids');
     this.#current = current;
     for (const [id, key] of Object.entries(keys)) {
       if (!KEY_ID.test(id)) throw new TypeError('A master key id must be 1 to 32 letters, digits, - or _');

@@ -1,6 +1,6 @@
 import { type Counters, isNewer, isSameTouch } from '../otp/counters.js';
 import { assertAdvance } from './assert-advance.js';
-import { CLIENT, pageOf, Records, type Row, type RowTable, YUBIKEY } from './records.js';
+import { CLIENT, pageOf, pageOptionsOf, Records, type Row, type RowTable, YUBIKEY } from './records.js';
 import type {
   Advance,
   ClientStore,
@@ -85,7 +85,8 @@ class MemoryCounterStore implements CounterStore {
     return row && counterRecordOf(row);
   }
 
-  async list({ after, limit = 100 }: PageOptions = {}): Promise<Page<ListedCounters>> {
+  async list(options?: PageOptions): Promise<Page<ListedCounters>> {
+    const { after, limit } = pageOptionsOf(options);
     return pageOf(inOrder(this.rows, after, limit + 1), limit, ({ id: _, ...listed }) => listed);
   }
 }

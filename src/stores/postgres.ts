@@ -1,4 +1,5 @@
 import { YubikeyError } from '../errors.js';
+import { assertOptions, type OptionNames } from '../options.js';
 import type { Batch } from './batch-writer.js';
 import { Calls } from './calls.js';
 import { Connections, type PostgresClient, type PostgresPool } from './postgres/connections.js';
@@ -33,6 +34,12 @@ export interface PostgresStoreOptions {
   timeout?: number | undefined;
 }
 
+const OPTION_NAMES: OptionNames<PostgresStoreOptions> = {
+  pool: true,
+  allowReplayAfterCrash: true,
+  timeout: true,
+};
+
 /** Names the lock that migrations of several instances wait for: any number that nobody else uses. */
 const MIGRATION_LOCK = 7_982_356_411;
 const MAX_TRIES = 5;
@@ -59,8 +66,10 @@ export class PostgresStore {
   private readonly allowReplayAfterCrash: boolean;
   private migrated = false;
 
-  /** @throws TypeError without a pool, or for an unusable timeout. */
-  constructor({ pool, allowReplayAfterCrash = false, timeout }: PostgresStoreOptions) {
+  /** @throws TypeError without a pool, for an unknown option, or for an unusable timeout. */
+  constructor(options: PostgresStoreOptions) {
+    assertOptions('PostgresStore', options, OPTION_NAMES);
+    const { pool, allowReplayAfterCrash = false, timeout } = options ?? {};
     if (typeof pool?.connect !== 'function') throw new TypeError('PostgresStore requires pool: a Pool of pg');
     this.calls = new Calls(timeout);
     this.connections = new Connections(pool, this.calls.timeout);

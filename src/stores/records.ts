@@ -1,16 +1,18 @@
 import { randomUUID } from 'node:crypto';
+import { assertOptional } from '../options.js';
 import { isPublicId } from '../otp/otp.js';
 import { isClientId } from '../protocol/validation-request.js';
 import { assertId } from './assert-id.js';
-import type {
-  ClientRecord,
-  KeyRecord,
-  NewClient,
-  NewKey,
-  Page,
-  PageOptions,
-  RecordFields,
-  RecordStore,
+import {
+  type ClientRecord,
+  type KeyRecord,
+  type NewClient,
+  type NewKey,
+  PAGE_OPTIONS,
+  type Page,
+  type PageOptions,
+  type RecordFields,
+  type RecordStore,
 } from './store.js';
 
 /** Secrets of a record in the order of its kind's `secretNames`. */
@@ -123,7 +125,8 @@ export class Records<Stored extends RecordFields, New extends Common> implements
     return this.#table.replace({ ...row, id: this.#kind.idOf(expected) }, expected.revision);
   }
 
-  async list({ after, limit = 100 }: PageOptions = {}): Promise<Page<Stored>> {
+  async list(options?: PageOptions): Promise<Page<Stored>> {
+    const { after, limit } = pageOptionsOf(options);
     if (after !== undefined) assertId(after);
     return pageOf(await this.#table.list(after, limit + 1), limit, this.#kind.recordOf);
   }
@@ -153,6 +156,13 @@ export class Records<Stored extends RecordFields, New extends Common> implements
 export function changed<New>(expected: object, change: Partial<New>): New {
   const given = Object.entries(change).filter(([, value]) => value !== undefined);
   return { ...expected, ...Object.fromEntries(given) } as New;
+}
+
+/** Which page is asked for. @throws TypeError */
+export function pageOptionsOf(options: PageOptions = {}): { after: string | undefined; limit: number } {
+  assertOptional('list()', options, PAGE_OPTIONS);
+  const { after, limit = 100 } = options;
+  return { after, limit };
 }
 
 /** A page of one row less than was asked for: the last one only tells that there are more. */

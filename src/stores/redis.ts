@@ -1,4 +1,5 @@
 import { YubikeyError } from '../errors.js';
+import { assertOptions, type OptionNames } from '../options.js';
 import { CLIENT, Records, YUBIKEY } from './records.js';
 import { Redis, type SendCommand } from './redis/commands.js';
 import { RedisCounterStore } from './redis/counters.js';
@@ -23,6 +24,12 @@ export interface RedisStoreOptions {
   allowReplayAfterCrash?: boolean | undefined;
 }
 
+const OPTION_NAMES: OptionNames<RedisStoreOptions> = {
+  sendCommand: true,
+  prefix: true,
+  allowReplayAfterCrash: true,
+};
+
 const SCHEMA = 1;
 
 /**
@@ -38,8 +45,10 @@ export class RedisStore {
   private readonly redis: Redis;
   private readonly allowReplayAfterCrash: boolean;
 
-  /** @throws TypeError without a function to send commands with. */
-  constructor({ sendCommand, prefix = 'yubikey-otp:', allowReplayAfterCrash = false }: RedisStoreOptions) {
+  /** @throws TypeError without a function to send commands with, or for an unknown option. */
+  constructor(options: RedisStoreOptions) {
+    assertOptions('RedisStore', options, OPTION_NAMES);
+    const { sendCommand, prefix = 'yubikey-otp:', allowReplayAfterCrash = false } = options ?? {};
     if (typeof sendCommand !== 'function') throw new TypeError('RedisStore requires sendCommand, a function');
     this.redis = new Redis(sendCommand, prefix);
     this.allowReplayAfterCrash = allowReplayAfterCrash;

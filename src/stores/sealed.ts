@@ -1,6 +1,6 @@
 import { YubikeyError } from '../errors.js';
 import type { Keyring } from './keyring.js';
-import { CLIENT, changed, type RecordKind, type Secrets, YUBIKEY } from './records.js';
+import { CLIENT, changed, pageOptionsOf, type RecordKind, type Secrets, YUBIKEY } from './records.js';
 import type {
   ClientRecord,
   ClientStore,
@@ -50,7 +50,7 @@ class SealedRecords<Stored extends RecordFields, New> implements RecordStore<Sto
   }
 
   async list(options?: PageOptions): Promise<Page<Stored>> {
-    const { records, next } = await this.#store.list(options);
+    const { records, next } = await this.#store.list(pageOptionsOf(options));
     return { records: records.map((sealed) => this.open(sealed)), next };
   }
 

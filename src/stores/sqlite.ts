@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import { YubikeyError } from '../errors.js';
+import { assertOptions, type OptionNames } from '../options.js';
 import type { BatchWriter } from './batch.js';
 import { type AdvanceRow, type FindSql, type RunSql, type SqlRow, sqlStores } from './sql.js';
 import { SqliteConnection } from './sqlite/connection.js';
@@ -31,6 +32,12 @@ export interface SqliteStoreOptions {
   database?: SqliteDatabase | undefined;
 }
 
+const OPTION_NAMES: OptionNames<SqliteStoreOptions> = {
+  path: true,
+  driver: true,
+  database: true,
+};
+
 /**
  * Keys, clients and counters in a SQLite file, for applications on one machine; several processes may share the file.
  *
@@ -48,7 +55,10 @@ export class SqliteStore {
   private readonly engine: SqliteEngine;
   private migrated = false;
 
-  /** @throws TypeError without either a path or an open database, and where there is no driver to open the path. */
+  /**
+   * @throws TypeError without either a path or an open database, for an unknown option, and where there is no driver to
+   * open the path.
+   */
   constructor(options: SqliteStoreOptions) {
     const engine = engineOf(options);
     this.engine = engine;
@@ -108,7 +118,9 @@ export class SqliteStore {
   }
 }
 
-function engineOf({ path, driver, database }: SqliteStoreOptions): SqliteEngine {
+function engineOf(options: SqliteStoreOptions): SqliteEngine {
+  assertOptions('SqliteStore', options, OPTION_NAMES);
+  const { path, driver, database } = options ?? {};
   if (database !== undefined && path !== undefined) {
     throw new TypeError('SqliteStore takes either path or database, not both');
   }

@@ -1,3 +1,4 @@
+import type { OptionNames } from '../options.js';
 import type { Counters } from '../otp/counters.js';
 
 /** What every stored record has besides its secrets. */
@@ -62,6 +63,11 @@ export interface PageOptions {
   /** Default 100. */
   limit?: number | undefined;
 }
+
+export const PAGE_OPTIONS: OptionNames<PageOptions> = {
+  after: true,
+  limit: true,
+};
 
 /** What can be done with stored keys, by public ID, and with stored clients, by id. */
 export interface RecordStore<Stored, New> {

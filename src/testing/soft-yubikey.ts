@@ -1,4 +1,5 @@
 import { randomBytes, randomInt } from 'node:crypto';
+import { assertOptional, type OptionNames } from '../options.js';
 import { type Counters, MAX_USAGE_COUNTER } from '../otp/counters.js';
 import { KEYBOARD_LAYOUTS } from '../otp/keyboard.js';
 import { encodeModhex, MODHEX_ALPHABET } from '../otp/modhex.js';
@@ -20,6 +21,14 @@ export interface SoftYubikeyOptions {
    */
   layout?: string;
 }
+
+const OPTION_NAMES: OptionNames<SoftYubikeyOptions> = {
+  publicId: true,
+  privateId: true,
+  aesKey: true,
+  usageCounter: true,
+  layout: true,
+};
 
 /** All there is to a key, for JSON: secrets too. */
 export interface SoftYubikeyState {
@@ -43,6 +52,10 @@ export interface PressOptions {
   capsLock?: boolean;
 }
 
+const PRESS_OPTIONS: OptionNames<PressOptions> = {
+  capsLock: true,
+};
+
 /**
  * A virtual YubiKey, for tests and demos: types what a real one would, from the same key material.
  *
@@ -60,8 +73,9 @@ export class SoftYubikey {
   private clockAtPowerUp = 0;
   private poweredUpAt = 0;
 
-  /** @throws TypeError for key material of the wrong length, or an unknown layout. */
+  /** @throws TypeError for key material of the wrong length, or an unknown option or layout. */
   constructor(options: SoftYubikeyOptions = {}) {
+    assertOptional('SoftYubikey', options, OPTION_NAMES);
     this.publicId = options.publicId ?? `vv${encodeModhex(randomBytes(5))}`;
     if (!isPublicId(this.publicId))
       throw new TypeError('publicId must be 0 to 16 modhex letters, lower case');
@@ -86,7 +100,9 @@ export class SoftYubikey {
   }
 
   /** Touches it: what it types, without the Enter that a real one adds. */
-  press({ capsLock = false }: PressOptions = {}): string {
+  press(options: PressOptions = {}): string {
+    assertOptional('press()', options, PRESS_OPTIONS);
+    const { capsLock = false } = options;
     this.count();
     const token = encryptToken(
       { privateId: this.privateId, counters: this.counters, capsLock, random: randomInt(2 ** 16) },
@@ -115,7 +131,14 @@ export class SoftYubikey {
     for (const field of ['publicId', 'privateId', 'aesKey', 'usageCounter'] as const) {
       if (state[field] === undefined) throw new TypeError(`The state has no ${field}`);
     }
-    const yubikey = new SoftYubikey(state);
+    const { publicId, privateId, aesKey, usageCounter, layout } = state;
+    const yubikey = new SoftYubikey({
+      publicId,
+      privateId,
+      aesKey,
+      usageCounter,
+      ...(layout !== undefined && { layout }),
+    });
     yubikey.sessionUse =
       state.sessionUse === undefined ? undefined : wholeNumber('sessionUse', state.sessionUse, 0xff);
     yubikey.clockAtPowerUp = wholeNumber('clockAtPowerUp', state.clockAtPowerUp, 0xff_ffff);

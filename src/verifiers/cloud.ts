@@ -2,6 +2,7 @@ import { YubikeyError } from '../errors.js';
 import type { Outcome } from '../http/exchange.js';
 import { faultOfRequest, faultWithout, TransportFault } from '../http/fault.js';
 import { Transport } from '../http/transport.js';
+import { assertOptional } from '../options.js';
 import { assertOtp, type Otp } from '../otp/otp.js';
 import { formatValidationRequest } from '../protocol/validation-request.js';
 import { type Answer, type Question, readAnswer, type Verdict } from './cloud/answer.js';
@@ -9,7 +10,7 @@ import { Race } from './cloud/race.js';
 import { type CloudSettings, type CloudVerifierOptions, settingsOf } from './cloud/settings.js';
 import { Standing } from './cloud/standing.js';
 import { assertNonce, newNonce } from './nonce.js';
-import type { Verification, Verifier, VerifyOptions } from './verifier.js';
+import { VERIFY_OPTIONS, type Verification, type Verifier, type VerifyOptions } from './verifier.js';
 
 /** How many verifications may have requests on their way after their verdict: a server that hangs holds them. */
 const MAX_LOSERS = 32;
@@ -33,7 +34,7 @@ export class CloudVerifier implements Verifier {
   readonly #losers = new Set<Race>();
   #closed = false;
 
-  /** Sends nothing yet. @throws TypeError for a missing or unusable option. */
+  /** Sends nothing yet. @throws TypeError for a missing, unknown or unusable option. */
   constructor(options: CloudVerifierOptions) {
     this.#settings = settingsOf(options);
     const { servers, protocol, timeout, attemptTimeout, ca, dispatcher } = this.#settings;
@@ -55,8 +56,10 @@ export class CloudVerifier implements Verifier {
    * and `NOT_ENOUGH_ANSWERS` mean that the OTP is used up and the key must be touched again. `ABORTED` for the
    * signal, `CLOSED` after `close()`.
    */
-  async verify(otp: Otp, { signal, nonce = newNonce() }: VerifyOptions = {}): Promise<Verification> {
+  async verify(otp: Otp, options: VerifyOptions = {}): Promise<Verification> {
     assertOtp(otp);
+    assertOptional('verify()', options, VERIFY_OPTIONS);
+    const { signal, nonce = newNonce() } = options;
     assertNonce(nonce);
     if (this.#closed) throw closedError();
     if (signal?.aborted) throw abortedError(signal);

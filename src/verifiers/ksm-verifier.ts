@@ -1,11 +1,12 @@
 import { YubikeyError } from '../errors.js';
 import type { Decryption, Ksm } from '../ksm/ksm.js';
 import { untilAborted } from '../ksm/until-aborted.js';
+import { assertOptional, assertOptions, type OptionNames } from '../options.js';
 import { clockDeviation } from '../otp/counters.js';
 import { assertOtp, type Otp } from '../otp/otp.js';
 import type { Advance, CounterRecord, CounterStore } from '../stores/store.js';
 import { assertNonce } from './nonce.js';
-import type { Verification, Verifier, VerifyOptions } from './verifier.js';
+import { VERIFY_OPTIONS, type Verification, type Verifier, type VerifyOptions } from './verifier.js';
 
 /** How far the key's clock may be off the server's; an OTP is delayed when it is over both. */
 export interface DelayTolerance {
@@ -14,6 +15,11 @@ export interface DelayTolerance {
   /** Part of the time that passed since the last OTP. Default 0.3. */
   relative?: number;
 }
+
+const TOLERANCE_NAMES: OptionNames<DelayTolerance> = {
+  absolute: true,
+  relative: true,
+};
 
 export interface KsmVerifierOptions {
   /** Decrypts the OTPs. */
@@ -33,6 +39,13 @@ export interface KsmVerifierOptions {
   allowUnpinnedKeys?: boolean;
 }
 
+const OPTION_NAMES: OptionNames<KsmVerifierOptions> = {
+  ksm: true,
+  counters: true,
+  delayTolerance: true,
+  allowUnpinnedKeys: true,
+};
+
 /** Verifies OTPs with your own keys: a KSM decrypts, a counter store refuses replays. No other server is asked. */
 export class KsmVerifier implements Verifier {
   readonly #ksm: Ksm;
@@ -40,8 +53,10 @@ export class KsmVerifier implements Verifier {
   readonly #tolerance: Required<DelayTolerance> | undefined;
   readonly #allowUnpinnedKeys: boolean;
 
-  /** @throws TypeError for a missing or unusable option. */
-  constructor({ ksm, counters, delayTolerance, allowUnpinnedKeys }: KsmVerifierOptions) {
+  /** @throws TypeError for a missing, unknown or unusable option. */
+  constructor(options: KsmVerifierOptions) {
+    assertOptions('KsmVerifier', options, OPTION_NAMES);
+    const { ksm, counters, delayTolerance, allowUnpinnedKeys } = options ?? {};
     if (typeof ksm?.decrypt !== 'function')
       throw new TypeError('KsmVerifier requires ksm, such as a LocalKsm');
     if (typeof counters?.advance !== 'function') {
@@ -60,8 +75,10 @@ export class KsmVerifier implements Verifier {
    * `STORE_FAILED` or `KSM_FAILED` where no verdict could be reached, `ANSWER_LOST` where a store or a remote KSM may
    * have used the OTP up. The signal ends the wait with the same words; with `ABORTED` where neither can tell.
    */
-  async verify(otp: Otp, { signal, nonce }: VerifyOptions = {}): Promise<Verification> {
+  async verify(otp: Otp, options: VerifyOptions = {}): Promise<Verification> {
     assertOtp(otp);
+    assertOptional('verify()', options, VERIFY_OPTIONS);
+    const { signal, nonce } = options;
     if (nonce !== undefined) assertNonce(nonce);
     throwIfAborted(signal);
     const decryption = await this.decrypt(otp, signal);
@@ -110,7 +127,9 @@ export class KsmVerifier implements Verifier {
   }
 }
 
-function toleranceOf({ absolute = 20_000, relative = 0.3 }: DelayTolerance): Required<DelayTolerance> {
+function toleranceOf(tolerance: DelayTolerance): Required<DelayTolerance> {
+  assertOptional('delayTolerance', tolerance, TOLERANCE_NAMES);
+  const { absolute = 20_000, relative = 0.3 } = tolerance;
   if (!(absolute >= 0 && relative >= 0)) {
     throw new TypeError('delayTolerance takes absolute (milliseconds) and relative (0.3 is 30 %)');
   }

@@ -1,4 +1,5 @@
 import { YubikeyError } from '../errors.js';
+import { assertOptional, type OptionNames } from '../options.js';
 import { type Counters, isNewer, millisecondsBetween } from '../otp/counters.js';
 import type { Otp } from '../otp/otp.js';
 import type { Verification, Verifier, VerifyOptions } from './verifier.js';
@@ -7,6 +8,11 @@ export interface SequenceOptions extends Pick<VerifyOptions, 'signal'> {
   /** Milliseconds from the first touch to the last, by the key's own clock. Default 5000. */
   window?: number;
 }
+
+const OPTION_NAMES: OptionNames<SequenceOptions> = {
+  window: true,
+  signal: true,
+};
 
 /**
  * Verifies several touches of one key, made one after another: at least two OTPs with one public ID, of one
@@ -17,14 +23,16 @@ export interface SequenceOptions extends Pick<VerifyOptions, 'signal'> {
  * first OTP that is refused by itself decides otherwise. Every OTP that was looked at is used up. The identity
  * holds the counters of the last one.
  *
- * @throws TypeError for fewer than two OTPs; YubikeyError `COUNTERS_MISSING` where the verifier does not tell
+ * @throws TypeError for fewer than two OTPs or an unknown option; YubikeyError `COUNTERS_MISSING` where the verifier does not tell
  * counters (give `CloudVerifier` the option `counters`), and whatever the verifier throws.
  */
 export async function verifySequence(
   verifier: Verifier,
   otps: readonly Otp[],
-  { window = 5000, signal }: SequenceOptions = {},
+  options: SequenceOptions = {},
 ): Promise<Verification> {
+  assertOptional('verifySequence', options, OPTION_NAMES);
+  const { window = 5000, signal } = options;
   if (!Array.isArray(otps) || otps.length < 2)
     throw new TypeError('verifySequence requires at least two OTPs');
   if (!(window > 0)) throw new TypeError('window must be a positive number of milliseconds');

@@ -1,3 +1,4 @@
+import type { OptionNames } from '../options.js';
 import type { Counters } from '../otp/counters.js';
 import type { Otp } from '../otp/otp.js';
 import type { Rejection } from '../protocol/status.js';
@@ -23,6 +24,11 @@ export interface VerifyOptions {
   /** 16 to 40 letters and digits that name this request; a fresh random one by default. */
   nonce?: string;
 }
+
+export const VERIFY_OPTIONS: OptionNames<VerifyOptions> = {
+  signal: true,
+  nonce: true,
+};
 
 /** Says whether an OTP is genuine and fresh, and whose it is. Each OTP is accepted once. */
 export interface Verifier {

@@ -118,12 +118,12 @@ describeWith('The durability of a Redis Cluster', ['redis-server'], () => {
   it.each(Object.entries(redisClients))(
     'is not asked through a plain client of %s, which is refused with what to use instead',
     async (_, connect) => {
-      const client = await connect(cluster.servers[0]?.url as string);
-      await expect(new RedisStore(client).migrate()).rejects.toMatchObject({
+      const { sendCommand, close } = await connect(cluster.servers[0]?.url as string);
+      await expect(new RedisStore({ sendCommand }).migrate()).rejects.toMatchObject({
         code: 'STORE_FAILED',
         message: expect.stringContaining('createCluster'),
       });
-      await client.close();
+      await close();
     },
   );
 

@@ -21,7 +21,7 @@ describe.each(onEveryExpress)('an accepted OTP on $version, by $way', ({ express
   async function app(yubikey = new SoftYubikey()) {
     const keyring = new Keyring();
     await keyring.enrol(ALICE, yubikey);
-    const strategy = new YubikeyStrategy(keyring, keyring.lookup);
+    const strategy = new YubikeyStrategy({ verifier: keyring.verifier }, keyring.lookup);
     return { yubikey, ...signInApp(express, strategy, { way }) };
   }
 
@@ -55,7 +55,7 @@ describe.each(EXPRESSES)('what reaches the app on $version', ({ express }) => {
   it('has the public ID and the counters in the identity', async () => {
     const keyring = new Keyring();
     const yubikey = await keyring.enrol(ALICE);
-    const strategy = new YubikeyStrategy(keyring, (identity) => ({ ...identity }));
+    const strategy = new YubikeyStrategy({ verifier: keyring.verifier }, (identity) => ({ ...identity }));
     const { body } = await logIn(signInApp(express, strategy).app, { otp: yubikey.press() }).expect(200);
     expect(body).toEqual({ publicId: yubikey.publicId, counters: yubikey.counters });
   });

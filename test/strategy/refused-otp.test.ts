@@ -19,7 +19,10 @@ import {
 
 describe.each(EXPRESSES)('a refused OTP on $version', ({ express }) => {
   const keyring = new Keyring();
-  const { app, reached } = signInApp(express, new YubikeyStrategy(keyring, keyring.lookup));
+  const { app, reached } = signInApp(
+    express,
+    new YubikeyStrategy({ verifier: keyring.verifier }, keyring.lookup),
+  );
 
   async function isRefused(otp: string) {
     reached.length = 0;

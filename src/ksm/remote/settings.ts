@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici';
 import { assertDispatcher, certificatesOf, isLoopback, milliseconds } from '../../http/settings.js';
+import { assertOptions, type OptionNames } from '../../options.js';
 
 export interface RemoteKsmOptions {
   /**
@@ -26,6 +27,15 @@ export interface RemoteKsmOptions {
   dangerouslyAllowForgeableAnswers?: boolean | undefined;
 }
 
+const OPTION_NAMES: OptionNames<RemoteKsmOptions> = {
+  urls: true,
+  protocol: true,
+  timeout: true,
+  ca: true,
+  dispatcher: true,
+  dangerouslyAllowForgeableAnswers: true,
+};
+
 /** One KSM: the URL as configured, and the one that is asked. */
 export interface KsmServer {
   readonly url: string;
@@ -44,6 +54,7 @@ export interface RemoteKsmSettings {
 
 /** @throws TypeError that names the option and what it takes. */
 export function settingsOf(options: RemoteKsmOptions): RemoteKsmSettings {
+  assertOptions('RemoteKsm', options, OPTION_NAMES);
   const { urls, protocol, timeout = 5000, ca, dispatcher } = options ?? {};
   if (!Array.isArray(urls) || urls.length === 0) {
     throw new TypeError('RemoteKsm requires urls, an array of URLs such as https://ksm.example/');

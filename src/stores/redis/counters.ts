@@ -1,6 +1,6 @@
 import type { Counters } from '../../otp/counters.js';
 import { assertAdvance } from '../assert-advance.js';
-import { pageOf } from '../records.js';
+import { pageOf, pageOptionsOf } from '../records.js';
 import type { Advance, CounterRecord, CounterStore, ListedCounters, Page, PageOptions } from '../store.js';
 import { type Redis, scriptOf } from './commands.js';
 import { RedisIndex } from './ids.js';
@@ -65,7 +65,8 @@ export class RedisCounterStore implements CounterStore {
     return values && counterRecord(values);
   }
 
-  async list({ after, limit = 100 }: PageOptions = {}): Promise<Page<ListedCounters>> {
+  async list(options?: PageOptions): Promise<Page<ListedCounters>> {
+    const { after, limit } = pageOptionsOf(options);
     const rows = await this.index.read(after, limit + 1, async (publicId) => {
       const values = await this.valuesOf(publicId);
       return (

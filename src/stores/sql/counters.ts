@@ -4,7 +4,7 @@ import { assertId } from '../assert-id.js';
 import { Batcher } from '../batch.js';
 import type { BatchWriter } from '../batch-writer.js';
 import type { Calls } from '../calls.js';
-import { pageOf } from '../records.js';
+import { pageOf, pageOptionsOf } from '../records.js';
 import type { Advance, CounterRecord, CounterStore, ListedCounters, Page, PageOptions } from '../store.js';
 import type { SqlRow, SqlRunner, SqlValue } from './run.js';
 
@@ -99,7 +99,8 @@ export class SqlCounterStore implements CounterStore {
     return row && counterRecord(row);
   }
 
-  async list({ after, limit = 100 }: PageOptions = {}): Promise<Page<ListedCounters>> {
+  async list(options?: PageOptions): Promise<Page<ListedCounters>> {
+    const { after, limit } = pageOptionsOf(options);
     if (after !== undefined) assertId(after);
     const rows = await (after === undefined
       ? this.sql.run(FIRST_COUNTERS, [limit + 1])

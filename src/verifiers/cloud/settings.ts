@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici';
 import { assertDispatcher, certificatesOf, isLoopback, milliseconds } from '../../http/settings.js';
+import { assertOptions, type OptionNames } from '../../options.js';
 import { parseApiKey } from '../../protocol/signature.js';
 import { isClientId, isSyncLevel, type SyncLevel } from '../../protocol/validation-request.js';
 
@@ -67,6 +68,24 @@ export interface CloudVerifierOptions {
   dangerouslyAllowForgeableAnswers?: boolean | undefined;
 }
 
+const OPTION_NAMES: OptionNames<CloudVerifierOptions> = {
+  clientId: true,
+  apiKey: true,
+  servers: true,
+  timeout: true,
+  attemptTimeout: true,
+  retries: true,
+  settleTime: true,
+  syncLevel: true,
+  syncTimeout: true,
+  counters: true,
+  refuseUploadedKeys: true,
+  protocol: true,
+  ca: true,
+  dispatcher: true,
+  dangerouslyAllowForgeableAnswers: true,
+};
+
 /** Options that have been checked, with their defaults. */
 export interface CloudSettings {
   readonly clientId: string;
@@ -88,6 +107,7 @@ export interface CloudSettings {
 
 /** @throws TypeError that names the option and what it takes; no secret is repeated. */
 export function settingsOf(options: CloudVerifierOptions): CloudSettings {
+  assertOptions('CloudVerifier', options, OPTION_NAMES);
   const { clientId, protocol = '2.0', syncLevel, syncTimeout, dispatcher } = options ?? {};
   if (clientId === undefined || clientId === '') throw new TypeError('CloudVerifier requires clientId');
   if (!isClientId(String(clientId))) throw new TypeError('clientId must be a decimal number');

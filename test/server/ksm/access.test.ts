@@ -9,6 +9,7 @@ import { exchange, requestOf } from './raw.js';
 import { addKey, deleteKey, ksmService, listKeys, refused, TOKEN } from './service.js';
 
 const KEY = { key_id: 'cccccccccccc', aes_key: '31323334353637383930313233343536' };
+const { keys, counters } = new MemoryStore();
 const MANAGING = [
   ['GET', '/api/v1/keys'],
   ['POST', '/api/v1/keys'],
@@ -29,7 +30,6 @@ async function statusFrom(options: Partial<KsmListenerOptions>, from: From): Pro
   Object.assign(req, { method, url: path, headers: { host: 'localhost:8002', ...headers } });
   for (const [name, value] of Object.entries(headers)) if (value === undefined) delete req.headers[name];
   const response = new ServerResponse(req);
-  const { keys, counters } = new MemoryStore();
   ksmListener({ keys, counters, ...options })(req, response);
   while (!response.writableEnded && !response.headersSent) await new Promise(setImmediate);
   return response.statusCode;
@@ -122,7 +122,7 @@ describe('managing keys with a token', () => {
     ['a blank inside', 'correct horse battery staple'],
     ['a letter that no header has', `${TOKEN}é€`],
   ])('refuses %s for a token', (_, managementToken) => {
-    const options = { ...new MemoryStore(), managementToken: managementToken as string };
+    const options = { keys, counters, managementToken: managementToken as string };
     expect(() => ksmListener(options)).toThrow(/^managementToken must/);
     expect(() => ksmListener(options)).toThrow(TypeError);
   });
@@ -310,20 +310,18 @@ describe('allowDecryptFrom', () => {
     null,
     8,
   ])('takes no %j', (range) => {
-    const options = { ...new MemoryStore(), allowDecryptFrom: [range as string] };
+    const options = { keys, counters, allowDecryptFrom: [range as string] };
     expect(() => ksmListener(options)).toThrow(/^allowDecryptFrom takes addresses and ranges/);
     expect(() => ksmListener(options)).toThrow(TypeError);
   });
 
   it.each(['10.0.0.0/8', 8, {}])('takes no %j in place of an array', (allowed) => {
-    const options = { ...new MemoryStore(), allowDecryptFrom: allowed as string[] };
+    const options = { keys, counters, allowDecryptFrom: allowed as string[] };
     expect(() => ksmListener(options)).toThrow(TypeError);
   });
 });
 
 describe('ksmListener', () => {
-  const { keys, counters } = new MemoryStore();
-
   it.each([
     ['nothing', undefined, /^ksmListener requires keys/],
     ['no keys', { counters }, /^ksmListener requires keys/],

@@ -24,7 +24,8 @@ const KEY = { key_id: 'cccccccccccc', aes_key: '31323334353637383930313233343536
 
 function listener(): Listener & MemoryStore {
   const store = new MemoryStore();
-  return Object.assign(ksmListener({ ...store, managementToken: TOKEN }), store);
+  const { keys, counters } = store;
+  return Object.assign(ksmListener({ keys, counters, managementToken: TOKEN }), store);
 }
 
 async function expectWholeService(url: string): Promise<void> {
@@ -126,9 +127,9 @@ describe.each(EXPRESSES)('in an app of $version', ({ express }) => {
   it('leaves the address to the app where it stands behind a proxy', async () => {
     const app = express();
     app.set('trust proxy', true);
-    const store = new MemoryStore();
+    const { keys, counters } = new MemoryStore();
     const addressOf = (req: IncomingMessage) => (req as unknown as { ip: string }).ip;
-    app.use(ksmListener({ ...store, allowDecryptFrom: ['198.51.100.7'], addressOf }));
+    app.use(ksmListener({ keys, counters, allowDecryptFrom: ['198.51.100.7'], addressOf }));
     const ask = (from: string) =>
       request(app)
         .post('/api/v1/decrypt')
@@ -141,9 +142,11 @@ describe.each(EXPRESSES)('in an app of $version', ({ express }) => {
 
 describe('where addressOf throws', () => {
   const error = new Error('no address: password=hunter2');
+  const { keys, counters } = new MemoryStore();
   const throwing = () =>
     ksmListener({
-      ...new MemoryStore(),
+      keys,
+      counters,
       addressOf: () => {
         throw error;
       },

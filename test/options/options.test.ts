@@ -1,0 +1,183 @@
+import { describe, expect, it } from 'vitest';
+import { YubikeyError } from '../../src/index.js';
+import {
+  type KeyRecord,
+  Keyring,
+  MemoryStore,
+  newMasterKey,
+  PostgresStore,
+  SealedKeyStore,
+  SqliteStore,
+} from '../../src/stores/index.js';
+import { SoftYubikey } from '../../src/testing/index.js';
+import { CLOSED, type ClosedDoor } from './closed.js';
+import { type Door, readDoors } from './doors.js';
+
+/** What may have more in it than is read: data, and what others made. */
+const OPEN = [
+  // Data
+  'Otp',
+  'Counters',
+  'NewKey',
+  'NewClient',
+  'KeyRecord',
+  'ClientRecord',
+  'SoftYubikeyState',
+  // Others' objects
+  'Verifier',
+  'Ksm',
+  'RecordStore',
+  'CounterStore',
+  'SqliteDatabase',
+  'PostgresPool',
+];
+
+const doors = readDoors();
+const closed = Object.entries(CLOSED);
+
+function isClosed({ name, takes }: Door): boolean {
+  return CLOSED[name]?.takes === takes;
+}
+
+/** Undefined where the options are taken, whatever becomes of the rest. */
+async function refusalOf(door: ClosedDoor, options: unknown): Promise<string | undefined> {
+  try {
+    await door.open(options as never);
+  } catch (error) {
+    // A database or a server that is not there says so with a YubikeyError.
+    if (!(error instanceof YubikeyError)) {
+      expect(error).toBeInstanceOf(TypeError);
+      return (error as TypeError).message;
+    }
+  }
+  return undefined;
+}
+
+/** The options as a class would have them: read by accessors. */
+function instanceOf(options: object): object {
+  const accessors = Object.entries(options).map(([name, value]) => [name, { get: () => value }]);
+  return Object.create(Object.create(Object.prototype, Object.fromEntries(accessors)));
+}
+
+describe('the table of options', () => {
+  it('holds every object that the entry points take, unless it is known to be open', () => {
+    const unknown = doors.filter((door) => !isClosed(door) && !OPEN.includes(door.takes));
+    expect(unknown).toEqual([]);
+  });
+
+  it('holds nothing else', () => {
+    const found = (name: string, takes: string) => doors.some((it) => it.name === name && it.takes === takes);
+    expect(closed.filter(([name, { takes }]) => !found(name, takes))).toEqual([]);
+    expect(OPEN.filter((takes) => !doors.some((door) => door.takes === takes))).toEqual([]);
+  });
+});
+
+describe.each(closed)('%s', (name, door) => {
+  const { good, requires, instead = [] } = door;
+  const names = doors.find((it) => it.name === name && it.takes === door.takes)?.properties ?? [];
+  // An API key that is undefined is refused: an environment variable may be missing.
+  const optional = names.filter((known) => known !== 'apiKey');
+  const SECRET = 'never to be repeated';
+
+  it('takes the options it knows, in whatever object they come', async () => {
+    for (const options of [
+      good,
+      { ...Object.fromEntries(optional.map((known) => [known, undefined])), ...good },
+      Object.freeze({ ...good }),
+      Object.assign(Object.create(null), good),
+      Object.create(good),
+      instanceOf(good),
+    ]) {
+      expect(await refusalOf(door, options)).toBeUndefined();
+    }
+  });
+
+  it.each(names)('refuses a misspelt %s and names it', async (known) => {
+    const misspellings = [
+      known.toUpperCase(),
+      known.toLowerCase(),
+      known.slice(0, -1),
+      `${known}s`,
+      `_${known}`,
+    ];
+    for (const misspelt of misspellings.filter((it) => !names.includes(it))) {
+      for (const value of [SECRET, true, undefined]) {
+        const refusal = await refusalOf(door, { ...good, [misspelt]: value });
+        expect(refusal).toMatch(new RegExp(` has no option ${misspelt}: did you mean ${known}\\?$`));
+      }
+    }
+  });
+
+  it('refuses the names that every object knows, where they are its own', async () => {
+    for (const inherited of ['constructor', 'toString', '__proto__', 'hasOwnProperty']) {
+      const options = JSON.parse(`{ "${inherited}": null }`);
+      for (const known of Object.keys(good)) options[known] = good[known as keyof typeof good];
+      expect(await refusalOf(door, options)).toContain(`has no option ${inherited}: did you mean `);
+    }
+  });
+
+  it('looks neither at symbols nor at what is inherited or not enumerable', async () => {
+    class Options {
+      get unheardOf(): never {
+        throw new Error('An accessor of a class was read');
+      }
+      doSomething(): void {}
+    }
+    const ofClass = Object.assign(new Options(), good);
+    for (const options of [
+      ofClass,
+      { ...good, [Symbol('unheardOf')]: 1 },
+      Object.assign(Object.create({ unheardOf: 1 }), good),
+      Object.defineProperty({ ...good }, 'unheardOf', { value: 1 }),
+    ]) {
+      expect(await refusalOf(door, options)).toBeUndefined();
+    }
+  });
+
+  it('reads no value of what it refuses', async () => {
+    const options = {
+      ...good,
+      get unheardOf() {
+        throw new Error('It was read');
+      },
+    };
+    expect(await refusalOf(door, options)).toContain('has no option unheardOf: did you mean ');
+  });
+
+  it('refuses what is no object', async () => {
+    const others = [null, 'text', 60_000, true, [], [good], () => good];
+    for (const options of others.filter((it) => !instead.includes(it))) {
+      expect(await refusalOf(door, options)).toMatch(
+        requires === undefined ? / takes an object with the options / : new RegExp(requires),
+      );
+    }
+  });
+});
+
+describe('what is open', () => {
+  it('are records: one store takes what another gave, and a SoftYubikey', async () => {
+    const { keys } = new MemoryStore();
+    const sealed = new SealedKeyStore(
+      new MemoryStore().keys,
+      new Keyring({ keys: { a: newMasterKey() }, current: 'a' }),
+    );
+    const yubikey = new SoftYubikey();
+    expect(await keys.add(yubikey)).toBe(true);
+    const record = (await keys.get(yubikey.publicId)) as KeyRecord;
+    expect(await sealed.add(record)).toBe(true);
+    expect((await sealed.get(yubikey.publicId))?.aesKey).toEqual(Buffer.from(record.aesKey));
+  });
+
+  it('are databases, pools and functions of an application, whatever else is on them', () => {
+    const database = { prepare: () => ({ all: () => [] }), exec: () => undefined, name: 'yubikeys.db' };
+    const pool = { connect: () => undefined, totalCount: 0 };
+    expect(() => new SqliteStore({ database })).not.toThrow();
+    expect(() => new PostgresStore({ pool })).not.toThrow();
+  });
+
+  it('is the state of a SoftYubikey, beside which an application may keep its own', () => {
+    const yubikey = new SoftYubikey({ usageCounter: 5 });
+    const kept = { ...yubikey.toJSON(), owner: 'alice' };
+    expect(SoftYubikey.fromJSON(kept).toJSON()).toEqual(yubikey.toJSON());
+  });
+});
