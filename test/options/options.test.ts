@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { YubikeyError } from '../../src/index.js';
+import {
+  KsmVerifier,
+  type KsmVerifierOptions,
+  requireSecondFactor,
+  type VerifyOptions,
+  YubikeyError,
+} from '../../src/index.js';
+import type { OptionNames } from '../../src/options.js';
 import {
   type KeyRecord,
   Keyring,
@@ -151,6 +158,28 @@ describe.each(closed)('%s', (name, door) => {
         requires === undefined ? / takes an object with the options / : new RegExp(requires),
       );
     }
+  });
+});
+
+describe('the types', () => {
+  const ksmOptions = CLOSED.KsmVerifier?.good as KsmVerifierOptions;
+
+  it('refuse an option that does not exist', () => {
+    // @ts-expect-error
+    expect(() => requireSecondFactor({ maxage: 60_000 })).toThrow(TypeError);
+    // @ts-expect-error
+    expect(() => new KsmVerifier({ ...ksmOptions, delayTolerance: { absolut: 1 } })).toThrow(TypeError);
+  });
+
+  it('refuse a list of names that is not that of the interface', () => {
+    const names: OptionNames<VerifyOptions>[] = [
+      { signal: true, nonce: true },
+      // @ts-expect-error
+      { signal: true },
+      // @ts-expect-error
+      { signal: true, nonce: true, timeout: true },
+    ];
+    expect(names).toHaveLength(3);
   });
 });
 
