@@ -1,3 +1,4 @@
+import type { OptionNames } from '../options.js';
 import type { Counters } from '../otp/counters.js';
 import type { Otp } from '../otp/otp.js';
 
@@ -17,6 +18,8 @@ export interface DecryptOptions {
   /** Ends the wait. */
   signal?: AbortSignal | undefined;
 }
+
+export const DECRYPT_OPTIONS: OptionNames<DecryptOptions> = { signal: true };
 
 /** A key storage module: holds the AES keys and decrypts OTPs. */
 export interface Ksm {

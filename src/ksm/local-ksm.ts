@@ -18,8 +18,8 @@ export class LocalKsm implements Ksm {
    *
    * @throws YubikeyError `STORE_FAILED`, also for the signal, or `KEY_UNUSABLE` for a stored key of the wrong length.
    */
-  decrypt(otp: Otp, { signal }: DecryptOptions = {}): Promise<Decryption> {
-    return this.#opener.open(otp, decryptionOf, signal);
+  decrypt(otp: Otp, options: DecryptOptions = {}): Promise<Decryption> {
+    return this.#opener.open(otp, decryptionOf, options);
   }
 }
 

@@ -1,9 +1,11 @@
 import { timingSafeEqual } from 'node:crypto';
 import { YubikeyError } from '../errors.js';
+import { assertOptional } from '../options.js';
 import { assertOtp, type Otp } from '../otp/otp.js';
 import type { Token } from '../otp/token.js';
 import type { KeyRecord, KeyStore } from '../stores/store.js';
 import { AES_KEY_LENGTH } from './aes-key.js';
+import { DECRYPT_OPTIONS, type DecryptOptions } from './ksm.js';
 import { TokenDeciphers } from './token-deciphers.js';
 import { untilAborted } from './until-aborted.js';
 
@@ -29,11 +31,16 @@ export class OtpOpener {
    *
    * @throws YubikeyError `STORE_FAILED`, also for the signal, or `KEY_UNUSABLE` for a stored key of the wrong length.
    */
-  async open<Result>(otp: Otp, read: (opened: OpenedOtp) => Result, signal?: AbortSignal): Promise<Result> {
+  async open<Result>(
+    otp: Otp,
+    read: (opened: OpenedOtp) => Result,
+    options: DecryptOptions = {},
+  ): Promise<Result> {
     assertOtp(otp);
+    assertOptional('decrypt()', options, DECRYPT_OPTIONS);
     let key: KeyRecord | undefined;
     try {
-      key = await untilAborted(this.#keys.get(otp.publicId), signal, keyStoreFailed);
+      key = await untilAborted(this.#keys.get(otp.publicId), options.signal, keyStoreFailed);
     } catch (cause) {
       this.#deciphers.forgetAll();
       if (cause instanceof YubikeyError) throw cause;

@@ -1,8 +1,9 @@
 import { YubikeyError } from '../errors.js';
 import { faultOfRequest, faultWithout, TransportFault } from '../http/fault.js';
 import { Transport } from '../http/transport.js';
+import { assertOptional } from '../options.js';
 import { assertOtp, type Otp } from '../otp/otp.js';
-import type { Decryption, DecryptOptions, Ksm } from './ksm.js';
+import { DECRYPT_OPTIONS, type Decryption, type DecryptOptions, type Ksm } from './ksm.js';
 import { readAnswer, requestOf } from './remote/answer.js';
 import { Deadline } from './remote/deadline.js';
 import {
@@ -51,19 +52,16 @@ export class RemoteKsm implements Ksm {
    *
    * @throws YubikeyError where no KSM could tell about the OTP; its `servers` say what became of each. `KSM_FAILED`;
    * `ANSWER_LOST` where a KSM that refuses replays may have used the OTP up, so the key must be touched again;
-<<<<<<< HEAD
-   * `PRIVATE_ID_UNCHECKED`; `CLOSED` after `close()`. For the signal `ANSWER_LOST` over `rest`, and `ABORTED` over
-   * `wsapi`, where no KSM uses an OTP up.
-=======
    * `PRIVATE_ID_UNCHECKED` where a KSM stores the key without its private ID, which over `rest` another touch may
-   * pin; `CLOSED` after `close()`.
->>>>>>> 1440d8d (Random tokens at the REST door of an unpinned key: a long test; an OTP is decrypted once where one process has not heard of a pinning; docs)
+   * pin; `CLOSED` after `close()`. For the signal `ANSWER_LOST` over `rest`, and `ABORTED` over `wsapi`, where no KSM
+   * uses an OTP up.
    */
-  async decrypt(otp: Otp, { signal }: DecryptOptions = {}): Promise<Decryption> {
+  async decrypt(otp: Otp, options: DecryptOptions = {}): Promise<Decryption> {
     assertOtp(otp);
+    assertOptional('decrypt()', options, DECRYPT_OPTIONS);
     const { protocol } = this.#settings;
     const replies = protocol === 'rest' ? this.#askInTurn(otp) : this.#askAll(otp);
-    return verdictOf(await untilAborted(replies, signal, protocol === 'rest' ? answerLost : aborted));
+    return verdictOf(await untilAborted(replies, options.signal, protocol === 'rest' ? answerLost : aborted));
   }
 
   /** Ends open decryptions with `CLOSED` and closes every connection; a given dispatcher stays open. */

@@ -120,6 +120,17 @@ export const CLOSED: Readonly<Record<string, ClosedDoor>> = {
     good: { nonce: '0123456789abcdef' },
     open: (options) => verifier.verify(otp(), options),
   },
+  'LocalKsm.decrypt': {
+    takes: 'DecryptOptions',
+    good: { signal: new AbortController().signal },
+    open: (options) => new LocalKsm(new MemoryStore().keys).decrypt(otp(), options),
+  },
+  'RemoteKsm.decrypt': {
+    takes: 'DecryptOptions',
+    good: { signal: AbortSignal.abort() },
+    open: (options) =>
+      new RemoteKsm({ urls: ['https://ksm.example/'], protocol: 'wsapi' }).decrypt(otp(), options),
+  },
   verifySequence: {
     takes: 'SequenceOptions',
     good: { window: 1000 },
