@@ -1,7 +1,7 @@
-import type { Database } from './database.js';
 import { DEFAULT_MASTER_KEY_FILE, type GlobalOptions } from './global-options.js';
 import { createMasterKeyFile, hasMasterKey } from './master-key.js';
 import { say } from './output.js';
+import { sealedBy } from './sealed-by.js';
 import { withDatabase } from './session.js';
 
 /**
@@ -11,17 +11,10 @@ import { withDatabase } from './session.js';
 export async function makeFirstMasterKey(options: GlobalOptions): Promise<void> {
   if (hasMasterKey(options.masterKeyFile)) return;
   await withDatabase(options, 'create', async (database) => {
-    if (await hasRecords(database)) return;
+    if ((await sealedBy(database)).hasRecords) return;
     if (!(await createMasterKeyFile(DEFAULT_MASTER_KEY_FILE))) return;
     say(
       `Made the master key ${DEFAULT_MASTER_KEY_FILE}: keep a copy apart from the database; without it, what it sealed cannot be read`,
     );
   });
-}
-
-async function hasRecords({ keys, clients }: Database): Promise<boolean> {
-  for (const store of [keys, clients]) {
-    if ((await store.list({ limit: 1 })).records.length > 0) return true;
-  }
-  return false;
 }

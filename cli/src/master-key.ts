@@ -1,30 +1,55 @@
 import { existsSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { type Keyring, newMasterKey, parseKeyring } from 'passport-yubikey-otp/stores';
 import { createFile } from './durable-file.js';
 import { SetupError } from './failure.js';
 import { DEFAULT_MASTER_KEY_FILE } from './global-options.js';
 import { warn } from './output.js';
+import { shellWord } from './shell.js';
 
 /** The shell's `-C` keeps it from writing over a master key that is there. */
 const howToMakeOne = (path: string) =>
-  `Make one with: (umask 077; set -C; yubikey-otp master-key new > ${path}), ` +
+  `Make one with: (umask 077; set -C; yubikey-otp master-key new > ${shellWord(path)}), ` +
   'and keep a copy apart from the database: without it, what it sealed cannot be read';
+
+/**
+ * There is no master key that can be used. It says where one was looked for; what to do about it depends on what is in
+ * the database.
+ */
+export class NoMasterKey extends SetupError {
+  /** @param remedy What to do where nothing is sealed yet. */
+  constructor(
+    problem: string,
+    readonly remedy: string,
+  ) {
+    super(problem);
+  }
+}
+
+/** Master keys, and where they come from. */
+export interface FoundKeyring {
+  readonly keyring: Keyring;
+  readonly source: string;
+}
 
 /**
  * The master keys that seal secrets: of the file that was named, else of the environment, else of the default file.
  * The first one seals.
  *
- * @throws SetupError, which repeats no key.
+ * @throws NoMasterKey, which repeats no key.
  */
-export async function readKeyring(file: string | undefined): Promise<Keyring> {
+export async function readKeyring(file: string | undefined): Promise<FoundKeyring> {
   const { source, text } = await findMasterKeys(file);
-  if (text.trim() === '')
-    throw new SetupError(`There is no master key in ${source}. ${howToMakeOne(source)}`);
+  if (text.trim() === '') {
+    const remedy = `Remove that file. ${howToMakeOne(source)}`;
+    throw new NoMasterKey(`There is no master key in ${source}, which is empty`, remedy);
+  }
   try {
-    return parseKeyring(text);
+    return { source, keyring: parseKeyring(text) };
   } catch (error) {
-    throw new SetupError(`The master keys in ${source} cannot be used: ${(error as Error).message}`);
+    const problem = `The master keys in ${source} cannot be used: ${(error as Error).message}`;
+    throw new NoMasterKey(problem, `Give others with --master-key-file or YUBIKEY_MASTER_KEY`);
   }
 }
 
@@ -60,7 +85,10 @@ async function findMasterKeys(file: string | undefined): Promise<{ source: strin
   const text = inEnvironment();
   if (text !== undefined) return { source: 'YUBIKEY_MASTER_KEY', text };
   if (!existsSync(DEFAULT_MASTER_KEY_FILE)) {
-    throw new SetupError(`There is no master key. ${howToMakeOne(DEFAULT_MASTER_KEY_FILE)}`);
+    const problem =
+      'There is no master key: neither --master-key-file nor YUBIKEY_MASTER_KEY gives one, and there is no ' +
+      resolve(DEFAULT_MASTER_KEY_FILE);
+    throw new NoMasterKey(problem, howToMakeOne(DEFAULT_MASTER_KEY_FILE));
   }
   return { source: DEFAULT_MASTER_KEY_FILE, text: await readMasterKeyFile(DEFAULT_MASTER_KEY_FILE) };
 }
@@ -79,8 +107,12 @@ async function readMasterKeyFile(path: string): Promise<string> {
     return await file.readFile('utf8');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    const problem = code === 'ENOENT' ? 'does not exist' : `cannot be read (${code})`;
-    throw new SetupError(`The master key file ${path} ${problem}. ${howToMakeOne(path)}`);
+    if (code === 'ENOENT')
+      throw new NoMasterKey(`The master key file ${path} does not exist`, howToMakeOne(path));
+    throw new NoMasterKey(
+      `The master key file ${path} cannot be read (${code})`,
+      'Give a file that this user can read with --master-key-file',
+    );
   } finally {
     await file?.close();
   }

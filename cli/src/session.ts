@@ -1,9 +1,11 @@
+import { existsSync } from 'node:fs';
 import { YubikeyError } from 'passport-yubikey-otp';
 import { type RecordStore, SealedClientStore, SealedKeyStore } from 'passport-yubikey-otp/stores';
-import { type Database, type OpenDatabaseOptions, openDatabase, reasonOf } from './database.js';
+import { type Database, isUrl, type OpenDatabaseOptions, openDatabase, reasonOf } from './database.js';
 import { Refusal, SetupError } from './failure.js';
 import type { GlobalOptions } from './global-options.js';
-import { readKeyring } from './master-key.js';
+import { type FoundKeyring, NoMasterKey, readKeyring } from './master-key.js';
+import { sealedBy, TRIED, wayToTheOldMasterKey } from './sealed-by.js';
 import { isUnopened } from './unopened.js';
 
 /** What every command takes, and whether it is a service. */
@@ -45,33 +47,55 @@ export async function withSecrets(
   ifMissing: IfMissing,
   work: (secrets: Secrets) => Promise<void>,
 ): Promise<void> {
-  const keyring = await readKeyring(options.masterKeyFile);
+  const { keyring, source } = await findKeyring(options, ifMissing);
   await withDatabase(options, ifMissing, async (database) => {
     const secrets = {
       database,
       keys: new SealedKeyStore(database.keys, keyring),
       clients: new SealedClientStore(database.clients, keyring),
     };
-    await proveMasterKey(secrets);
+    await proveMasterKey(secrets, source);
     await work(secrets);
   });
 }
 
-/** How many records of each kind are tried: so many are not all damaged, so none that opens means a wrong master key. */
-const TRIED = 100;
+/** Where there is none, what is in the database decides whether to make one or to look for the old one. */
+async function findKeyring(options: SessionOptions, ifMissing: IfMissing): Promise<FoundKeyring> {
+  try {
+    return await readKeyring(options.masterKeyFile);
+  } catch (error) {
+    if (!(error instanceof NoMasterKey)) throw error;
+    throw new SetupError(`${error.message}. ${await wayOutOf(error, options, ifMissing)}`);
+  }
+}
 
-async function proveMasterKey({ database, keys, clients }: Secrets): Promise<void> {
+async function wayOutOf(
+  { remedy }: NoMasterKey,
+  { db, allowReplayAfterCrash }: SessionOptions,
+  ifMissing: IfMissing,
+): Promise<string> {
+  let way = remedy;
+  // Nothing is made only to be looked at.
+  const isNotMadeYet = ifMissing === 'create' && !existsSync(db);
+  const options = { db, allowReplayAfterCrash: allowReplayAfterCrash ?? false };
+  await withDatabase(options, isUrl(db) || isNotMadeYet ? 'pretend' : ifMissing, async (database) => {
+    const sealed = await sealedBy(database);
+    if (sealed.hasRecords) way = wayToTheOldMasterKey(sealed);
+  });
+  return way;
+}
+
+async function proveMasterKey({ database, keys, clients }: Secrets, source: string): Promise<void> {
   const unopened: YubikeyError[] = [];
   const attempts = [
     firstThatOpens(database.keys, keys, ({ publicId }) => publicId, unopened),
     firstThatOpens(database.clients, clients, ({ id }) => id, unopened),
   ];
   if ((await Promise.all(attempts)).includes(true)) return;
-  const [first] = unopened;
-  if (!first) return;
+  if (unopened.length === 0) return;
   throw new SetupError(
-    `The master key does not fit this database: nothing that was tried opens (${unopened.length} of its keys and clients). ` +
-      `${first.message}. Give the master key that sealed them; what is damaged, forget with: yubikey-otp keys delete`,
+    `The master key in ${source} does not fit this database: nothing that was tried opens (${unopened.length} of its keys and clients). ` +
+      `${wayToTheOldMasterKey(await sealedBy(database))}.${unopened.some(isBroken) ? ' If this is that master key, the database is damaged: restore it from a backup' : ''}`,
   );
 }
 
@@ -93,6 +117,8 @@ export async function firstThatOpens<Stored>(
   }
   return false;
 }
+
+const isBroken = ({ code }: YubikeyError) => code === 'SEAL_BROKEN';
 
 function isOurs(error: unknown): boolean {
   return error instanceof SetupError || error instanceof Refusal || error instanceof YubikeyError;

@@ -53,6 +53,16 @@ export function temporaryFolder(): string {
   return folder;
 }
 
+/** A folder for `PATH` in which programs are shell scripts; `yubikey-otp` is the command. */
+export function programs(scripts: Readonly<Record<string, string>> = {}): string {
+  const folder = temporaryFolder();
+  const all = { 'yubikey-otp': `exec '${process.execPath}' '${MAIN}' "$@"`, ...scripts };
+  for (const [name, script] of Object.entries(all)) {
+    writeFileSync(join(folder, name), `#!/bin/sh\n${script}\n`, { mode: 0o755 });
+  }
+  return folder;
+}
+
 /** A file that is removed when the test has finished. */
 export function fileOf(text: string): string {
   const path = join(temporaryFolder(), 'import.csv');

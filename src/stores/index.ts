@@ -1,5 +1,12 @@
 export { CachedClientStore, CachedKeyStore } from './cached.js';
-export { Keyring, type KeyringOptions, newMasterKey, parseKeyring, type SealedKind } from './keyring.js';
+export {
+  Keyring,
+  type KeyringOptions,
+  masterKeyIdOf,
+  newMasterKey,
+  parseKeyring,
+  type SealedKind,
+} from './keyring.js';
 export { MemoryStore } from './memory.js';
 export {
   type PostgresClient,

@@ -82,7 +82,7 @@ export class Keyring {
    * one of the same id.
    */
   open(kind: SealedKind, rowId: string, sealed: Uint8Array): Buffer {
-    const keyId = keyIdOf(sealed);
+    const keyId = masterKeyIdOf(sealed);
     const body = Buffer.from(sealed).subarray(headerOf(keyId ?? '').length);
     if (keyId === undefined || body.length < NONCE_LENGTH + TAG_LENGTH) throw sealBroken(kind, rowId);
     if (!this.#extracted.has(keyId)) {
@@ -102,7 +102,7 @@ export class Keyring {
 
   /** Whether the current master key sealed it. It may still not open. */
   isCurrent(sealed: Uint8Array): boolean {
-    return keyIdOf(sealed) === this.#current;
+    return masterKeyIdOf(sealed) === this.#current;
   }
 
   /** HKDF-Expand, of which one block is enough. */
@@ -142,7 +142,7 @@ export function parseKeyring(text: string): Keyring {
   if (!first) throw new TypeError('There is no master key; one is written id:base64');
   if (new Set(entries.map(([id]) => id)).size < entries.length)
     throw new TypeError(
-      'A master key id comes twice: give each an id of its own, as yubikey-otp master-key new --id ID does',
+      'A master key id comes twice. Keep the one that sealed something as it is, since under another id it opens nothing, and make the other one anew: yubikey-otp master-key new --id ID',
     );
   return new Keyring({ keys: Object.fromEntries(entries), current: first[0] });
 }
@@ -151,7 +151,13 @@ function headerOf(keyId: string): Buffer {
   return Buffer.concat([Buffer.from([FORMAT_VERSION, keyId.length]), Buffer.from(keyId, 'latin1')]);
 }
 
-function keyIdOf(sealed: Uint8Array): string | undefined {
+/**
+ * Tells which master key sealed a secret, without opening it.
+ *
+ * @param sealed The AES key of a key, or the API key of a client, as the store under a sealed one has it.
+ * @returns The id of the master key; undefined for what is not sealed.
+ */
+export function masterKeyIdOf(sealed: Uint8Array): string | undefined {
   const [version, length = 0] = sealed;
   const keyId = Buffer.from(sealed.subarray(2, 2 + length)).toString('latin1');
   return version === FORMAT_VERSION && keyId.length === length && KEY_ID.test(keyId) ? keyId : undefined;

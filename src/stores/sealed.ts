@@ -83,7 +83,7 @@ class SealedRecords<Stored extends RecordFields, New> implements RecordStore<Sto
       onProgress?.({ ...progress });
       after = next;
     } while (after !== undefined);
-    unopened.throwIfAny();
+    unopened.throwIfAny(progress.checked);
     return progress;
   }
 
@@ -123,6 +123,7 @@ class Unopened {
   private readonly ids: string[] = [];
   private count = 0;
   private first: YubikeyError | undefined;
+  private isAnyBroken = false;
 
   constructor(private readonly kind: string) {}
 
@@ -131,17 +132,28 @@ class Unopened {
     const isSealed = error instanceof YubikeyError && /^(SEAL_BROKEN|MASTER_KEY_UNKNOWN)$/.test(error.code);
     if (!isSealed) throw error;
     this.first ??= error;
+    this.isAnyBroken ||= error.code === 'SEAL_BROKEN';
     this.count += 1;
     if (this.ids.length < Unopened.MOST_NAMED) this.ids.push(id || '(empty)');
   }
 
-  throwIfAny(): void {
+  throwIfAny(checked: number): void {
     if (!this.first) return;
     const more = this.count > this.ids.length ? ` and ${this.count - this.ids.length} more` : '';
     const message =
       `Not sealed anew: ${this.kind} ${this.ids.join(', ')}${more} (${this.count} in all). ${this.first.message}. ` +
-      'Restore from a backup what is damaged, add the old master key to the keyring where it is missing, or delete these records; then reseal again';
+      `${this.remedy(checked)}; then reseal again`;
     throw new YubikeyError(this.first.code, message, { cause: this.first });
+  }
+
+  /** Where the old master key opens them, or perhaps does, nothing has to be deleted. */
+  private remedy(checked: number): string {
+    const oldKey =
+      'add the old master key to the keyring, from the file that had it or a backup of that file';
+    if (!this.isAnyBroken) return `To open them, ${oldKey}`;
+    if (this.count === checked)
+      return `None opens, so another master key perhaps has the id of the old one: ${oldKey}, in its place, or restore the database from a backup`;
+    return `Restore from a backup what is damaged; where a master key is missing, ${oldKey}; delete only what is damaged and in no backup`;
   }
 }
 

@@ -2,7 +2,13 @@ import { createCipheriv, hkdfSync } from 'node:crypto';
 import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Keyring, newMasterKey, parseKeyring, type SealedKind } from '../../src/stores/index.js';
+import {
+  Keyring,
+  masterKeyIdOf,
+  newMasterKey,
+  parseKeyring,
+  type SealedKind,
+} from '../../src/stores/index.js';
 import { bytes } from '../arbitraries.js';
 
 const ROW = 'vvcbdefghijk';
@@ -24,6 +30,18 @@ function errorOf(work: () => unknown): unknown {
 const kind = fc.constantFrom<SealedKind>('yubikey', 'client');
 const keyId = fc.stringMatching(/^[A-Za-z0-9_-]{1,32}$/);
 const secret = fc.uint8Array({ maxLength: 200 });
+
+describe('masterKeyIdOf', () => {
+  it('tells which master key sealed something, and nothing of what is not sealed', () => {
+    fc.assert(
+      fc.property(keyId, secret, (id, secret) => {
+        expect(masterKeyIdOf(ring(id).seal('yubikey', ROW, secret))).toBe(id);
+      }),
+    );
+    for (const bytes of [Buffer.alloc(0), Buffer.alloc(16), master(1), Buffer.from([1, 9, 0x61])])
+      expect(masterKeyIdOf(bytes)).toBeUndefined();
+  });
+});
 
 describe('a keyring', () => {
   it('opens what it sealed, whatever the secret, the row and the id of the master key', () => {
@@ -236,6 +254,11 @@ describe('parseKeyring', () => {
     for (const part of [base64, secret.toString('hex'), secret.toString()]) {
       expect(inspect(error)).not.toContain(part.slice(4, 20));
     }
+  });
+
+  it('never advises to give the old master key another id', () => {
+    const twice = errorOf(() => parseKeyring(`one:${base64} one:${base64}`)) as Error;
+    expect(twice.message).toMatch(/Keep the one that sealed something as it is.*make the other one anew/);
   });
 
   it('takes what newMasterKey makes, which is never the same', () => {

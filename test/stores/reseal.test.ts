@@ -102,6 +102,17 @@ describe('reseal()', () => {
     expect((await new SealedKeyStore(engine, onlyB).list()).records).toHaveLength(26);
   });
 
+  it('asks for the old master key where none opens, since another one may have its id', async () => {
+    const { engine } = await sealedWithA(2);
+    const other = new Keyring({ keys: { a: newMasterKey(), b }, current: 'b' });
+    await expect(new SealedKeyStore(engine, other).reseal()).rejects.toMatchObject({
+      code: 'SEAL_BROKEN',
+      message: expect.stringMatching(
+        /^(?!.*delete).*another master key.*add the old master key.*in its place/,
+      ),
+    });
+  });
+
   it('asks for the master key that is missing, and seals what the others open', async () => {
     const { engine } = await sealedWithA(2);
     await new SealedKeyStore(engine, onlyB).add({ publicId: '', aesKey: Buffer.alloc(16) });
@@ -112,6 +123,9 @@ describe('reseal()', () => {
       message: expect.stringMatching(/: yubikey cb, cc \(2 in all\)\. .* is sealed with master key a/),
     });
     expect(await toC.get('')).toMatchObject({ aesKey: Buffer.alloc(16) });
+    await expect(toC.reseal()).rejects.toMatchObject({
+      message: expect.not.stringMatching(/delete|damaged/),
+    });
     const complete = new Keyring({ keys: { a, b, c }, current: 'c' });
     expect(await new SealedKeyStore(engine, complete).reseal()).toEqual({ checked: 3, resealed: 2 });
   });

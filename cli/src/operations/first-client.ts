@@ -50,9 +50,12 @@ export async function makeFirstClient(
 /** Instances that start at once in different folders make a master key each; with two of them, none would work. */
 async function made(sealed: ClientStore, clients: ClientStore): Promise<undefined> {
   const unopened: YubikeyError[] = [];
-  if ((await firstThatOpens(sealed, clients, ({ id }) => id, unopened)) || unopened.length === 0) return;
+  if (await firstThatOpens(sealed, clients, ({ id }) => id, unopened)) return;
+  const [first] = unopened;
+  if (!first) return;
   throw new SetupError(
-    'No client of this database opens with this master key. Another instance has perhaps set up the database at the ' +
+    `No client of this database opens with this master key. ${first.message}. ` +
+      'Another instance has perhaps set up the database at the ' +
       'same time, with a master key of its own: give that one to all instances, and keep this one until they all run',
   );
 }
