@@ -76,6 +76,11 @@ export function warnUnlessDurable({ durability }: Database): void {
 export function reasonOf(error: unknown, where: string): string {
   const { message, code, errors } = error as { message?: string; code?: string; errors?: unknown[] };
   const text = message || errors?.map((each) => (each as Error).message).join('; ') || code || String(error);
+  return withoutPasswords(text, where);
+}
+
+/** A text that may repeat a database URL, without its passwords. */
+export function withoutPasswords(text: string, where: string): string {
   return passwordsOf(where).reduce((rest, password) => rest.replaceAll(password, '***'), text);
 }
 

@@ -52,15 +52,26 @@ function refuseEncrypted(sample: readonly Line[], noun: string): void {
   );
 }
 
+/**
+ * Whether yubikey-ksm may have written a key file. Its export has no first line of its own, and where its dates have a
+ * `T`, looks as the Yubico format of the Personalization Tool.
+ */
+export function mayBeYkksm(format: KeyFormat, isCertain: boolean, sample: readonly Line[]): boolean {
+  if (format === 'ykksm' || isCertain) return format === 'ykksm';
+  return format === 'personalization-tool' && !sample.some(({ text }) => isTraditional(text));
+}
+
 /** The format that the first lines of a key file show. */
 export function detectKeyFormat(sample: readonly Line[]): KeyFormat {
   const lines = sample.map(({ text }) => text.trim()).filter((text) => text !== '');
   if (lines[0]?.replace(/\s+/g, ' ').startsWith(YKKSM_HEADER)) return 'ykksm';
-  const isTraditional = (text: string) =>
-    text.startsWith(LOGGING_START) || text.split(',').length >= TRADITIONAL_COLUMNS;
   // What ykman writes, the log of the Personalization Tool holds as well.
   const hasTimeOfProgramming = (text: string) => /,\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d,$/.test(text);
   return lines.some((text) => isTraditional(text) || hasTimeOfProgramming(text))
     ? 'personalization-tool'
     : 'ykksm';
+}
+
+function isTraditional(text: string): boolean {
+  return text.startsWith(LOGGING_START) || text.split(',').length >= TRADITIONAL_COLUMNS;
 }

@@ -25,9 +25,10 @@ export function dryRunOf<Stored, New>(
 }
 
 /** Counters that behave as if they were advanced. */
-export function dryRunOfCounters(store: Pick<CounterStore, 'get'>): Pick<CounterStore, 'advance'> {
+export function dryRunOfCounters(store: Pick<CounterStore, 'get'>): Pick<CounterStore, 'advance' | 'get'> {
   const memory = new MemoryStore().counters;
   return {
+    get: async (publicId) => (await memory.get(publicId)) ?? store.get(publicId),
     async advance(publicId, counters, nonce, acceptedAt) {
       const stored = (await memory.get(publicId)) ? undefined : await store.get(publicId);
       if (stored) await memory.advance(publicId, countersOf(stored));

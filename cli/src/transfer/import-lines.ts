@@ -10,6 +10,8 @@ export type Tallies = Partial<Record<Tally, number>>;
 export interface Outcome {
   readonly tally: Tally;
   readonly problem?: string;
+  /** Whether a key that was active is not any more. */
+  readonly disabled?: boolean;
 }
 
 export interface LineProblem {

@@ -41,8 +41,11 @@ export async function importClient(
   if (await clients.add(entry)) return { tally: 'added' };
   const stored = await readable(clients.get(entry.id));
   if (!stored) return conflict(`the client ${entry.id} is stored already and does not open`);
-  if (isSame(stored.apiKey, entry.apiKey)) return { tally: 'already there' };
-  return conflict(`the client ${entry.id} is stored already with another API key`);
+  if (!isSame(stored.apiKey, entry.apiKey))
+    return conflict(`the client ${entry.id} is stored already with another API key`);
+  if (entry.active || !stored.active) return { tally: 'already there' };
+  const problem = `the client ${entry.id} is disabled in this file and active here: if it should not be, yubikey-otp clients disable ${entry.id}`;
+  return { tally: 'already there', problem };
 }
 
 function conflict(problem: string): Outcome {

@@ -1,6 +1,6 @@
 import type { ClientRecord, NewClient } from 'passport-yubikey-otp/stores';
 import { oneLine, type Parsed } from './line.js';
-import { unixTime } from './ykval.js';
+import { activeOf, delimiterOf, unixTime } from './ykval.js';
 
 export interface ClientEntry extends NewClient {
   readonly notes: string;
@@ -14,7 +14,7 @@ export interface ClientEntry extends NewClient {
  */
 export function parseYkvalClientsLine(text: string): Parsed<ClientEntry> {
   if (text.trim() === '' || text.startsWith('#')) return undefined;
-  const delimiter = text.includes('\t') ? '\t' : ',';
+  const delimiter = delimiterOf(text);
   const untrimmed = text.split(delimiter);
   const columns = untrimmed.map((column) => column.trim());
   if (columns.length === 2) {
@@ -24,23 +24,34 @@ export function parseYkvalClientsLine(text: string): Parsed<ClientEntry> {
   if (columns.length < 5) {
     return { problem: `there are ${columns.length} columns instead of 7 (or 2 of ykval-gen-clients)` };
   }
-  const [id = '', active, created = '', secret = '', email = ''] = columns;
-  if (active !== '0' && active !== '1') return { problem: 'active is neither 0 nor 1' };
-  if (!/^\d{1,11}$/.test(created)) return { problem: 'created is not a number of seconds since 1970' };
+  const [id = '', first = '', created = '', secret = '', email = ''] = columns;
+  const active = activeOf(first);
+  if (active === undefined) return { problem: 'active is neither 0 nor 1' };
   const notes = untrimmed
     .slice(5, Math.max(6, columns.length - 1))
     .join(delimiter)
     .trim();
-  return clientOf(id, secret, [email, notes].filter((part) => part !== '').join(' '), active === '1');
+  const isTime = /^\d{1,11}$/.test(created);
+  const parsed: Parsed<ClientEntry> = isTime
+    ? clientOf(id, secret, [email, notes].filter((part) => part !== '').join(' '), active)
+    : { problem: 'created is not a number of seconds since 1970' };
+  if (!parsed || !('problem' in parsed) || active || !isClientId(id)) return parsed;
+  return {
+    problem: `${parsed.problem}; the client ${id} is deactivated in this line: if it is active here and should not be, yubikey-otp clients disable ${id}`,
+  };
 }
 
 function clientOf(id: string, secret: string, notes: string, active: boolean): Parsed<ClientEntry> {
-  if (!/^\d{1,20}$/.test(id)) return { problem: 'the client id is not 1 to 20 decimal digits' };
+  if (!isClientId(id)) return { problem: 'the client id is not 1 to 20 decimal digits' };
   const apiKey = Buffer.from(secret, 'base64');
   if (secret === '' || apiKey.toString('base64') !== secret) {
     return { problem: 'the secret is not an API key in base64' };
   }
   return { entry: { id, apiKey, notes, active } };
+}
+
+function isClientId(text: string): boolean {
+  return /^\d{1,20}$/.test(text);
 }
 
 /**

@@ -11,6 +11,8 @@ export interface CountersEntry {
   readonly acceptedAt: Date;
   /** False for a key that was deactivated at the validation server. */
   readonly active: boolean;
+  /** What is wrong with the rest of the line of a deactivated key, which then says nothing but that. */
+  readonly problem?: string;
 }
 
 /** The bit of the usage counter that says caps lock triggered the key; no part of the counter. */
@@ -18,42 +20,66 @@ const CAPS_LOCK_BIT = 0x8000;
 
 /**
  * Reads a line of `ykval-export`, of today with commas or of old with tabs:
- * `active,created,modified,yk_publicname,yk_counter,yk_use,yk_low,yk_high,nonce,notes`.
+ * `active,created,modified,yk_publicname,yk_counter,yk_use,yk_low,yk_high,nonce,notes`. A deactivated key is one
+ * whatever else its line holds.
  */
 export function parseYkvalLine(text: string): Parsed<CountersEntry> {
   if (text.trim() === '' || text.startsWith('#')) return undefined;
-  const columns = text.split(text.includes('\t') ? '\t' : ',').map((column) => column.trim());
+  const columns = text.split(delimiterOf(text)).map((column) => column.trim());
   if (columns.length < 9) return { problem: `there are ${columns.length} columns instead of 10` };
-  const [active, created = '', modified = '', publicId = '', ...numbers] = columns;
-  const [counter = '', use = '', low = '', high = '', nonce = ''] = numbers;
-  if (active !== '0' && active !== '1') return { problem: 'active is neither 0 nor 1' };
-  if (![created, modified].every(isUnixTime))
-    return { problem: 'a time is not a number of seconds since 1970' };
+  const [first = '', , modified = '', publicId = '', ...rest] = columns;
+  // With tabs, PHP wrote the false of PostgreSQL as nothing.
+  const active = text.startsWith('\t') ? false : activeOf(first);
+  if (active === undefined) return { problem: 'active is neither 0 nor 1' };
   if (!isPublicId(publicId)) return { problem: 'the public ID is not 0 to 16 modhex letters' };
-  // The validation server's way to say that it knows the key and has accepted no OTP of it yet.
-  if (counter === '-1') {
-    if (active === '1') return { skipped: 'no OTP of the key was ever accepted' };
-    const acceptedAt = new Date(Number(modified) * 1000);
-    return { entry: { publicId, counters: undefined, nonce: undefined, acceptedAt, active: false } };
+  const read = countersOf(rest, modified);
+  if (!('problem' in read)) {
+    if (active && !read.counters) return { skipped: 'no OTP of the key was ever accepted' };
+    return { entry: { publicId, ...read, active } };
   }
+  // In a line that does not read otherwise, an empty column may also be one that is missing.
+  if (active || publicId === '') return read;
+  return { entry: { publicId, ...NEVER_USED, active, problem: read.problem } };
+}
+
+type ReadCounters = Pick<CountersEntry, 'counters' | 'nonce' | 'acceptedAt'>;
+
+const NEVER_USED: ReadCounters = { counters: undefined, nonce: undefined, acceptedAt: new Date(0) };
+
+function countersOf(columns: readonly string[], modified: string): ReadCounters | { problem: string } {
+  const [counter = '', use = '', low = '', high = '', nonce = ''] = columns;
+  if (!isUnixTime(modified) && !isNone(modified))
+    return { problem: 'the time modified is not a number of seconds since 1970' };
+  if (isNone(counter)) return NEVER_USED;
   if (!isWithin(counter, 0xffff)) return { problem: 'yk_counter is not a number from 0 to 65535' };
   if (!isWithin(use, 0xff)) return { problem: 'yk_use is not a number from 0 to 255' };
   if (!isWithin(low, 0xffff)) return { problem: 'yk_low is not a number from 0 to 65535' };
   if (!isWithin(high, 0xff)) return { problem: 'yk_high is not a number from 0 to 255' };
   return {
-    entry: {
-      publicId,
-      counters: {
-        usageCounter: Number(counter) & ~CAPS_LOCK_BIT,
-        sessionUse: Number(use),
-        timestamp: Number(high) * 0x1_0000 + Number(low),
-      },
-      // A nonce only tells a repeated request from a replayed OTP: a strange one is no reason to lose the counters.
-      nonce: /^[A-Za-z0-9]{1,40}$/.test(nonce) ? nonce : undefined,
-      acceptedAt: new Date(Number(modified) * 1000),
-      active: active === '1',
+    counters: {
+      usageCounter: Number(counter) & ~CAPS_LOCK_BIT,
+      sessionUse: Number(use),
+      timestamp: Number(high) * 0x1_0000 + Number(low),
     },
+    // A nonce only tells a repeated request from a replayed OTP: a strange one is no reason to lose the counters.
+    nonce: /^[A-Za-z0-9]{1,40}$/.test(nonce) ? nonce : undefined,
+    acceptedAt: isNone(modified) ? NEVER_USED.acceptedAt : new Date(Number(modified) * 1000),
   };
+}
+
+/** What is between the columns of a line of yubikey-val: the first there is, since notes may hold the other. */
+export function delimiterOf(text: string): string {
+  return /[,\t]/.exec(text)?.[0] ?? ',';
+}
+
+/** What yubikey-val and PostgreSQL write of whether something is active; undefined for what cannot be told. */
+export function activeOf(text: string): boolean | undefined {
+  return { 0: false, f: false, 1: true, t: true }[text];
+}
+
+/** What yubikey-val and its databases write where there is no value. */
+function isNone(text: string): boolean {
+  return /^(-1|NULL|\\N)?$/.test(text);
 }
 
 function isUnixTime(text: string): boolean {

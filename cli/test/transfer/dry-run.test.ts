@@ -43,13 +43,19 @@ const counters = fc.record({
   sessionUse: fc.nat(1),
   timestamp: fc.constant(0),
 });
-const countersEntry: fc.Arbitrary<CountersEntry> = fc.record({
-  publicId,
-  counters: fc.option(counters, { nil: undefined }),
-  nonce: fc.constant(undefined),
-  acceptedAt: fc.constant(new Date(0)),
-  active: fc.boolean(),
-});
+const countersEntry: fc.Arbitrary<CountersEntry> = fc
+  .record({
+    publicId,
+    counters: fc.option(counters, { nil: undefined }),
+    nonce: fc.constant(undefined),
+    acceptedAt: fc.constant(new Date(0)),
+    active: fc.boolean(),
+  })
+  .chain((entry) =>
+    entry.active
+      ? fc.constant(entry)
+      : fc.constantFrom(entry, { ...entry, counters: undefined, problem: 'a problem' }),
+  );
 
 async function outcomeOf<Entry>(
   entries: readonly Entry[],
@@ -115,12 +121,18 @@ describe('a dry run says what the run says, and writes nothing', () => {
   it('of counters, and of the keys that they disable', async () => {
     const storedKeys = fc.array(fc.tuple(keyEntry, state), { maxLength: 4 });
     const storedCounters = fc.array(fc.tuple(publicId, counters), { maxLength: 4 });
+    const entries = fc.array(countersEntry);
     await fc.assert(
-      fc.asyncProperty(storedKeys, storedCounters, fc.array(countersEntry), async (keys, last, entries) => {
+      fc.asyncProperty(storedKeys, storedCounters, entries, entries, async (keys, last, earlier, entries) => {
         const raw = new MemoryStore();
         await storeKeys(raw, keys);
         for (const [id, counters] of last) await raw.counters.advance(id, counters);
         const idOf = ({ publicId }: { publicId: string }) => publicId;
+        await outcomeOf(earlier, idOf, (entry) => importCounters(raw, entry));
+        for (const { publicId, active } of keys.map(([entry]) => entry)) {
+          const key = await raw.keys.get(publicId);
+          if (key && active) await raw.keys.replace(key, { active });
+        }
         const before = await everything(raw);
         const dryRun = { counters: dryRunOfCounters(raw.counters), keys: dryRunOfActive(raw.keys) };
         const said = await outcomeOf(entries, idOf, (entry) => importCounters(dryRun, entry));

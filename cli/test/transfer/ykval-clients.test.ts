@@ -27,6 +27,25 @@ describe('a line of ykval-export-clients', () => {
     expect(entryOf(`7,1,1359550387,${SECRET},,,`)).toMatchObject({ id: '7', notes: '' });
   });
 
+  it('is told apart by what is first between its columns, and says active as PostgreSQL does', () => {
+    expect(entryOf(`7,0,1359550387,${SECRET},,a\tb,`)).toMatchObject({
+      id: '7',
+      active: false,
+      notes: 'a\tb',
+    });
+    expect(entryOf(`7,f,1359550387,${SECRET},,,`).active).toBe(false);
+    expect(entryOf(`7,t,1359550387,${SECRET},,,`).active).toBe(true);
+  });
+
+  it.each(['0,yesterday,VcQW5h8W5DJnfOEkGUKR1jGbSgU=', '0,1359550387,', 'f,1359550387,foobar'])(
+    'of a deactivated client says so, though it does not read otherwise: %s',
+    (rest) => {
+      expect(parseYkvalClientsLine(`7,${rest},,,`)).toEqual({
+        problem: expect.stringContaining('yubikey-otp clients disable 7'),
+      });
+    },
+  );
+
   it('is what ykval-gen-clients prints', () => {
     expect(entryOf(`42,${SECRET}`)).toMatchObject({ id: '42', active: true, notes: '' });
   });

@@ -52,6 +52,81 @@ describe('a line of ykval-export', () => {
   });
 
   it.each([
+    ['-1 in modified and in all counters', '1359470658,-1,cccccccccccb,-1,-1,-1,-1,0000000000000000,'],
+    ['nothing for NULL', '1359470658,,cccccccccccb,,,,,,'],
+    ['NULL', '1359470658,NULL,cccccccccccb,NULL,NULL,NULL,NULL,NULL,NULL'],
+    ['NULL as PostgreSQL copies it', '1359470658,\\N,cccccccccccb,\\N,\\N,\\N,\\N,\\N,\\N'],
+    ['no time at all', ',,cccccccccccb,-1,-1,-1,-1,,'],
+  ])('tells that the key was never used by %s', (_, line) => {
+    expect(parseYkvalLine(`1,${line}`)).toEqual({ skipped: expect.any(String) });
+    expect(parseYkvalLine(`0,${line}`)).toEqual({
+      entry: {
+        publicId: 'cccccccccccb',
+        counters: undefined,
+        nonce: undefined,
+        acceptedAt: new Date(0),
+        active: false,
+      },
+    });
+  });
+
+  it('keeps the counters where it does not tell when', () => {
+    for (const line of [LINE.replace('1359470659', '-1'), LINE.replace('1359470658', 'in 2013')])
+      expect(parseYkvalLine(line)).toMatchObject({ entry: { counters: { usageCounter: 2 } } });
+  });
+
+  it.each([
+    ['modified', LINE.replace('1359470659', '2013-01-29')],
+    ['yk_counter', LINE.replace(',2,', ',65536,')],
+    ['yk_counter', LINE.replace(',2,', ',?,')],
+    ['yk_use', LINE.replace(',1,32729', ',-1,32729')],
+    ['yk_low', LINE.replace('32729', '')],
+    ['yk_high', LINE.replace(',4,', ',256,')],
+  ])('of a deactivated key says that, though its %s does not read', (column, line) => {
+    expect(parseYkvalLine(line)).toEqual({ problem: expect.stringContaining(column) });
+    expect(parseYkvalLine(`0${line.slice(1)}`)).toEqual({
+      entry: {
+        publicId: 'cccccccccccb',
+        counters: undefined,
+        nonce: undefined,
+        acceptedAt: new Date(0),
+        active: false,
+        problem: expect.stringContaining(column),
+      },
+    });
+  });
+
+  it('is told apart by what is first between its columns, since notes may hold the other', () => {
+    expect(parseYkvalLine(`0${LINE.slice(1)}lost\tin the office`)).toMatchObject({
+      entry: { active: false },
+    });
+    expect(parseYkvalLine(`0${LINE.slice(1)}lost, found`.replaceAll(/,(?! )/g, '\t'))).toMatchObject({
+      entry: { publicId: 'cccccccccccb', active: false },
+    });
+  });
+
+  it('says active as PostgreSQL does, and as PHP wrote its false with tabs', () => {
+    const off = `0${LINE.slice(1)}`;
+    expect(parseYkvalLine(`t${LINE.slice(1)}`)).toEqual(parseYkvalLine(LINE));
+    expect(parseYkvalLine(`f${LINE.slice(1)}`)).toEqual(parseYkvalLine(off));
+    expect(parseYkvalLine(LINE.slice(1).replaceAll(',', '\t'))).toEqual(parseYkvalLine(off));
+  });
+
+  it.each([
+    ['active', LINE.slice(1)],
+    ['active', LINE.replace(/^1/, '2')],
+    ['active', LINE.replace(/^1/, 'no')],
+    ['public ID', `0${LINE.slice(1)}`.replace('cccccccccccb', 'CCCCCCCCCCCB')],
+    ['public ID', `0${LINE.slice(1)}`.replace('cccccccccccb', 'cccccccccccbcccccc')],
+    ['yk_use', '0,1359470658,1359470659,,5,,,,,'],
+    ['columns', '0,1359470658,-1,cccccccccccb,-1'],
+    ['columns', '0,cccccccccccb'],
+    ['public ID', '0,dlcfffckrcde,ca62baca62ba,ecde18dbe76fbd0c33330f1c354871db,,,,,'],
+  ])('disables nothing by a guess: %s in %s', (column, line) => {
+    expect(parseYkvalLine(line)).toEqual({ problem: expect.stringContaining(column) });
+  });
+
+  it.each([
     ['1,1359470658', 'columns'],
     [LINE.replace(/^1/, 'yes'), 'active'],
     [LINE.replace('1359470659', '2013-01-29'), 'time'],

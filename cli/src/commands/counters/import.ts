@@ -17,8 +17,8 @@ export function addCountersImport(parent: Command): void {
     .addHelpText(
       'after',
       `
-Import the keys first: those that were deactivated there are disabled here. Where the counters in the file are no news
-and the key is active here, it was enabled since: it stays active, and is reported.`,
+Import the keys first: those that were deactivated there are disabled here, whatever else their lines hold. One that was
+enabled here after such an import stays active when the same file is imported again, and is reported.`,
     )
     .action(async (files: string[], _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions & { dryRun?: boolean }>();
@@ -28,6 +28,7 @@ and the key is active here, it was enabled since: it stays active, and is report
         const target = dryRun
           ? { counters: dryRunOfCounters(database.counters), keys: dryRunOfActive(database.keys) }
           : database;
+        let disabled = 0;
         await runImport<CountersEntry>({
           noun: 'counters',
           database,
@@ -36,7 +37,13 @@ and the key is active here, it was enabled since: it stays active, and is report
           json,
           parserFor: () => parseYkvalLine,
           idOf: ({ publicId }) => publicId,
-          apply: (entry) => importCounters(target, entry),
+          async apply(entry) {
+            const outcome = await importCounters(target, entry);
+            if (outcome.disabled) disabled += 1;
+            return outcome;
+          },
+          remarks: () =>
+            disabled === 0 ? [] : [`${disabled} of the keys were deactivated there, and are disabled here`],
         });
       });
     });

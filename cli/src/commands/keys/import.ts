@@ -3,10 +3,12 @@ import { MemoryStore } from 'passport-yubikey-otp/stores';
 import type { GlobalOptions } from '../../global-options.js';
 import { say } from '../../output.js';
 import { withSecrets } from '../../session.js';
-import { detectKeyFormat, KEY_FORMATS, type KeyFormat } from '../../transfer/detect.js';
+import { onSameDatabase } from '../../shell.js';
+import { detectKeyFormat, KEY_FORMATS, type KeyFormat, mayBeYkksm } from '../../transfer/detect.js';
 import { dryRunOf } from '../../transfer/dry-run.js';
 import { importKey } from '../../transfer/import-records.js';
 import type { KeyEntry } from '../../transfer/key-columns.js';
+import { adviceOnDisabledKeys, disableAsYkksm } from '../../transfer/ykksm-disabled.js';
 import { runImport } from '../run-import.js';
 
 interface Options extends GlobalOptions {
@@ -30,9 +32,10 @@ export function addKeysImport(parent: Command): void {
       'after',
       `
 Each bad line is reported with its number and the rest goes on. A key that is stored already is never overwritten,
-so a file can be imported again. Key files of yubikey-ksm are usually encrypted:
+so a file can be imported again. Key files of yubikey-ksm are usually encrypted, and do not say which keys it had disabled:
 
-  $ gpg --decrypt keys.asc | yubikey-otp keys import -`,
+  $ gpg --decrypt keys.asc | yubikey-otp keys import -
+  $ ${disableAsYkksm()}`,
     )
     .action(async (files: string[], _options: unknown, command: Command) => {
       const { format, dryRun = false, ...options } = command.optsWithGlobals<Options>();
@@ -40,6 +43,7 @@ so a file can be imported again. Key files of yubikey-ksm are usually encrypted:
         const store = dryRun
           ? dryRunOf(stored, database.keys, new MemoryStore().keys, ({ publicId }) => publicId)
           : stored;
+        let isAnyYkksm = false;
         const seen = { accessCodes: 0, withoutPrivateId: 0, withCounters: 0 };
         await runImport<KeyEntry>({
           noun: 'keys',
@@ -50,6 +54,7 @@ so a file can be imported again. Key files of yubikey-ksm are usually encrypted:
           parserFor(sample, file) {
             const name = format ?? detectKeyFormat(sample);
             if (format === undefined) say(`Reading ${file} as ${name} (--format says otherwise)`);
+            isAnyYkksm ||= mayBeYkksm(name, format !== undefined, sample);
             return KEY_FORMATS[name];
           },
           idOf: ({ publicId }) => publicId,
@@ -61,7 +66,10 @@ so a file can be imported again. Key files of yubikey-ksm are usually encrypted:
             if (await database.counters.get(entry.publicId)) seen.withCounters += 1;
             return outcome;
           },
-          remarks: () => remarksOn(seen),
+          remarks: () => [
+            ...remarksOn(seen),
+            ...(isAnyYkksm ? [adviceOnDisabledKeys(onSameDatabase(command))] : []),
+          ],
         });
       });
     });

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { RecordFields } from 'passport-yubikey-otp/stores';
-import { EXIT } from '../../failure.js';
+import { EXIT, SetupError } from '../../failure.js';
 import type { GlobalOptions } from '../../global-options.js';
 import { printJson, say } from '../../output.js';
 import { withDatabase } from '../../session.js';
@@ -8,7 +8,10 @@ import type { RecordKind, StoreOf } from './kind.js';
 
 type Result = 'done' | 'unchanged' | 'not found';
 
-/** Makes records active or not, one after another; the exit code tells whether all were there. */
+/**
+ * Makes records active or not, one after another; the exit code tells whether all were there. Of a long list, one that
+ * can be no id does not keep the others as they are.
+ */
 export async function setActive<Stored extends RecordFields>(
   kind: RecordKind<Stored>,
   texts: readonly string[],
@@ -16,7 +19,8 @@ export async function setActive<Stored extends RecordFields>(
   command: Command,
 ): Promise<void> {
   const options = command.optsWithGlobals<GlobalOptions>();
-  const ids = texts.map(kind.parseId);
+  const { ids, problems } = readIds(kind, texts);
+  if (ids.length === 0) throw new SetupError(problems.join('\n'));
   const word = active ? 'enabled' : 'disabled';
   await withDatabase(options, 'refuse', async (database) => {
     const results: Record<string, string>[] = [];
@@ -34,6 +38,27 @@ export async function setActive<Stored extends RecordFields>(
     }
     if (options.json) await printJson(results);
   });
+  for (const problem of problems) {
+    say(`Error: ${problem}`);
+    process.exitCode = EXIT.setup;
+  }
+}
+
+function readIds<Stored extends RecordFields>(
+  kind: RecordKind<Stored>,
+  texts: readonly string[],
+): { ids: readonly string[]; problems: readonly string[] } {
+  const ids: string[] = [];
+  const problems: string[] = [];
+  for (const [at, text] of texts.entries()) {
+    try {
+      ids.push(kind.parseId(text));
+    } catch (error) {
+      if (!(error instanceof SetupError)) throw error;
+      problems.push(texts.length === 1 ? error.message : `The id number ${at + 1}: ${error.message}`);
+    }
+  }
+  return { ids, problems };
 }
 
 /** Works on the stored record as it is: no secret is opened, so no master key is needed. */
