@@ -33,28 +33,25 @@ export function parseYkvalLine(text: string): Parsed<CountersEntry> {
   if (active === undefined) return { problem: 'active is neither 0 nor 1' };
   if (!isPublicId(publicId)) return { problem: 'the public ID is not 0 to 16 modhex letters' };
   const read = countersOf(rest, modified);
-  if (!('problem' in read)) {
-    if (active && !read.counters) return { skipped: 'no OTP of the key was ever accepted' };
-    return { entry: { publicId, ...read, active } };
-  }
-  // In a line that does not read otherwise, an empty column may also be one that is missing.
-  if (active || publicId === '') return read;
-  return { entry: { publicId, ...NEVER_USED, active, problem: read.problem } };
+  const { problem, counters } = read;
+  if (active && problem !== undefined) return { problem };
+  if (active && !counters) return { skipped: 'no OTP of the key was ever accepted' };
+  // Among columns that are empty or do not read, an empty public ID may also be one that is missing.
+  if (publicId === '' && (problem !== undefined || modified === ''))
+    return { problem: 'the public ID is empty in a line that tells nothing else for certain' };
+  return { entry: { publicId, ...read, active } };
 }
 
-type ReadCounters = Pick<CountersEntry, 'counters' | 'nonce' | 'acceptedAt'>;
+type ReadCounters = Omit<CountersEntry, 'publicId' | 'active'>;
 
+/** Also of what does not read. */
 const NEVER_USED: ReadCounters = { counters: undefined, nonce: undefined, acceptedAt: new Date(0) };
 
-function countersOf(columns: readonly string[], modified: string): ReadCounters | { problem: string } {
+function countersOf(columns: readonly string[], modified: string): ReadCounters {
   const [counter = '', use = '', low = '', high = '', nonce = ''] = columns;
-  if (!isUnixTime(modified) && !isNone(modified))
-    return { problem: 'the time modified is not a number of seconds since 1970' };
   if (isNone(counter)) return NEVER_USED;
-  if (!isWithin(counter, 0xffff)) return { problem: 'yk_counter is not a number from 0 to 65535' };
-  if (!isWithin(use, 0xff)) return { problem: 'yk_use is not a number from 0 to 255' };
-  if (!isWithin(low, 0xffff)) return { problem: 'yk_low is not a number from 0 to 65535' };
-  if (!isWithin(high, 0xff)) return { problem: 'yk_high is not a number from 0 to 255' };
+  const problem = problemIn([counter, use, low, high], modified);
+  if (problem !== undefined) return { ...NEVER_USED, problem };
   return {
     counters: {
       usageCounter: Number(counter) & ~CAPS_LOCK_BIT,
@@ -67,14 +64,35 @@ function countersOf(columns: readonly string[], modified: string): ReadCounters 
   };
 }
 
+function problemIn(
+  counters: readonly [string, string, string, string],
+  modified: string,
+): string | undefined {
+  const [counter, use, low, high] = counters;
+  if (!isUnixTime(modified) && !isNone(modified))
+    return 'the time modified is not a number of seconds since 1970';
+  if (!isWithin(counter, 0xffff)) return 'yk_counter is not a number from 0 to 65535';
+  if (!isWithin(use, 0xff)) return 'yk_use is not a number from 0 to 255';
+  if (!isWithin(low, 0xffff)) return 'yk_low is not a number from 0 to 65535';
+  if (!isWithin(high, 0xff)) return 'yk_high is not a number from 0 to 255';
+  return undefined;
+}
+
 /** What is between the columns of a line of yubikey-val: the first there is, since notes may hold the other. */
 export function delimiterOf(text: string): string {
   return /[,\t]/.exec(text)?.[0] ?? ',';
 }
 
+const ACTIVE: ReadonlyMap<string, boolean> = new Map([
+  ['0', false],
+  ['f', false],
+  ['1', true],
+  ['t', true],
+]);
+
 /** What yubikey-val and PostgreSQL write of whether something is active; undefined for what cannot be told. */
 export function activeOf(text: string): boolean | undefined {
-  return { 0: false, f: false, 1: true, t: true }[text];
+  return ACTIVE.get(text);
 }
 
 /** What yubikey-val and its databases write where there is no value. */

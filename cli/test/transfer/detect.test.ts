@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { detectKeyFormat, withSample } from '../../src/transfer/detect.js';
+import { detectKeyFormat, mayBeYkksm, withSample } from '../../src/transfer/detect.js';
 import { linesOf } from '../../src/transfer/line.js';
 
 const KEY = 'dlcfffckrcde,ca62baca62ba,ecde18dbe76fbd0c33330f1c354871db';
@@ -23,6 +23,18 @@ describe('the format of a key file', () => {
     ['personalization-tool', TRADITIONAL],
   ])('%s: %j', async (format, text) => {
     expect(detectKeyFormat(await sampleOf(text))).toBe(format);
+  });
+
+  it.each([
+    [true, YUBICO],
+    [true, `4711,${KEY},,2009-01-22 00:25:11,\n`],
+    [false, TRADITIONAL],
+    [false, `LOGGING START,11.12.2013 11:10\n${YUBICO}`],
+  ])('may be that of ykksm-export, which has no first line: %s for %j', async (expected, text) => {
+    const sample = await sampleOf(text);
+    expect(mayBeYkksm(detectKeyFormat(sample), false, sample)).toBe(expected);
+    expect(mayBeYkksm('ykman', true, sample)).toBe(false);
+    expect(mayBeYkksm('ykksm', true, sample)).toBe(true);
   });
 
   it('shows in the first lines, and no line is lost by looking at them', async () => {

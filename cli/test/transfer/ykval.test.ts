@@ -57,6 +57,7 @@ describe('a line of ykval-export', () => {
     ['NULL', '1359470658,NULL,cccccccccccb,NULL,NULL,NULL,NULL,NULL,NULL'],
     ['NULL as PostgreSQL copies it', '1359470658,\\N,cccccccccccb,\\N,\\N,\\N,\\N,\\N,\\N'],
     ['no time at all', ',,cccccccccccb,-1,-1,-1,-1,,'],
+    ['a time that is none', 'then,later,cccccccccccb,-1,-1,-1,-1,,'],
   ])('tells that the key was never used by %s', (_, line) => {
     expect(parseYkvalLine(`1,${line}`)).toEqual({ skipped: expect.any(String) });
     expect(parseYkvalLine(`0,${line}`)).toEqual({
@@ -68,6 +69,11 @@ describe('a line of ykval-export', () => {
         active: false,
       },
     });
+  });
+
+  it('may be of the key whose public ID is empty', () => {
+    for (const line of ['0,1551690000,-1,,-1,-1,-1,-1,,', `0${LINE.slice(1)}`.replace('cccccccccccb', '')])
+      expect(parseYkvalLine(line)).toMatchObject({ entry: { publicId: '', active: false } });
   });
 
   it('keeps the counters where it does not tell when', () => {
@@ -118,7 +124,9 @@ describe('a line of ykval-export', () => {
     ['active', LINE.replace(/^1/, 'no')],
     ['public ID', `0${LINE.slice(1)}`.replace('cccccccccccb', 'CCCCCCCCCCCB')],
     ['public ID', `0${LINE.slice(1)}`.replace('cccccccccccb', 'cccccccccccbcccccc')],
-    ['yk_use', '0,1359470658,1359470659,,5,,,,,'],
+    ['active', `constructor${LINE.slice(1)}`],
+    ['public ID', '0,1359470658,1359470659,,5,,,,,'],
+    ['public ID', '0,,,,,,,,,'],
     ['columns', '0,1359470658,-1,cccccccccccb,-1'],
     ['columns', '0,cccccccccccb'],
     ['public ID', '0,dlcfffckrcde,ca62baca62ba,ecde18dbe76fbd0c33330f1c354871db,,,,,'],
