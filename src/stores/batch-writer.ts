@@ -1,7 +1,10 @@
 /** A batch that a writer has begun with. */
 export interface Batch<Item> {
-  /** The items to send now, of which others may still join until then; none where nobody waits any more. */
-  take(): readonly Item[];
+  /**
+   * The items to send now, of which others may still join until then; none where nobody waits any more. `hasBegun` says
+   * of each, by its place, whether its write was begun, where that can be known; if it says no, it must never be begun.
+   */
+  take(hasBegun?: (place: number) => boolean): readonly Item[];
   /** Whether somebody waits for it. */
   readonly isWanted: boolean;
   /** Its connection is there: from now on, a batch that is not done soon leaves its place to another. */

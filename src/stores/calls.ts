@@ -53,7 +53,7 @@ export class Call<T> {
   onGivenUp: (() => void) | undefined;
   /** What the call waits for, where the database said so, such as a lock of another process. */
   obstacle: unknown;
-  private isSent = false;
+  private isSent = () => false;
   private over = false;
   private readonly timer: NodeJS.Timeout;
   private settle!: { resolve(answer: T): void; reject(error: unknown): void };
@@ -75,14 +75,17 @@ export class Call<T> {
     return this.over;
   }
 
-  /** From now on, the database may have written although no answer comes. */
-  sent(): void {
-    this.isSent = true;
+  /**
+   * From now on, the database may have written although no answer comes. `hasBegun` is asked at the end, where it can be
+   * known whether the write was begun; if it says no, it must never be begun.
+   */
+  sent(hasBegun = () => true): void {
+    this.isSent = hasBegun;
   }
 
   /** The database said that it wrote nothing. */
   refused(): void {
-    this.isSent = false;
+    this.isSent = () => false;
   }
 
   resolve(answer: T): void {
@@ -97,7 +100,7 @@ export class Call<T> {
 
   private giveUp(why: unknown): void {
     if (!this.end()) return;
-    this.settle.reject(this.faultOf(this.obstacle ?? why));
+    this.settle.reject(this.faultOf(this.isSent() ? why : (this.obstacle ?? why)));
     this.onGivenUp?.();
   }
 
@@ -112,7 +115,7 @@ export class Call<T> {
 
   private faultOf(cause: unknown): YubikeyError {
     if (cause instanceof YubikeyError) return cause;
-    return this.isSent
+    return this.isSent()
       ? new YubikeyError(
           'ANSWER_LOST',
           'The database was asked to write and its answer is lost, so the OTP may be used up: touch the key again',

@@ -20,6 +20,7 @@ export { type ResealProgress, SealedClientStore, SealedKeyStore } from './sealed
 export {
   type SqliteDatabase,
   type SqliteDriver,
+  type SqliteFault,
   type SqliteStatement,
   SqliteStore,
   type SqliteStoreOptions,

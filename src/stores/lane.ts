@@ -208,10 +208,12 @@ class LaneBatch<Item, Result> implements Batch<Item> {
   ) {}
 
   /** Again, it gives those of the first time who still wait. */
-  take(): readonly Item[] {
+  take(hasBegun?: (place: number) => boolean): readonly Item[] {
     if (this.taken) this.taken = this.taken.filter(({ call }) => !call.isOver);
     else this.all = this.taken = this.takeFirst();
-    for (const { call } of this.taken) call.sent();
+    this.taken.forEach(({ call }, place) => {
+      call.sent(hasBegun && (() => hasBegun(place)));
+    });
     return this.taken.map(({ item }) => item);
   }
 
@@ -220,7 +222,7 @@ class LaneBatch<Item, Result> implements Batch<Item> {
   }
 
   waitsFor(obstacle: unknown): void {
-    for (const { call } of this.waiting()) call.obstacle = obstacle;
+    for (const { call } of this.taken ?? this.waiting()) call.obstacle = obstacle;
   }
 
   connected(): void {

@@ -1,13 +1,14 @@
 import { resolve } from 'node:path';
 import { YubikeyError } from '../errors.js';
 import { assertOptions, type OptionNames } from '../options.js';
-import type { BatchWriter } from './batch.js';
-import { type AdvanceRow, type FindSql, type RunSql, type SqlRow, sqlStores } from './sql.js';
-import { SqliteConnection } from './sqlite/connection.js';
+import type { Batch } from './batch-writer.js';
+import { type Call, Calls } from './calls.js';
+import { type AdvanceRow, type SqlRow, sqlStores } from './sql.js';
 import type { SqliteDatabase } from './sqlite/database.js';
 import { findDriver, type SqliteDriver } from './sqlite/driver.js';
 import type { SqliteEngine } from './sqlite/engine.js';
-import { isFaultOfRow } from './sqlite/faults.js';
+import { type FileLost, isFaultOfRow, lossIn, Uncertain } from './sqlite/faults.js';
+import { SqliteHandle } from './sqlite/handle.js';
 import { SqliteThreads } from './sqlite/threads.js';
 import type { ClientStore, CounterStore, Durability, KeyStore } from './store.js';
 
@@ -30,12 +31,27 @@ export interface SqliteStoreOptions {
    * `journal_mode`, `synchronous` and `busy_timeout` (none), also for statements of your own on the same handle.
    */
   database?: SqliteDatabase | undefined;
+  /** Milliseconds that a call waits for its answer. Default 5,000. */
+  timeout?: number | undefined;
+}
+
+/** Why a store can be used no more. */
+export interface SqliteFault {
+  /**
+   * `THREAD_ENDED`: one of its threads failed; a new process, or another store, goes on. `FILE_LOST`: the file was
+   * replaced, removed or damaged while it was in use; a new process would believe whatever file it finds, so it must not
+   * be started before somebody has looked.
+   */
+  readonly kind: 'THREAD_ENDED' | 'FILE_LOST';
+  /** What all calls reject with from now on. */
+  readonly error: YubikeyError;
 }
 
 const OPTION_NAMES: OptionNames<SqliteStoreOptions> = {
   path: true,
   driver: true,
   database: true,
+  timeout: true,
 };
 
 /**
@@ -52,39 +68,38 @@ export class SqliteStore {
   readonly keys: KeyStore;
   readonly clients: ClientStore;
   readonly counters: CounterStore;
+  /** Resolves once this store can be used no more, and all its calls reject; never, where that does not happen. */
+  readonly fault: Promise<SqliteFault>;
+  private readonly calls: Calls;
   private readonly engine: SqliteEngine;
   private migrated = false;
+  private lost: FileLost | undefined;
+  private endWith!: (fault: SqliteFault) => void;
 
   /**
-   * @throws TypeError without either a path or an open database, for an unknown option, and where there is no driver to
-   * open the path.
+   * @throws TypeError without either a path or an open database, for an unknown option or an unusable timeout, and where
+   * there is no driver to open the path.
    */
   constructor(options: SqliteStoreOptions) {
-    const engine = engineOf(options);
-    this.engine = engine;
-    const run: RunSql = async (sql, parameters) => {
-      this.assertMigrated();
-      return engine.run(sql, parameters);
-    };
-    const find: FindSql = async (sql, id) => {
-      this.assertMigrated();
-      return engine.find(sql, id);
-    };
-    const advance: BatchWriter<AdvanceRow, SqlRow | undefined> = {
-      write: async (take, since) => {
-        this.assertMigrated();
-        let batch: readonly AdvanceRow[] = [];
-        const takeRows = () => {
-          batch = take();
-          return JSON.stringify(batch.map(({ values }) => values));
-        };
-        const advanced = new Map((await engine.advance(takeRows, since)).map((row) => [row.id, row]));
-        return batch.map(({ id }) => advanced.get(id));
+    assertOptions('SqliteStore', options, OPTION_NAMES);
+    this.calls = new Calls(options?.timeout);
+    this.fault = new Promise((resolve) => {
+      this.endWith = resolve;
+    });
+    const onEnd = (error: YubikeyError) => this.endWith({ kind: 'THREAD_ENDED', error });
+    this.engine = engineOf(options ?? {}, this.calls.timeout, onEnd);
+    const { keys, clients, counters } = sqlStores(
+      (sql, parameters) => this.ask((engine, call) => engine.run(sql, parameters, call)),
+      {
+        write: (batch) => this.advance(batch),
+        isRefusal: (error) => !(error instanceof Uncertain),
+        isLocked: () => false,
+        isFaultOfOne: isFaultOfRow,
+        atOnce: 1,
       },
-      isFaultOfOne: isFaultOfRow,
-      atOnce: 1,
-    };
-    const { keys, clients, counters } = sqlStores(run, advance, find);
+      (sql, id) => this.ask((engine, call) => engine.find(sql, id, call)),
+      this.calls,
+    );
     this.keys = keys;
     this.clients = clients;
     this.counters = counters;
@@ -98,9 +113,14 @@ export class SqliteStore {
    * schema is newer than this version of the package, `STORE_FAILED` when a path cannot be opened.
    */
   async migrate(): Promise<Durability> {
-    const durability = await this.engine.migrate();
+    const durability = await this.calls.run<Durability>((call) => this.use((engine) => engine.migrate(call)));
     this.migrated = true;
     return durability;
+  }
+
+  /** Writes durably, and rejects where that fails or takes too long: for health checks. It changes no record. */
+  async probe(): Promise<void> {
+    await this.ask<void>((engine, call) => engine.probe(call));
   }
 
   /**
@@ -112,25 +132,53 @@ export class SqliteStore {
     await this.engine.close();
   }
 
+  private ask<T>(question: (engine: SqliteEngine, call: Call<T>) => Promise<T>): Promise<T> {
+    return this.calls.run(async (call) => {
+      this.assertMigrated();
+      return this.use((engine) => question(engine, call));
+    });
+  }
+
+  private async advance(batch: Batch<AdvanceRow>): Promise<(SqlRow | undefined)[]> {
+    this.assertMigrated();
+    const { rows, advanced } = await this.use((engine) => engine.advance(batch));
+    const rowOf = new Map(advanced.map((row) => [row.id, row]));
+    return rows.map(({ id }) => rowOf.get(id));
+  }
+
+  /** Once the file is lost, nothing is asked any more. */
+  private async use<T>(work: (engine: SqliteEngine) => Promise<T>): Promise<T> {
+    if (this.lost) throw this.lost;
+    try {
+      return await work(this.engine);
+    } catch (error) {
+      this.lost ??= lossIn(error);
+      if (this.lost) this.endWith({ kind: 'FILE_LOST', error: this.lost });
+      throw error;
+    }
+  }
+
   private assertMigrated(): void {
     if (!this.migrated)
       throw new YubikeyError('STORE_NOT_MIGRATED', 'Call migrate() before using SqliteStore');
   }
 }
 
-function engineOf(options: SqliteStoreOptions): SqliteEngine {
-  assertOptions('SqliteStore', options, OPTION_NAMES);
-  const { path, driver, database } = options ?? {};
+function engineOf(
+  { path, driver, database }: SqliteStoreOptions,
+  timeout: number,
+  onThreadEnd: (error: YubikeyError) => void,
+): SqliteEngine {
   if (database !== undefined && path !== undefined) {
     throw new TypeError('SqliteStore takes either path or database, not both');
   }
   if (typeof path === 'string' && path !== '' && path !== ':memory:') {
-    return new SqliteThreads({ path: resolve(path), driver: findDriver(driver) });
+    return new SqliteThreads({ path: resolve(path), driver: findDriver(driver) }, timeout, onThreadEnd);
   }
   if (typeof database?.prepare !== 'function' || typeof database.exec !== 'function') {
     throw new TypeError(
       'SqliteStore requires path, the path of a file, or database, an open database of node:sqlite, libsql or better-sqlite3',
     );
   }
-  return new SqliteConnection(database);
+  return new SqliteHandle(database);
 }

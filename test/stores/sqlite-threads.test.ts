@@ -84,8 +84,8 @@ describe.each(drivers)('SqliteStore with a path, through $name', (driver) => {
       ids.map((id, n) => store.counters.advance(id, COUNTERS, undefined, at(n))),
     );
     expect(outcomes.filter((outcome) => outcome !== 'OK')).toEqual([outcomes[20]]);
-    expect(outcomes[20]).toBeInstanceOf(Error);
-    expect(String(outcomes[20])).toMatch(/constraint/);
+    expect(outcomes[20]).toMatchObject({ code: 'STORE_FAILED' });
+    expect(String((outcomes[20] as Error).cause)).toMatch(/constraint/);
     expect(await store.counters.get('id 20')).toBeUndefined();
     await store.close();
   });

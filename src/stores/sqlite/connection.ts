@@ -10,23 +10,21 @@ import {
 } from '../sql.js';
 import type { Durability } from '../store.js';
 import type { SqliteDatabase, SqliteStatement } from './database.js';
-import type { SqliteEngine } from './engine.js';
-import { whenFree } from './faults.js';
+import { isBusy, Uncertain, whenFree } from './faults.js';
+import type { Waiter } from './waiter.js';
 
 /** How long a statement may block the thread for a lock that another process holds: any number may wait. */
 const BUSY_TIMEOUT_MS = 0;
 
-/** Runs the statements on an open database, in the thread that calls. */
-export class SqliteConnection implements SqliteEngine {
+/** Runs statements on an open database, in the thread that calls. */
+export class SqliteConnection {
   private readonly statements = new Map<string, SqliteStatement>();
 
   constructor(private readonly database: SqliteDatabase) {}
 
-  async migrate(): Promise<Durability> {
-    await this.whenFree(() => {
-      this.makeDurable();
-      this.bringUpToDate();
-    });
+  async migrate(waiter: Waiter): Promise<Durability> {
+    await this.whenFree(() => this.makeDurable(), waiter);
+    await this.write(() => this.bringUpToDate(), waiter);
     return {
       durable: true,
       statement:
@@ -34,37 +32,35 @@ export class SqliteConnection implements SqliteEngine {
     };
   }
 
-  run(sql: string, parameters: readonly SqlValue[]): Promise<SqlRow[]> {
-    return this.whenFree(() => {
-      const work = () => this.statement(sql).all(...parameters) as SqlRow[];
-      return isRead(sql) ? work() : this.transaction(work);
-    });
-  }
-
-  async find(sql: string, id: string): Promise<SqlRow | undefined> {
-    return (await this.findAll(sql, [id]))[0];
+  run(sql: string, parameters: readonly SqlValue[], waiter: Waiter): Promise<SqlRow[]> {
+    const work = () => this.statement(sql).all(...parameters) as SqlRow[];
+    return isRead(sql) ? this.whenFree(work, waiter) : this.write(work, waiter);
   }
 
   /** The row of each id, in their order. */
-  findAll(sql: string, ids: readonly string[]): Promise<(SqlRow | undefined)[]> {
-    return this.whenFree(() => ids.map((id) => this.statement(sql).all(id)[0] as SqlRow | undefined));
+  findAll(sql: string, ids: readonly string[], waiter: Waiter): Promise<(SqlRow | undefined)[]> {
+    return this.whenFree(() => ids.map((id) => this.statement(sql).all(id)[0] as SqlRow | undefined), waiter);
   }
 
-  advance(take: () => string, since: number): Promise<SqlRow[]> {
-    return this.whenFree(
-      () => this.transaction(() => this.statement(ADVANCE_MANY_JSON).all(take()) as SqlRow[]),
-      since,
-    );
+  /** `rows` is asked for the values, a JSON array of arrays, once the work has begun. */
+  advance(rows: () => string, waiter: Waiter): Promise<SqlRow[]> {
+    return this.write(() => this.statement(ADVANCE_MANY_JSON).all(rows()) as SqlRow[], waiter);
   }
 
-  /** The database is its owner's. */
-  async close(): Promise<void> {}
+  /** Writes nothing, durably. */
+  probe(waiter: Waiter): Promise<void> {
+    return this.write(() => undefined, waiter);
+  }
 
-  private whenFree<T>(work: () => T, since?: number): Promise<T> {
+  private write<T>(work: () => T, waiter: Waiter): Promise<T> {
+    return this.whenFree(() => this.transaction(work, waiter), waiter);
+  }
+
+  private whenFree<T>(work: () => T, waiter: Waiter): Promise<T> {
     return whenFree(() => {
       refuseUnusableHandle(this.database);
       return work();
-    }, since);
+    }, waiter);
   }
 
   private makeDurable(): void {
@@ -83,26 +79,37 @@ export class SqliteConnection implements SqliteEngine {
   }
 
   private bringUpToDate(): void {
-    this.transaction(() => {
-      this.database.exec(SCHEMA_TABLE);
-      const [row] = this.database.prepare(SCHEMA_VERSION).all() as SqlRow[];
-      for (const sql of migrationsFrom(row)) this.database.exec(sql);
-    });
+    this.database.exec(SCHEMA_TABLE);
+    const [row] = this.database.prepare(SCHEMA_VERSION).all() as SqlRow[];
+    for (const sql of migrationsFrom(row)) this.database.exec(sql);
   }
 
   /**
    * Takes the lock before the work begins. A statement that itself finds the file locked stays half done in
    * libsql until it runs again; what others write meanwhile is then not committed, and rolled back with it.
    */
-  private transaction<T>(work: () => T): T {
+  private transaction<T>(work: () => T, waiter: Waiter): T {
     this.database.exec('BEGIN IMMEDIATE');
+    let result: T;
     try {
-      const result = work();
-      this.database.exec('COMMIT');
-      return result;
+      if (!waiter.begin()) throw new Error('Nobody waits for it any more');
+      result = work();
     } catch (error) {
       this.rollBack();
       throw error;
+    }
+    this.commit();
+    return result;
+  }
+
+  /** Where it fails, the log may hold the commit already, to be found after a restart. */
+  private commit(): void {
+    try {
+      this.database.exec('COMMIT');
+    } catch (error) {
+      this.rollBack();
+      if (isBusy(error)) throw error;
+      throw new Uncertain(`COMMIT failed: ${(error as Error).message}`, error);
     }
   }
 
@@ -134,8 +141,14 @@ export class SqliteConnection implements SqliteEngine {
  * closed handle is looked for first: libsql ends the process when such a one is asked for its transaction.
  */
 function refuseUnusableHandle(database: SqliteDatabase): void {
-  const handle = database as { open?: unknown; inTransaction?: unknown; isTransaction?: unknown };
-  if (handle.open === false) throw new YubikeyError('STORE_FAILED', 'This SQLite handle is closed');
+  const handle = database as {
+    open?: unknown;
+    isOpen?: unknown;
+    inTransaction?: unknown;
+    isTransaction?: unknown;
+  };
+  if (handle.open === false || handle.isOpen === false)
+    throw new YubikeyError('STORE_FAILED', 'This SQLite handle is closed');
   const isInTransaction = handle.inTransaction ?? handle.isTransaction;
   if (typeof isInTransaction !== 'boolean') {
     throw new YubikeyError(

@@ -1,27 +1,60 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { YubikeyError } from '../../errors.js';
+import type { Waiter } from './waiter.js';
 
-/** How long a statement waits for a lock of another process in all. */
-const BUSY_GIVE_UP_MS = 5000;
 const BUSY_RETRY_MS = 10;
 
-/** Waits for locks of other processes, without blocking the event loop. */
-export async function whenFree<T>(work: () => T, since = Date.now()): Promise<T> {
-  const deadline = since + BUSY_GIVE_UP_MS;
+/** Waits for locks of other processes as long as somebody waits for the work, without blocking the event loop. */
+export async function whenFree<T>(work: () => T, waiter: Waiter): Promise<T> {
   for (;;) {
     try {
       return work();
     } catch (error) {
-      if (!isBusy(error) || Date.now() > deadline) throw error;
+      if (!isBusy(error)) throw error;
+      waiter.waitsFor(error);
       await sleep(BUSY_RETRY_MS);
+      if (!waiter.isWanted) throw error;
     }
   }
 }
 
+/** A write that may be there, now or after a restart. All other errors of SQLite mean that it rolled back. */
+export class Uncertain extends Error {
+  constructor(
+    message: string,
+    override readonly cause: unknown,
+  ) {
+    super(message, { cause });
+  }
+}
+
+/** The file is no longer what was opened. */
+export class FileLost extends YubikeyError {
+  constructor(what: string, options: { cause?: unknown } = {}) {
+    super(
+      'STORE_FAILED',
+      `${what}, so what it holds is not believed, and nothing is verified. Stop the service, put the right file in its ` +
+        'place, and start it again: a start believes whatever file it finds',
+      options,
+    );
+  }
+}
+
+/** What lost the file, if that is the error. */
+export function lossIn(error: unknown): FileLost | undefined {
+  if (error instanceof FileLost) return error;
+  return error instanceof Uncertain ? lossIn(error.cause) : undefined;
+}
+
 /** Primary result codes of SQLite. */
 const BUSY = 5;
+const [CORRUPT, NOTADB] = [11, 26];
 const [TOOBIG, CONSTRAINT, MISMATCH] = [18, 19, 20];
 
-const isBusy = (error: unknown) => isOf(error, { BUSY });
+export const isBusy = (error: unknown) => isOf(error, { BUSY });
+
+/** Whether the file does not hold what SQLite wrote there. */
+export const isCorrupt = (error: unknown) => isOf(error, { CORRUPT, NOTADB });
 
 /** Whether SQLite or its driver refused a value; it has rolled back then. */
 export const isFaultOfRow = (error: unknown) =>
@@ -29,7 +62,7 @@ export const isFaultOfRow = (error: unknown) =>
 
 /** Whether it has one of these result codes, extended ones too, as the three drivers name them. */
 function isOf(error: unknown, codes: Record<string, number>): boolean {
-  const { code, errcode } = error as { code?: unknown; errcode?: unknown };
+  const { code, errcode } = Object(error) as { code?: unknown; errcode?: unknown };
   const [, name = ''] = /^SQLITE_([A-Z]+)/.exec(String(code)) ?? [];
   return name in codes || (typeof errcode === 'number' && Object.values(codes).includes(errcode & 0xff));
 }

@@ -1,6 +1,7 @@
 import { YubikeyError, type YubikeyErrorCode } from '../../errors.js';
 import type { SqlValue } from '../sql.js';
 import type { FoundDriver } from './driver.js';
+import { FileLost, Uncertain } from './faults.js';
 
 /** What the thread is started with. */
 export interface ThreadOptions {
@@ -12,27 +13,49 @@ export type Job =
   | readonly ['migrate']
   | readonly ['run', sql: string, parameters: readonly SqlValue[]]
   | readonly ['findAll', sql: string, ids: readonly string[]]
-  | readonly ['advance', rows: string, since: number]
-  | readonly ['close'];
+  | readonly ['advance', rows: string]
+  | readonly ['probe'];
 
-export type Request = readonly [sequence: number, job: Job];
-export type Reply = readonly [sequence: number, result: unknown, failure?: Failure];
+/** `states` are those of {@link Starts}. */
+export type Request = readonly [sequence: number, job: Job, states: Int32Array] | 'close';
+
+export type Reply =
+  | readonly ['done', sequence: number, result: unknown]
+  | readonly ['failed', sequence: number, failure: Failure]
+  | readonly ['waits', sequence: number, obstacle: Failure];
 
 /** An error; as it is, it would lose its code between threads, and that of a driver its message too. */
 export interface Failure {
-  readonly name: string;
+  readonly kind: 'YubikeyError' | 'TypeError' | 'Error' | 'Uncertain' | 'FileLost';
   readonly message: string;
   readonly code: unknown;
   readonly errcode: unknown;
+  readonly cause: Failure | undefined;
 }
 
 export function failureOf(error: unknown): Failure {
-  const { name, message, code, errcode } = error as Error & { code?: unknown; errcode?: unknown };
-  return { name, message, code, errcode };
+  const { message, code, errcode, cause } = error as Error & { code?: unknown; errcode?: unknown };
+  return {
+    kind: kindOf(error),
+    message,
+    code,
+    errcode,
+    cause: cause === undefined ? undefined : failureOf(cause),
+  };
 }
 
-export function errorOf({ name, message, code, errcode }: Failure): Error {
-  if (name === 'YubikeyError') return new YubikeyError(code as YubikeyErrorCode, message);
-  const error = name === 'TypeError' ? new TypeError(message) : new Error(message);
+function kindOf(error: unknown): Failure['kind'] {
+  if (error instanceof Uncertain) return 'Uncertain';
+  if (error instanceof FileLost) return 'FileLost';
+  if (error instanceof YubikeyError) return 'YubikeyError';
+  return error instanceof TypeError ? 'TypeError' : 'Error';
+}
+
+export function errorOf({ kind, message, code, errcode, cause }: Failure): Error {
+  const options = cause && { cause: errorOf(cause) };
+  if (kind === 'Uncertain') return new Uncertain(message, options?.cause);
+  if (kind === 'FileLost') return new FileLost(message, options);
+  if (kind === 'YubikeyError') return new YubikeyError(code as YubikeyErrorCode, message, options);
+  const error = kind === 'TypeError' ? new TypeError(message, options) : new Error(message, options);
   return Object.assign(error, { code, errcode });
 }

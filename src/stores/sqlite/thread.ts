@@ -1,19 +1,29 @@
 import { createRequire } from 'node:module';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { YubikeyError } from '../../errors.js';
+import { Uncertain } from './faults.js';
 import { errorOf, type Job, type Reply, type Request, type ThreadOptions } from './messages.js';
+import type { Starts } from './starts.js';
 
 /** Named by package.json, so that the built file is found from the sources too. */
 const WORKER = '#sqlite-worker';
+/** Jobs that the thread has at once. The others wait here, where they can be forgotten. */
+const JOBS_AT_ONCE = 8;
 
-interface Call {
+interface Order {
+  readonly job: Job;
+  readonly starts: Starts;
   resolve(result: unknown): void;
   reject(error: unknown): void;
+  /** Told what keeps the job from being begun. */
+  waitsFor(obstacle: unknown): void;
 }
 
-/** A thread with a connection of its own, begun with its first job. It keeps the process alive while a job is not done. */
+/** A thread with a connection of its own, begun with its first job. It does not keep the process alive. */
 export class SqliteThread {
-  private readonly calls = new Map<number, Call>();
+  private readonly queue: Order[] = [];
+  private readonly posted = new Map<number, Order>();
   private worker: Worker | undefined;
   private exited: Promise<void> | undefined;
   private sequence = 0;
@@ -22,21 +32,21 @@ export class SqliteThread {
   private whenIdle: (() => void) | undefined;
   private closing: Promise<void> | undefined;
 
-  /** `onFault` is told of what ended it, unless `close` did. */
   constructor(
     private readonly options: ThreadOptions,
+    /** Milliseconds after which it is closed, whatever it does. */
+    private readonly timeout: number,
+    /** Told of what ended it, unless `close` did. */
     private readonly onFault: (error: YubikeyError) => void,
   ) {}
 
-  async call<T>(job: Job): Promise<T> {
+  /** Has no deadline of its own: a job is forgotten once all of its calls are given up. */
+  async do<T>(job: Job, starts: Starts, waitsFor: (obstacle: unknown) => void = () => undefined): Promise<T> {
     if (this.end) throw this.end;
-    this.worker ??= this.start();
-    const { worker } = this;
     return new Promise((resolve, reject) => {
-      const request: Request = [++this.sequence, job];
-      worker.postMessage(request);
-      if (this.calls.size === 0) worker.ref();
-      this.calls.set(this.sequence, { resolve: resolve as Call['resolve'], reject });
+      this.forgetUnwanted();
+      this.queue.push({ job, starts, resolve: resolve as Order['resolve'], reject, waitsFor });
+      this.post();
     });
   }
 
@@ -45,7 +55,7 @@ export class SqliteThread {
     this.end ??= why;
   }
 
-  /** Ends once the jobs that it has are done. */
+  /** Ends once the jobs that it has are done. A thread that hangs is left behind, to close the file when it can. */
   close(): Promise<void> {
     this.closing ??= this.finish();
     return this.closing;
@@ -55,21 +65,49 @@ export class SqliteThread {
     this.refuse(new YubikeyError('STORE_FAILED', 'This SqliteStore is closed'));
     const { worker } = this;
     if (!worker) return;
-    if (this.calls.size > 0) {
-      await new Promise<void>((resolve) => {
-        this.whenIdle = resolve;
-      });
+    const abort = new AbortController();
+    const tooLate = sleep(this.timeout, undefined, abort).catch(() => undefined);
+    await Promise.race([this.idle(), tooLate]);
+    worker.postMessage('close' satisfies Request);
+    await Promise.race([this.exited, tooLate]);
+    abort.abort();
+  }
+
+  private async idle(): Promise<void> {
+    if (this.posted.size === 0) return;
+    await new Promise<void>((resolve) => {
+      this.whenIdle = resolve;
+    });
+  }
+
+  /** Calls have one timeout, so those that came first are given up first. */
+  private forgetUnwanted(): void {
+    while (this.queue[0] && !this.queue[0].starts.isWanted) this.forget(this.queue.shift() as Order);
+  }
+
+  private forget({ reject }: Order): void {
+    reject(new Error('Nobody waits for it any more'));
+  }
+
+  private post(): void {
+    while (this.posted.size < JOBS_AT_ONCE) {
+      const next = this.queue.shift();
+      if (!next) return;
+      if (!next.starts.isWanted) {
+        this.forget(next);
+        continue;
+      }
+      this.worker ??= this.start();
+      this.posted.set(++this.sequence, next);
+      const request: Request = [this.sequence, next.job, next.starts.states];
+      this.worker.postMessage(request);
     }
-    worker.ref();
-    worker.postMessage([0, ['close']] satisfies Request);
-    await this.exited;
   }
 
   private start(): Worker {
     // What the process was started with, such as a loader, is not for this thread; that node:sqlite is new has been said.
     const worker = new Worker(workerFile(), { workerData: this.options, execArgv: ['--no-warnings'] });
-    worker.unref();
-    worker.on('message', (reply: Reply) => this.settle(reply));
+    worker.on('message', (reply: Reply) => this.hear(reply));
     worker.on('error', (error) => this.endWith(`failed (${error.message})`, error));
     this.exited = new Promise((resolve) => {
       worker.on('exit', (code) => {
@@ -77,20 +115,26 @@ export class SqliteThread {
         resolve();
       });
     });
+    // After its listeners, of which the first one for messages undoes it.
+    worker.unref();
     return worker;
   }
 
-  private settle([sequence, result, failure]: Reply): void {
-    const call = this.calls.get(sequence);
-    this.calls.delete(sequence);
-    if (failure) call?.reject(errorOf(failure));
-    else call?.resolve(result);
-    if (this.calls.size > 0) return;
-    this.worker?.unref();
-    this.whenIdle?.();
+  private hear(reply: Reply): void {
+    const [, sequence] = reply;
+    const order = this.posted.get(sequence);
+    if (reply[0] === 'waits') {
+      order?.waitsFor(errorOf(reply[2]));
+      return;
+    }
+    this.posted.delete(sequence);
+    if (reply[0] === 'failed') order?.reject(errorOf(reply[2]));
+    else order?.resolve(reply[2]);
+    this.post();
+    if (this.posted.size === 0) this.whenIdle?.();
   }
 
-  /** What was not answered may have been written or not, so nothing is tried again. */
+  /** What was begun and not answered may have been written or not, so nothing is tried again. */
   private endWith(how: string, cause?: unknown): void {
     const error = new YubikeyError(
       'STORE_FAILED',
@@ -99,8 +143,11 @@ export class SqliteThread {
     );
     if (!this.end) this.onFault(error);
     this.refuse(error);
-    for (const { reject } of this.calls.values()) reject(error);
-    this.calls.clear();
+    for (const { starts, reject } of [...this.posted.values(), ...this.queue]) {
+      reject(starts.hasBegun ? new Uncertain(error.message, error) : error);
+    }
+    this.posted.clear();
+    this.queue.length = 0;
     this.whenIdle?.();
   }
 }

@@ -1,7 +1,11 @@
-import { Finder, isRead, SCHEMA_VERSION, type SqlRow, type SqlValue } from '../sql.js';
+import type { YubikeyError } from '../../errors.js';
+import type { Batch } from '../batch-writer.js';
+import type { Call } from '../calls.js';
+import { type AdvanceRow, Finder, isRead, SCHEMA_VERSION, type SqlRow, type SqlValue } from '../sql.js';
 import type { Durability } from '../store.js';
-import type { SqliteEngine } from './engine.js';
-import type { ThreadOptions } from './messages.js';
+import { type Advanced, jsonOf, type SqliteEngine } from './engine.js';
+import type { Job, ThreadOptions } from './messages.js';
+import { Starts } from './starts.js';
 import { SqliteThread } from './thread.js';
 
 /**
@@ -13,32 +17,77 @@ export class SqliteThreads implements SqliteEngine {
   private readonly reader: SqliteThread;
   private readonly finder: Finder;
 
-  constructor(options: ThreadOptions) {
-    this.writer = new SqliteThread(options, (error) => this.reader.refuse(error));
-    this.reader = new SqliteThread(options, (error) => this.writer.refuse(error));
-    this.finder = new Finder((sql, ids) => this.reader.call(['findAll', sql, ids]));
+  constructor(
+    options: ThreadOptions,
+    private readonly timeout: number,
+    onFault: (error: YubikeyError) => void,
+  ) {
+    const end = (error: YubikeyError) => {
+      this.writer.refuse(error);
+      this.reader.refuse(error);
+      onFault(error);
+    };
+    this.writer = new SqliteThread(options, timeout, end);
+    this.reader = new SqliteThread(options, timeout, end);
+    this.finder = new Finder((sql, ids) => this.findAll(sql, ids));
   }
 
-  async migrate(): Promise<Durability> {
-    const durability = await this.writer.call<Durability>(['migrate']);
+  async migrate(call: Call<Durability>): Promise<Durability> {
+    const durability = await this.ask<Durability>(this.writer, ['migrate'], call);
     // Opens it before somebody waits for it.
-    await this.reader.call(['run', SCHEMA_VERSION, []]);
+    await this.ask(this.reader, ['run', SCHEMA_VERSION, []], call);
     return durability;
   }
 
-  run(sql: string, parameters: readonly SqlValue[]): Promise<SqlRow[]> {
-    return (isRead(sql) ? this.reader : this.writer).call(['run', sql, parameters]);
+  run(sql: string, parameters: readonly SqlValue[], call: Call<SqlRow[]>): Promise<SqlRow[]> {
+    const job: Job = ['run', sql, parameters];
+    return isRead(sql) ? this.ask(this.reader, job, call) : this.write(job, call);
   }
 
   find(sql: string, id: string): Promise<SqlRow | undefined> {
     return this.finder.find(sql, id);
   }
 
-  advance(take: () => string, since: number): Promise<SqlRow[]> {
-    return this.writer.call(['advance', take(), since]);
+  async advance(batch: Batch<AdvanceRow>): Promise<Advanced> {
+    let starts = Starts.of(0);
+    const rows = batch.take((call) => !starts.giveUp(call));
+    starts = Starts.of(rows.length);
+    const waitsFor = (obstacle: unknown) => batch.waitsFor(obstacle);
+    const advanced = await this.writer.do<SqlRow[]>(['advance', jsonOf(rows)], starts, waitsFor);
+    return { rows, advanced };
+  }
+
+  probe(call: Call<void>): Promise<void> {
+    return this.write(['probe'], call);
   }
 
   async close(): Promise<void> {
     await Promise.all([this.reader.close(), this.writer.close()]);
+  }
+
+  private write<T>(job: Job, call: Call<T>): Promise<T> {
+    const starts = Starts.of(1);
+    call.sent(() => !starts.giveUp(0));
+    return this.writer.do(job, starts, (obstacle) => {
+      call.obstacle = obstacle;
+    });
+  }
+
+  private ask<T>(thread: SqliteThread, job: Job, call: Call<unknown>): Promise<T> {
+    const starts = Starts.of(1);
+    call.onGivenUp = () => starts.giveUp(0);
+    return thread.do(job, starts, (obstacle) => {
+      call.obstacle = obstacle;
+    });
+  }
+
+  private async findAll(sql: string, ids: readonly string[]): Promise<(SqlRow | undefined)[]> {
+    const starts = Starts.of(1);
+    const timer = setTimeout(() => starts.giveUp(0), this.timeout).unref();
+    try {
+      return await this.reader.do(['findAll', sql, ids], starts);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 }

@@ -3,6 +3,8 @@ import { YubikeyError } from '../../errors.js';
 import { SqliteConnection } from './connection.js';
 import { openFile } from './driver.js';
 import { failureOf, type Job, type Reply, type Request, type ThreadOptions } from './messages.js';
+import { Starts } from './starts.js';
+import type { Waiter } from './waiter.js';
 
 /** A thread of a `SqliteStore` that was given a path: opens the file and does its jobs until it is closed. */
 const port = parentPort as MessagePort;
@@ -25,25 +27,49 @@ function open(): SqliteConnection {
   return new SqliteConnection(database);
 }
 
-async function work(job: Job): Promise<unknown> {
-  if (job[0] === 'close') {
-    // Whatever comes of the database: who closes the store waits for the thread's end.
-    port.close();
-    return database?.close();
-  }
+function work(job: Job, starts: Starts, waiter: Waiter): Promise<unknown> {
   connection ??= open();
-  if (job[0] === 'migrate') return connection.migrate();
-  if (job[0] === 'run') return connection.run(job[1], job[2]);
-  if (job[0] === 'findAll') return connection.findAll(job[1], job[2]);
-  return connection.advance(() => job[1], job[2]);
+  if (job[0] === 'migrate') return connection.migrate(waiter);
+  if (job[0] === 'run') return connection.run(job[1], job[2], waiter);
+  if (job[0] === 'findAll') return connection.findAll(job[1], job[2], waiter);
+  if (job[0] === 'probe') return connection.probe(waiter);
+  return connection.advance(() => begunOf(job[1], starts), waiter);
 }
 
-port.on('message', async ([sequence, job]: Request) => {
-  let reply: Reply;
-  try {
-    reply = [sequence, await work(job)];
-  } catch (error) {
-    reply = [sequence, undefined, failureOf(error)];
-  }
+/** The rows of the calls that were begun. */
+function begunOf(rows: string, starts: Starts): string {
+  if (starts.areAllBegun) return rows;
+  return JSON.stringify((JSON.parse(rows) as unknown[]).filter((_, call) => starts.isBegun(call)));
+}
+
+function post(reply: Reply): void {
   port.postMessage(reply);
+}
+
+/** Whatever comes of the database: who closes the store waits for the thread's end. */
+function close(): void {
+  port.close();
+  database?.close();
+}
+
+port.on('message', async (request: Request) => {
+  if (request === 'close') return close();
+  const [sequence, job, states] = request;
+  const starts = new Starts(states);
+  let isSaid = false;
+  const waiter: Waiter = {
+    get isWanted() {
+      return starts.isWanted;
+    },
+    begin: () => starts.begin(),
+    waitsFor: (obstacle) => {
+      if (!isSaid) post(['waits', sequence, failureOf(obstacle)]);
+      isSaid = true;
+    },
+  };
+  try {
+    post(['done', sequence, starts.isWanted ? await work(job, starts, waiter) : undefined]);
+  } catch (error) {
+    post(['failed', sequence, failureOf(error)]);
+  }
 });
