@@ -71,8 +71,8 @@ export const DOORS: readonly Door[] = [
   {
     name: 'REST',
     pins: true,
-    open: async (stores, options) => {
-      const url = await serve(ksmListener({ ...stores, ...options }));
+    open: async ({ keys, counters }, options) => {
+      const url = await serve(ksmListener({ keys, counters, ...options }));
       return async (otp) => {
         const { status, body } = await decrypt({ url }, otp);
         return status === 200 ? 'OK' : said(body.error_code);
@@ -88,8 +88,8 @@ export const DOORS: readonly Door[] = [
 ];
 
 function openWsapi(refuseWsapiReplays: boolean): Door['open'] {
-  return async (stores, options) => {
-    const url = await serve(ksmListener({ ...stores, ...options, refuseWsapiReplays }));
+  return async ({ keys, counters }, options) => {
+    const url = await serve(ksmListener({ keys, counters, ...options, refuseWsapiReplays }));
     return async (otp) => {
       const { text } = await wsapi({ url }, otp);
       return text.startsWith('OK ') ? 'OK' : said(text.trim());
