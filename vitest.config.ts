@@ -3,7 +3,7 @@ import { defineConfig, type ViteUserConfig } from 'vitest/config';
 /** A file for the results as JSON, where a program reads them. */
 const { TEST_RESULTS } = process.env;
 
-/** What starts processes: the built command, its services, browsers, real clients: `npm run test:e2e`. */
+/** What starts processes: the installed command, its services, browsers, real clients: `npm run test:e2e`. */
 export const END_TO_END = [
   'cli/test/*.test.ts',
   'cli/test/{keys,serve}/**/*.test.ts',
@@ -13,6 +13,9 @@ export const END_TO_END = [
   'test/server/clients/**/*.test.ts',
   'test/{ksm/remote,verifiers/cloud}/lifecycle.test.ts',
 ];
+
+/** What these tests start is not what the checkout has built, but what npm installs of it. */
+export const INSTALLED = 'test/package/global-setup.ts';
 
 export const settings = {
   testTimeout: 60_000,

@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { INSTALLED } from './vitest.config.js';
 
 /** A file for the results as JSON, where a program reads them. */
 const { TEST_RESULTS } = process.env;
@@ -7,6 +8,7 @@ const { TEST_RESULTS } = process.env;
 export default defineConfig({
   test: {
     include: ['test/long/**/*.test.ts', 'cli/test/long/**/*.test.ts'],
+    globalSetup: INSTALLED,
     fileParallelism: false,
     testTimeout: 1_800_000,
     hookTimeout: 120_000,

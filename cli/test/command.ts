@@ -2,12 +2,11 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { NewKey } from 'passport-yubikey-otp/stores';
-import { expect, onTestFinished } from 'vitest';
+import { expect, inject, onTestFinished } from 'vitest';
 
-/** The command as it is installed. */
-export const MAIN = fileURLToPath(new URL('../dist/main.mjs', import.meta.url));
+/** The command as npm has installed it; only where tests run end to end, or long. */
+export const MAIN = inject('command');
 
 export interface Ended {
   code: number | null;

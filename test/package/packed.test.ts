@@ -9,14 +9,14 @@ import {
   rmSync,
   statSync,
   symlinkSync,
-  writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { Machine, ROOT } from './npm.js';
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const TYPES = ['@types/node', '@types/express', '@types/passport'];
 const MODULES = join(ROOT, 'node_modules');
 
 /** Of all files in a folder, in bytes. */
@@ -27,7 +27,8 @@ function sizeOf(folder: string): number {
     .reduce((sum, { size }) => sum + size, 0);
 }
 
-/** A user's project: the packed tarball unpacked into it, and beside it what it and its user depend on. */
+let machine: Machine;
+/** A user's project: the packed tarball is installed in it, and what its user depends on. */
 let project: string;
 let tarball: string;
 
@@ -35,26 +36,18 @@ const run = (program: string, ...args: string[]) =>
   execFileSync(program, args, { cwd: project, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
 const bin = (name: string) => join(MODULES, '.bin', name);
 
-beforeAll(() => {
-  project = mkdtempSync(join(tmpdir(), 'packed-'));
+beforeAll(async () => {
+  machine = new Machine(inject('registry'));
+  project = machine.newProject('packed');
   const [packed] = JSON.parse(
-    execFileSync('npm', ['pack', '--ignore-scripts', '--json', '--pack-destination', project], {
-      cwd: ROOT,
-      encoding: 'utf8',
-    }),
+    (await machine.npm(ROOT, ['pack', '--ignore-scripts', '--json', '--pack-destination', project])).stdout,
   );
   tarball = join(project, packed.filename);
-  const installed = join(project, 'node_modules', 'passport-yubikey-otp');
-  mkdirSync(installed, { recursive: true });
-  run('tar', 'xzf', tarball, '--strip-components=1', '-C', installed);
-  for (const name of ['undici', 'passport-strategy', 'passport', 'express', '@types', 'undici-types']) {
-    symlinkSync(join(MODULES, name), join(project, 'node_modules', name));
-  }
   cpSync(fileURLToPath(new URL('./fixtures', import.meta.url)), project, { recursive: true });
-  writeFileSync(join(project, 'package.json'), '{ "private": true }');
-}, 60_000);
+  await machine.npm(project, ['install', tarball, 'passport', 'express', ...TYPES]);
+}, 120_000);
 
-afterAll(() => rmSync(project, { recursive: true, force: true }));
+afterAll(() => machine.remove());
 
 describe('the packed tarball', () => {
   it('holds the build, the licence and the texts, and nothing else', () => {

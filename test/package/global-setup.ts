@@ -1,0 +1,36 @@
+import { join } from 'node:path';
+import type { TestProject } from 'vitest/node';
+import { Machine, ROOT } from './npm.js';
+import { Registry } from './registry.js';
+
+declare module 'vitest' {
+  interface ProvidedContext {
+    /** A registry that both packages are published to. */
+    registry: string;
+    /** What npm said when they were published. */
+    published: string;
+    /** The command as npm has installed it from there. */
+    command: string;
+  }
+}
+
+/** Publishes both packages to a registry of this run, and installs the command from it. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const registry = await Registry.start();
+  const machine = new Machine(registry.url);
+  let published = '';
+  for (const folder of [ROOT, join(ROOT, 'cli')]) {
+    // The scripts of this run have built them.
+    const { stdout, stderr } = await machine.npm(folder, ['publish', '--ignore-scripts']);
+    published += stdout + stderr;
+  }
+  const folder = machine.newProject('installed');
+  await machine.npm(folder, ['install', 'yubikey-otp']);
+  project.provide('registry', registry.url);
+  project.provide('published', published);
+  project.provide('command', join(folder, 'node_modules/.bin/yubikey-otp'));
+  return async () => {
+    await machine.remove();
+    await registry.stop();
+  };
+}

@@ -1,0 +1,127 @@
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { basename, dirname, join } from 'node:path';
+import { json } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+
+interface Manifest {
+  name: string;
+  version: string;
+  dist?: { tarball: string; integrity?: string };
+}
+
+/** All versions of one package, as the protocol of registries has them. */
+interface Packument {
+  name: string;
+  'dist-tags': Record<string, string>;
+  versions: Record<string, Manifest>;
+}
+
+/** What `npm publish` sends: a packument of one version, and its tarball. */
+interface Publication extends Packument {
+  _attachments: Record<string, { data: string }>;
+}
+
+/**
+ * An npm registry on loopback. It keeps what is published to it, and of all other packages it has what this checkout has
+ * installed, so that nothing is asked of the network.
+ */
+export class Registry {
+  private readonly packuments = new Map<string, Promise<Packument>>();
+  private readonly tarballs = new Map<string, Buffer>();
+  private readonly installed = foldersByName();
+
+  private constructor(private readonly server: Server) {}
+
+  static async start(): Promise<Registry> {
+    const server = createServer();
+    const registry = new Registry(server);
+    server.on('request', (req, res) => {
+      registry.answer(req, res).catch((error: Error) => res.writeHead(500).end(error.stack));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    server.unref();
+    return registry;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}/`;
+  }
+
+  async stop(): Promise<void> {
+    this.server.closeAllConnections();
+    await new Promise((resolve) => this.server.close(resolve));
+  }
+
+  private async answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
+    const path = decodeURIComponent(new URL(req.url as string, this.url).pathname).slice(1);
+    if (req.method === 'PUT') {
+      this.keep((await json(req)) as Publication);
+      res.writeHead(201).end('{}');
+      return;
+    }
+    const tarball = this.tarballs.get(path);
+    if (tarball) {
+      res.end(tarball);
+      return;
+    }
+    const packument = await this.packumentOf(path);
+    res.writeHead(packument ? 200 : 404, { 'content-type': 'application/json' });
+    res.end(JSON.stringify(packument ?? { error: 'Not found' }));
+  }
+
+  private keep({ _attachments, ...packument }: Publication): void {
+    for (const [file, { data }] of Object.entries(_attachments)) {
+      this.tarballs.set(`${packument.name}/-/${file}`, Buffer.from(data, 'base64'));
+    }
+    this.packuments.set(packument.name, Promise.resolve(packument));
+  }
+
+  private packumentOf(name: string): Promise<Packument> | undefined {
+    const folders = this.installed.get(name);
+    if (!this.packuments.has(name) && folders) this.packuments.set(name, this.pack(name, folders));
+    return this.packuments.get(name);
+  }
+
+  private async pack(name: string, folders: readonly string[]): Promise<Packument> {
+    const versions: Record<string, Manifest> = {};
+    for (const folder of folders) {
+      const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest;
+      const tarball = await tarballOf(folder);
+      const path = `${name}/-/${basename(name)}-${manifest.version}.tgz`;
+      this.tarballs.set(path, tarball);
+      const integrity = `sha512-${createHash('sha512').update(tarball).digest('base64')}`;
+      versions[manifest.version] = { ...manifest, dist: { tarball: this.url + path, integrity } };
+    }
+    return { name, 'dist-tags': { latest: Object.keys(versions)[0] as string }, versions };
+  }
+}
+
+/** Where each package is that npm has installed in this checkout; first the folder that the root itself uses. */
+function foldersByName(): Map<string, string[]> {
+  const lock = JSON.parse(readFileSync(join(ROOT, 'node_modules/.package-lock.json'), 'utf8'));
+  const folders = new Map<string, string[]>();
+  for (const path of Object.keys(lock.packages).filter((path) => path.includes('node_modules/'))) {
+    const file = join(ROOT, path, 'package.json');
+    // Links lead to the packages of this checkout; what is for other platforms is listed, and not there.
+    if (lock.packages[path].link || !existsSync(file)) continue;
+    const { name } = JSON.parse(readFileSync(file, 'utf8')) as Manifest;
+    const found = folders.get(name) ?? [];
+    if (path === `node_modules/${name}`) found.unshift(join(ROOT, path));
+    else found.push(join(ROOT, path));
+    folders.set(name, found);
+  }
+  return folders;
+}
+
+async function tarballOf(folder: string): Promise<Buffer> {
+  const args = ['-czf', '-', '--exclude=node_modules', '-C', dirname(folder), basename(folder)];
+  const { stdout } = await promisify(execFile)('tar', args, { encoding: 'buffer', maxBuffer: 2 ** 28 });
+  return stdout;
+}
