@@ -1,7 +1,7 @@
 import { cpSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
-import { Machine, ROOT } from './npm.js';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { Machine, ROOT } from './machine.js';
 
 const MANIFESTS = ['package.json', 'cli/package.json', 'example-app/package.json'];
 
@@ -35,7 +35,7 @@ describe('the checkout, before anything of it is published', () => {
 
   it('is installed by npm ci, which asks nobody for its packages', async () => {
     const machine = new Machine('http://127.0.0.1:9/');
-    afterAll(() => machine.remove());
+    onTestFinished(() => machine.remove());
     const clone = machine.newFolder('clone');
     for (const path of [...MANIFESTS, 'package-lock.json']) cpSync(join(ROOT, path), join(clone, path));
     await machine.npm(clone, ['ci', '--dry-run', '--offline']);

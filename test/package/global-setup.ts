@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { Machine, ROOT } from './npm.js';
+import { Machine, ROOT } from './machine.js';
 import { Registry } from './registry.js';
 
 declare module 'vitest' {

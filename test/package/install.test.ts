@@ -5,7 +5,7 @@ import { SoftYubikey, type SoftYubikeyOptions } from 'passport-yubikey-otp/testi
 import { afterAll, beforeAll, describe, expect, inject, it, onTestFinished, vi } from 'vitest';
 import { describeWith } from '../programs.js';
 import { run } from '../server/clients/run.js';
-import { Machine, ROOT, type RunOptions } from './npm.js';
+import { Machine, ROOT, type RunOptions } from './machine.js';
 import { Registry } from './registry.js';
 
 vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
@@ -188,9 +188,16 @@ describe('the two tarballs, where no registry has either', () => {
 });
 
 describe('what npm publishes', () => {
-  it('is the manifests as they are here, with nothing to correct', () => {
-    expect(inject('published')).toContain('+ passport-yubikey-otp@');
-    expect(inject('published')).toContain('+ yubikey-otp@');
+  it.each([
+    ['passport-yubikey-otp', 'package.json'],
+    ['yubikey-otp', 'cli/package.json'],
+  ])('of %s is the manifest as it is here, with nothing to correct', async (name, path) => {
+    const manifest = JSON.parse(readFileSync(join(ROOT, path), 'utf8'));
+    const { versions } = (await (await fetch(inject('registry') + name)).json()) as {
+      versions: Record<string, object>;
+    };
+    expect(versions[manifest.version]).toMatchObject(manifest);
+    expect(inject('published')).toContain(`+ ${name}@${manifest.version}`);
     expect(inject('published')).not.toMatch(/npm warn/i);
   });
 });

@@ -14,7 +14,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
-import { Machine, ROOT } from './npm.js';
+import { Machine, ROOT } from './machine.js';
 
 const TYPES = ['@types/node', '@types/express', '@types/passport'];
 const MODULES = join(ROOT, 'node_modules');

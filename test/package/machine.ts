@@ -12,6 +12,9 @@ export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** All that is found by name besides what npm installs. */
 const PROGRAMS = ['npm', 'npx', 'sh', 'tee', 'xargs'];
 
+/** Of one program, in milliseconds: what hangs ends, and its test says what it has printed. */
+const LONGEST = 150_000;
+
 const PROJECT = '{ "private": true }';
 
 export interface Ended {
@@ -70,6 +73,7 @@ export class Machine {
     return spawn(join(this.programs, 'sh'), ['-c', 'exec "$@"', 'sh', program, ...args], {
       cwd,
       env: { HOME: this.folder, PATH, ...env },
+      timeout: LONGEST,
     });
   }
 
@@ -83,8 +87,8 @@ export class Machine {
   }
 
   /** Runs npm, which must do what it is told to. */
-  async npm(cwd: string, args: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
-    const ended = await this.run('npm', args, { cwd, env });
+  async npm(cwd: string, args: readonly string[]): Promise<Ended> {
+    const ended = await this.run('npm', args, { cwd });
     if (ended.code !== 0) throw new Error(`npm ${args.join(' ')}\n${ended.stdout}${ended.stderr}`);
     return ended;
   }
