@@ -89,7 +89,10 @@ export class Machine {
   /** Runs npm, which must do what it is told to. */
   async npm(cwd: string, args: readonly string[]): Promise<Ended> {
     const ended = await this.run('npm', args, { cwd });
-    if (ended.code !== 0) throw new Error(`npm ${args.join(' ')}\n${ended.stdout}${ended.stderr}`);
+    if (ended.code !== 0) {
+      const how = ended.code ?? `nothing, stopped after ${LONGEST / 1000} seconds or by a signal`;
+      throw new Error(`npm ${args.join(' ')} ended with ${how}:\n${ended.stdout}${ended.stderr}`);
+    }
     return ended;
   }
 
