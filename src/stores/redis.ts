@@ -1,7 +1,8 @@
 import { YubikeyError } from '../errors.js';
 import { assertOptions, type OptionNames } from '../options.js';
+import { Calls } from './calls.js';
 import { CLIENT, Records, YUBIKEY } from './records.js';
-import { Redis, type SendCommand } from './redis/commands.js';
+import { type Commands, Redis, type SendCommand } from './redis/commands.js';
 import { RedisCounterStore } from './redis/counters.js';
 import { readDurability } from './redis/durability.js';
 import { RedisTable } from './redis/table.js';
@@ -22,12 +23,15 @@ export interface RedisStoreOptions {
    * memory runs short. Default false.
    */
   allowReplayAfterCrash?: boolean | undefined;
+  /** Milliseconds that a call waits for its answer, whatever the client does. Default 5,000. */
+  timeout?: number | undefined;
 }
 
 const OPTION_NAMES: OptionNames<RedisStoreOptions> = {
   sendCommand: true,
   prefix: true,
   allowReplayAfterCrash: true,
+  timeout: true,
 };
 
 const SCHEMA = 1;
@@ -45,12 +49,12 @@ export class RedisStore {
   private readonly redis: Redis;
   private readonly allowReplayAfterCrash: boolean;
 
-  /** @throws TypeError without a function to send commands with, or for an unknown option. */
+  /** @throws TypeError without a function to send commands with, for an unusable timeout, or for an unknown option. */
   constructor(options: RedisStoreOptions) {
     assertOptions('RedisStore', options, OPTION_NAMES);
-    const { sendCommand, prefix = 'yubikey-otp:', allowReplayAfterCrash = false } = options ?? {};
+    const { sendCommand, prefix = 'yubikey-otp:', allowReplayAfterCrash = false, timeout } = options ?? {};
     if (typeof sendCommand !== 'function') throw new TypeError('RedisStore requires sendCommand, a function');
-    this.redis = new Redis(sendCommand, prefix);
+    this.redis = new Redis(sendCommand, prefix, new Calls(timeout));
     this.allowReplayAfterCrash = allowReplayAfterCrash;
     this.keys = new Records(YUBIKEY, new RedisTable(this.redis, 'key', YUBIKEY));
     this.clients = new Records(CLIENT, new RedisTable(this.redis, 'client', CLIENT));
@@ -61,24 +65,40 @@ export class RedisStore {
    * Checks that Redis, and of a cluster every master, keeps what it is given, and that this version of the package
    * knows its contents; safe to call again.
    *
-   * @throws YubikeyError `STORE_NOT_DURABLE`, or `STORE_NOT_MIGRATED` for contents of a newer version.
+   * @throws YubikeyError `STORE_NOT_DURABLE`, `STORE_NOT_MIGRATED` for contents of a newer version, or `STORE_FAILED`
+   * when Redis fails or does not answer.
    */
   async migrate(): Promise<Durability> {
-    const { problem, ...durability } = await readDurability(this.redis);
+    const durability = await this.redis.setUp((commands) => this.setUp(commands));
+    this.redis.migrated = true;
+    return durability;
+  }
+
+  /**
+   * Writes durably, and rejects where that fails or takes too long: for a probe of readiness.
+   *
+   * @throws YubikeyError `STORE_FAILED`, or `STORE_NOT_MIGRATED` before {@link migrate}.
+   */
+  async probe(): Promise<void> {
+    const key = `${this.redis.prefix}probe`;
+    await this.redis.call((commands) => commands.send(key, ['SET', key, String(Date.now())]));
+  }
+
+  private async setUp(commands: Commands): Promise<Durability> {
+    const { problem, ...durability } = await readDurability(commands);
     if (problem !== undefined && !this.allowReplayAfterCrash) {
       const remedy = 'set appendonly yes and maxmemory-policy noeviction';
       throw new YubikeyError('STORE_NOT_DURABLE', `${problem}: ${remedy}`);
     }
     const schema = `${this.redis.prefix}schema`;
-    await this.redis.send(schema, ['SET', schema, String(SCHEMA), 'NX']);
-    const version = Number(await this.redis.send(schema, ['GET', schema]));
+    await commands.send(schema, ['SET', schema, String(SCHEMA), 'NX']);
+    const version = Number(await commands.send(schema, ['GET', schema]));
     if (version > SCHEMA) {
       throw new YubikeyError(
         'STORE_NOT_MIGRATED',
         `The contents of this Redis have version ${version}, and this package knows versions to ${SCHEMA}: update passport-yubikey-otp`,
       );
     }
-    this.redis.migrated = true;
     return durability;
   }
 }

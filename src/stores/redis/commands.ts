@@ -1,5 +1,9 @@
 import { createHash } from 'node:crypto';
+import { performance } from 'node:perf_hooks';
 import { YubikeyError } from '../../errors.js';
+import type { Call, Calls } from '../calls.js';
+import { isOfScript, isRefusal, isUnknownScript } from './faults.js';
+import { Unanswered } from './unanswered.js';
 
 /**
  * Sends one command. `key` is the one key it touches, for clients of Redis Cluster that route by it; undefined
@@ -7,40 +11,118 @@ import { YubikeyError } from '../../errors.js';
  */
 export type SendCommand = (key: string | undefined, command: string[]) => Promise<unknown>;
 
-/** Commands, scripts and names. */
 export class Redis {
   migrated = false;
+  readonly unanswered: Unanswered;
 
   constructor(
-    readonly send: SendCommand,
+    readonly sendCommand: SendCommand,
     readonly prefix: string,
-  ) {}
-
-  ask(...command: string[]): Promise<unknown> {
-    return this.send(undefined, command);
+    private readonly calls: Calls,
+  ) {
+    this.unanswered = new Unanswered(calls.timeout);
   }
 
-  /** @throws YubikeyError `STORE_NOT_MIGRATED` */
-  async command(name: string, key: string, ...args: string[]): Promise<unknown> {
-    this.assertMigrated();
-    return this.send(key, [name, key, ...args]);
+  /** One call of the store: its commands share a deadline. @throws YubikeyError `STORE_NOT_MIGRATED` */
+  async call<T>(work: (commands: Commands) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    if (!this.migrated)
+      throw new YubikeyError('STORE_NOT_MIGRATED', 'Call migrate() before using RedisStore');
+    return this.setUp(work, signal);
+  }
+
+  /** The same before `migrate()` is done. */
+  async setUp<T>(work: (commands: Commands) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    let commands: Commands | undefined;
+    try {
+      return await this.calls.run<T>((call) => {
+        commands = new Commands(this, call);
+        return work(commands);
+      }, signal);
+    } finally {
+      commands?.end();
+    }
+  }
+}
+
+/** The commands of one call of the store. */
+export class Commands {
+  /** Writes that may have been done although no answer says so. */
+  private uncertain = 0;
+  private readonly open = new Set<Sent>();
+  private hasEnded = false;
+
+  constructor(
+    private readonly redis: Redis,
+    private readonly call: Pick<Call<unknown>, 'isOver' | 'sent' | 'refused'>,
+  ) {}
+
+  get prefix(): string {
+    return this.redis.prefix;
+  }
+
+  /** Sends a command that reads, or writes what decides nothing. */
+  async send(key: string | undefined, command: string[]): Promise<unknown> {
+    this.assertWanted(key);
+    return this.hand(key, command);
+  }
+
+  /** Sends a command that is to be ANSWER_LOST where its answer is. */
+  async write(key: string, command: string[]): Promise<unknown> {
+    this.assertWanted(key);
+    this.uncertain++;
+    this.call.sent();
+    try {
+      return await this.hand(key, command);
+    } catch (error) {
+      if (isOfScript(error)) this.wroteNothing();
+      else if (isRefusal(error) && --this.uncertain === 0) this.call.refused();
+      throw error;
+    }
   }
 
   /** Runs a script over one key, which sends the text only where Redis has not seen it yet. */
   async script(script: Script, key: string, args: readonly string[]): Promise<unknown> {
-    this.assertMigrated();
     try {
-      return await this.send(key, ['EVALSHA', script.sha1, '1', key, ...args]);
+      return await this.write(key, ['EVALSHA', script.sha1, '1', key, ...args]);
     } catch (error) {
-      if (!String((error as Error).message).includes('NOSCRIPT')) throw error;
-      return this.send(key, ['EVAL', script.text, '1', key, ...args]);
+      if (!isUnknownScript(error)) throw error;
+      return this.write(key, ['EVAL', script.text, '1', key, ...args]);
     }
   }
 
-  private assertMigrated(): void {
-    if (!this.migrated)
-      throw new YubikeyError('STORE_NOT_MIGRATED', 'Call migrate() before using RedisStore');
+  /** The row was looked at, and none of this call's commands has written it. */
+  wroteNothing(): void {
+    this.uncertain = 0;
+    this.call.refused();
   }
+
+  /** Nobody waits any more: what has no answer is kept by the client alone. */
+  end(): void {
+    this.hasEnded = true;
+    for (const { key, at } of this.open) this.redis.unanswered.add(key, at);
+  }
+
+  private assertWanted(key: string | undefined): void {
+    if (this.call.isOver) throw new Error('Nobody waits for the answer any more');
+    this.redis.unanswered.assertRoom(key);
+  }
+
+  private async hand(key: string | undefined, command: string[]): Promise<unknown> {
+    const sent = { key, at: performance.now() };
+    this.open.add(sent);
+    try {
+      return await this.redis.sendCommand(key, command);
+    } finally {
+      this.open.delete(sent);
+      this.redis.unanswered.heard(key);
+      if (this.hasEnded) this.redis.unanswered.remove();
+    }
+  }
+}
+
+interface Sent {
+  readonly key: string | undefined;
+  readonly at: number;
 }
 
 export interface Script {

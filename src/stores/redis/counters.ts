@@ -1,37 +1,48 @@
+import { randomUUID } from 'node:crypto';
 import type { Counters } from '../../otp/counters.js';
 import { assertAdvance } from '../assert-advance.js';
 import { pageOf, pageOptionsOf } from '../records.js';
 import type { Advance, CounterRecord, CounterStore, ListedCounters, Page, PageOptions } from '../store.js';
-import { type Redis, scriptOf } from './commands.js';
+import { type Commands, type Redis, scriptOf } from './commands.js';
 import { RedisIndex } from './ids.js';
 
-/** Answers what it replaced, then the new count. An absent field is false in Lua, which would end the answer. */
+/**
+ * Answers with the new count and what was before. All that can fail comes before the one command that writes. A client
+ * may send it again when the answer is lost: the write is known by its id then, and answered as the first time. The
+ * last argument is empty where it is not known that the index has the public ID, as rows with an id are known to be.
+ */
 const ADVANCE = scriptOf(`
-local last = redis.call('HMGET', KEYS[1], 'usage_counter', 'session_use', 'clock', 'nonce', 'accepted_at', 'accepted_count')
-if last[1] then
-  local usage, session = tonumber(last[1]), tonumber(last[2])
+local row = redis.call('HMGET', KEYS[1], 'usage_counter', 'session_use', 'clock', 'accepted_at', 'accepted_count',
+  'nonce', 'write_id', 'previous')
+local previous = ''
+if row[1] then
+  local usage, session = tonumber(row[1]), tonumber(row[2])
   local nextUsage, nextSession = tonumber(ARGV[1]), tonumber(ARGV[2])
-  if nextUsage < usage or (nextUsage == usage and nextSession <= session) then
-    if nextUsage == usage and nextSession == session and ARGV[4] ~= '' and ARGV[4] == last[4] then
-      return {'REPLAYED_REQUEST'}
-    end
-    return {'REPLAYED_OTP'}
+  if nextUsage == usage and nextSession == session then
+    if ARGV[6] == row[7] then return {'ADVANCED', row[5], row[8]} end
+    if ARGV[4] ~= '' and ARGV[4] == row[6] then return {'REPLAYED_REQUEST'} end
   end
+  if nextUsage < usage or (nextUsage == usage and nextSession <= session) then return {'REPLAYED_OTP'} end
+  previous = table.concat({row[1], row[2], row[3], row[4], row[5]}, ' ')
 end
+if not row[7] and ARGV[7] == '' then return {'UNLISTED'} end
+local count = tostring((tonumber(row[5]) or 0) + 1)
 redis.call('HSET', KEYS[1], 'usage_counter', ARGV[1], 'session_use', ARGV[2], 'clock', ARGV[3],
-  'nonce', ARGV[4], 'accepted_at', ARGV[5])
-redis.call('HINCRBY', KEYS[1], 'accepted_count', 1)
-if not last[1] then return {'ADVANCED'} end
-return {'ADVANCED', last[1], last[2], last[3], last[5], last[6]}`);
+  'nonce', ARGV[4], 'accepted_at', ARGV[5], 'accepted_count', count, 'write_id', ARGV[6], 'previous', previous)
+return {'ADVANCED', count, previous}`);
 
 /** Counters, a hash for each key. */
 const COUNTER_FIELDS = ['usage_counter', 'session_use', 'clock', 'accepted_at', 'accepted_count', 'nonce'];
+
+type Answer =
+  | [verdict: 'ADVANCED', count: string, previous: string]
+  | [verdict: 'REPLAYED_OTP' | 'REPLAYED_REQUEST', count?: undefined, previous?: undefined];
 
 export class RedisCounterStore implements CounterStore {
   private readonly index: RedisIndex;
 
   constructor(private readonly redis: Redis) {
-    this.index = new RedisIndex(redis, `${redis.prefix}counters`);
+    this.index = new RedisIndex(`${redis.prefix}counters`);
   }
 
   async advance(
@@ -39,48 +50,59 @@ export class RedisCounterStore implements CounterStore {
     counters: Counters,
     nonce?: string,
     acceptedAt = new Date(),
+    signal?: AbortSignal,
   ): Promise<Advance> {
     assertAdvance(publicId, counters, nonce);
     const { usageCounter, sessionUse, timestamp } = counters;
-    const values = [usageCounter, sessionUse, timestamp, nonce ?? '', acceptedAt.getTime()].map(String);
-    // Both are sent at once, in this order.
-    const [, answer] = await Promise.all([
-      this.index.add(publicId),
-      this.redis.script(ADVANCE, this.keyOf(publicId), values),
-    ]);
-    const [verdict, ...last] = answer as string[];
-    if (verdict === 'REPLAYED_OTP' || verdict === 'REPLAYED_REQUEST')
-      return { advanced: false, reason: verdict };
-    const previous = last.length > 0 ? counterRecord(last) : undefined;
-    const acceptedCount = (previous?.acceptedCount ?? 0) + 1;
+    const values = [usageCounter, sessionUse, timestamp, nonce ?? '', acceptedAt.getTime(), randomUUID()];
+    const [verdict, count, before] = await this.redis.call(
+      (commands) => this.write(commands, publicId, values.map(String)),
+      signal,
+    );
+    if (verdict !== 'ADVANCED') return { advanced: false, reason: verdict };
     return {
       advanced: true,
-      current: { usageCounter, sessionUse, timestamp, acceptedAt, acceptedCount },
-      previous,
+      current: { usageCounter, sessionUse, timestamp, acceptedAt, acceptedCount: Number(count) },
+      previous: before ? counterRecord(before.split(' ')) : undefined,
     };
   }
 
+  private async write(commands: Commands, publicId: string, values: readonly string[]): Promise<Answer> {
+    const key = this.keyOf(publicId);
+    // Sent at once, in this order: no known key waits for the index, which may be on another server.
+    const indexed = this.index.add(commands, publicId);
+    indexed.catch(() => undefined);
+    const answer = (await commands.script(ADVANCE, key, [...values, ''])) as Answer | ['UNLISTED'];
+    if (answer[0] !== 'UNLISTED') return answer as Answer;
+    commands.wroteNothing();
+    await indexed;
+    return (await commands.script(ADVANCE, key, [...values, 'listed'])) as Answer;
+  }
+
   async get(publicId: string): Promise<CounterRecord | undefined> {
-    const values = await this.valuesOf(publicId);
+    const values = await this.redis.call((commands) => this.valuesOf(commands, publicId));
     return values && counterRecord(values);
   }
 
   async list(options?: PageOptions): Promise<Page<ListedCounters>> {
     const { after, limit } = pageOptionsOf(options);
-    const rows = await this.index.read(after, limit + 1, async (publicId) => {
-      const values = await this.valuesOf(publicId);
-      return (
-        values && {
-          id: publicId,
-          listed: { publicId, nonce: values[5] || undefined, ...counterRecord(values) },
-        }
-      );
-    });
+    const rows = await this.redis.call((commands) =>
+      this.index.read(commands, after, limit + 1, async (publicId) => {
+        const values = await this.valuesOf(commands, publicId);
+        return (
+          values && {
+            id: publicId,
+            listed: { publicId, nonce: values[5] || undefined, ...counterRecord(values) },
+          }
+        );
+      }),
+    );
     return pageOf(rows, limit, ({ listed }) => listed);
   }
 
-  private async valuesOf(publicId: string): Promise<string[] | undefined> {
-    const values = await this.redis.command('HMGET', this.keyOf(publicId), ...COUNTER_FIELDS);
+  private async valuesOf(commands: Commands, publicId: string): Promise<string[] | undefined> {
+    const key = this.keyOf(publicId);
+    const values = await commands.send(key, ['HMGET', key, ...COUNTER_FIELDS]);
     return (values as (string | null)[])[0] === null ? undefined : (values as string[]);
   }
 

@@ -1,6 +1,6 @@
 import { YubikeyError } from '../../errors.js';
 import type { Durability } from '../store.js';
-import type { Redis } from './commands.js';
+import type { Commands } from './commands.js';
 import { type Master, mastersOf } from './masters.js';
 import { readSyncing, type Syncing } from './syncing.js';
 
@@ -8,21 +8,21 @@ import { readSyncing, type Syncing } from './syncing.js';
 export type RedisDurability = Durability & { readonly problem?: string };
 
 /** Reads back what decides it: of a cluster, from every master, and the weakest counts. */
-export async function readDurability(redis: Redis): Promise<RedisDurability> {
-  const info = String(await redis.ask('INFO'));
-  const masters = /^cluster_enabled:1/m.test(info) ? await mastersOf(redis) : undefined;
-  const problem = masters ? await problemAmong(masters, redis) : problemIn(info, 'This Redis');
+export async function readDurability(commands: Commands): Promise<RedisDurability> {
+  const info = String(await commands.send(undefined, ['INFO']));
+  const masters = /^cluster_enabled:1/m.test(info) ? await mastersOf(commands) : undefined;
+  const problem = masters ? await problemAmong(masters, commands) : problemIn(info, 'This Redis');
   if (problem !== undefined) return { durable: false, statement: problem, problem };
-  return durabilityWith(await readSyncing(redis, masters), masters);
+  return durabilityWith(await readSyncing(commands, masters), masters);
 }
 
-async function problemAmong(masters: readonly Master[], redis: Redis): Promise<string | undefined> {
+async function problemAmong(masters: readonly Master[], commands: Commands): Promise<string | undefined> {
   const problems = await Promise.all(
     masters.map(async ({ key, address }) => {
       if (key === undefined) return undefined;
       // A script goes where its key is; INFO by itself would go to any master.
       const command = ['EVAL', "return redis.call('INFO')", '1', key];
-      const info = await redis.send(key, command).catch(refuseClientOfOneNode);
+      const info = await commands.send(key, command).catch(refuseClientOfOneNode);
       return problemIn(String(info), `The master ${address} of this Redis Cluster`);
     }),
   );

@@ -1,4 +1,4 @@
-import type { Redis } from './commands.js';
+import type { Commands } from './commands.js';
 
 /**
  * The ids there are or ever were, in order. A hash and its index are two keys, so they cannot be written together:
@@ -6,30 +6,21 @@ import type { Redis } from './commands.js';
  * be adding the same id at that moment.
  */
 export class RedisIndex {
-  constructor(
-    private readonly redis: Redis,
-    private readonly key: string,
-  ) {}
+  constructor(private readonly key: string) {}
 
-  async add(id: string): Promise<void> {
-    await this.redis.command('ZADD', this.key, '0', id);
+  async add(commands: Commands, id: string): Promise<void> {
+    await commands.send(this.key, ['ZADD', this.key, '0', id]);
   }
 
-  async list(after: string | undefined, limit: number): Promise<string[]> {
+  async list(commands: Commands, after: string | undefined, limit: number): Promise<string[]> {
     const from = after === undefined ? '-' : `(${after}`;
-    return (await this.redis.command(
-      'ZRANGEBYLEX',
-      this.key,
-      from,
-      '+',
-      'LIMIT',
-      '0',
-      String(limit),
-    )) as string[];
+    const command = ['ZRANGEBYLEX', this.key, from, '+', 'LIMIT', '0', String(limit)];
+    return (await commands.send(this.key, command)) as string[];
   }
 
   /** Reads `limit` hashes behind `after`, as far as there are so many. */
   async read<T>(
+    commands: Commands,
     after: string | undefined,
     limit: number,
     get: (id: string) => Promise<T | undefined>,
@@ -37,7 +28,7 @@ export class RedisIndex {
     const found: T[] = [];
     let last = after;
     while (found.length < limit) {
-      const ids = await this.list(last, limit);
+      const ids = await this.list(commands, last, limit);
       const values = await Promise.all(ids.map(get));
       found.push(...values.filter((value) => value !== undefined));
       if (ids.length < limit) break;

@@ -1,4 +1,4 @@
-import type { Redis } from './commands.js';
+import type { Commands } from './commands.js';
 import { keysInEachSlot, SLOTS, slotOf } from './slots.js';
 
 /** A server of Redis Cluster that answers for slots. */
@@ -11,16 +11,16 @@ export interface Master {
 
 type Range = [first: number, last: number, master: [host: string, port: number, id: string]];
 
-export async function mastersOf(redis: Redis): Promise<Master[]> {
+export async function mastersOf(commands: Commands): Promise<Master[]> {
   const masters = new Map<string, Master>();
   const masterOfSlot = new Array<Master | undefined>(SLOTS);
-  for (const [first, last, [host, port, id]] of (await redis.ask('CLUSTER', 'SLOTS')) as Range[]) {
+  for (const [first, last, [host, port, id]] of (await commands.send(undefined, ['CLUSTER', 'SLOTS'])) as Range[]) {
     const master = masters.get(id) ?? { id, address: `${host}:${port}` };
     masters.set(id, master);
     masterOfSlot.fill(master, first, last + 1);
   }
   let withoutKey = masters.size;
-  for (const key of keysInEachSlot(redis.prefix)) {
+  for (const key of keysInEachSlot(commands.prefix)) {
     if (withoutKey === 0) break;
     const master = masterOfSlot[slotOf(key)];
     if (!master || master.key !== undefined) continue;

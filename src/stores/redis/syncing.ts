@@ -1,4 +1,4 @@
-import type { Redis } from './commands.js';
+import type { Commands } from './commands.js';
 import type { Master } from './masters.js';
 
 /** When an append-only file is synced; of several servers, what the weakest does. */
@@ -21,10 +21,10 @@ const TIMES_PER_MASTER = 24;
  * Reads it from every master of a cluster, or from the one server. Unknown where CONFIG is not allowed, as with
  * hosted Redis, and where the client's commands do not come to every master.
  */
-export async function readSyncing(redis: Redis, masters?: readonly Master[]): Promise<Syncing> {
+export async function readSyncing(commands: Commands, masters?: readonly Master[]): Promise<Syncing> {
   const times = masters ? masters.length * TIMES_PER_MASTER : 1;
   const askAll = (...command: string[]) =>
-    Promise.all(Array.from({ length: times }, () => redis.ask(...command)));
+    Promise.all(Array.from({ length: times }, () => commands.send(undefined, command)));
   try {
     if (masters) {
       const reached = new Set(await askAll('CLUSTER', 'MYID'));

@@ -1,19 +1,25 @@
 import type { RecordKind, Row, RowTable } from '../records.js';
-import { type Redis, scriptOf } from './commands.js';
+import { type Commands, type Redis, scriptOf } from './commands.js';
 import { RedisIndex } from './ids.js';
 
+/**
+ * What a client sends again is known by its revision, and answered as the first time. The arguments are the new
+ * revision, then fields and values by turns.
+ */
 const ADD = scriptOf(`
+if redis.call('HGET', KEYS[1], 'revision') == ARGV[1] then return 1 end
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
-redis.call('HSET', KEYS[1], unpack(ARGV))
+redis.call('HSET', KEYS[1], 'revision', ARGV[1], unpack(ARGV, 2))
 return 1`);
 
+/** The arguments are the new revision, the old one, how many of the fields that follow are to go, and then as above. */
 const REPLACE = scriptOf(`
-if redis.call('HGET', KEYS[1], 'revision') ~= ARGV[1] then return 0 end
-local created = redis.call('HGET', KEYS[1], 'created_at')
-if not created then return redis.error_reply('ERR this record has no created_at') end
-redis.call('DEL', KEYS[1])
-redis.call('HSET', KEYS[1], unpack(ARGV, 2))
-redis.call('HSET', KEYS[1], 'created_at', created)
+local revision = redis.call('HGET', KEYS[1], 'revision')
+if revision == ARGV[1] then return 1 end
+if revision ~= ARGV[2] then return 0 end
+local gone = tonumber(ARGV[3])
+redis.call('HSET', KEYS[1], 'revision', ARGV[1], unpack(ARGV, 4 + gone))
+if gone > 0 then redis.call('HDEL', KEYS[1], unpack(ARGV, 4, 3 + gone)) end
 return 1`);
 
 /** Records of one kind, a hash each; secrets in base64. */
@@ -27,13 +33,45 @@ export class RedisTable implements RowTable {
     private readonly name: string,
     { secretNames }: Pick<RecordKind<unknown, unknown>, 'secretNames'>,
   ) {
-    this.index = new RedisIndex(redis, `${redis.prefix}${name}s`);
+    this.index = new RedisIndex(`${redis.prefix}${name}s`);
     this.secretNames = secretNames;
     this.fields = ['notes', 'active', 'created_at', 'revision', ...secretNames];
   }
 
   async get(id: string): Promise<Row | undefined> {
-    const values = (await this.redis.command('HMGET', this.keyOf(id), ...this.fields)) as (string | null)[];
+    return this.redis.call((commands) => this.rowOf(commands, id));
+  }
+
+  async add(row: Row): Promise<boolean> {
+    return this.redis.call(async (commands) => {
+      await this.index.add(commands, row.id);
+      const values = [row.revision, 'created_at', String(row.createdAt.getTime()), ...this.fieldsOf(row)];
+      return Number(await commands.script(ADD, this.keyOf(row.id), values)) === 1;
+    });
+  }
+
+  async replace(row: Row, revision: string): Promise<boolean> {
+    const gone = this.secretNames.filter((_, at) => !row.secrets[at]);
+    const values = [row.revision, revision, String(gone.length), ...gone, ...this.fieldsOf(row)];
+    return this.redis.call(
+      async (commands) => Number(await commands.script(REPLACE, this.keyOf(row.id), values)) === 1,
+    );
+  }
+
+  async list(after: string | undefined, limit: number): Promise<Row[]> {
+    return this.redis.call((commands) =>
+      this.index.read(commands, after, limit, (id) => this.rowOf(commands, id)),
+    );
+  }
+
+  async delete(id: string): Promise<boolean> {
+    const key = this.keyOf(id);
+    return this.redis.call(async (commands) => Number(await commands.write(key, ['DEL', key])) === 1);
+  }
+
+  private async rowOf(commands: Commands, id: string): Promise<Row | undefined> {
+    const key = this.keyOf(id);
+    const values = (await commands.send(key, ['HMGET', key, ...this.fields])) as (string | null)[];
     const [notes, active, createdAt, revision, ...secrets] = values;
     if (typeof revision !== 'string') return undefined;
     return {
@@ -48,32 +86,14 @@ export class RedisTable implements RowTable {
     };
   }
 
-  async add(row: Row): Promise<boolean> {
-    await this.index.add(row.id);
-    return (await this.redis.script(ADD, this.keyOf(row.id), this.fieldsOf(row))) === 1;
-  }
-
-  async replace(row: Row, revision: string): Promise<boolean> {
-    return (await this.redis.script(REPLACE, this.keyOf(row.id), [revision, ...this.fieldsOf(row)])) === 1;
-  }
-
-  async list(after: string | undefined, limit: number): Promise<Row[]> {
-    return this.index.read(after, limit, (id) => this.get(id));
-  }
-
-  async delete(id: string): Promise<boolean> {
-    return (await this.redis.command('DEL', this.keyOf(id))) === 1;
-  }
-
   private keyOf(id: string): string {
     return `${this.redis.prefix}${this.name}:{${id}}`;
   }
 
-  private fieldsOf({ secrets, notes, active, createdAt, revision }: Row): string[] {
-    const common = ['notes', notes, 'active', active ? '1' : '0', 'created_at', String(createdAt.getTime())];
-    const sealed = secrets.flatMap((secret, at) =>
+  private fieldsOf({ secrets, notes, active }: Row): string[] {
+    const present = secrets.flatMap((secret, at) =>
       secret ? [this.secretNames[at] as string, Buffer.from(secret).toString('base64')] : [],
     );
-    return [...common, 'revision', revision, ...sealed];
+    return ['notes', notes, 'active', active ? '1' : '0', ...present];
   }
 }

@@ -1,0 +1,37 @@
+/** What `redis` and `ioredis` reject a command with that they have not handed on, and will not. */
+const NEVER_SENT = [
+  'The client is offline',
+  'The client is closed',
+  "Stream isn't writeable and enableOfflineQueue options is false",
+];
+
+const ERROR_REPLY = /^([A-Z]+) /;
+
+/** What a server says before it has looked at the row. */
+const TURNED_AWAY = /^(ASK|BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|MOVED|NOAUTH|NOSCRIPT|TRYAGAIN) /;
+
+/** Whether a script rejected, which had looked at the row: no copy of the command has written it. */
+export const isOfScript = (error: unknown) => messageOf(error).includes('user_script');
+
+/** Whether the client or the server said that this command wrote nothing. */
+export function isRefusal(error: unknown): boolean {
+  const message = messageOf(error);
+  if (NEVER_SENT.includes(message)) return true;
+  if (mayBeOfSecondCopy(error)) return false;
+  const code = ERROR_REPLY.exec(message)?.[1];
+  // ERR is also what proxies say that lost the answer of a server.
+  return code !== undefined && code !== 'ERR';
+}
+
+/** `ioredis` sends a command again when its connection broke: another server than the one that wrote may answer. */
+function mayBeOfSecondCopy(error: unknown): boolean {
+  return (error as Error | undefined)?.name === 'ReplyError' && TURNED_AWAY.test(messageOf(error));
+}
+
+export function isUnknownScript(error: unknown): boolean {
+  return messageOf(error).startsWith('NOSCRIPT');
+}
+
+function messageOf(error: unknown): string {
+  return String((error as Error | undefined)?.message);
+}
