@@ -9,13 +9,15 @@ interface Pair {
 export class LossyProxy {
   private readonly pairs = new Set<Pair>();
   private isSilent = false;
-  /** How many bytes of answers still pass. */
+  /** How many bytes of answers still pass, and of requests. */
   private left = Number.POSITIVE_INFINITY;
+  private requestsLeft = Number.POSITIVE_INFINITY;
   private passed = 0;
+  private asked = 0;
 
   private constructor(
     private readonly server: Server,
-    private readonly target: number,
+    private target: number,
   ) {}
 
   static async start(target: number): Promise<LossyProxy> {
@@ -38,7 +40,7 @@ export class LossyProxy {
   silence(count = Number.POSITIVE_INFINITY): void {
     this.isSilent = count === Number.POSITIVE_INFINITY;
     for (const { near, far } of [...this.pairs].slice(-count)) {
-      near.unpipe(far).pause();
+      near.pause();
       far.pause();
     }
   }
@@ -46,6 +48,16 @@ export class LossyProxy {
   /** Lets new connections through; silent ones stay silent. */
   listen(): void {
     this.isSilent = false;
+  }
+
+  /** New connections go to this port. */
+  redirect(target: number): void {
+    this.target = target;
+  }
+
+  /** Breaks the connection that carries requests once so many bytes more of them have passed. */
+  cutRequestsAfter(bytes: number): void {
+    this.requestsLeft = bytes;
   }
 
   /** Breaks the connection that carries answers once so many bytes more of them have passed. */
@@ -58,6 +70,13 @@ export class LossyProxy {
     const { passed } = this;
     this.passed = 0;
     return passed;
+  }
+
+  /** How many bytes of requests passed since it was asked last. */
+  takeAsked(): number {
+    const { asked } = this;
+    this.asked = 0;
+    return asked;
   }
 
   /** Breaks every connection. */
@@ -84,6 +103,18 @@ export class LossyProxy {
     this.left = Number.POSITIVE_INFINITY;
   }
 
+  private request({ near, far }: Pair, chunk: Buffer): void {
+    this.asked += chunk.length;
+    if (chunk.length < this.requestsLeft) {
+      this.requestsLeft -= chunk.length;
+      far.write(chunk);
+      return;
+    }
+    far.end(chunk.subarray(0, this.requestsLeft));
+    this.requestsLeft = Number.POSITIVE_INFINITY;
+    near.destroy();
+  }
+
   private accept(near: Socket): void {
     const far = connect(this.target, '127.0.0.1');
     const pair = { near, far };
@@ -96,7 +127,7 @@ export class LossyProxy {
     near.on('error', end).on('close', end);
     far.on('error', end).on('close', end);
     if (this.isSilent) return;
-    near.pipe(far);
+    near.on('data', (chunk: Buffer) => this.request(pair, chunk));
     far.on('data', (chunk: Buffer) => this.answer(near, chunk));
   }
 }

@@ -50,6 +50,11 @@ export class RedisServer {
     throw new Error('Redis did not start');
   }
 
+  /** Stops it where it stands, or lets it go on. */
+  kill(signal: 'SIGSTOP' | 'SIGCONT'): void {
+    this.server?.kill(signal);
+  }
+
   async halt(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
     const { server } = this;
     if (!server || server.exitCode !== null || server.signalCode !== null) return;

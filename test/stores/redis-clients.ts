@@ -1,10 +1,18 @@
-import { Redis as IoRedis } from 'ioredis';
+import { Redis as IoRedis, type RedisOptions } from 'ioredis';
 import { createClient } from 'redis';
 import type { SendCommand } from '../../src/stores/index.js';
 
 export interface RedisClient {
   sendCommand: SendCommand;
   close(): Promise<unknown>;
+}
+
+/** `ioredis`, which with its defaults sends again what has no answer. */
+export async function connectIoredis(url: string, options: RedisOptions = {}): Promise<RedisClient> {
+  const client = new IoRedis(url, options);
+  client.on('error', () => undefined);
+  const sendCommand: SendCommand = (_key, [name, ...rest]) => client.call(name as string, ...rest);
+  return { sendCommand, close: async () => client.disconnect() };
 }
 
 /** The two clients people use, each as its documentation connects it. */
@@ -18,10 +26,5 @@ export const redisClients: Record<string, (url: string) => Promise<RedisClient>>
       close: async () => client.destroy(),
     };
   },
-  ioredis: async (url) => {
-    const client = new IoRedis(url, { maxRetriesPerRequest: 1 });
-    client.on('error', () => undefined);
-    const sendCommand: SendCommand = (_key, [name, ...rest]) => client.call(name as string, ...rest);
-    return { sendCommand, close: async () => client.disconnect() };
-  },
+  ioredis: (url) => connectIoredis(url, { maxRetriesPerRequest: 1 }),
 };

@@ -1,0 +1,3 @@
+import { describeCuts } from './redis-cuts.js';
+
+describeCuts(17);
