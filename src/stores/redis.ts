@@ -85,7 +85,8 @@ export class RedisStore {
   }
 
   private async setUp(commands: Commands): Promise<Durability> {
-    const { problem, ...durability } = await readDurability(commands);
+    const { problem, isCluster, ...durability } = await readDurability(commands);
+    this.redis.unanswered.isCluster = isCluster;
     if (problem !== undefined && !this.allowReplayAfterCrash) {
       const remedy = 'set appendonly yes and maxmemory-policy noeviction';
       throw new YubikeyError('STORE_NOT_DURABLE', `${problem}: ${remedy}`);

@@ -5,15 +5,16 @@ import { type Master, mastersOf } from './masters.js';
 import { readSyncing, type Syncing } from './syncing.js';
 
 /** With the problem where accepted OTPs would be accepted again even after Redis went down as it should. */
-export type RedisDurability = Durability & { readonly problem?: string };
+export type RedisDurability = Durability & { readonly isCluster: boolean; readonly problem?: string };
 
 /** Reads back what decides it: of a cluster, from every master, and the weakest counts. */
 export async function readDurability(commands: Commands): Promise<RedisDurability> {
   const info = String(await commands.send(undefined, ['INFO']));
   const masters = /^cluster_enabled:1/m.test(info) ? await mastersOf(commands) : undefined;
   const problem = masters ? await problemAmong(masters, commands) : problemIn(info, 'This Redis');
-  if (problem !== undefined) return { durable: false, statement: problem, problem };
-  return durabilityWith(await readSyncing(commands, masters), masters);
+  const isCluster = masters !== undefined;
+  if (problem !== undefined) return { durable: false, statement: problem, isCluster, problem };
+  return { ...durabilityWith(await readSyncing(commands, masters), masters), isCluster };
 }
 
 async function problemAmong(masters: readonly Master[], commands: Commands): Promise<string | undefined> {

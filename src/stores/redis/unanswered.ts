@@ -1,59 +1,66 @@
 import { performance } from 'node:perf_hooks';
 import { slotOf } from './slots.js';
 
-/** So many commands are kept by a client before it is looked at whose server is silent. */
-const MOST = 1_000;
+/** So many commands may be kept by the client although nobody waits for them. */
+const MOST = 10_000;
 
 interface Silence {
   /** When the first command was sent that has no answer, in milliseconds. */
   readonly since: number;
-  /** When a command was sent last. */
+  /** When a command was sent last to hear whether it is over. */
   tried: number;
 }
 
 /**
- * Commands that nobody waits for any more, and that the client keeps: it has no answer, and may send them yet. Were
- * there no bound, a server that stands still would fill the memory. Servers are told apart by the slots of Redis
- * Cluster, so that the others go on.
+ * Commands without an answer that nobody waits for any more: the client keeps them, and may send them yet. Where
+ * nothing is heard for the time of a call, next to nothing more is sent: the memory does not fill, the connection is
+ * idle, which is how `redis` finds that it is dead, and calls fail at once.
  */
 export class Unanswered {
+  /** Keys in different slots may be on different servers, each silent by itself. */
+  isCluster = false;
   private count = 0;
-  private readonly silent = new Map<number, Silence>();
+  private readonly silences = new Map<number, Silence>();
 
   constructor(
-    /** Milliseconds without an answer that make a server silent. */
+    /** Milliseconds of a call. */
     private readonly timeout: number,
   ) {}
 
-  /** One command goes to a silent server all the same, then after twice the time, and so on. */
-  assertRoom(key = ''): void {
-    if (this.count < MOST) return;
-    const silence = this.silent.get(slotOf(key));
+  /** One command is sent into the silence all the same, another after as long again, and so on. */
+  assertRoom(key: string | undefined): void {
+    if (this.count >= MOST) {
+      throw new Error(`${MOST} commands have no answer from Redis, so nothing was sent: see that it runs`);
+    }
+    const silence = this.silences.size > 0 && this.silences.get(this.placeOf(key));
     if (!silence) return;
     const now = performance.now();
     const { since, tried } = silence;
     if (now - since < this.timeout) return;
     if (now - tried < Math.max(this.timeout, tried - since)) {
-      throw new Error(
-        `The client of Redis keeps ${this.count} commands without an answer, so nothing was sent: see that Redis runs, and set the client's socketTimeout`,
-      );
+      throw new Error('Redis has not answered for some time, so nothing was sent: see that it runs');
     }
     silence.tried = now;
   }
 
   /** Nobody waits any more for a command that was sent at `since`. */
-  add(key = '', since: number): void {
+  add(key: string | undefined, since: number): void {
     this.count++;
-    const slot = slotOf(key);
-    if (!this.silent.has(slot)) this.silent.set(slot, { since, tried: since });
+    const place = this.placeOf(key);
+    if (!this.silences.has(place)) this.silences.set(place, { since, tried: since });
   }
 
+  /** The client settled such a command. */
   remove(): void {
     this.count--;
   }
 
   /** The client settled a command, whichever. */
-  heard(key = ''): void {
-    if (this.silent.size > 0) this.silent.delete(slotOf(key));
+  heard(key: string | undefined): void {
+    if (this.silences.size > 0) this.silences.delete(this.placeOf(key));
+  }
+
+  private placeOf(key = ''): number {
+    return this.isCluster ? slotOf(key) : 0;
   }
 }
