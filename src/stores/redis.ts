@@ -14,6 +14,18 @@ export interface RedisStoreOptions {
    * `(_key, command) => client.sendCommand(command)`; with its cluster client:
    * `(key, command) => cluster.sendCommand(key, false, command)`; with `ioredis`, cluster or not:
    * `(_key, [name, ...rest]) => client.call(name, ...rest)`.
+   *
+   * The client must give up a connection that is silent, and settle each command it was given. Best it rejects what it
+   * cannot send at once: what it keeps, it may send when nobody waits any more. For `redis` that is
+   * `{ disableOfflineQueue: true, pingInterval: 1_000, socket: { socketTimeout: 5_000, reconnectStrategy } }`, with a
+   * `reconnectStrategy` such as `(tries) => Math.min(tries * 50, 2_000)`, since by itself it does not connect again
+   * after a `socketTimeout`. For `ioredis` it is `{ maxRetriesPerRequest: 0, socketTimeout: 5_000 }`, and for its
+   * cluster the same in `redisOptions`; `autoResendUnfulfilledCommands: false` would leave lost commands unsettled.
+   *
+   * With its defaults, and in a cluster, `ioredis` sends a command again when the answer is lost. A write is known then,
+   * and answered as the first time, except where another wrote to the same row in between: an OTP is REPLAYED_OTP after
+   * a newer one of its key, `add` and `replace` say false after another change, `add` adds again what was deleted, and
+   * `delete` deletes what was added anew. Of the record that it deleted the first time, `delete` says false.
    */
   sendCommand: SendCommand;
   /** What every key in Redis starts with. Default `yubikey-otp:`. */

@@ -54,6 +54,29 @@ describeWith('The index of keys in Redis', ['redis-server'], () => {
     );
   });
 
+  it('has each key that has counters: none is accepted for the first time before it stands there', async () => {
+    const prefix = `${Math.random()}:`;
+    let indexFails = false;
+    const store = new RedisStore({
+      prefix,
+      sendCommand: async (key, command) => {
+        if (indexFails && command[0] === 'ZADD') throw new Error('Socket closed unexpectedly');
+        return client.sendCommand(key, command);
+      },
+    });
+    await store.migrate();
+    const counters = (usageCounter: number) => ({ usageCounter, sessionUse: 0, timestamp: 0 });
+    expect(await store.counters.advance('cc', counters(1))).toMatchObject({ advanced: true });
+    indexFails = true;
+    expect(await store.counters.advance('cc', counters(2))).toMatchObject({ advanced: true });
+    await expect(store.counters.advance('dd', counters(1))).rejects.toMatchObject({ code: 'STORE_FAILED' });
+    expect(await store.counters.get('dd')).toBeUndefined();
+    indexFails = false;
+    expect(await store.counters.advance('dd', counters(1))).toMatchObject({ advanced: true });
+    const { records } = await store.counters.list();
+    expect(records.map(({ publicId }) => publicId)).toEqual(['cc', 'dd']);
+  });
+
   it('passes over those that were deleted, however many stand before the next that is there', async () => {
     const keys = await migrated(`${Math.random()}:`, client.sendCommand);
     const publicIds = Array.from(

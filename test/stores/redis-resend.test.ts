@@ -75,6 +75,22 @@ describeWith('RedisStore whose client sends a command again', ['redis-server'], 
     expect(await resent.advance('vv', counters(1))).toEqual(REPLAYED);
   });
 
+  it('does not where ioredis has maxRetriesPerRequest: 0, and the answer is lost', async () => {
+    const proxy = await LossyProxy.start(server.port);
+    const { sendCommand, close } = await connectIoredis(`redis://127.0.0.1:${proxy.port}`, {
+      maxRetriesPerRequest: 0,
+    });
+    const store = await open(sendCommand);
+    await store.counters.advance('vv', counters(1));
+    proxy.cutAfter(6);
+    await expect(store.counters.advance('vv', counters(2))).rejects.toMatchObject({ code: 'ANSWER_LOST' });
+    await expect
+      .poll(() => store.counters.advance('vv', counters(2)).catch(() => undefined), { timeout: 10_000 })
+      .toEqual(REPLAYED);
+    await close();
+    await proxy.stop();
+  });
+
   it('gives calls for several keys over one connection each its own answer, cut at any byte', async () => {
     const ids = ['b', 'c', 'd', 'e', 'f'];
     const advanceAll = (store: RedisStore, usageCounter: number) =>
@@ -108,7 +124,8 @@ describeWith('RedisStore whose client sends a command again', ['redis-server'], 
 
   describe('to the replica that became the master', () => {
     async function failOver({ replicated }: { replicated: boolean }) {
-      const [master, replica] = [await RedisServer.start(), await RedisServer.start()];
+      const settings = [...RedisServer.DURABLE, '--repl-diskless-sync-delay', '0'];
+      const [master, replica] = [await RedisServer.start(settings), await RedisServer.start(settings)];
       const proxy = await LossyProxy.start(master.port);
       const { sendCommand, close } = await connectIoredis(`redis://127.0.0.1:${proxy.port}`);
       const [toMaster, toReplica] = [new IoRedis(master.url), new IoRedis(replica.url)];

@@ -98,6 +98,21 @@ describeWith('Redis', ['redis-server'], () => {
     });
   });
 
+  it('probes by a write, and rejects where none is possible', async () => {
+    await withServer(RedisServer.DURABLE, async (options) => {
+      const store = new RedisStore(options);
+      await expect(store.probe()).rejects.toMatchObject({ code: 'STORE_NOT_MIGRATED' });
+      await store.migrate();
+      const keys = await options.sendCommand(undefined, ['DBSIZE']);
+      await store.probe();
+      expect(await options.sendCommand(undefined, ['DBSIZE'])).toBe(Number(keys) + 1);
+      await options.sendCommand(undefined, ['CONFIG', 'SET', 'maxmemory', '1']);
+      await expect(store.probe()).rejects.toMatchObject({ code: 'STORE_FAILED' });
+      await options.sendCommand(undefined, ['CONFIG', 'SET', 'maxmemory', '0']);
+      await expect(store.probe()).resolves.toBeUndefined();
+    });
+  });
+
   it('forgets nothing that was accepted when the server is killed', async () => {
     const client = await redisClients.ioredis?.(server.url);
     if (!client) throw new Error('no client');
