@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { Counters } from '../../otp/counters.js';
 import { assertAdvance } from '../assert-advance.js';
 import { pageOf, pageOptionsOf } from '../records.js';
@@ -54,7 +54,7 @@ export class RedisCounterStore implements CounterStore {
   ): Promise<Advance> {
     assertAdvance(publicId, counters, nonce);
     const { usageCounter, sessionUse, timestamp } = counters;
-    const values = [usageCounter, sessionUse, timestamp, nonce ?? '', acceptedAt.getTime(), randomUUID()];
+    const values = [usageCounter, sessionUse, timestamp, nonce ?? '', acceptedAt.getTime(), randomBytes(12).toString('base64url')];
     const [verdict, count, before] = await this.redis.call(
       (commands) => this.write(commands, publicId, values.map(String)),
       signal,
