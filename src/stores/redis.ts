@@ -19,8 +19,10 @@ export interface RedisStoreOptions {
    * cannot send at once: what it keeps, it may send when nobody waits any more. For `redis` that is
    * `{ disableOfflineQueue: true, pingInterval: 1_000, socket: { socketTimeout: 5_000, reconnectStrategy } }`, with a
    * `reconnectStrategy` such as `(tries) => Math.min(tries * 50, 2_000)`, since by itself it does not connect again
-   * after a `socketTimeout`. For `ioredis` it is `{ maxRetriesPerRequest: 0, socketTimeout: 5_000 }`, and for its
-   * cluster the same in `redisOptions`; `autoResendUnfulfilledCommands: false` would leave lost commands unsettled.
+   * after a `socketTimeout`. For `ioredis` it is
+   * `{ maxRetriesPerRequest: 0, enableOfflineQueue: false, socketTimeout: 5_000 }`, to be used from its event `ready` on,
+   * and for its cluster a `socketTimeout` in `redisOptions`. Not `autoResendUnfulfilledCommands: false`: that leaves lost
+   * commands unsettled.
    *
    * With its defaults, and in a cluster, `ioredis` sends a command again when the answer is lost. A write is known then,
    * and answered as the first time, except where another wrote to the same row in between: an OTP is REPLAYED_OTP after

@@ -54,7 +54,14 @@ export class RedisCounterStore implements CounterStore {
   ): Promise<Advance> {
     assertAdvance(publicId, counters, nonce);
     const { usageCounter, sessionUse, timestamp } = counters;
-    const values = [usageCounter, sessionUse, timestamp, nonce ?? '', acceptedAt.getTime(), randomBytes(12).toString('base64url')];
+    const values = [
+      usageCounter,
+      sessionUse,
+      timestamp,
+      nonce ?? '',
+      acceptedAt.getTime(),
+      randomBytes(12).toString('base64url'),
+    ];
     const [verdict, count, before] = await this.redis.call(
       (commands) => this.write(commands, publicId, values.map(String)),
       signal,

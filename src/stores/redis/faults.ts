@@ -7,11 +7,14 @@ const NEVER_SENT = [
 
 const ERROR_REPLY = /^([A-Z]+) /;
 
-/** What a server says before it has looked at the row. */
-const TURNED_AWAY = /^(ASK|BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|MOVED|NOAUTH|NOSCRIPT|TRYAGAIN) /;
+/** What a server says that has not looked at the row, or may not have the last writes of its master. */
+const TURNED_AWAY = /^(ASK|BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|MOVED|NOAUTH|NOSCRIPT|READONLY|TRYAGAIN) /;
 
-/** Whether a script rejected, which had looked at the row: no copy of the command has written it. */
-export const isOfScript = (error: unknown) => messageOf(error).includes('user_script');
+/** Whether a script rejected that had looked at the row, on a master: no copy of the command has written it. */
+export function isOfScript(error: unknown): boolean {
+  const message = messageOf(error);
+  return message.includes('user_script') && !message.includes('READONLY');
+}
 
 /** Whether the client or the server said that this command wrote nothing. */
 export function isRefusal(error: unknown): boolean {
