@@ -142,7 +142,11 @@ describeWith('RedisStore whose client sends a command again', ['redis-server'], 
       const store = await open(sendCommand);
       await store.counters.advance('vv', counters(1));
       await toReplica.replicaof('127.0.0.1', master.port);
-      while ((await toMaster.wait(1, 100)) < 1) await sleep(50);
+      // The replica has begun to read what the master writes.
+      while (!/slave_repl_offset:[1-9]/.test(await toReplica.info('replication'))) {
+        await toMaster.incr('written');
+        await sleep(20);
+      }
       if (!replicated) await toReplica.replicaof('NO', 'ONE');
       proxy.redirect(replica.port);
       // Within the answer of the script, which follows that of the index.
