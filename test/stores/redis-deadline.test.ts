@@ -162,7 +162,7 @@ describeWith('RedisStore over a client that', ['redis-server'], () => {
   });
 
   describe.each([
-    ['STORE_FAILED', Object.assign(new Error('The client is offline'))],
+    ['STORE_FAILED', new Error('The client is offline')],
     ['STORE_FAILED', new Error('The client is closed')],
     ['STORE_FAILED', new Error("Stream isn't writeable and enableOfflineQueue options is false")],
     ['STORE_FAILED', new Error('LOADING Redis is loading the dataset in memory')],
@@ -283,8 +283,8 @@ describeWith('RedisStore over a Redis that', ['redis-server'], () => {
   });
 
   describe.each(Object.entries(redisClients))('cannot write, says STORE_FAILED through %s', (_, connect) => {
-    async function open(settings: string[], spoil: (direct: IoRedis) => Promise<unknown>) {
-      const server = await RedisServer.start([...RedisServer.DURABLE, ...settings]);
+    async function open(spoil: (direct: IoRedis) => Promise<unknown>) {
+      const server = await RedisServer.start();
       const client = await connect(server.url);
       const direct = new IoRedis(server.url);
       onTestFinished(async () => {
@@ -324,7 +324,7 @@ describeWith('RedisStore over a Redis that', ['redis-server'], () => {
         (it) => it.rename('kept', 'yubikey-otp:counter:{vv}'),
       ],
     ])('since %s, and the OTP is not used up', async (_, spoil, mend) => {
-      const { store, direct } = await open([], spoil);
+      const { store, direct } = await open(spoil);
       expect((await outcomeOf(store.counters.advance('vv', counters(2)))).outcome).toBe('STORE_FAILED');
       await mend(direct);
       expect(await store.counters.advance('vv', counters(2))).toMatchObject({

@@ -14,10 +14,8 @@ type Range = [first: number, last: number, master: [host: string, port: number, 
 export async function mastersOf(commands: Commands): Promise<Master[]> {
   const masters = new Map<string, Master>();
   const masterOfSlot = new Array<Master | undefined>(SLOTS);
-  for (const [first, last, [host, port, id]] of (await commands.send(undefined, [
-    'CLUSTER',
-    'SLOTS',
-  ])) as Range[]) {
+  const ranges = (await commands.send(undefined, ['CLUSTER', 'SLOTS'])) as Range[];
+  for (const [first, last, [host, port, id]] of ranges) {
     const master = masters.get(id) ?? { id, address: `${host}:${port}` };
     masters.set(id, master);
     masterOfSlot.fill(master, first, last + 1);
