@@ -33,8 +33,8 @@ describeWith('RedisStore over a Redis Cluster', ['redis-server'], () => {
     publicIds = [...'cbdefghijklnrtuv'].map((letter) => `vv${digit}${letter}`);
   });
 
-  async function open(sendCommand: SendCommand): Promise<RedisStore> {
-    const store = new RedisStore({ sendCommand, prefix: PREFIX, timeout: TIMEOUT });
+  async function open(sendCommand: SendCommand, timeout = TIMEOUT): Promise<RedisStore> {
+    const store = new RedisStore({ sendCommand, prefix: PREFIX, timeout });
     await store.migrate();
     return store;
   }
@@ -154,7 +154,7 @@ describeWith('RedisStore over a Redis Cluster', ['redis-server'], () => {
       through.disconnect();
       for (const proxy of proxies) await proxy.stop();
     });
-    const store = await open((_key, [name, ...rest]) => through.call(name as string, ...rest));
+    const store = await open((_key, [name, ...rest]) => through.call(name as string, ...rest), 20_000);
     await advanceAll(store, 1);
     for (let n = 2; n < 14; n++) {
       for (const proxy of proxies) proxy.cutAfter(n * 19);

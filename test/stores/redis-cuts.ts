@@ -99,7 +99,7 @@ function describeAllCuts(step: number): void {
   });
 
   async function open(sendCommand: SendCommand, prefix = `${++prefixes}:`): Promise<RedisStore> {
-    const store = new RedisStore({ sendCommand, prefix });
+    const store = new RedisStore({ sendCommand, prefix, timeout: 20_000 });
     await store.migrate();
     return store;
   }

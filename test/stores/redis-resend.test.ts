@@ -39,7 +39,7 @@ describeWith('RedisStore whose client sends a command again', ['redis-server'], 
   const newPrefix = () => `${++prefixes}:`;
 
   async function open(sendCommand = client.sendCommand, prefix = newPrefix()): Promise<RedisStore> {
-    const store = new RedisStore({ sendCommand, prefix });
+    const store = new RedisStore({ sendCommand, prefix, timeout: 20_000 });
     await store.migrate();
     return store;
   }
