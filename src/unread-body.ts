@@ -12,31 +12,35 @@ const PARSERS =
  * takes the request's Content-Type.
  */
 export function assertBodyWasRead(req: Request): void {
-  const type = mediaTypeOf(req);
-  if (!mayHaveBody(req) || !isUnread(req.body, type)) return;
+  if (!mayHaveBody(req) || !isUnread(req)) return;
   // Express has no `body` before a parser runs; body-parser 2 leaves `undefined` in it, body-parser 1 an empty object.
-  if (!('body' in req) || !req.headers) {
+  if (!('body' in req) || isMadeByHand(req)) {
     throw new YubikeyError(
       'BODY_NOT_PARSED',
       `No middleware has read the request's body, so req.body is undefined: ${PARSERS}`,
     );
   }
+  const type = mediaTypeOf(req);
   throw new YubikeyError(
     'UNSUPPORTED_MEDIA_TYPE',
     `No middleware reads a body of ${type ? `the type ${type}` : 'this type'}: send a form without enctype, or JSON; and ${PARSERS}`,
   );
 }
 
-/** A request without headers is no real one, and cannot say that it has no body. */
-function mayHaveBody({ headers }: Request): boolean {
-  if (!headers) return true;
-  return Number(headers['content-length']) > 0 || headers['transfer-encoding'] !== undefined;
+function mayHaveBody(req: Request): boolean {
+  if (isMadeByHand(req)) return true;
+  const { 'content-length': length, 'transfer-encoding': encoding } = req.headers;
+  return Number(length) > 0 || encoding !== undefined;
 }
 
-function isUnread(body: unknown, type: string): boolean {
-  if (body === undefined) return true;
-  // Of a form or JSON an empty object may be all there is; for other types it is what body-parser 1 began with.
-  return !/^application\/(x-www-form-urlencoded|(.*\+)?json)$/.test(type) && isEmptyObject(body);
+/** A request without headers is no real one, and cannot say that it has no body. */
+function isMadeByHand({ headers }: Request): boolean {
+  return Object.keys(headers ?? {}).length === 0;
+}
+
+/** body-parser 1 begins with an empty object, also where it leaves the body alone: then nobody has read the stream. */
+function isUnread({ body, readableDidRead }: Request): boolean {
+  return body === undefined || (isEmptyObject(body) && readableDidRead === false);
 }
 
 function isEmptyObject(body: unknown): boolean {
