@@ -62,6 +62,18 @@ describe('a key that was deactivated at the validation server', () => {
     expect(await disabledIn(command)).toHaveLength(2);
   });
 
+  it('stays so however long the notes in its line are', async () => {
+    const command = newCommand();
+    const [unused, used] = yubikeys(2) as [SoftYubikey, SoftYubikey];
+    await importKeys(command, unused, used);
+    const notes = 'n'.repeat(20_000);
+    const usedLine = `0,1551690000,1551690000,${used.publicId},7,1,2,3,abcdefghijklmnop,`;
+    const input = [neverUsed(unused).trim(), usedLine].map((line) => `${line}${notes}\n`).join('');
+    expect(await command(['counters', 'import', '-'], { input })).toMatchObject({ code: 0 });
+    expect(await disabledIn(command)).toEqual([unused.publicId, used.publicId].sort());
+    expect((await command(['counters', 'export'])).stdout).toContain(`${used.publicId},7,1,2,3,`);
+  });
+
   it('stays active where it was enabled here since, whichever file is imported again, and is reported', async () => {
     const command = newCommand();
     const [yubikey] = yubikeys(1) as [SoftYubikey];

@@ -21,6 +21,8 @@ export interface Import<Entry> {
   files: readonly string[];
   /** How to read a file, from its first lines. */
   parserFor(sample: readonly Line[], file: string): ParseLine<Entry>;
+  /** Whether lines end in notes that are not kept. */
+  endIsNotes?: boolean;
   idOf(entry: Entry): string;
   apply(entry: Entry): Promise<Outcome>;
   dryRun: boolean;
@@ -43,7 +45,7 @@ export async function runImport<Entry>(options: Import<Entry>): Promise<void> {
     for (const file of options.files) {
       const { sample, lines } = await withSample(linesOf(chunksOf(file)), options.noun);
       const tallies = await importLines({
-        lines: parseLines(lines, options.parserFor(sample, file)),
+        lines: parseLines(lines, options.parserFor(sample, file), options.endIsNotes),
         idOf: options.idOf,
         apply: options.apply,
         onProblem(problem) {

@@ -38,13 +38,15 @@ function shortened(text: string): string {
   return text.length > MAX_LENGTH ? text.slice(0, MAX_LENGTH + 1) : text;
 }
 
-/** What every line says that says something, with its number. */
+/** What every line says that says something, with its number. `endIsNotes`: the end of a long line may be cut off. */
 export async function* parseLines<Entry>(
   lines: AsyncIterable<Line>,
   parseLine: ParseLine<Entry>,
+  endIsNotes = false,
 ): AsyncGenerator<{ line: number; parsed: NonNullable<Parsed<Entry>> }> {
   for await (const { number, text } of lines) {
-    const parsed = text.length > MAX_LENGTH ? { problem: 'the line is too long' } : parseLine(text);
+    const isTooLong = text.length > MAX_LENGTH && !endIsNotes;
+    const parsed = isTooLong ? { problem: 'the line is too long' } : parseLine(text);
     if (parsed) yield { line: number, parsed };
   }
 }

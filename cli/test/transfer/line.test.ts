@@ -48,6 +48,8 @@ describe('linesOf', () => {
       { line: 1, parsed: { problem: 'the line is too long' } },
       { line: 2, parsed: { entry: 'short' } },
     ]);
+    const beginnings = parseLines(linesOf(endless()), (text) => ({ entry: text.length }), true);
+    expect((await beginnings.next()).value).toEqual({ line: 1, parsed: { entry: 10_001 } });
   });
 });
 

@@ -36,6 +36,7 @@ enabled here after such an import stays active when the same file is imported ag
           dryRun,
           json,
           parserFor: () => parseYkvalLine,
+          endIsNotes: true,
           idOf: ({ publicId }) => publicId,
           async apply(entry) {
             const outcome = await importCounters(target, entry);
