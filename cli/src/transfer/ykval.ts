@@ -86,8 +86,10 @@ export function delimiterOf(text: string): string {
 const ACTIVE: ReadonlyMap<string, boolean> = new Map([
   ['0', false],
   ['f', false],
+  ['false', false],
   ['1', true],
   ['t', true],
+  ['true', true],
 ]);
 
 /** What yubikey-val and PostgreSQL write of whether something is active; undefined for what cannot be told. */

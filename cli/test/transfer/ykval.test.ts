@@ -113,8 +113,8 @@ describe('a line of ykval-export', () => {
 
   it('says active as PostgreSQL does, and as PHP wrote its false with tabs', () => {
     const off = `0${LINE.slice(1)}`;
-    expect(parseYkvalLine(`t${LINE.slice(1)}`)).toEqual(parseYkvalLine(LINE));
-    expect(parseYkvalLine(`f${LINE.slice(1)}`)).toEqual(parseYkvalLine(off));
+    for (const on of ['t', 'true']) expect(parseYkvalLine(on + LINE.slice(1))).toEqual(parseYkvalLine(LINE));
+    for (const no of ['f', 'false']) expect(parseYkvalLine(no + LINE.slice(1))).toEqual(parseYkvalLine(off));
     expect(parseYkvalLine(LINE.slice(1).replaceAll(',', '\t'))).toEqual(parseYkvalLine(off));
   });
 
