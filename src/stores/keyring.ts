@@ -139,7 +139,10 @@ export function parseKeyring(text: string): Keyring {
       return [id, key];
     });
   const [first] = entries;
-  if (!first) throw new TypeError('There is no master key; one is written id:base64');
+  if (!first)
+    throw new TypeError(
+      'There is no master key; one is written id:base64. What is sealed already, only the one that sealed it opens',
+    );
   if (new Set(entries.map(([id]) => id)).size < entries.length)
     throw new TypeError(
       'A master key id comes twice. Keep the one that sealed something as it is, since under another id it opens nothing, and make the other one anew: yubikey-otp master-key new --id ID',
@@ -171,6 +174,6 @@ function contextOf(kind: SealedKind, keyId: string, rowId: string): Buffer {
 function sealBroken(kind: SealedKind, rowId: string): YubikeyError {
   return new YubikeyError(
     'SEAL_BROKEN',
-    `The ${kind} ${rowId} does not open: it is not sealed, was edited, belongs to another row, or its master key was changed`,
+    `The ${kind} ${rowId} does not open: it is not sealed, was edited, belongs to another row, or another master key has the id of the one that sealed it, which alone opens it`,
   );
 }

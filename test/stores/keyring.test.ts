@@ -79,7 +79,11 @@ describe('a keyring', () => {
 
   it('does not open what another master key of the same id sealed', () => {
     const sealed = ring('one', master(1)).seal('yubikey', ROW, SECRET);
-    expect(errorOf(() => ring('one', master(2)).open('yubikey', ROW, sealed))).toMatchObject(BROKEN);
+    const error = errorOf(() => ring('one', master(2)).open('yubikey', ROW, sealed)) as Error;
+    expect(error).toMatchObject(BROKEN);
+    expect(error.message).toMatch(
+      /another master key has the id of the one that sealed it, which alone opens it$/,
+    );
   });
 
   it('names the master key that it does not have', () => {
@@ -254,6 +258,11 @@ describe('parseKeyring', () => {
     for (const part of [base64, secret.toString('hex'), secret.toString()]) {
       expect(inspect(error)).not.toContain(part.slice(4, 20));
     }
+  });
+
+  it('leads to the old master key where there is none', () => {
+    for (const text of ['', ' \n', ','])
+      expect(() => parseKeyring(text)).toThrow('What is sealed already, only the one that sealed it opens');
   });
 
   it('never advises to give the old master key another id', () => {
