@@ -59,6 +59,11 @@ describe('records that do not open', () => {
       code: 2,
       stderr: expect.stringMatching(/^Error: The yubikey vvcc does not open: /),
     });
+    for (const id of [EDITED, FOREIGN]) {
+      const { code, stderr } = await command(['keys', 'add', id], { input: `${'0'.repeat(32)}\n\n` });
+      expect([code, stderr]).toEqual([2, expect.stringMatching(/which alone opens it|add it/)]);
+      expect(stderr).not.toContain('delete');
+    }
     for (const id of [EDITED, FOREIGN])
       expect(await command(['keys', 'delete', '-y', id])).toMatchObject({ code: 0 });
     expect(await command(['keys', 'export'])).toMatchObject({ code: 0 });

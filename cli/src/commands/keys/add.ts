@@ -41,7 +41,8 @@ Where there is no terminal, both are lines of standard input:
       const options = command.optsWithGlobals<Options>();
       const publicId = publicIdOf(text);
       await withSecrets(options, 'create', async ({ database, keys }) => {
-        if (await database.keys.get(publicId)) throw taken(publicId);
+        // One that does not open says why, and not to delete it.
+        if (await keys.get(publicId)) throw taken(publicId);
         await warnOfCounters(database, publicId, 'give such a one another public ID');
         const { aesKey, otp, ...typed } = await askForSecrets(publicId);
         const privateId =
