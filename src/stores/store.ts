@@ -129,7 +129,10 @@ export interface CounterStore {
     signal?: AbortSignal,
   ): Promise<Advance>;
   get(publicId: string): Promise<CounterRecord | undefined>;
-  /** All counters, in the order of their public IDs. */
+  /**
+   * All counters, in the order of their public IDs. A `publicId` with a colon in it is none: `unpinned:…` is what a KSM
+   * saw of a key that was stored without a private ID.
+   */
   list(options?: PageOptions): Promise<Page<ListedCounters>>;
 }
 
