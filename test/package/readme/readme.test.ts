@@ -270,6 +270,14 @@ describe('the third set-up, with keys of its own', () => {
     expect(bytes.includes(keys.alice.publicId)).toBe(true);
     for (const { aesKey } of Object.values(keys)) expect(bytes.includes(Buffer.from(aesKey))).toBe(false);
     expect(await reader.run(folder, ['app.mjs'], {})).toContain('There is no master key');
+    const [{ publicId, privateId, aesKey }] = Object.values(keys) as [SoftYubikey];
+    const line = `None,${publicId},${hex(privateId)},${hex(aesKey)},,2026-02-24T17:41:57,\n`;
+    writeFileSync(join(folder, 'keys.csv'), line);
+    const another = { YUBIKEY_MASTER_KEY: `2026:${randomBytes(32).toString('base64')}` };
+    const said = await reader.run(folder, ['app.mjs'], another);
+    expect(said).toContain('SEAL_BROKEN');
+    expect(said).not.toContain('delete keys.csv');
+    rmSync(join(folder, 'keys.csv'));
     app = await reader.start(folder, environment);
   });
 });
