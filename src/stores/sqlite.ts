@@ -7,8 +7,9 @@ import { type AdvanceRow, type SqlRow, sqlStores } from './sql.js';
 import type { SqliteDatabase } from './sqlite/database.js';
 import { findDriver, type SqliteDriver } from './sqlite/driver.js';
 import type { SqliteEngine } from './sqlite/engine.js';
-import { type FileLost, isFaultOfRow, lossIn, Uncertain } from './sqlite/faults.js';
+import { FileLost, isFaultOfRow, lossIn, Uncertain } from './sqlite/faults.js';
 import { SqliteHandle } from './sqlite/handle.js';
+import { LastAccepted } from './sqlite/last-accepted.js';
 import { SqliteThreads } from './sqlite/threads.js';
 import type { ClientStore, CounterStore, Durability, KeyStore } from './store.js';
 
@@ -73,6 +74,7 @@ export class SqliteStore {
   private readonly calls: Calls;
   private readonly engine: SqliteEngine;
   private migrated = false;
+  private readonly lastAccepted = new LastAccepted();
   private lost: FileLost | undefined;
   private endWith!: (fault: SqliteFault) => void;
 
@@ -141,9 +143,13 @@ export class SqliteStore {
 
   private async advance(batch: Batch<AdvanceRow>): Promise<(SqlRow | undefined)[]> {
     this.assertMigrated();
-    const { rows, advanced } = await this.use((engine) => engine.advance(batch));
-    const rowOf = new Map(advanced.map((row) => [row.id, row]));
-    return rows.map(({ id }) => rowOf.get(id));
+    return this.use(async (engine) => {
+      const { rows, advanced } = await engine.advance(batch);
+      const rowOf = new Map(advanced.map((row) => [row.id, row]));
+      const loss = this.lastAccepted.take(rows, rowOf) ? this.lost : FileLost.goneBack(engine.path);
+      if (loss) throw new Uncertain('It was committed to a file that is lost', loss);
+      return rows.map(({ id }) => rowOf.get(id));
+    });
   }
 
   /** Once the file is lost, nothing is asked any more. */

@@ -10,7 +10,8 @@ import {
 } from '../sql.js';
 import type { Durability } from '../store.js';
 import type { SqliteDatabase, SqliteStatement } from './database.js';
-import { isBusy, Uncertain, whenFree } from './faults.js';
+import { FileLost, isBusy, isCorrupt, Uncertain, whenFree } from './faults.js';
+import { FileWatch, pathOf, SEQUENCE_TABLE } from './file-watch.js';
 import type { Waiter } from './waiter.js';
 
 /** How long a statement may block the thread for a lock that another process holds: any number may wait. */
@@ -19,12 +20,20 @@ const BUSY_TIMEOUT_MS = 0;
 /** Runs statements on an open database, in the thread that calls. */
 export class SqliteConnection {
   private readonly statements = new Map<string, SqliteStatement>();
+  /** Once it is made durable. */
+  private watch: FileWatch | undefined;
+  private lost: FileLost | undefined;
 
-  constructor(private readonly database: SqliteDatabase) {}
+  /** The path by which it was opened, if it is known. */
+  constructor(
+    private readonly database: SqliteDatabase,
+    private readonly path?: string,
+  ) {}
 
   async migrate(waiter: Waiter): Promise<Durability> {
     await this.whenFree(() => this.makeDurable(), waiter);
     await this.write(() => this.bringUpToDate(), waiter);
+    this.watch ??= new FileWatch(this.database, this.path);
     return {
       durable: true,
       statement:
@@ -58,9 +67,28 @@ export class SqliteConnection {
 
   private whenFree<T>(work: () => T, waiter: Waiter): Promise<T> {
     return whenFree(() => {
+      if (this.lost) throw this.lost;
       refuseUnusableHandle(this.database);
-      return work();
+      try {
+        return work();
+      } catch (error) {
+        throw this.seen(error);
+      }
     }, waiter);
+  }
+
+  /** Damage is a loss of the file too. */
+  private seen(error: unknown): unknown {
+    if (error instanceof Uncertain) {
+      const cause = this.seen(error.cause);
+      return cause === error.cause ? error : new Uncertain(error.message, cause);
+    }
+    if (isCorrupt(error)) {
+      const what = `${this.path ?? pathOf(this.database)} does not hold what was written to it (${(error as Error).message})`;
+      return this.seen(FileLost.since(what, error));
+    }
+    if (error instanceof FileLost) this.lost = error;
+    return error;
   }
 
   private makeDurable(): void {
@@ -80,6 +108,7 @@ export class SqliteConnection {
 
   private bringUpToDate(): void {
     this.database.exec(SCHEMA_TABLE);
+    this.database.exec(SEQUENCE_TABLE);
     const [row] = this.database.prepare(SCHEMA_VERSION).all() as SqlRow[];
     for (const sql of migrationsFrom(row)) this.database.exec(sql);
   }
@@ -89,17 +118,30 @@ export class SqliteConnection {
    * libsql until it runs again; what others write meanwhile is then not committed, and rolled back with it.
    */
   private transaction<T>(work: () => T, waiter: Waiter): T {
+    this.watch?.before();
     this.database.exec('BEGIN IMMEDIATE');
     let result: T;
+    let sequence: number | undefined;
     try {
       if (!waiter.begin()) throw new Error('Nobody waits for it any more');
+      sequence = this.watch?.raiseSequence();
       result = work();
     } catch (error) {
       this.rollBack();
       throw error;
     }
     this.commit();
+    this.lookAfter(sequence);
     return result;
+  }
+
+  private lookAfter(sequence: number | undefined): void {
+    if (sequence === undefined) return;
+    try {
+      this.watch?.after(sequence);
+    } catch (error) {
+      throw new Uncertain('It was committed, and the file is not what it was', error);
+    }
   }
 
   /** Where it fails, the log may hold the commit already, to be found after a restart. */

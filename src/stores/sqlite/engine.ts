@@ -5,6 +5,8 @@ import type { Durability } from '../store.js';
 
 /** What works for a `SqliteStore`: an open database in this thread, or threads that open a file. */
 export interface SqliteEngine {
+  /** For messages. */
+  readonly path: string;
   /** Makes the database durable, reads that back, and brings its tables up to date. */
   migrate(call: Call<Durability>): Promise<Durability>;
   run(sql: string, parameters: readonly SqlValue[], call: Call<SqlRow[]>): Promise<SqlRow[]>;

@@ -30,20 +30,29 @@ export class Uncertain extends Error {
 
 /** The file is no longer what was opened. */
 export class FileLost extends YubikeyError {
-  constructor(what: string, options: { cause?: unknown } = {}) {
-    super(
-      'STORE_FAILED',
-      `${what}, so what it holds is not believed, and nothing is verified. Stop the service, put the right file in its ` +
-        'place, and start it again: a start believes whatever file it finds',
-      options,
+  constructor(message: string, options?: { cause?: unknown }) {
+    super('STORE_FAILED', message, options);
+  }
+
+  static since(what: string, cause?: unknown): FileLost {
+    return new FileLost(
+      `${what}, so nothing in it is believed any more. Stop the service, put the right file in its place, and start it ` +
+        'again: a start believes whatever file it finds',
+      cause === undefined ? undefined : { cause },
+    );
+  }
+
+  static goneBack(path: string): FileLost {
+    return FileLost.since(
+      `${path} went back to an older state while it was in use, as if a copy was put over it`,
     );
   }
 }
 
 /** What lost the file, if that is the error. */
 export function lossIn(error: unknown): FileLost | undefined {
-  if (error instanceof FileLost) return error;
-  return error instanceof Uncertain ? lossIn(error.cause) : undefined;
+  const fault = error instanceof Uncertain ? error.cause : error;
+  return fault instanceof FileLost ? fault : undefined;
 }
 
 /** Primary result codes of SQLite. */
@@ -55,6 +64,10 @@ export const isBusy = (error: unknown) => isOf(error, { BUSY });
 
 /** Whether the file does not hold what SQLite wrote there. */
 export const isCorrupt = (error: unknown) => isOf(error, { CORRUPT, NOTADB });
+
+/** SQLite has no code of its own for it. */
+export const isUnknownTable = (error: unknown) =>
+  isOf(error, { ERROR: 1 }) && /no such table/.test((error as Error).message);
 
 /** Whether SQLite or its driver refused a value; it has rolled back then. */
 export const isFaultOfRow = (error: unknown) =>

@@ -5,14 +5,19 @@ import type { Durability } from '../store.js';
 import { SqliteConnection } from './connection.js';
 import type { SqliteDatabase } from './database.js';
 import { type Advanced, jsonOf, type SqliteEngine } from './engine.js';
+import { pathOf } from './file-watch.js';
 import { waiterOf } from './waiter.js';
 
 /** An open database of the application's, in the thread that calls. */
 export class SqliteHandle implements SqliteEngine {
   private readonly connection: SqliteConnection;
 
-  constructor(database: SqliteDatabase) {
+  constructor(private readonly database: SqliteDatabase) {
     this.connection = new SqliteConnection(database);
+  }
+
+  get path(): string {
+    return pathOf(this.database);
   }
 
   migrate(call: Call<Durability>): Promise<Durability> {

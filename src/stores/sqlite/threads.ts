@@ -13,6 +13,7 @@ import { SqliteThread } from './thread.js';
  * neither is used any more, so that nobody takes a store that only reads for one that works.
  */
 export class SqliteThreads implements SqliteEngine {
+  readonly path: string;
   private readonly writer: SqliteThread;
   private readonly reader: SqliteThread;
   private readonly finder: Finder;
@@ -22,6 +23,7 @@ export class SqliteThreads implements SqliteEngine {
     private readonly timeout: number,
     onFault: (error: YubikeyError) => void,
   ) {
+    this.path = options.path;
     const end = (error: YubikeyError) => {
       this.writer.refuse(error);
       this.reader.refuse(error);

@@ -24,7 +24,7 @@ function open(): SqliteConnection {
     const reason = (error as Error).message;
     throw new YubikeyError('STORE_FAILED', `${driver.name} cannot open the SQLite file ${path}: ${reason}`);
   }
-  return new SqliteConnection(database);
+  return new SqliteConnection(database, path);
 }
 
 function work(job: Job, starts: Starts, waiter: Waiter): Promise<unknown> {
