@@ -1,8 +1,6 @@
-import { execFileSync } from 'node:child_process';
 import {
   copyFileSync,
   linkSync,
-  mkdirSync,
   renameSync,
   rmSync,
   statSync,
@@ -10,16 +8,15 @@ import {
   truncateSync,
   unlinkSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { KeyRecord, SqliteStore } from '../../src/stores/index.js';
-import { describeWith } from '../programs.js';
+import { type KeyRecord, SqliteStore } from '../../src/stores/index.js';
 import {
+  drivers,
   migratedStoreFor,
   openFor,
-  type SqliteWay,
-  storeFor,
+  type SqliteDriver,
   temporaryFile,
   ways,
 } from './sqlite-drivers.js';
@@ -56,18 +53,14 @@ async function expectLost(store: SqliteStore, path: string) {
   for (const outcome of outcomes) expect(outcome).toEqual({ status: 'rejected', reason: error });
 }
 
-async function expectUnharmed(store: SqliteStore) {
-  expect(await Promise.race([store.fault, sleep(20, 'none')])).toBe('none');
-  await store.probe();
-}
-
 /** Another database, with tables of its own, at another path. */
-async function otherFile(way: SqliteWay): Promise<string> {
+async function otherFile({ open }: SqliteDriver): Promise<string> {
   const path = temporaryFile();
-  const { store, close } = way.open(path);
+  const database = open(path);
+  const store = new SqliteStore({ database });
   await store.migrate();
   await store.counters.advance('another', counters(1));
-  await close();
+  database.close();
   return path;
 }
 
@@ -96,7 +89,7 @@ const REPLACEMENTS: [string, Deed][] = [
 describe.each(ways)('SqliteStore with $name, under load', (way) => {
   it.each(REPLACEMENTS)('accepts no OTP more once %s', async (_, deed) => {
     const path = temporaryFile();
-    const other = await otherFile(way);
+    const other = await otherFile(way.driver);
     const store = await migratedStoreFor(way, path);
     const load = new Load(store);
     await sleep(300);
@@ -144,5 +137,93 @@ describe.each(ways)('SqliteStore with $name, under load', (way) => {
     await load.stop();
     expect(load.accepted.length).toBeGreaterThan(50);
     await expectNoneAccepted(store, load.accepted);
+  });
+});
+
+describe.each(ways)('SqliteStore with $name', (way) => {
+  /** A store that has accepted an OTP, and another handle of its file. */
+  async function storeWithRival() {
+    const path = temporaryFile();
+    const store = await migratedStoreFor(way, path);
+    await store.counters.advance('c', counters(5));
+    return { path, store, rival: openFor(way.driver, path) };
+  }
+
+  it('gives no verdict from a file that went back, and writes nothing to it', async () => {
+    const { path, store, rival } = await storeWithRival();
+    rival.exec('UPDATE yubikey_sequence SET number = 0');
+    await expect(store.counters.advance('b', counters(1))).rejects.toMatchObject(LOST);
+    await expectLost(store, path);
+    expect(rival.prepare("SELECT id FROM yubikey_counters WHERE id = 'b'").all()).toEqual([]);
+  });
+
+  it.each([
+    ['holds no sequence number', 'DELETE FROM yubikey_sequence'],
+    ['knows no sequence numbers, as one of before did', 'DROP TABLE yubikey_sequence'],
+  ])('gives no verdict from a file that %s', async (_, sql) => {
+    const { path, store, rival } = await storeWithRival();
+    rival.exec(sql);
+    await expect(store.counters.advance('b', counters(1))).rejects.toMatchObject(LOST);
+    await expectLost(store, path);
+  });
+
+  it.each([
+    ['lower counters', 'UPDATE yubikey_counters SET usage_counter = 4'],
+    ['no counters', 'DELETE FROM yubikey_counters'],
+  ])('gives no verdict from a file with %s of a key than it accepted', async (_, sql) => {
+    const { path, store, rival } = await storeWithRival();
+    rival.exec(sql);
+    await expect(store.counters.advance('c', counters(5))).rejects.toMatchObject({ code: 'ANSWER_LOST' });
+    await expectLost(store, path);
+  });
+
+  it('finds out when it is only asked whether it works', async () => {
+    const { path, store } = await storeWithRival();
+    await store.probe();
+    unlinkSync(path);
+    await expect(store.probe()).rejects.toMatchObject({ code: 'ANSWER_LOST' });
+    await expectLost(store, path);
+  });
+
+  it('finds out that the file is damaged when it reads it', async () => {
+    const { path, store, rival } = await storeWithRival();
+    await store.keys.add(KEY);
+    rival.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all();
+    // Makes the others forget what they remember of the file.
+    rival.exec('UPDATE yubikey_sequence SET number = number + 1');
+    const size = statSync(path).size;
+    truncateSync(path, 4096);
+    truncateSync(path, size);
+    await store.keys.get('c').catch(() => undefined);
+    await expectLost(store, path);
+  });
+});
+
+describe.each(drivers)('SqliteStore with a path, through $name', (driver) => {
+  const { name } = driver;
+  it('knows its file by a relative path although the process changes its folder', async () => {
+    const path = temporaryFile();
+    const store = new SqliteStore({ path: relative(process.cwd(), path), driver: name });
+    onTestFinished(() => store.close());
+    const folder = process.cwd();
+    onTestFinished(() => process.chdir(folder));
+    process.chdir('/');
+    await store.migrate();
+    await store.probe();
+    renameSync(path, `${path}.old`);
+    await expect(store.probe()).rejects.toMatchObject({ code: 'ANSWER_LOST' });
+  });
+
+  it('finds out that its path, a link, leads to another file', async () => {
+    const path = temporaryFile();
+    const link = `${path}.link`;
+    symlinkSync(path, link);
+    const store = new SqliteStore({ path: link, driver: name });
+    onTestFinished(() => store.close());
+    await store.migrate();
+    unlinkSync(link);
+    symlinkSync(await otherFile(driver), link);
+    await expect(store.counters.advance('c', counters(1))).rejects.toMatchObject({ code: 'ANSWER_LOST' });
+    await expectLost(store, link);
   });
 });
