@@ -129,6 +129,9 @@ export class SqliteStore {
    * Ends the threads of a path once they have done what they are at, and closes the file; what waits or comes later
    * rejects with `STORE_FAILED`, and nothing of it is written. An open `database` is left open. A process may also just
    * end: the threads do not keep it alive.
+   *
+   * @throws YubikeyError `STORE_FAILED` where a thread does not end within the timeout, as on a disk that does not answer.
+   * Node waits for its threads when it exits, so such a process ends only by a signal.
    */
   async close(): Promise<void> {
     await this.engine.close();

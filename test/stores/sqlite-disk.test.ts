@@ -90,16 +90,35 @@ describeWith('On a disk that fails', ['gcc'], () => {
       expect((await service.ask('probe')).outcome).toBe('done');
     });
 
-    it('closes by the deadline while a sync hangs', async () => {
+    it('stops closing at the deadline while a sync hangs, and says so', async () => {
       const service = await Service.start(shim, temporaryFile(), name, 'in threads');
       service.disk('hang');
       const begun = service.ask('advance', 'c', 1);
       await sleep(100);
       const { outcome, ms } = await service.ask('close');
-      expect(outcome).toBe('done');
+      expect(outcome).toBe('STORE_FAILED');
       expect(inTime(ms)).toBe(true);
       expect((await begun).outcome).toBe('ANSWER_LOST');
       expect((await service.ask('advance', 'b', 1)).outcome).toBe('STORE_FAILED');
+    });
+
+    it('does not take for unwritten what its thread had begun when it died', async () => {
+      const path = temporaryFile();
+      const service = await Service.start(shim, path, name, 'in threads');
+      service.disk('hang');
+      const begun = service.ask('advance', 'c', 1);
+      await sleep(100);
+      const behind = service.ask('advance', 'b', 1);
+      await service.ask('terminate');
+      service.disk('well');
+      expect((await begun).outcome).toBe('ANSWER_LOST');
+      expect((await behind).outcome).toBe('STORE_FAILED');
+      expect((await begun).ms).toBeLessThan(TIMEOUT_MS);
+      expect((await service.ask('fault')).outcome).toBe('THREAD_ENDED');
+      expect((await service.ask('advance', 'd', 1)).outcome).toBe('STORE_FAILED');
+      const next = await Service.start(shim, path, name, 'in threads');
+      expect((await next.ask('advance', 'c', 1)).outcome).toBe('REPLAYED');
+      expect((await next.ask('advance', 'b', 1)).outcome).toBe('OK');
     });
 
     it('keeps nobody waiting who came after a thousand others', async () => {

@@ -55,7 +55,11 @@ export class SqliteThread {
     this.end ??= why;
   }
 
-  /** Ends once the jobs that it has are done. A thread that hangs is left behind, to close the file when it can. */
+  /**
+   * Ends once the jobs that it has are done.
+   *
+   * @throws YubikeyError `STORE_FAILED` where it hangs: it is left behind, and closes the file when it can.
+   */
   close(): Promise<void> {
     this.closing ??= this.finish();
     return this.closing;
@@ -66,11 +70,18 @@ export class SqliteThread {
     const { worker } = this;
     if (!worker) return;
     const abort = new AbortController();
-    const tooLate = sleep(this.timeout, undefined, abort).catch(() => undefined);
-    await Promise.race([this.idle(), tooLate]);
+    const late = sleep(this.timeout, 'late', abort).catch(() => undefined);
+    await Promise.race([this.idle(), late]);
     worker.postMessage('close' satisfies Request);
-    await Promise.race([this.exited, tooLate]);
+    const how = await Promise.race([this.exited, late]);
     abort.abort();
+    if (how === 'late') {
+      throw new YubikeyError(
+        'STORE_FAILED',
+        'A thread of SqliteStore hangs, as on a disk that does not answer, and is left behind. Node waits for its threads ' +
+          "when it exits: end this process by a signal, such as process.kill(process.pid, 'SIGKILL')",
+      );
+    }
   }
 
   private async idle(): Promise<void> {

@@ -64,7 +64,9 @@ export class SqliteThreads implements SqliteEngine {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.reader.close(), this.writer.close()]);
+    const closings = [this.reader.close(), this.writer.close()];
+    await Promise.allSettled(closings);
+    await Promise.all(closings);
   }
 
   private write<T>(job: Job, call: Call<T>): Promise<T> {
