@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Child } from '../long/child.js';
 import { describeWith } from '../programs.js';
 import { drivers, temporaryFile } from './sqlite-drivers.js';
@@ -34,7 +34,10 @@ class Service {
     const service = new Service(child, modeFile);
     await child.nextLine();
     void service.hear();
-    expect((await service.ask('migrate')).outcome).toMatchObject({ durable: true });
+    await vi.waitFor(
+      async () => expect((await service.ask('migrate')).outcome).toMatchObject({ durable: true }),
+      20_000,
+    );
     return service;
   }
 

@@ -89,6 +89,43 @@ describe.each(ways)('a lock that another handle holds, with $name', (way) => {
     await migration;
   });
 
+  it('is given up for one call while others still wait, and what is given up is never written', async () => {
+    const { store, rival } = await storeWithRival(way);
+    rival.exec('BEGIN IMMEDIATE');
+    const giveUp = new AbortController();
+    const calls = ['c', 'b', 'd'].map((id) =>
+      store.counters.advance(id, COUNTERS, undefined, undefined, id === 'b' ? giveUp.signal : undefined),
+    );
+    const givenUp = calls[1]?.catch((error) => error);
+    await sleep(100);
+    giveUp.abort();
+    const error = await givenUp;
+    expect(error).toMatchObject({ code: 'STORE_FAILED' });
+    expect(String(error.cause)).toMatch(/locked/);
+    rival.exec('COMMIT');
+    expect(await calls[0]).toMatchObject({ advanced: true });
+    expect(await calls[2]).toMatchObject({ advanced: true });
+    expect(await store.counters.get('b')).toBeUndefined();
+    expect(await store.counters.advance('b', COUNTERS)).toMatchObject({ advanced: true });
+  });
+
+  it('is waited for no longer once nobody waits for any of the writes', async () => {
+    const { store, rival } = await storeWithRival(way);
+    rival.exec('BEGIN IMMEDIATE');
+    const giveUp = new AbortController();
+    const calls = ['c', 'b'].map((id) =>
+      store.counters.advance(id, COUNTERS, undefined, undefined, giveUp.signal).catch(({ code }) => code),
+    );
+    await sleep(50);
+    giveUp.abort();
+    expect(await Promise.all(calls)).toEqual(['STORE_FAILED', 'STORE_FAILED']);
+    await sleep(50);
+    rival.exec('COMMIT');
+    await sleep(50);
+    expect((await store.counters.list()).records).toEqual([]);
+    expect(await store.counters.advance('c', COUNTERS)).toMatchObject({ advanced: true });
+  });
+
   it('is given up after five seconds as a fault, and nothing is used up', async () => {
     const { store, rival } = await storeWithRival(way);
     const yubikey = new SoftYubikey();

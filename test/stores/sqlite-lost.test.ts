@@ -83,7 +83,6 @@ const REPLACEMENTS: [string, Deed][] = [
   ],
   ['the file gets a second name', (path) => linkSync(path, `${path}.link`)],
   ['the file is emptied', (path) => truncateSync(path, 0)],
-  ['the log is emptied', (path) => truncateSync(`${path}-wal`, 0)],
 ];
 
 describe.each(ways)('SqliteStore with $name, under load', (way) => {
@@ -182,6 +181,13 @@ describe.each(ways)('SqliteStore with $name', (way) => {
     await store.probe();
     unlinkSync(path);
     await expect(store.probe()).rejects.toMatchObject({ code: 'ANSWER_LOST' });
+    await expectLost(store, path);
+  });
+
+  it('finds out that its log was emptied, and neither accepts nor refuses', async () => {
+    const { path, store } = await storeWithRival();
+    truncateSync(`${path}-wal`, 0);
+    await expect(store.counters.advance('c', counters(5))).rejects.toMatchObject(LOST);
     await expectLost(store, path);
   });
 

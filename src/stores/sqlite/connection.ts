@@ -117,18 +117,24 @@ export class SqliteConnection {
    * Takes the lock before the work begins. A statement that itself finds the file locked stays half done in
    * libsql until it runs again; what others write meanwhile is then not committed, and rolled back with it.
    */
-  private transaction<T>(work: () => T, waiter: Waiter): T {
-    this.watch?.before();
+  private transaction<T>(work: () => T, waiter: Waiter, hasTried = false): T {
     this.database.exec('BEGIN IMMEDIATE');
     let result: T;
     let sequence: number | undefined;
+    let hasLessLog = false;
     try {
       if (!waiter.begin()) throw new Error('Nobody waits for it any more');
       sequence = this.watch?.raiseSequence();
       result = work();
+      hasLessLog = this.watch?.hasLessLog ?? false;
     } catch (error) {
       this.rollBack();
       throw error;
+    }
+    if (hasLessLog && !hasTried) {
+      this.rollBack();
+      this.watch?.restartLog();
+      return this.transaction(work, waiter, true);
     }
     this.commit();
     this.lookAfter(sequence);

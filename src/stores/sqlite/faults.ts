@@ -58,12 +58,19 @@ export function lossIn(error: unknown): FileLost | undefined {
 /** Primary result codes of SQLite. */
 const BUSY = 5;
 const [CORRUPT, NOTADB] = [11, 26];
+/** An extended one. */
+const IOERR_SHORT_READ = 522;
 const [TOOBIG, CONSTRAINT, MISMATCH] = [18, 19, 20];
 
 export const isBusy = (error: unknown) => isOf(error, { BUSY });
 
-/** Whether the file does not hold what SQLite wrote there. */
-export const isCorrupt = (error: unknown) => isOf(error, { CORRUPT, NOTADB });
+/** Whether the file, or its log, does not hold what SQLite wrote there. */
+export const isCorrupt = (error: unknown) => isOf(error, { CORRUPT, NOTADB }) || isShortRead(error);
+
+function isShortRead(error: unknown): boolean {
+  const { code, errcode } = Object(error) as { code?: unknown; errcode?: unknown };
+  return code === 'SQLITE_IOERR_SHORT_READ' || errcode === IOERR_SHORT_READ;
+}
 
 /** SQLite has no code of its own for it. */
 export const isUnknownTable = (error: unknown) =>

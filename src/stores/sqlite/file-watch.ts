@@ -1,6 +1,6 @@
 import type { SqlRow } from '../sql.js';
 import type { SqliteDatabase, SqliteStatement } from './database.js';
-import { FileLost, isBusy, isCorrupt, isUnknownTable } from './faults.js';
+import { FileLost, isCorrupt, isUnknownTable } from './faults.js';
 import { OpenedFile } from './opened-file.js';
 
 /** A number that each write raises: in a file that was copied over this one, it is lower. */
@@ -27,17 +27,18 @@ export class FileWatch {
     this.raise = database.prepare(RAISE_SEQUENCE);
   }
 
-  /** To be called before each transaction. A log that was cut must not be written on: no start would find what follows. */
-  before(): void {
-    if (!this.file.hasLessLog) return;
-    try {
-      const [row] = this.database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all() as SqlRow[];
-      if (Number(row?.busy) !== 0)
-        throw Object.assign(new Error('database is locked'), { code: 'SQLITE_BUSY' });
-    } catch (error) {
-      if (isBusy(error)) throw error;
-      throw FileLost.since(`The log of ${this.path} was cut while it was in use`, error);
-    }
+  /** Whether the log may have been cut, to be asked before each commit: no start would find what is written behind. */
+  get hasLessLog(): boolean {
+    return this.file.hasLessLog;
+  }
+
+  /**
+   * Makes SQLite begin the log anew, as it has where the log became smaller by a checkpoint. Where a reader keeps it from
+   * that, the next write tries again.
+   */
+  restartLog(): void {
+    const [row] = this.checkpoint('TRUNCATE');
+    if (Number(row?.busy) === 0) this.file.acceptLog();
   }
 
   /** To be called in each transaction that writes; gives what {@link after} is to be told. */
@@ -56,25 +57,40 @@ export class FileWatch {
   /** To be called after each commit, before anybody is told of it. */
   after(sequence: number): void {
     this.sequence = sequence;
-    const { changed, isSmaller } = this.file.look();
+    const { changed, hasLess } = this.file.look();
     const [lost] = changed;
     if (lost) {
       if (!changed.includes('file')) this.saveLog();
       throw FileLost.since(`${this.file.paths[lost]} was replaced, removed or emptied while it was in use`);
     }
-    if (isSmaller && this.isDamaged()) throw FileLost.since(`${this.path} was cut while it was in use`);
+    if (hasLess.file && this.isDamaged()) throw FileLost.since(`${this.path} was cut while it was in use`);
+    if (hasLess.log) this.checkpoint('PASSIVE');
+  }
+
+  /**
+   * Puts what the log holds into the file.
+   *
+   * @throws FileLost where that is not there.
+   */
+  private checkpoint(mode: 'PASSIVE' | 'TRUNCATE'): SqlRow[] {
+    try {
+      return this.database.prepare(`PRAGMA wal_checkpoint(${mode})`).all() as SqlRow[];
+    } catch (error) {
+      if (!isCorrupt(error)) throw error;
+      throw FileLost.since(`The log of ${this.path} was cut while it was in use`, error);
+    }
   }
 
   /** What the log holds that has no name any more would be gone with this process. */
   private saveLog(): void {
     try {
-      this.database.exec('PRAGMA wal_checkpoint(PASSIVE)');
+      this.checkpoint('PASSIVE');
     } catch {
       // The file is lost in any case.
     }
   }
 
-  /** A file also becomes smaller by VACUUM. It is read anew, not from what SQLite remembers of it. */
+  /** A file also becomes smaller by VACUUM. All of it is read anew, not from what SQLite remembers. */
   private isDamaged(): boolean {
     try {
       this.database.exec('PRAGMA shrink_memory');

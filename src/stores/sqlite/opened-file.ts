@@ -7,6 +7,12 @@ export interface DatabasePaths {
   readonly index: string;
 }
 
+export interface Look {
+  readonly changed: readonly (keyof DatabasePaths)[];
+  /** Which became smaller. */
+  readonly hasLess: { readonly file: boolean; readonly log: boolean };
+}
+
 /**
  * The files of an open database, looked at by their paths and never opened: to close any descriptor of a file drops the
  * locks that the process has on it.
@@ -24,26 +30,27 @@ export class OpenedFile {
     this.logSize = logStats?.size ?? 0n;
   }
 
-  /**
-   * To be called after each commit: what is not there any more as it was opened, and whether the file became smaller. An
-   * empty file is none: with it, SQLite throws the log away.
-   */
-  look(): { changed: (keyof DatabasePaths)[]; isSmaller: boolean } {
+  /** What is not there any more as it was opened. An empty file is none: with it, SQLite throws the log away. */
+  look(): Look {
     const stats = { file: look(this.paths.file), log: look(this.paths.log), index: look(this.paths.index) };
     const changed = (['file', 'log', 'index'] as const).filter(
       (part) => nameOf(stats[part]) !== this.opened[part],
     );
-    const { size = 0n } = stats.file ?? {};
-    if (size === 0n && !changed.includes('file')) changed.unshift('file');
-    const isSmaller = size < this.fileSize;
-    this.fileSize = size;
-    this.logSize = stats.log?.size ?? 0n;
-    return { changed, isSmaller };
+    const [fileSize, logSize] = [stats.file?.size ?? 0n, stats.log?.size ?? 0n];
+    if (fileSize === 0n && !changed.includes('file')) changed.unshift('file');
+    const hasLess = { file: fileSize < this.fileSize, log: logSize < this.logSize };
+    this.fileSize = fileSize;
+    if (!hasLess.log) this.logSize = logSize;
+    return { changed, hasLess };
   }
 
-  /** Whether the log became smaller since the last commit. */
+  /** Whether the log is smaller than it was; it is so until {@link acceptLog}. */
   get hasLessLog(): boolean {
     return (look(this.paths.log)?.size ?? 0n) < this.logSize;
+  }
+
+  acceptLog(): void {
+    this.logSize = look(this.paths.log)?.size ?? 0n;
   }
 }
 
