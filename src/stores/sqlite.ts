@@ -29,10 +29,12 @@ export interface SqliteStoreOptions {
   driver?: SqliteDriver | undefined;
   /**
    * The open database, instead of `path`. It stays yours: close it when you are done. `migrate()` sets its
-   * `journal_mode`, `synchronous` and `busy_timeout` (none), also for statements of your own on the same handle.
+   * `journal_mode`, `synchronous` and `busy_timeout` (none), also for statements of your own on the same handle. A disk
+   * that does not answer stops the whole process, which no timeout can end: only waits for other processes' locks have
+   * one here. For deadlines on any disk, take `path`.
    */
   database?: SqliteDatabase | undefined;
-  /** Milliseconds that a call waits for its answer. Default 5,000. */
+  /** Milliseconds that a call waits for its answer, the wait for other processes' locks included. Default 5,000. */
   timeout?: number | undefined;
 }
 
@@ -64,6 +66,12 @@ const OPTION_NAMES: OptionNames<SqliteStoreOptions> = {
  * With `path`, SQLite never blocks the event loop, whatever the disk does: messages to and from its threads do, for some
  * 4 µs a verification, and so for less than 10 ms in one turn, however many wait. With `database`, it is blocked for a
  * batch of 128 and one sync of the disk at most, however many wait; for three syncs where SQLite makes a checkpoint.
+ *
+ * A file that is replaced, removed, cut or damaged while it is in use is found out with the next write, after its commit and
+ * before any verdict; then all calls reject, and {@link fault} says so. So is an older copy put over the file, once
+ * something is read from it that this process has seen newer: the number of the last write, or the counters of the
+ * 100,000 keys it accepted last. Neither replace nor copy over a file in use: stop the service first. In a process that has
+ * such a file open, never open it by other means: when any descriptor of it is closed, its locks are lost.
  */
 export class SqliteStore {
   readonly keys: KeyStore;
