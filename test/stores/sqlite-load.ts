@@ -26,6 +26,11 @@ export class Load {
     this.running = Promise.all(IDS.map((id) => this.touch(id)));
   }
 
+  /** Resolves once so many were accepted. */
+  async reaches(accepted: number): Promise<void> {
+    while (this.accepted.length < accepted) await sleep(10);
+  }
+
   mark(): void {
     this.isMarked = true;
   }

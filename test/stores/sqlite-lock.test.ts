@@ -99,9 +99,7 @@ describe.each(ways)('a lock that another handle holds, with $name', (way) => {
     const givenUp = calls[1]?.catch((error) => error);
     await sleep(100);
     giveUp.abort();
-    const error = await givenUp;
-    expect(error).toMatchObject({ code: 'STORE_FAILED' });
-    expect(String(error.cause)).toMatch(/locked/);
+    expect(await givenUp).toMatchObject({ code: 'STORE_FAILED' });
     rival.exec('COMMIT');
     expect(await calls[0]).toMatchObject({ advanced: true });
     expect(await calls[2]).toMatchObject({ advanced: true });
