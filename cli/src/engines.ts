@@ -22,11 +22,17 @@ export interface ConnectOptions {
 
 const SERVICE_TIMEOUT_MS = 5_000;
 
-/** A write that changes nothing: its sync of the log takes all writes before it along. */
+/**
+ * A write that changes nothing in the end: its sync of the log takes all writes before it along. SQLite neither writes nor
+ * syncs where a row is set to what it is.
+ */
 const SYNC_ALL = `
   PRAGMA busy_timeout = 5000;
   PRAGMA synchronous = FULL;
-  UPDATE yubikey_schema SET version = version;
+  BEGIN IMMEDIATE;
+  UPDATE yubikey_schema SET version = version + 1;
+  UPDATE yubikey_schema SET version = version - 1;
+  COMMIT;
 `;
 
 /** Where many writes share a sync anyway. */
