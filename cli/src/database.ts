@@ -1,11 +1,14 @@
 import { existsSync } from 'node:fs';
+import { YubikeyError } from 'passport-yubikey-otp';
 import {
   type ClientStore,
   type CounterStore,
   type Durability,
   type KeyStore,
   MemoryStore,
+  type SqliteFault,
 } from 'passport-yubikey-otp/stores';
+import { closeInTime } from './ending.js';
 import {
   type ConnectOptions,
   connectPostgres,
@@ -16,6 +19,7 @@ import {
 } from './engines.js';
 import { SetupError } from './failure.js';
 import { warn } from './output.js';
+import { answered } from './within.js';
 
 /** The stores of one database, as they are: secrets in them are sealed. */
 export interface Database {
@@ -25,6 +29,11 @@ export interface Database {
   /** What it promises of a write. */
   readonly durability: Durability;
   readonly bulk: Engine['bulk'];
+  /** Resolves when it can be used no more; a database that reconnects has none. */
+  readonly fault?: Promise<SqliteFault> | undefined;
+  /** Writes durably, and rejects where that fails or takes too long. */
+  probe(): Promise<void>;
+  /** Resolves when it is closed, or hangs. */
   close(): Promise<void>;
 }
 
@@ -51,17 +60,19 @@ export async function openDatabase(where: string, options: OpenDatabaseOptions):
   }
   if (isMissing && options.ifMissing === 'pretend') return emptyDatabase();
   let engine: Engine | undefined;
+  const close = async () => engine && closeInTime(engine.close);
   try {
     engine = await connect(where, options);
-    if (options.ifMissing === 'pretend' && !(await engine.isSetUp?.())) {
-      await engine.close();
+    if (options.ifMissing === 'pretend' && !(await answered(Promise.resolve(engine.isSetUp?.())))) {
+      await close();
       return emptyDatabase();
     }
-    const durability = await engine.store.migrate();
-    const { keys, clients, counters } = engine.store;
-    return { keys, clients, counters, durability, bulk: engine.bulk, close: engine.close };
+    const { store, bulk, fault } = engine;
+    const durability = await store.migrate();
+    const { keys, clients, counters } = store;
+    return { keys, clients, counters, durability, bulk, fault, probe: () => store.probe(), close };
   } catch (error) {
-    await engine?.close().catch(() => undefined);
+    await close().catch(() => undefined);
     if (error instanceof SetupError) throw error;
     throw new SetupError(`The database ${nameOf(where)} cannot be used: ${reasonOf(error, where)}`);
   }
@@ -72,16 +83,24 @@ export function warnUnlessDurable({ durability }: Database): void {
   if (!durability.durable) warn(durability.statement);
 }
 
-/** What went wrong in a database, in words that repeat no password. */
+/** What went wrong in a database, and why, in words that repeat no password. */
 export function reasonOf(error: unknown, where: string): string {
   const { message, code, errors } = error as { message?: string; code?: string; errors?: unknown[] };
   const text = message || errors?.map((each) => (each as Error).message).join('; ') || code || String(error);
+  if (isStoreFault(error) && error.cause instanceof Error) {
+    return `${withoutPasswords(text, where)}: ${reasonOf(error.cause, where)}`;
+  }
   return withoutPasswords(text, where);
 }
 
 /** A text that may repeat a database URL, without its passwords. */
 export function withoutPasswords(text: string, where: string): string {
   return passwordsOf(where).reduce((rest, password) => rest.replaceAll(password, '***'), text);
+}
+
+/** Whether a store failed because of its database. */
+export function isStoreFault(error: unknown): error is YubikeyError {
+  return error instanceof YubikeyError && (error.code === 'STORE_FAILED' || error.code === 'ANSWER_LOST');
 }
 
 export const isUrl = (where: string) => /^(postgres|postgresql|redis|rediss):/i.test(where);
@@ -103,7 +122,8 @@ async function connect(where: string, options: OpenDatabaseOptions): Promise<Eng
 function emptyDatabase(): Database {
   const { keys, clients, counters } = new MemoryStore();
   const durability = { durable: true, statement: '' };
-  return { keys, clients, counters, durability, bulk: (work) => work(), close: async () => undefined };
+  const nothing = async () => undefined;
+  return { keys, clients, counters, durability, bulk: (work) => work(), probe: nothing, close: nothing };
 }
 
 /** Where the database is, without user, password and options. */

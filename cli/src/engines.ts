@@ -1,8 +1,10 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { PostgresStore, RedisStore, SqliteStore } from 'passport-yubikey-otp/stores';
+import { PostgresStore, RedisStore, type SqliteFault, SqliteStore } from 'passport-yubikey-otp/stores';
 import { SetupError } from './failure.js';
+import { RedisConnection } from './redis-connection.js';
+import { ANSWER_MS, within } from './within.js';
 
 /** An open database, of whichever kind. */
 export interface Engine {
@@ -11,16 +13,18 @@ export interface Engine {
   isSetUp?(): Promise<boolean>;
   /** Many writes that can be done again: they are durable once all of this has resolved, and not before. */
   bulk(work: () => Promise<void>): Promise<void>;
+  /** Resolves when the store can be used no more. */
+  readonly fault?: Promise<SqliteFault>;
   close(): Promise<void>;
 }
 
 export interface ConnectOptions {
   allowReplayAfterCrash: boolean;
-  /** For a service: connections that break are made anew, and a statement without an answer fails. Default false. */
+  /** For a service: connections that break are made anew. Default false. */
   longLived?: boolean | undefined;
 }
 
-const SERVICE_TIMEOUT_MS = 5_000;
+const CLOSE_MS = 1_000;
 
 /**
  * A write that changes nothing in the end: its sync of the log takes all writes before it along. SQLite neither writes nor
@@ -74,18 +78,20 @@ export async function openSqlite(path: string, readOnly: boolean): Promise<Engin
 /** The same for a service, in threads of its own: no sync of the disk stops others from being answered. */
 export function serveSqlite(path: string): Engine {
   const store = new SqliteStore({ path, driver: 'libsql' });
-  return { store, bulk: asUsual, close: () => store.close() };
+  return { store, bulk: asUsual, fault: store.fault, close: () => store.close() };
 }
 
 export async function connectPostgres(
   url: string,
-  { allowReplayAfterCrash, longLived }: ConnectOptions,
+  { allowReplayAfterCrash }: ConnectOptions,
 ): Promise<Engine> {
   const { default: pg } = await import('pg');
   const pool = new pg.Pool({
     connectionString: url,
-    connectionTimeoutMillis: 10_000,
-    ...(longLived && { query_timeout: SERVICE_TIMEOUT_MS, keepAlive: true }),
+    connectionTimeoutMillis: ANSWER_MS,
+    keepAlive: true,
+    // A server that hangs does not close what is idle.
+    allowExitOnIdle: true,
   });
   // A broken idle connection is replaced by the pool; one in use rejects its query.
   pool.on('error', () => undefined);
@@ -96,7 +102,8 @@ export async function connectPostgres(
       return rows[0].is_set_up;
     },
     bulk: asUsual,
-    close: () => pool.end(),
+    // What it has lent comes back by a deadline.
+    close: async () => void (await within(CLOSE_MS, pool.end())),
   };
 }
 
@@ -109,24 +116,26 @@ export async function connectRedis(
 ): Promise<Engine> {
   const { createClient } = await import('redis');
   let isConnected = false;
-  const client = createClient({
-    url,
-    socket: {
-      connectTimeout: 10_000,
-      reconnectStrategy: (tries) => longLived === true && isConnected && Math.min(tries * 50, 1000),
-    },
-    // A verification that fails at once can be tried again; one that waits is given up by who asked for it.
-    ...(longLived && { disableOfflineQueue: true, commandOptions: { timeout: SERVICE_TIMEOUT_MS } }),
+  const connection = await RedisConnection.open(() => {
+    const client = createClient({
+      url,
+      socket: {
+        connectTimeout: ANSWER_MS,
+        reconnectStrategy: (tries) => longLived === true && isConnected && Math.min(tries * 50, 1000),
+      },
+      // A verification that fails at once can be tried again; what waits may be written when nobody waits any more.
+      disableOfflineQueue: true,
+    });
+    // What a command was waiting for, it rejects with.
+    client.on('error', () => undefined);
+    return client;
   });
-  // What a command was waiting for, it rejects with.
-  client.on('error', () => undefined);
-  await client.connect();
   isConnected = true;
-  const sendCommand = (_key: string | undefined, command: string[]) => client.sendCommand(command);
+  const sendCommand = (_key: string | undefined, command: string[]) => connection.send(command);
   return {
     store: new RedisStore({ sendCommand, allowReplayAfterCrash }),
-    isSetUp: async () => (await client.exists(REDIS_SCHEMA)) === 1,
+    isSetUp: async () => (await connection.send(['EXISTS', REDIS_SCHEMA])) === 1,
     bulk: asUsual,
-    close: async () => client.destroy(),
+    close: async () => connection.close(),
   };
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander';
+import { end } from './ending.js';
 import { EXIT, Refusal } from './failure.js';
 import { say } from './output.js';
 import { createProgram } from './program.js';
@@ -21,6 +22,7 @@ try {
 } catch (error) {
   process.exitCode = exitCodeOf(error);
 }
+await end();
 
 function exitCodeOf(error: unknown): number {
   // Commander has said what is wrong.

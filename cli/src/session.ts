@@ -1,7 +1,14 @@
 import { existsSync } from 'node:fs';
 import { YubikeyError } from 'passport-yubikey-otp';
 import { type RecordStore, SealedClientStore, SealedKeyStore } from 'passport-yubikey-otp/stores';
-import { type Database, isUrl, type OpenDatabaseOptions, openDatabase, reasonOf } from './database.js';
+import {
+  type Database,
+  isStoreFault,
+  isUrl,
+  type OpenDatabaseOptions,
+  openDatabase,
+  reasonOf,
+} from './database.js';
 import { Refusal, SetupError } from './failure.js';
 import type { GlobalOptions } from './global-options.js';
 import { type FoundKeyring, NoMasterKey, readKeyring } from './master-key.js';
@@ -29,7 +36,7 @@ export async function withDatabase(
   try {
     await work(database);
   } catch (error) {
-    if (isOurs(error)) throw error;
+    if (isOurs(error) && !isStoreFault(error)) throw error;
     throw new SetupError(`The database failed: ${reasonOf(error, db)}`);
   } finally {
     await database.close();

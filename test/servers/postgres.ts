@@ -54,6 +54,10 @@ export class PostgresServer {
     return server;
   }
 
+  get pid(): number {
+    return this.server?.pid as number;
+  }
+
   get url(): string {
     return `postgres://test@127.0.0.1:${this.port}/postgres`;
   }

@@ -30,6 +30,10 @@ export class RedisServer {
     return server;
   }
 
+  get pid(): number {
+    return this.server?.pid as number;
+  }
+
   get url(): string {
     return `redis://127.0.0.1:${this.port}`;
   }

@@ -1,11 +1,14 @@
 import type { Command } from 'commander';
-import { warnUnlessDurable } from '../database.js';
-import { SetupError } from '../failure.js';
+import { YubikeyError } from 'passport-yubikey-otp';
+import { type Database, warnUnlessDurable } from '../database.js';
+import { beginToStop, endAtOnce, hangs } from '../ending.js';
+import { Refusal, SetupError } from '../failure.js';
 import { makeFirstMasterKey } from '../first-master-key.js';
 import { say, warn } from '../output.js';
 import { type Secrets, withSecrets } from '../session.js';
 import { contradictionsIn, warningsAbout } from './check-settings.js';
 import { readConfigFile, resolve } from './config.js';
+import { errorFields } from './error-fields.js';
 import { makeFirstClient } from './first-client.js';
 import { sayFirstSteps } from './first-steps.js';
 import { type Log, openLog } from './logs.js';
@@ -31,12 +34,11 @@ export async function serve(command: Command): Promise<void> {
   const { log, close } = openLog(logLevel);
   try {
     await withSecrets({ ...options, longLived: true }, 'create', (secrets) => run(prepared, secrets, log));
-    log.info('stopped');
+    if (!hangs()) log.info('stopped');
   } finally {
+    if (hangs()) log.error('killed, since the database hangs');
     await close();
   }
-  // Whatever still waits for nobody, such as a connection to a database that does not answer, ends with this.
-  setTimeout(() => process.exit(), 2_000).unref();
 }
 
 /** @throws SetupError that names every mistake at once. */
@@ -73,14 +75,28 @@ async function run(prepared: Prepared, secrets: Secrets, log: Log): Promise<void
   const service = await startService({ ...prepared, secrets, log });
   try {
     // Before anything is told: whoever reads it may ask the service to stop.
-    const stopped = stopSignal();
+    const stopped = stopSignal(() => endAtOnce(secrets.database.close));
     for (const [served, url] of Object.entries(service.urls)) log.info({ service: served, url }, 'listening');
     const client = settings.validation ? await makeFirstClient(secrets, settings.db) : undefined;
     sayFirstSteps(service.urls, client, settings);
-    const signal = await stopped;
-    log.info({ signal }, 'stopping');
-    say(`Stopping (${signal}): what was asked is answered first; once more ends it at once`);
+    const why = await Promise.race([stopped, endOfDatabase(secrets.database, settings.db, log)]);
+    if (why instanceof YubikeyError) {
+      beginToStop();
+      log.error(errorFields(why, settings.db), 'stopping');
+      throw new Refusal(why.message);
+    }
+    log.info({ signal: why }, 'stopping');
+    say(`Stopping (${why}): what was asked is answered first; once more ends it at once`);
   } finally {
     await service.stop();
   }
+}
+
+/** Resolves where a new process can go on with the database. One that lost its file stays, and refuses everything. */
+async function endOfDatabase({ fault }: Database, db: string, log: Log): Promise<YubikeyError> {
+  const { kind, error } = await (fault ?? new Promise<never>(() => undefined));
+  if (kind === 'THREAD_ENDED') return error;
+  log.error(errorFields(error, db), 'refusing everything');
+  say(`Error: ${error.message}`);
+  return new Promise(() => undefined);
 }

@@ -2,6 +2,7 @@ import type { Server, ServerResponse } from 'node:http';
 import { Server as NetServer, type Socket } from 'node:net';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { Listener } from 'passport-yubikey-otp/server';
+import { beginToStop } from '../ending.js';
 
 /** So long new connections may keep the service from closing its port. */
 const LAST_CONNECTIONS_MS = 250;
@@ -9,8 +10,8 @@ const QUIET_MS = 20;
 const SHORT_TURN_MS = 0.25;
 /** So long a connection that is idle may still bring a request, which is answered. */
 const LAST_REQUESTS_MS = 1_000;
-/** So long an answer may take. */
-const LAST_ANSWERS_MS = 10_000;
+/** So long after the signal an answer may take: longer than a database may, and short of the ten seconds for all. */
+const LAST_ANSWERS_MS = 7_000;
 const INTERVAL_MS = 50;
 
 /** Ends servers without losing a request that they have taken. */
@@ -43,8 +44,9 @@ export class GracefulStop {
     });
   }
 
-  /** Resolves when every request is answered and every connection closed, or after some ten seconds. */
+  /** Resolves when every request is answered and every connection closed, or after seven seconds. */
   async stop(): Promise<void> {
+    const startedAt = performance.now();
     this.isStopping = true;
     for (const response of this.answering) endConnection(response);
     let isClosed = false;
@@ -54,7 +56,7 @@ export class GracefulStop {
     });
     this.release();
     await Promise.race([closed, unheldSleep(LAST_REQUESTS_MS)]);
-    for (let waited = 0; !isClosed && waited < LAST_ANSWERS_MS; waited += INTERVAL_MS) {
+    while (!isClosed && performance.now() - startedAt < LAST_ANSWERS_MS) {
       for (const server of this.servers) server.closeIdleConnections();
       await Promise.race([closed, unheldSleep(INTERVAL_MS)]);
     }
@@ -112,14 +114,15 @@ function stopAccepting(server: Server): Promise<void> {
   });
 }
 
-/** Resolves with the first signal to stop; the second one ends the process at once. */
-export function stopSignal(): Promise<NodeJS.Signals> {
+/** Resolves with the first signal to stop, from which the process ends in time; the second is for who waits no longer. */
+export function stopSignal(onSecond: () => void): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     let isFirst = true;
     for (const signal of ['SIGTERM', 'SIGINT'] as const) {
       process.on(signal, () => {
-        if (!isFirst) process.exit(1);
+        if (!isFirst) return onSecond();
         isFirst = false;
+        beginToStop();
         resolve(signal);
       });
     }
