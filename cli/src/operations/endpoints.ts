@@ -7,7 +7,6 @@ import type { Readiness } from './readiness.js';
 
 /** Who asks whether the process lives restarts it when that takes a second. */
 const HEALTH_MS = 250;
-const READY_MS = 2000;
 
 export interface EndpointsOptions {
   readonly readiness: Readiness;
@@ -18,7 +17,7 @@ export interface EndpointsOptions {
 
 /**
  * What operators ask a service: `/health` is 200 as long as the process answers, `/ready` is 503 while the database
- * does not or the service is being stopped, `/metrics` is for Prometheus.
+ * takes no writes or the service is being stopped, `/metrics` is for Prometheus.
  */
 export function endpoints({ readiness, metrics, isStopping }: EndpointsOptions): Listener {
   return (request, response, next) => {
@@ -59,7 +58,7 @@ async function answerReady(
   isStopping: boolean,
 ): Promise<void> {
   if (isStopping) return answerJson(response, 503, { status: 'stopping' });
-  if (await readiness.check(READY_MS)) return answerJson(response, 200, { status: 'ready' });
+  if (await readiness.check()) return answerJson(response, 200, { status: 'ready' });
   answerJson(response, 503, { status: 'unavailable', database: { status: 'disconnected' } });
 }
 

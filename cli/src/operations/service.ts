@@ -37,8 +37,9 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   const places = placesOf(settings);
   const metrics = new Metrics();
   const stopping = new GracefulStop();
+  const readiness = new Readiness(secrets.database);
   const shared = endpoints({
-    readiness: new Readiness(secrets.database, settings.db),
+    readiness,
     metrics: places.metrics ? undefined : metrics,
     isStopping: () => stopping.isStopping,
   });
@@ -48,7 +49,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     shared,
     limitAddresses(chain(listeners), limit, addressOf),
   ];
-  const { validation, ksm } = servicesOf(options, metrics);
+  const { validation, ksm } = servicesOf(options, metrics, readiness);
   const isShared = places.validation === places.ksm;
   const urls: { validation?: string; ksm?: string; metrics?: string } = {};
   const encrypted: Server[] = [];
@@ -85,12 +86,13 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
 function servicesOf(
   { settings, secrets, managementToken, log }: ServiceOptions,
   metrics: Metrics,
+  readiness: Readiness,
 ): { validation: Listener; ksm: Listener } {
   const { database } = secrets;
   const keys = new CachedKeyStore(secrets.keys);
   const clients = new CachedClientStore(secrets.clients);
   const { db, delayTolerance, allowDecryptFrom } = settings;
-  const counters = limitReplays(database.counters, new RateLimit(settings.replayLimit));
+  const counters = limitReplays(readiness.watch(database.counters), new RateLimit(settings.replayLimit));
   const clientLimit = new RateLimit(settings.clientLimit);
   const addressOf = addressOfWith(settings.trustProxy);
   const ksm = new LocalKsm(keys);
