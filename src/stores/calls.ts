@@ -18,8 +18,13 @@ export class Calls {
     }
   }
 
-  /** @throws YubikeyError `STORE_FAILED` where too many calls wait already. */
+  /**
+   * @throws YubikeyError `STORE_FAILED` where too many calls wait already; TypeError for what is no AbortSignal.
+   */
   begin<T>(signal?: AbortSignal): Call<T> {
+    if (signal && typeof signal.addEventListener !== 'function') {
+      throw new TypeError('signal must be an AbortSignal, such as the signal of an AbortController');
+    }
     if (this.open >= MOST_OPEN) {
       throw new YubikeyError(
         'STORE_FAILED',

@@ -309,6 +309,18 @@ describe('Batcher, where a batch is not answered in time,', () => {
     expect(writer.batches).toEqual([['a', 'b']]);
   });
 
+  it.each([new AbortController(), {}, 'signal'])(
+    'takes a signal only that can be listened to: %o keeps nothing waiting',
+    async (signal) => {
+      const batcher = new Batcher<Item, string>(new Writer(), new Calls());
+      const before = process.getActiveResourcesInfo().filter((type) => type === 'Timeout').length;
+      await expect(batcher.add({ id: 'a' }, signal as AbortSignal)).rejects.toThrow(
+        new TypeError('signal must be an AbortSignal, such as the signal of an AbortController'),
+      );
+      expect(process.getActiveResourcesInfo().filter((type) => type === 'Timeout')).toHaveLength(before);
+    },
+  );
+
   it('keeps no timer and no listener once all is answered', async () => {
     const writer = new Writer();
     const { signal } = new AbortController();
