@@ -21,7 +21,7 @@ export class Calls {
   /**
    * @throws YubikeyError `STORE_FAILED` where too many calls wait already; TypeError for what is no AbortSignal.
    */
-  begin<T>(signal?: AbortSignal): Call<T> {
+  begin<T>(signal?: AbortSignal, begunAt?: number): Call<T> {
     if (signal && typeof signal.addEventListener !== 'function') {
       throw new TypeError('signal must be an AbortSignal, such as the signal of an AbortController');
     }
@@ -32,12 +32,12 @@ export class Calls {
       );
     }
     this.open++;
-    return new Call(this.timeout, this.onOver, signal);
+    return new Call(this.timeout, this.onOver, signal, begunAt);
   }
 
-  /** Asks the database, and waits for its answer until the deadline. */
-  async run<T>(ask: (call: Call<T>) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    const call = this.begin<T>(signal);
+  /** Asks the database, and waits for its answer until the deadline: that of `begunAt`, where it was asked before. */
+  async run<T>(ask: (call: Call<T>) => Promise<T>, signal?: AbortSignal, begunAt?: number): Promise<T> {
+    const call = this.begin<T>(signal, begunAt);
     ask(call).then(
       (answer) => call.resolve(answer),
       (error) => call.reject(error),
@@ -52,8 +52,6 @@ export class Calls {
  */
 export class Call<T> {
   readonly result: Promise<T>;
-  /** By `performance.now()`. */
-  readonly begunAt = performance.now();
   /** Called when nobody waits any more although no answer came. */
   onGivenUp: (() => void) | undefined;
   /** What the call waits for, where the database said so, such as a lock of another process. */
@@ -67,11 +65,16 @@ export class Call<T> {
     timeout: number,
     private readonly onOver: () => void,
     private readonly signal: AbortSignal | undefined,
+    /** By `performance.now()`. */
+    readonly begunAt = performance.now(),
   ) {
     this.result = new Promise((resolve, reject) => {
       this.settle = { resolve, reject };
     });
-    this.timer = setTimeout(() => this.giveUp(new Error(`No answer within ${timeout} ms`)), timeout);
+    this.timer = setTimeout(
+      () => this.giveUp(new Error(`No answer within ${timeout} ms`)),
+      begunAt + timeout - performance.now(),
+    );
     if (signal?.aborted) this.abort();
     else signal?.addEventListener('abort', this.abort);
   }

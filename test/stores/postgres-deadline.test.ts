@@ -164,6 +164,41 @@ describeWith('PostgresStore over connections that do not answer', missingPostgre
     expect(await store.counters.advance('key', counters(1))).toEqual(advanced);
   });
 
+  describe('a replay whose nonce is asked for over a connection that does not answer', () => {
+    const NONCE = 'n'.repeat(16);
+
+    /** Silences all as soon as the write was answered, which took a while, since the connection was taken. */
+    async function askForReplay(abort = new AbortController(), onSilent = () => {}) {
+      const { proxy, pool, store } = await open({ max: 1 });
+      await store.counters.advance('key', counters(1), NONCE);
+      const taken = await pool.connect();
+      const { signal } = abort;
+      const call = outcomeOf(store.counters.advance('key', counters(1), NONCE, undefined, signal));
+      await sleep(TIMEOUT / 2);
+      pool.once('release', () =>
+        pool.once('release', () => {
+          proxy.silence();
+          onSilent();
+        }),
+      );
+      taken.release();
+      return call;
+    }
+
+    it('has its fault by the deadline of the whole call', async () => {
+      const { outcome, ms } = await askForReplay();
+      expect(outcome).toBe('STORE_FAILED');
+      expect(ms).toBeLessThan(TIMEOUT * 1.4);
+    });
+
+    it('has it at once for the signal', async () => {
+      const abort = new AbortController();
+      const { outcome, ms } = await askForReplay(abort, () => setTimeout(() => abort.abort(), 50));
+      expect(outcome).toBe('STORE_FAILED');
+      expect(ms).toBeLessThan(TIMEOUT * 0.9);
+    });
+  });
+
   describe('a signal', () => {
     it('ends the wait for a row that is locked with ANSWER_LOST, and leaves the connection in use', async () => {
       const { direct, store, pool } = await open();

@@ -69,7 +69,7 @@ export class SqlCounterStore implements CounterStore {
   constructor(
     private readonly sql: SqlRunner,
     advance: BatchWriter<AdvanceRow, SqlRow | undefined>,
-    calls: Calls,
+    private readonly calls: Calls,
   ) {
     this.batcher = new Batcher(advance, calls);
   }
@@ -82,6 +82,7 @@ export class SqlCounterStore implements CounterStore {
     signal?: AbortSignal,
   ): Promise<Advance> {
     assertAdvance(publicId, counters, nonce);
+    const begunAt = performance.now();
     const { usageCounter, sessionUse, timestamp } = counters;
     const values = [publicId, usageCounter, sessionUse, timestamp, nonce ?? null, acceptedAt.getTime()];
     const row = await this.batcher.add({ id: publicId, values }, signal);
@@ -90,7 +91,9 @@ export class SqlCounterStore implements CounterStore {
       const current = { usageCounter, sessionUse, timestamp, acceptedAt, acceptedCount };
       return { advanced: true, current, previous: previousCounterRecord(row) };
     }
-    return { advanced: false, reason: await this.replayOf(publicId, counters, nonce) };
+    if (nonce === undefined) return { advanced: false, reason: 'REPLAYED_OTP' };
+    const replayOf = () => this.replayOf(publicId, counters, nonce);
+    return { advanced: false, reason: await this.calls.run(replayOf, signal, begunAt) };
   }
 
   async get(publicId: string): Promise<CounterRecord | undefined> {
@@ -109,8 +112,11 @@ export class SqlCounterStore implements CounterStore {
   }
 
   /** The OTP is refused already; this only tells which refusal it is. */
-  private async replayOf(publicId: string, counters: Counters, nonce: string | undefined) {
-    if (nonce === undefined) return 'REPLAYED_OTP';
+  private async replayOf(
+    publicId: string,
+    counters: Counters,
+    nonce: string,
+  ): Promise<'REPLAYED_REQUEST' | 'REPLAYED_OTP'> {
     const last = await this.sql.find(GET_COUNTERS, publicId);
     const sameRequest =
       last !== undefined && nonce === last.nonce && isSameTouch(counters, counterRecord(last));
