@@ -28,8 +28,9 @@ export interface PostgresStoreOptions {
   /** Goes on where the server does not sync its log (`fsync=off`). Default false. */
   allowReplayAfterCrash?: boolean | undefined;
   /**
-   * Milliseconds that a call waits for its answer, and before that for a connection. Default 5,000. Give the pool a
-   * `connectionTimeoutMillis` of no more: only the pool can give up an attempt to connect.
+   * Milliseconds that a call waits for its answer, and before that for a connection. Default 5,000. Only the pool can
+   * give up an attempt to connect, so it gets the same as its `connectionTimeoutMillis` unless it has one: give it one
+   * of no more.
    */
   timeout?: number | undefined;
 }

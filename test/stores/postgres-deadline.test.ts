@@ -25,7 +25,7 @@ describeWith('PostgresStore over connections that do not answer', missingPostgre
   }, 60_000);
   afterAll(() => server?.stop(), 30_000);
 
-  async function open(options: { max?: number } = {}) {
+  async function open(options: pg.PoolConfig = {}) {
     const proxy = await LossyProxy.start(server.port);
     const url = new URL(await server.newSchema());
     const direct = server.pool({ connectionString: url.href, max: 2 });
@@ -95,6 +95,24 @@ describeWith('PostgresStore over connections that do not answer', missingPostgre
     );
     expect(again).toEqual(Array(300).fill(advanced));
     expect(pool.totalCount).toBeLessThanOrEqual(3);
+  });
+
+  it('goes on after attempts to connect that nobody answers, over a pool that would wait for them for ever', async () => {
+    const { proxy, pool, store } = await open({ max: 1, connectionTimeoutMillis: undefined });
+    proxy.silence();
+    for (const outcomes of ['ANSWER_LOST', 'STORE_FAILED']) {
+      const { outcome } = await outcomeOf(store.counters.advance('key', counters(1)));
+      expect(outcome).toBe(outcomes);
+    }
+    proxy.listen();
+    await sleep(TIMEOUT);
+    expect(await store.counters.advance('other', counters(1))).toEqual(advanced);
+    expect(pool.waitingCount).toBe(0);
+  });
+
+  it('leaves a pool the time that it was given to connect', async () => {
+    const { pool } = await open({ connectionTimeoutMillis: 10 * TIMEOUT });
+    expect(pool.options.connectionTimeoutMillis).toBe(10 * TIMEOUT);
   });
 
   it('a write whose answer is lost is committed or not, and accepted once at most', async () => {

@@ -3,6 +3,8 @@ import type { SqlRow } from '../sql/run.js';
 
 /** A `Pool` of `pg`, or what acts like one. */
 export interface PostgresPool {
+  /** Where it does not say how long to wait for a connection, the store sets its `timeout`: see there. */
+  readonly options?: { connectionTimeoutMillis?: number | undefined };
   connect(callback: (error: Error | undefined, client: PostgresClient | undefined) => void): void;
 }
 
@@ -23,7 +25,10 @@ export class Connections {
     private readonly pool: PostgresPool,
     /** Milliseconds to wait for a connection, and then for the work. */
     private readonly timeout: number,
-  ) {}
+  ) {
+    const { options } = pool;
+    if (options && !options.connectionTimeoutMillis) options.connectionTimeoutMillis = timeout;
+  }
 
   /** A connection whose work fails, or is not done in time, is closed. */
   async lend<T>(work: (client: PostgresClient) => Promise<T>, onConnected?: () => void): Promise<T> {
