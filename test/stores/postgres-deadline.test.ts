@@ -110,6 +110,16 @@ describeWith('PostgresStore over connections that do not answer', missingPostgre
     expect(pool.waitingCount).toBe(0);
   });
 
+  it('gives back what the pool connects too late, however many waited for it', async () => {
+    const { pool, store } = await open({ max: 1, connectionTimeoutMillis: 60_000 });
+    const taken = await pool.connect();
+    await Promise.all(Array.from({ length: 9_000 }, () => outcomeOf(store.keys.list())));
+    expect(() => taken.release()).not.toThrow();
+    expect(await store.counters.advance('key', counters(1))).toEqual(advanced);
+    expect(pool.waitingCount).toBe(0);
+    expect(pool.totalCount).toBe(1);
+  });
+
   it('leaves a pool the time that it was given to connect', async () => {
     const { pool } = await open({ connectionTimeoutMillis: 10 * TIMEOUT });
     expect(pool.options.connectionTimeoutMillis).toBe(10 * TIMEOUT);

@@ -40,8 +40,7 @@ export class Connections {
       failed = false;
       return result;
     } finally {
-      client.removeListener?.('error', ignore);
-      client.release(failed);
+      giveBack(client, failed);
     }
   }
 
@@ -57,9 +56,10 @@ export class Connections {
     const connected = new Promise<PostgresClient>((resolve, reject) => {
       this.pool.connect((error, client) => {
         if (!client) return reject(error);
-        if (isLate) return client.release();
         client.on?.('error', ignore);
-        resolve(client);
+        if (!isLate) return resolve(client);
+        // Not in this call: the pool gives it at once to the next one that waits in vain, and so on.
+        process.nextTick(giveBack, client);
       });
     });
     return this.inTime(connected, () => {
@@ -81,6 +81,11 @@ export class Connections {
 
 /** The query rejects with the same error. */
 function ignore(): void {}
+
+function giveBack(client: PostgresClient, destroy = false): void {
+  client.removeListener?.('error', ignore);
+  client.release(destroy);
+}
 
 /** `remote_apply` waits for more than `on`; all others may lose what was answered. */
 async function makeDurable(client: PostgresClient): Promise<void> {
