@@ -63,4 +63,16 @@ describe('a connection of PostgresStore that breaks', () => {
     const store = new PostgresStore({ pool: { connect: (callback) => callback(error, undefined) } });
     await expect(store.migrate()).rejects.toMatchObject({ code: 'STORE_FAILED', cause: error });
   });
+
+  it('comes by a promise alone: the error says that the pool must call back, and the connection is given back', async () => {
+    const connection = new Connection();
+    const store = new PostgresStore({ pool: { connect: async () => connection } });
+    await expect(store.migrate()).rejects.toMatchObject({
+      code: 'STORE_FAILED',
+      cause: new TypeError(
+        'PostgresStore requires a pool whose connect() calls back, as that of pg does, and not one that only gives a promise',
+      ),
+    });
+    expect(connection.released).toEqual([undefined]);
+  });
 });

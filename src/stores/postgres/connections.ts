@@ -17,6 +17,9 @@ export interface PostgresClient {
   removeListener?(event: 'error', listener: () => void): unknown;
 }
 
+const NO_CALLBACK =
+  'PostgresStore requires a pool whose connect() calls back, as that of pg does, and not one that only gives a promise';
+
 /** Lends the connections of a pool, each made durable before it is used first. */
 export class Connections {
   private readonly durable = new WeakSet<PostgresClient>();
@@ -53,14 +56,22 @@ export class Connections {
   /** With a callback, since a connection may break before a promise of it has been heard. */
   private connect(): Promise<PostgresClient> {
     let isLate = false;
+    let isAnswered = false;
     const connected = new Promise<PostgresClient>((resolve, reject) => {
-      this.pool.connect((error, client) => {
+      const promise: unknown = this.pool.connect((error, client) => {
+        isAnswered = true;
         if (!client) return reject(error);
         client.on?.('error', ignore);
         if (!isLate) return resolve(client);
         // Not in this call: the pool gives it at once to the next one that waits in vain, and so on.
         process.nextTick(giveBack, client);
       });
+      if (!(promise instanceof Promise)) return;
+      promise.then((client) => {
+        if (isAnswered) return;
+        reject(new TypeError(NO_CALLBACK));
+        client?.release?.();
+      }, reject);
     });
     return this.inTime(connected, () => {
       isLate = true;
