@@ -7,8 +7,6 @@ export interface Batch<Item> {
   take(hasBegun?: (place: number) => boolean): readonly Item[];
   /** Whether somebody waits for it. */
   readonly isWanted: boolean;
-  /** Its connection is there: from now on, a batch that is not done soon leaves its place to another. */
-  connected(): void;
   /** What keeps it from being sent, for those who wait: the cause of the error they get at their deadline. */
   waitsFor(obstacle: unknown): void;
 }
@@ -26,6 +24,11 @@ export interface BatchWriter<Item, Result> {
   isLocked(error: unknown): boolean;
   /** Whether it refused because of one of the items: the others go on without it. */
   isFaultOfOne(error: unknown): boolean;
-  /** How many batches may be on their way at once, as long as each is answered soon. */
+  /** How many batches may be on their way at once. */
   readonly atOnce: number;
+  /**
+   * Milliseconds after which a batch leaves its place to another, whether it waits for a connection or for an answer.
+   * Undefined: it never does.
+   */
+  readonly slow?: number | undefined;
 }

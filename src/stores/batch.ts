@@ -4,7 +4,6 @@ import { Lane, type Waiting } from './lane.js';
 
 /** Also bounds how long one batch keeps an embedded database, and so the event loop, busy. */
 const MOST_IN_BATCH = 128;
-const SLOW_MS = 100;
 /** Writes of ids whose last write was not answered, each alone. */
 const APART_AT_ONCE = 2;
 /** So many of these ids are known. */
@@ -27,8 +26,8 @@ export class Batcher<Item extends { readonly id: string }, Result> {
     writer: BatchWriter<Item, Result>,
     private readonly calls: Calls,
   ) {
-    const { atOnce } = writer;
-    this.together = new Lane(writer, { atOnce, most: MOST_IN_BATCH, slow: SLOW_MS }, this);
+    const { atOnce, slow } = writer;
+    this.together = new Lane(writer, { atOnce, most: MOST_IN_BATCH, slow }, this);
     this.apart = new Lane(writer, { atOnce: APART_AT_ONCE, most: 1, slow: undefined }, this);
   }
 

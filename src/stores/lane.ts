@@ -13,7 +13,7 @@ export interface LaneSettings {
   readonly atOnce: number;
   /** Items in a batch. */
   readonly most: number;
-  /** Milliseconds with a connection after which a batch leaves its place to another; undefined: it never does. */
+  /** Milliseconds after which a batch leaves its place to another; undefined: it never does. */
   readonly slow: number | undefined;
 }
 
@@ -79,7 +79,6 @@ export class Lane<Item extends { readonly id: string }, Result> {
     const batch = new LaneBatch<Item, Result>(
       () => this.take(),
       () => this.waiting(),
-      place,
     );
     const written = this.write(batch, (error) => this.rejectThoseSince(begunAt, error));
     this.schedule();
@@ -174,17 +173,14 @@ function rejectAll<Item, Result>(waitings: Waitings<Item, Result>, error: unknow
 
 /** What a batch occupies of a lane, until it is done or slow. */
 class Place {
-  private timer: NodeJS.Timeout | undefined;
+  private readonly timer: NodeJS.Timeout | undefined;
   private isLeft = false;
 
   constructor(
-    private readonly slow: number | undefined,
+    slow: number | undefined,
     private readonly onLeft: () => void,
-  ) {}
-
-  connected(): void {
-    if (this.slow === undefined || this.timer) return;
-    this.timer = setTimeout(() => this.leave(), this.slow);
+  ) {
+    if (slow !== undefined) this.timer = setTimeout(() => this.leave(), slow);
   }
 
   leave(): void {
@@ -204,7 +200,6 @@ class LaneBatch<Item, Result> implements Batch<Item> {
   constructor(
     private readonly takeFirst: () => Waitings<Item, Result>,
     private readonly waiting: () => Waitings<Item, Result>,
-    private readonly place: Place,
   ) {}
 
   /** Again, it gives those of the first time who still wait. */
@@ -225,12 +220,8 @@ class LaneBatch<Item, Result> implements Batch<Item> {
     for (const { call } of this.taken ?? this.waiting()) call.obstacle = obstacle;
   }
 
-  connected(): void {
-    this.place.connected();
-  }
-
   part(half: Waitings<Item, Result>): LaneBatch<Item, Result> {
     const waiting = () => half.filter(({ call }) => !call.isOver);
-    return new LaneBatch(waiting, waiting, this.place);
+    return new LaneBatch(waiting, waiting);
   }
 }

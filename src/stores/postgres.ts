@@ -46,6 +46,8 @@ const MIGRATION_LOCK = 7_982_356_411;
 const MAX_TRIES = 5;
 /** Batches on their way, each over a connection: the server syncs what comes together at once. */
 const BATCHES_AT_ONCE = 2;
+/** A batch that takes so long leaves its place to another one, over another connection. */
+const SLOW_MS = 100;
 
 /**
  * Keys, clients and counters in PostgreSQL, for any number of instances of an application.
@@ -84,6 +86,7 @@ export class PostgresStore {
         isLocked,
         isFaultOfOne: isFaultOfRow,
         atOnce: BATCHES_AT_ONCE,
+        slow: SLOW_MS,
       },
       (sql, id) => this.calls.run(() => finder.find(sql, id)),
       this.calls,
@@ -131,7 +134,7 @@ export class PostgresStore {
         const advanced = new Map((await write(client, rows)).map((row) => [row.id, row]));
         return rows.map(({ id }) => advanced.get(id));
       });
-    return this.connections.lend(advanceOn, () => batch.connected());
+    return this.connections.lend(advanceOn);
   }
 
   /** The row of each id, in their order. */

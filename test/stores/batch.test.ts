@@ -20,10 +20,12 @@ class Writer {
   readonly locked = new Set<string>();
   private releases: (() => void)[] = [];
 
-  constructor(readonly atOnce = 1) {}
+  constructor(
+    readonly atOnce = 1,
+    readonly slow?: number,
+  ) {}
 
   async write(batch: Batch<Item>): Promise<string[]> {
-    batch.connected();
     const ids = batch.take().map(({ id }) => id);
     this.batches.push(ids);
     if (this.isHeld) await new Promise<void>((resolve) => this.releases.push(resolve));
@@ -222,7 +224,7 @@ describe('Batcher, where a batch is not answered in time,', () => {
   });
 
   it('goes on with other ids meanwhile', async () => {
-    const writer = new Writer(2);
+    const writer = new Writer(2, 50);
     writer.isHeld = true;
     const add = batcherOver(writer);
     const held = add('a');

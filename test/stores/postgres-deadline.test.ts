@@ -54,7 +54,7 @@ describeWith('PostgresStore over connections that do not answer', missingPostgre
 
   it('where two are silent, other keys go on, and these too as soon as the two are given up', async () => {
     const { proxy, pool, store } = await open();
-    await use(store, 10);
+    await use(store, 2);
     proxy.silence(2);
     const turns: Promise<{ outcome: unknown; ms: number }[]>[] = [];
     for (let n = 0; n < 100; n++) {
@@ -95,6 +95,26 @@ describeWith('PostgresStore over connections that do not answer', missingPostgre
     );
     expect(again).toEqual(Array(300).fill(advanced));
     expect(pool.totalCount).toBeLessThanOrEqual(3);
+  });
+
+  it('where two attempts to connect are not answered, other keys go on over a third one', async () => {
+    const { proxy, pool, store } = await open();
+    const taken = await pool.connect();
+    proxy.silence();
+    const first = outcomeOf(store.counters.advance('key 1', counters(1)));
+    await sleep(10);
+    const second = outcomeOf(store.counters.advance('key 2', counters(1)));
+    await sleep(10);
+    proxy.listen();
+    const others = [3, 4, 5].map((n) => outcomeOf(store.counters.advance(`key ${n}`, counters(1))));
+    for (const { outcome, ms } of await Promise.all(others)) {
+      expect(outcome).toEqual(advanced);
+      expect(ms).toBeLessThan(TIMEOUT / 2);
+    }
+    for (const { outcome } of await Promise.all([first, second])) {
+      expect(outcome === 'STORE_FAILED' || (outcome as { advanced?: boolean }).advanced).toBe(true);
+    }
+    taken.release();
   });
 
   it('goes on after attempts to connect that nobody answers, over a pool that would wait for them for ever', async () => {

@@ -34,9 +34,8 @@ export class Connections {
   }
 
   /** A connection whose work fails, or is not done in time, is closed. */
-  async lend<T>(work: (client: PostgresClient) => Promise<T>, onConnected?: () => void): Promise<T> {
+  async lend<T>(work: (client: PostgresClient) => Promise<T>): Promise<T> {
     const client = await this.connect();
-    onConnected?.();
     let failed = true;
     try {
       const result = await this.inTime(this.workOn(client, work));
