@@ -49,7 +49,7 @@ describeWith('PostgresStore over connections that do not answer', missingPostgre
     Promise.all(Array.from({ length: count }, () => store.keys.list()));
 
   /** How many statements wait for a lock. */
-  const stuckIn = async (pool: pg.Pool) =>
+  const stuckIn = async (pool: pg.Pool | pg.PoolClient) =>
     (await pool.query("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")).rows.length;
 
   it('where two are silent, other keys go on, and these too as soon as the two are given up', async () => {
@@ -196,6 +196,24 @@ describeWith('PostgresStore over connections that do not answer', missingPostgre
     ).toBeLessThanOrEqual(1);
     expect(await stuckIn(direct), 'nothing waits on at the server').toBe(0);
     expect(pool.totalCount).toBeLessThanOrEqual(4);
+  });
+
+  it('what waits for a lock on the table leaves no connections behind at the server', async () => {
+    const { direct, store } = await open();
+    const rival = await direct.connect();
+    await rival.query('BEGIN; LOCK TABLE yubikey_counters, yubikey_keys');
+    for (let turn = 0; turn < 2; turn++) {
+      const calls = [1, 2, 3, 4].flatMap((n) => [
+        outcomeOf(store.counters.advance(`key ${n} of turn ${turn}`, counters(1))),
+        outcomeOf(store.keys.delete('cccccccccccb')),
+      ]);
+      for (const { outcome } of await Promise.all(calls)) expect(outcome).toBe('ANSWER_LOST');
+    }
+    await sleep(1_500);
+    expect(await stuckIn(rival)).toBe(0);
+    await rival.query('COMMIT');
+    rival.release();
+    expect(await store.counters.advance('key', counters(1))).toEqual(advanced);
   });
 
   it('a call that waits for a connection in vain was never sent', async () => {

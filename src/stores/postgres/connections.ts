@@ -20,6 +20,13 @@ export interface PostgresClient {
 const NO_CALLBACK =
   'PostgresStore requires a pool whose connect() calls back, as that of pg does, and not one that only gives a promise';
 
+/**
+ * Ends a statement soon after its connection was given up. One that waits for a lock would keep its place at the server,
+ * until there is none left. Servers before version 14, and those on some systems, cannot do it.
+ */
+const CHECK_CONNECTION = `SELECT set_config('client_connection_check_interval', '1s', false)
+  WHERE current_setting('client_connection_check_interval', true) = '0'`;
+
 /** Lends the connections of a pool, each made durable before it is used first. */
 export class Connections {
   private readonly durable = new WeakSet<PostgresClient>();
@@ -47,7 +54,10 @@ export class Connections {
   }
 
   private async workOn<T>(client: PostgresClient, work: (client: PostgresClient) => Promise<T>): Promise<T> {
-    if (!this.durable.has(client)) await makeDurable(client);
+    if (!this.durable.has(client)) {
+      await makeDurable(client);
+      await client.query(CHECK_CONNECTION).catch(ignore);
+    }
     this.durable.add(client);
     return work(client);
   }
