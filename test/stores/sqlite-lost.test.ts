@@ -94,7 +94,7 @@ describe.each(ways)('SqliteStore with $name, under load', (way) => {
     await load.reaches(200);
     load.mark();
     deed(path, other);
-    await sleep(300);
+    await sleep(100);
     await load.stop();
     expect(load.acceptedLate).toEqual([]);
     for (const fault of load.faults) expect(fault).toMatchObject({ code: /STORE_FAILED|ANSWER_LOST/ });
@@ -130,7 +130,7 @@ describe.each(ways)('SqliteStore with $name, under load', (way) => {
     await load.reaches(300);
     rival.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all();
     copyFileSync(`${path}.copy`, path);
-    await sleep(300);
+    await sleep(100);
     await load.stop();
     await expectNoneAccepted(store, load.accepted);
   });
