@@ -60,7 +60,7 @@ export class FileWatch {
     const { changed, hasLess } = this.file.look();
     const [lost] = changed;
     if (lost) {
-      if (!changed.includes('file')) this.saveLog();
+      if (changed.includes('log') && !changed.includes('file')) this.saveLog();
       throw FileLost.since(`${this.file.paths[lost]} was replaced, removed or emptied while it was in use`);
     }
     if (hasLess.file && this.isDamaged()) throw FileLost.since(`${this.path} was cut while it was in use`);

@@ -68,7 +68,8 @@ port.on('message', async (request: Request) => {
     },
   };
   try {
-    post(['done', sequence, starts.isWanted ? await work(job, starts, waiter) : undefined]);
+    if (!starts.isWanted) throw new Error('Nobody waits for it any more');
+    post(['done', sequence, await work(job, starts, waiter)]);
   } catch (error) {
     post(['failed', sequence, failureOf(error)]);
   }
