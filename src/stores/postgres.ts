@@ -16,7 +16,6 @@ import {
   SCHEMA_VERSION,
   type SqlRow,
   sqlStores,
-  WRITE_NOTHING,
 } from './sql.js';
 import type { ClientStore, CounterStore, Durability, KeyStore } from './store.js';
 
@@ -43,6 +42,8 @@ const OPTION_NAMES: OptionNames<PostgresStoreOptions> = {
 
 /** Names the lock that migrations of several instances wait for: any number that nobody else uses. */
 const MIGRATION_LOCK = 7_982_356_411;
+/** PostgreSQL writes a row anew, and so its log, also where nothing in it changes. */
+const WRITE_NOTHING = 'UPDATE yubikey_schema SET version = version';
 const MAX_TRIES = 5;
 /** Batches on their way, each over a connection: the server syncs what comes together at once. */
 const BATCHES_AT_ONCE = 2;

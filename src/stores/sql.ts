@@ -9,7 +9,7 @@ import type { ClientStore, CounterStore, KeyStore } from './store.js';
 export { ADVANCE_MANY, ADVANCE_MANY_JSON, ADVANCE_ONE, type AdvanceRow } from './sql/counters.js';
 export { Finder } from './sql/finder.js';
 export { type FindSql, isRead, ofMany, type RunSql, type SqlRow, type SqlValue } from './sql/run.js';
-export { migrationsFrom, SCHEMA_TABLE, SCHEMA_VERSION, WRITE_NOTHING } from './sql/schema.js';
+export { migrationsFrom, SCHEMA_TABLE, SCHEMA_VERSION } from './sql/schema.js';
 
 /**
  * The three stores in any database that speaks the SQL of SQLite and PostgreSQL. `advance` writes what

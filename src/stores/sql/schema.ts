@@ -3,8 +3,6 @@ import type { SqlRow } from './run.js';
 
 /** The table that holds the schema's version; the only one that is not made by {@link MIGRATIONS}. */
 export const SCHEMA_TABLE = 'CREATE TABLE IF NOT EXISTS yubikey_schema (version INTEGER NOT NULL)';
-/** A write that changes nothing, durable as any other. */
-export const WRITE_NOTHING = 'UPDATE yubikey_schema SET version = version';
 export const SCHEMA_VERSION = 'SELECT max(version) AS version FROM yubikey_schema';
 
 /**
