@@ -3,7 +3,7 @@ import { assertOptions, type OptionNames } from '../options.js';
 import type { Batch } from './batch-writer.js';
 import { Calls } from './calls.js';
 import { Connections, type PostgresClient, type PostgresPool } from './postgres/connections.js';
-import { isFaultOfRow, isLocked, isRefusal, isRolledBack } from './postgres/faults.js';
+import { isFaultOfRow, isLocked, isRefusal, isRolledBack, isTranslated } from './postgres/faults.js';
 import {
   ADVANCE_MANY,
   ADVANCE_ONE,
@@ -186,7 +186,13 @@ async function query(
   sql: string,
   values: readonly unknown[] = [],
 ): Promise<SqlRow[]> {
-  return (await client.query(numbered(sql), [...values])).rows as SqlRow[];
+  try {
+    return (await client.query(numbered(sql), [...values])).rows as SqlRow[];
+  } catch (error) {
+    // A PANIC or FATAL in other words ends the connection, and may come in the middle of a commit.
+    if (isTranslated(error)) await client.query('SELECT 1');
+    throw error;
+  }
 }
 
 async function triedAgain<T>(work: () => Promise<T>): Promise<T> {

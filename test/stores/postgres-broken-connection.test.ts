@@ -64,6 +64,33 @@ describe('a connection of PostgresStore that breaks', () => {
     await expect(store.migrate()).rejects.toMatchObject({ code: 'STORE_FAILED', cause: error });
   });
 
+  it.each([
+    ['53100', 'PANIK', BROKEN],
+    ['42501', 'ПАНИКА', BROKEN],
+    ['53200', 'ВАЖНО', BROKEN],
+    ['53100', 'FEHLER', undefined],
+    ['23514', 'エラー', undefined],
+  ])(
+    'where the server says %s with the severity %s is believed only while it still answers',
+    async (code, severity, fault) => {
+      const { store, connection } = openStore();
+      await store.migrate();
+      const said = Object.assign(new Error('could not write to file "pg_wal/xlogtemp.1"'), {
+        code,
+        severity,
+      });
+      const { query } = connection;
+      connection.query = async (sql) => {
+        if (sql.startsWith('INSERT')) throw said;
+        if (sql === 'SELECT 1' && fault) throw fault;
+        return query.call(connection, sql);
+      };
+      await expect(
+        store.counters.advance('cc', { usageCounter: 1, sessionUse: 0, timestamp: 0 }),
+      ).rejects.toMatchObject({ code: fault ? 'ANSWER_LOST' : 'STORE_FAILED', cause: fault ?? said });
+    },
+  );
+
   it('comes by a promise alone: the error says that the pool must call back, and the connection is given back', async () => {
     const connection = new Connection();
     const store = new PostgresStore({ pool: { connect: async () => connection } });

@@ -27,6 +27,10 @@ export function isRefusal(error: unknown): boolean {
   );
 }
 
+/** Whether only a server that is asked again tells how bad it is: severities are in the language of its messages. */
+export const isTranslated = (error: unknown) =>
+  isRefusal(error) && (error as { severity?: unknown }).severity !== 'ERROR';
+
 function sqlStateOf(error: unknown): string {
   return String((error as { code?: unknown } | undefined)?.code);
 }
