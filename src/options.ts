@@ -37,6 +37,12 @@ export function assertOptional<Options extends object>(
   assertOptions(what, options, names);
 }
 
+/** @throws TypeError for what is no AbortSignal, such as the controller that has it: nothing would end the wait. */
+export function assertSignal(signal: AbortSignal | undefined): void {
+  if (signal === undefined || typeof signal?.addEventListener === 'function') return;
+  throw new TypeError('signal must be an AbortSignal, such as the signal of an AbortController');
+}
+
 /** In relation to their lengths, since any short name is but a few letters away from another short one. */
 function nearest(name: string, known: readonly string[]): string {
   const difference = (other: string) =>

@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import { YubikeyError } from '../errors.js';
-import { assertOptional } from '../options.js';
+import { assertOptional, assertSignal } from '../options.js';
 import { assertOtp, type Otp } from '../otp/otp.js';
 import type { Token } from '../otp/token.js';
 import type { KeyRecord, KeyStore } from '../stores/store.js';
@@ -38,6 +38,7 @@ export class OtpOpener {
   ): Promise<Result> {
     assertOtp(otp);
     assertOptional('decrypt()', options, DECRYPT_OPTIONS);
+    assertSignal(options.signal);
     let key: KeyRecord | undefined;
     try {
       key = await untilAborted(this.#keys.get(otp.publicId), options.signal, keyStoreFailed);

@@ -1,7 +1,7 @@
 import { YubikeyError } from '../errors.js';
 import { faultOfRequest, faultWithout, TransportFault } from '../http/fault.js';
 import { Transport } from '../http/transport.js';
-import { assertOptional } from '../options.js';
+import { assertOptional, assertSignal } from '../options.js';
 import { assertOtp, type Otp } from '../otp/otp.js';
 import { DECRYPT_OPTIONS, type Decryption, type DecryptOptions, type Ksm } from './ksm.js';
 import { readAnswer, requestOf } from './remote/answer.js';
@@ -59,6 +59,7 @@ export class RemoteKsm implements Ksm {
   async decrypt(otp: Otp, options: DecryptOptions = {}): Promise<Decryption> {
     assertOtp(otp);
     assertOptional('decrypt()', options, DECRYPT_OPTIONS);
+    assertSignal(options.signal);
     const { protocol } = this.#settings;
     const replies = protocol === 'rest' ? this.#askInTurn(otp) : this.#askAll(otp);
     return verdictOf(await untilAborted(replies, options.signal, protocol === 'rest' ? answerLost : aborted));

@@ -34,14 +34,19 @@ export class Batcher<Item extends { readonly id: string }, Result> {
   /** Rejects at its deadline, or for the signal: `STORE_FAILED` while it waits, `ANSWER_LOST` once it was sent. */
   async add(item: Item, signal?: AbortSignal): Promise<Result> {
     const call = this.calls.begin<Result>(signal);
-    if (!call.isOver) this.queue({ item, call });
+    const holder = [this.together, this.apart].find((lane) => lane.holds(item.id));
+    if (!call.isOver) (holder ?? this.laneOf(item.id)).add({ item, call });
     return call.result;
   }
 
-  queue(waiting: Waiting<Item, Result>): void {
-    const { id } = waiting.item;
-    const holder = [this.together, this.apart].find((lane) => lane.holds(id));
-    (holder ?? (this.unanswered.has(id) ? this.apart : this.together)).add(waiting);
+  queue(lane: Lane<Item, Result>, id: string, waitings: Set<Waiting<Item, Result>>): void {
+    const next = this.laneOf(id);
+    if (next === lane) lane.takeBack(id, waitings);
+    else for (const waiting of waitings) next.add(waiting);
+  }
+
+  private laneOf(id: string): Lane<Item, Result> {
+    return this.unanswered.has(id) ? this.apart : this.together;
   }
 
   note(id: string, isAnswered: boolean): void {

@@ -1,4 +1,5 @@
 import { YubikeyError } from '../errors.js';
+import { assertSignal } from '../options.js';
 
 const DEFAULT_TIMEOUT_MS = 5_000;
 /** So many calls of one store may wait for an answer at once. */
@@ -22,9 +23,7 @@ export class Calls {
    * @throws YubikeyError `STORE_FAILED` where too many calls wait already; TypeError for what is no AbortSignal.
    */
   begin<T>(signal?: AbortSignal, begunAt?: number): Call<T> {
-    if (signal && typeof signal.addEventListener !== 'function') {
-      throw new TypeError('signal must be an AbortSignal, such as the signal of an AbortController');
-    }
+    assertSignal(signal);
     if (this.open >= MOST_OPEN) {
       throw new YubikeyError(
         'STORE_FAILED',

@@ -17,11 +17,11 @@ export interface LaneSettings {
   readonly slow: number | undefined;
 }
 
-export interface LaneOwner<Item, Result> {
+export interface LaneOwner<Item extends { readonly id: string }, Result> {
   /** The write of an id is done: answered, if only with an error, or its answer is lost. */
   note(id: string, isAnswered: boolean): void;
-  /** A call waits no longer behind another one with its id. */
-  queue(waiting: Waiting<Item, Result>): void;
+  /** Calls wait no longer behind another one with their id. */
+  queue(lane: Lane<Item, Result>, id: string, waitings: Set<Waiting<Item, Result>>): void;
 }
 
 /** Calls that may share batches, each id once in a batch. */
@@ -49,6 +49,12 @@ export class Lane<Item extends { readonly id: string }, Result> {
     if (waitings) waitings.add(waiting);
     else this.ready.set(id, new Set([waiting]));
     waiting.call.onGivenUp = () => this.remove(waiting);
+    this.schedule();
+  }
+
+  /** Calls of an id that none is there of, which were in this lane before. */
+  takeBack(id: string, waitings: Set<Waiting<Item, Result>>): void {
+    this.ready.set(id, waitings);
     this.schedule();
   }
 
@@ -160,9 +166,9 @@ export class Lane<Item extends { readonly id: string }, Result> {
 
   private release(taken: Waitings<Item, Result>): void {
     for (const { item } of taken) {
-      const waitings = this.behind.get(item.id) ?? [];
+      const waitings = this.behind.get(item.id);
       this.behind.delete(item.id);
-      for (const waiting of waitings) this.owner.queue(waiting);
+      if (waitings && waitings.size > 0) this.owner.queue(this, item.id, waitings);
     }
   }
 }

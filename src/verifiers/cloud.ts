@@ -2,7 +2,7 @@ import { YubikeyError } from '../errors.js';
 import type { Outcome } from '../http/exchange.js';
 import { faultOfRequest, faultWithout, TransportFault } from '../http/fault.js';
 import { Transport } from '../http/transport.js';
-import { assertOptional } from '../options.js';
+import { assertOptional, assertSignal } from '../options.js';
 import { assertOtp, type Otp } from '../otp/otp.js';
 import { formatValidationRequest } from '../protocol/validation-request.js';
 import { type Answer, type Question, readAnswer, type Verdict } from './cloud/answer.js';
@@ -61,6 +61,7 @@ export class CloudVerifier implements Verifier {
     assertOptional('verify()', options, VERIFY_OPTIONS);
     const { signal, nonce = newNonce() } = options;
     assertNonce(nonce);
+    assertSignal(signal);
     if (this.#closed) throw closedError();
     if (signal?.aborted) throw abortedError(signal);
     if (this.#settings.refuseUploadedKeys && otp.publicId.startsWith(UPLOADED)) {

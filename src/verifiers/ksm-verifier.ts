@@ -1,7 +1,7 @@
 import { YubikeyError } from '../errors.js';
 import type { Decryption, Ksm } from '../ksm/ksm.js';
 import { untilAborted } from '../ksm/until-aborted.js';
-import { assertOptional, assertOptions, type OptionNames } from '../options.js';
+import { assertOptional, assertOptions, assertSignal, type OptionNames } from '../options.js';
 import { clockDeviation } from '../otp/counters.js';
 import { assertOtp, type Otp } from '../otp/otp.js';
 import type { Advance, CounterRecord, CounterStore } from '../stores/store.js';
@@ -80,6 +80,7 @@ export class KsmVerifier implements Verifier {
     assertOptional('verify()', options, VERIFY_OPTIONS);
     const { signal, nonce } = options;
     if (nonce !== undefined) assertNonce(nonce);
+    assertSignal(signal);
     throwIfAborted(signal);
     const decryption = await this.decrypt(otp, signal);
     if (!decryption.ok) {

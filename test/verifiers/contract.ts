@@ -99,6 +99,16 @@ export function describeVerifier(
       expect(await verify(otp)).toMatchObject(OK);
     });
 
+    it('a signal that is none is refused, and uses up nothing', async () => {
+      const otp = parseOtp(yubikey.press());
+      for (const signal of [new AbortController(), {}, 'abort', null]) {
+        await expect(opened.verifier.verify(otp, { signal } as never), String(signal)).rejects.toThrow(
+          TypeError,
+        );
+      }
+      expect(await opened.verifier.verify(otp)).toMatchObject(OK);
+    });
+
     it('an aborted signal rejects with ABORTED and uses up nothing', async () => {
       const otp = parseOtp(yubikey.press());
       const aborted = opened.verifier.verify(otp, { signal: AbortSignal.abort() });
