@@ -11,7 +11,7 @@ import {
 import type { Durability } from '../store.js';
 import type { SqliteDatabase, SqliteStatement } from './database.js';
 import { FileLost, isBusy, isCorrupt, Uncertain, whenFree } from './faults.js';
-import { FileWatch, pathOf, SEQUENCE_TABLE } from './file-watch.js';
+import { addSequence, FileWatch, pathOf } from './file-watch.js';
 import type { Waiter } from './waiter.js';
 
 /** How long a statement may block the thread for a lock that another process holds: any number may wait. */
@@ -108,7 +108,7 @@ export class SqliteConnection {
 
   private bringUpToDate(): void {
     this.database.exec(SCHEMA_TABLE);
-    this.database.exec(SEQUENCE_TABLE);
+    addSequence(this.database);
     const [row] = this.database.prepare(SCHEMA_VERSION).all() as SqlRow[];
     for (const sql of migrationsFrom(row)) this.database.exec(sql);
   }

@@ -4,10 +4,16 @@ import { FileLost, isCorrupt, isUnknownTable } from './faults.js';
 import { OpenedFile } from './opened-file.js';
 
 /** A number that each write raises: in a file that was copied over this one, it is lower. */
-export const SEQUENCE_TABLE = `
-  CREATE TABLE IF NOT EXISTS yubikey_sequence (number INTEGER NOT NULL);
-  INSERT INTO yubikey_sequence SELECT 0 WHERE NOT EXISTS (SELECT 1 FROM yubikey_sequence)`;
+const SEQUENCE_TABLE = 'CREATE TABLE IF NOT EXISTS yubikey_sequence (number INTEGER NOT NULL)';
+const SEQUENCE = 'SELECT number FROM yubikey_sequence';
+const FIRST_SEQUENCE = 'INSERT INTO yubikey_sequence VALUES (0)';
 const RAISE_SEQUENCE = 'UPDATE yubikey_sequence SET number = number + 1 RETURNING number';
+
+/** A file that can only be read is one that has the number already. */
+export function addSequence(database: SqliteDatabase): void {
+  database.exec(SEQUENCE_TABLE);
+  if (database.prepare(SEQUENCE).all().length === 0) database.exec(FIRST_SEQUENCE);
+}
 
 /** Finds out that the file of an open database was replaced, removed or overwritten. Made after a first write. */
 export class FileWatch {
