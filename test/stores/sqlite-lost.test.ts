@@ -136,6 +136,29 @@ describe.each(ways)('SqliteStore with $name, under load', (way) => {
   });
 });
 
+describe.each(ways)('SqliteStore with $name, whose file took all of the log', (way) => {
+  const manyTouches = (store: SqliteStore, usageCounter: number) =>
+    Promise.all(
+      Array.from({ length: 500 }, (_, n) => store.counters.advance(`id ${n}`, counters(usageCounter))),
+    );
+
+  /** The checkpoint begins no new log, so SQLite takes what it remembers for what is in the file. */
+  it.each([0, 500])('gives no verdict once an older copy of %i keys is put over it', async (known) => {
+    const path = temporaryFile();
+    const { store: first, close } = way.open(path);
+    await first.migrate();
+    if (known > 0) await manyTouches(first, 1);
+    await close();
+    copyFileSync(path, `${path}.copy`);
+    const store = await migratedStoreFor(way, path);
+    await manyTouches(store, 2);
+    openFor(way.driver, path).prepare('PRAGMA wal_checkpoint(PASSIVE)').all();
+    copyFileSync(`${path}.copy`, path);
+    await expect(store.counters.advance('id 400', counters(3))).rejects.toMatchObject(LOST);
+    await expectLost(store, path);
+  });
+});
+
 describe.each(ways)('SqliteStore with $name', (way) => {
   /** A store that has accepted an OTP, and another handle of its file. */
   async function storeWithRival() {

@@ -118,6 +118,7 @@ export class SqliteConnection {
    * libsql until it runs again; what others write meanwhile is then not committed, and rolled back with it.
    */
   private transaction<T>(work: () => T, waiter: Waiter, hasTried = false): T {
+    this.watch?.forgetPages();
     this.database.exec('BEGIN IMMEDIATE');
     let result: T;
     let sequence: number | undefined;

@@ -47,6 +47,14 @@ export class FileWatch {
     if (Number(row?.busy) === 0) this.file.acceptLog();
   }
 
+  /**
+   * To be called before each transaction that writes. Nothing tells SQLite of a file that was copied over this one: it
+   * would go on with the pages that it remembers, and write some of them into a file that lacks the others.
+   */
+  forgetPages(): void {
+    this.database.exec('PRAGMA shrink_memory');
+  }
+
   /** To be called in each transaction that writes; gives what {@link after} is to be told. */
   raiseSequence(): number {
     let row: SqlRow | undefined;
@@ -99,7 +107,7 @@ export class FileWatch {
   /** A file also becomes smaller by VACUUM. All of it is read anew, not from what SQLite remembers. */
   private isDamaged(): boolean {
     try {
-      this.database.exec('PRAGMA shrink_memory');
+      this.forgetPages();
       const [row] = this.database.prepare('PRAGMA quick_check(1)').all() as SqlRow[];
       return row?.quick_check !== 'ok';
     } catch (error) {
