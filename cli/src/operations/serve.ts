@@ -76,8 +76,8 @@ async function run(prepared: Prepared, secrets: Secrets, log: Log): Promise<void
   try {
     // Before anything is told: whoever reads it may ask the service to stop.
     const stopped = stopSignal(() => endAtOnce(secrets.database.close));
-    for (const [served, url] of Object.entries(service.urls)) log.info({ service: served, url }, 'listening');
     const client = settings.validation ? await makeFirstClient(secrets, settings.db) : undefined;
+    for (const [served, url] of Object.entries(service.urls)) log.info({ service: served, url }, 'listening');
     sayFirstSteps(service.urls, client, settings);
     const why = await Promise.race([stopped, endOfDatabase(secrets.database, settings.db, log)]);
     if (why instanceof YubikeyError) {

@@ -4,11 +4,11 @@ import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs
 import { join } from 'node:path';
 import { newMasterKey } from 'passport-yubikey-otp/stores';
 import { SoftYubikey } from 'passport-yubikey-otp/testing';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { describeWith } from '../../../test/programs.js';
 import { missingPostgres, PostgresServer } from '../../../test/servers/postgres.js';
-import { MAIN, run, temporaryFolder } from '../command.js';
-import { firstClient, refused, serve, store, verdict } from './service.js';
+import { MAIN, run, start, temporaryFolder } from '../command.js';
+import { firstClient, refused, Service, serve, store, verdict } from './service.js';
 
 describe('the first start', () => {
   it('makes all that is missing, accepts an OTP once, and tells no secret', async () => {
@@ -36,6 +36,15 @@ describe('the first start', () => {
     for (const secret of [client.apiKey, masterKey as string, otp]) {
       expect((stdout + stderr).includes(secret)).toBe(false);
     }
+  });
+
+  it('has made the client when it logs that it listens', async () => {
+    const cwd = temporaryFolder();
+    const service = new Service(start(['serve', '--port', '0'], { cwd }));
+    onTestFinished(() => void service.child.kill('SIGKILL'));
+    await once(service.child.stdout, 'data');
+    expect(service.stdout).toContain('listening');
+    expect(existsSync(join(cwd, 'yubikey-otp.db.client-1'))).toBe(true);
   });
 
   it('is followed by starts that find all of it and make nothing', async () => {
