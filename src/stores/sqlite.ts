@@ -9,7 +9,7 @@ import { findDriver, type SqliteDriver } from './sqlite/driver.js';
 import type { SqliteEngine } from './sqlite/engine.js';
 import { FileLost, isFaultOfRow, lossIn, Uncertain } from './sqlite/faults.js';
 import { SqliteHandle } from './sqlite/handle.js';
-import { LastAccepted } from './sqlite/last-accepted.js';
+import { FIRST_TOUCHES, LastAccepted } from './sqlite/last-accepted.js';
 import { SqliteThreads } from './sqlite/threads.js';
 import type { ClientStore, CounterStore, Durability, KeyStore } from './store.js';
 
@@ -69,8 +69,8 @@ const OPTION_NAMES: OptionNames<SqliteStoreOptions> = {
  *
  * A file that is replaced, removed, cut or damaged while it is in use is found out with the next write, after its commit and
  * before any verdict; then all calls reject, and {@link fault} says so. So is an older copy put over the file, once
- * something is read from it that this process has seen newer: the number of the last write, or the counters of the
- * 100,000 keys it accepted last. Neither replace nor copy over a file in use: stop the service first. In a process that has
+ * something is read from it that this process has seen newer: the number of the last write, or the counters of up to
+ * 100,000 keys, of those stored when it began and those it accepted last. Neither replace nor copy over a file in use: stop the service first. In a process that has
  * such a file open, never open it by other means: when any descriptor of it is closed, its locks are lost.
  */
 export class SqliteStore {
@@ -125,6 +125,7 @@ export class SqliteStore {
   async migrate(): Promise<Durability> {
     const durability = await this.calls.run<Durability>((call) => this.use((engine) => engine.migrate(call)));
     this.migrated = true;
+    this.lastAccepted.begin(await this.ask<SqlRow[]>((engine, call) => engine.run(FIRST_TOUCHES, [], call)));
     return durability;
   }
 

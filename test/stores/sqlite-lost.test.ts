@@ -157,6 +157,24 @@ describe.each(ways)('SqliteStore with $name, whose file took all of the log', (w
     await expect(store.counters.advance('id 400', counters(3))).rejects.toMatchObject(LOST);
     await expectLost(store, path);
   });
+
+  it('accepts nothing again that a process before it accepted, where its log has other keys only', async () => {
+    const path = temporaryFile();
+    for (const usageCounter of [1, 2]) {
+      const { store, close } = way.open(path);
+      await store.migrate();
+      await manyTouches(store, usageCounter);
+      await close();
+      if (usageCounter === 1) copyFileSync(path, `${path}.copy`);
+    }
+    const store = await migratedStoreFor(way, path);
+    await store.counters.advance('id 1', counters(3));
+    copyFileSync(`${path}.copy`, path);
+    for (const n of [400, 100, 250]) {
+      const again = await store.counters.advance(`id ${n}`, counters(2)).catch(() => undefined);
+      expect(again?.advanced, `id ${n}`).not.toBe(true);
+    }
+  });
 });
 
 describe.each(ways)('SqliteStore with $name', (way) => {

@@ -3,9 +3,20 @@ import type { AdvanceRow, SqlRow } from '../sql.js';
 /** So many keys are known, some 100 bytes each. */
 const MOST_KEYS = 100_000;
 
-/** The highest counters of the keys whose OTPs this process has accepted last: no row may go below them. */
+/** Reads what {@link LastAccepted} begins with: as many keys as it knows, whichever, so that this takes no long time. */
+export const FIRST_TOUCHES = `SELECT id, usage_counter, session_use FROM yubikey_counters LIMIT ${MOST_KEYS}`;
+
+/** The highest counters that this process has read or accepted of the keys it knows: no row may go below them. */
 export class LastAccepted {
   private readonly touches = new Map<string, number>();
+
+  begin(rows: readonly SqlRow[]): void {
+    for (const { id, usage_counter, session_use } of rows) {
+      const known = this.touches.get(String(id)) ?? -1;
+      this.touches.set(String(id), Math.max(known, touchOf(usage_counter, session_use)));
+    }
+    this.forgetOldest();
+  }
 
   /** Takes what a batch advanced; false where a row held lower counters than were accepted before. */
   take(rows: readonly AdvanceRow[], rowOf: ReadonlyMap<unknown, SqlRow>): boolean {
