@@ -50,7 +50,7 @@ describeWith('PostgreSQL, under load,', missingPostgres, () => {
     await server.run();
   };
 
-  it('restarted: verifications fail with STORE_FAILED, and recover by themselves', () =>
+  it('restarted: verifications fail with STORE_FAILED or ANSWER_LOST, and recover by themselves', () =>
     disturb(restart('SIGINT')));
 
   it('crashed and started again: the same', () => disturb(restart('SIGQUIT')));

@@ -52,16 +52,14 @@ export class Witness {
 
   /** The keys for a program that types fresh OTPs, plugged in so often before. */
   states(usageCounter: number): string {
-    return JSON.stringify(
-      [...this.yubikeys.values()].map((it) => new SoftYubikey({ ...it.toJSON(), usageCounter })),
-    );
+    return JSON.stringify([...this.yubikeys.values()].map((it) => pluggedIn(it, usageCounter)));
   }
 
   /** Takes down what `verify-until-killed` wrote, and refuses wrong verdicts; gives the OTPs answered OK. */
   hear(lines: readonly string[]): string[] {
     const said = (word: string) => lines.filter((line) => line.startsWith(`${word} `));
     expect(said('WRONG')).toEqual([]);
-    for (const line of said('FAILED')) expect(line).toBe('FAILED STORE_FAILED 503');
+    for (const line of said('FAILED')) expect(line).toMatch(/^FAILED (STORE_FAILED|ANSWER_LOST) 503$/);
     const accepted = said('OK').map((line) => line.slice('OK '.length));
     this.accepted.push(...accepted);
     for (const line of said('KEY')) this.added.add(line.slice('KEY '.length));
@@ -95,7 +93,7 @@ export class Witness {
   async checkWorks(usageCounter: number): Promise<void> {
     await this.withStore(async ({ verifier }) => {
       const [yubikey] = this.yubikeys.values();
-      const otp = new SoftYubikey({ ...(yubikey as SoftYubikey).toJSON(), usageCounter }).press();
+      const otp = pluggedIn(yubikey as SoftYubikey, usageCounter).press();
       expect(await verifier.verify(parseOtp(otp))).toMatchObject({ ok: true });
       this.accepted.push(otp);
     });
@@ -117,4 +115,8 @@ export class Witness {
       await store.close();
     }
   }
+}
+
+function pluggedIn({ publicId, privateId, aesKey }: SoftYubikey, usageCounter: number): SoftYubikey {
+  return new SoftYubikey({ publicId, privateId, aesKey, usageCounter });
 }
