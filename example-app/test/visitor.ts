@@ -61,6 +61,8 @@ export class Visitor {
 
   async type(otp: string): Promise<void> {
     this.typed.push(otp);
+    // The cursor is in the field once the page is loaded, and not when its words can be read.
+    await this.page.waitForLoadState('load');
     await this.page.keyboard.type(otp);
     await this.page.keyboard.press('Enter');
   }
