@@ -70,8 +70,9 @@ const OPTION_NAMES: OptionNames<SqliteStoreOptions> = {
  * A file that is replaced, removed, cut or damaged while it is in use is found out with the next write, after its commit and
  * before any verdict; then all calls reject, and {@link fault} says so. So is an older copy put over the file, once
  * something is read from it that this process has seen newer: the number of the last write, or the counters of up to
- * 100,000 keys, of those stored when it began and those it accepted last. Neither replace nor copy over a file in use: stop the service first. In a process that has
- * such a file open, never open it by other means: when any descriptor of it is closed, its locks are lost.
+ * 100,000 keys, of those stored when it began and those it accepted last. Neither replace nor copy over a file in use:
+ * stop the service first. In a process that has such a file open, never open it by other means: when any descriptor of it
+ * is closed, its locks are lost.
  */
 export class SqliteStore {
   readonly keys: KeyStore;
@@ -123,9 +124,11 @@ export class SqliteStore {
    * schema is newer than this version of the package, `STORE_FAILED` when a path cannot be opened.
    */
   async migrate(): Promise<Durability> {
-    const durability = await this.calls.run<Durability>((call) => this.use((engine) => engine.migrate(call)));
+    const durability = await this.askAnyway<Durability>((engine, call) => engine.migrate(call));
+    this.lastAccepted.begin(
+      await this.askAnyway<SqlRow[]>((engine, call) => engine.run(FIRST_TOUCHES, [], call)),
+    );
     this.migrated = true;
-    this.lastAccepted.begin(await this.ask<SqlRow[]>((engine, call) => engine.run(FIRST_TOUCHES, [], call)));
     return durability;
   }
 
@@ -146,11 +149,13 @@ export class SqliteStore {
     await this.engine.close();
   }
 
-  private ask<T>(question: (engine: SqliteEngine, call: Call<T>) => Promise<T>): Promise<T> {
-    return this.calls.run(async (call) => {
-      this.assertMigrated();
-      return this.use((engine) => question(engine, call));
-    });
+  private async ask<T>(question: (engine: SqliteEngine, call: Call<T>) => Promise<T>): Promise<T> {
+    this.assertMigrated();
+    return this.askAnyway(question);
+  }
+
+  private askAnyway<T>(question: (engine: SqliteEngine, call: Call<T>) => Promise<T>): Promise<T> {
+    return this.calls.run((call) => this.use((engine) => question(engine, call)));
   }
 
   private async advance(batch: Batch<AdvanceRow>): Promise<(SqlRow | undefined)[]> {
