@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici';
 import { MAX_RESPONSE_LENGTH } from '../protocol/validation-response.js';
-import { faultOfHttpStatus, TransportFault } from './fault.js';
+import { faultOfHttpStatus, TransportFault } from './transport-fault.js';
 
 export interface HttpAnswer {
   readonly status: number;

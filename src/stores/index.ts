@@ -1,22 +1,12 @@
-export { CachedClientStore, CachedKeyStore } from './cached.js';
-export {
-  Keyring,
-  type KeyringOptions,
-  masterKeyIdOf,
-  newMasterKey,
-  parseKeyring,
-  type SealedKind,
-} from './keyring.js';
-export { MemoryStore } from './memory.js';
+export { MemoryStore } from './memory-store.js';
 export {
   type PostgresClient,
   type PostgresPool,
   PostgresStore,
   type PostgresStoreOptions,
-} from './postgres.js';
-export type { SendCommand } from './redis/commands.js';
-export { RedisStore, type RedisStoreOptions } from './redis.js';
-export { type ResealProgress, SealedClientStore, SealedKeyStore } from './sealed.js';
+} from './postgres/postgres-store.js';
+export type { SendCommand } from './redis/redis-client.js';
+export { RedisStore, type RedisStoreOptions } from './redis/redis-store.js';
 export {
   type SqliteDatabase,
   type SqliteDriver,
@@ -24,7 +14,7 @@ export {
   type SqliteStatement,
   SqliteStore,
   type SqliteStoreOptions,
-} from './sqlite.js';
+} from './sqlite/sqlite-store.js';
 export type {
   Advance,
   ClientRecord,
@@ -42,3 +32,13 @@ export type {
   RecordFields,
   RecordStore,
 } from './store.js';
+export { CachedClientStore, CachedKeyStore } from './wrappers/cached.js';
+export {
+  Keyring,
+  type KeyringOptions,
+  masterKeyIdOf,
+  newMasterKey,
+  parseKeyring,
+  type SealedKind,
+} from './wrappers/keyring.js';
+export { type ResealProgress, SealedClientStore, SealedKeyStore } from './wrappers/sealed.js';

@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events';
-import { TransportFault } from '../../http/fault.js';
+import { TransportFault } from '../../http/transport-fault.js';
 
 /** A time limit, as a signal that gives up. */
 export class Deadline {

@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP } from 'node:net';
-import { isLoopback } from '../../http/settings.js';
+import { isLoopback } from '../../http/http-settings.js';
 import { HttpFault } from '../http-fault.js';
 
 /** What a header can hold: a token that was read from a file together with its line break would let nobody in. */

@@ -5,7 +5,7 @@ import { formatKsmResponse } from '../../protocol/ksm-response.js';
 import { readJson } from '../body.js';
 import { json, text } from '../http.js';
 import { KsmFault, type KsmFaultCode } from './ksm-fault.js';
-import type { Operation } from './operation.js';
+import type { Operation } from './operations.js';
 import { readObject } from './read-key.js';
 import { strictOtp } from './strict-otp.js';
 import { timeOf } from './time.js';

@@ -6,7 +6,7 @@ import type { CounterStore, KeyRecord, KeyStore, NewKey } from '../../stores/sto
 import { readJson } from '../body.js';
 import { json } from '../http.js';
 import { KsmFault } from './ksm-fault.js';
-import type { Operation } from './operation.js';
+import type { Operation } from './operations.js';
 import { readKeyId, readNewKey, readObject } from './read-key.js';
 import { strictOtp } from './strict-otp.js';
 import { timeOf } from './time.js';

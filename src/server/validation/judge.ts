@@ -12,7 +12,7 @@ import {
 import type { ValidationResponse } from '../../protocol/validation-response.js';
 import type { ClientRecord, ClientStore } from '../../stores/store.js';
 import type { Verifier } from '../../verifiers/verifier.js';
-import { responseTo, responseToError } from './response.js';
+import { responseTo, responseToError } from './validation-answer.js';
 
 export interface JudgeOptions {
   /** Verifies the OTPs: a `KsmVerifier` over your own keys, or any other. */

@@ -1,5 +1,5 @@
 import { YubikeyError } from '../../errors.js';
-import type { SqlRow } from '../sql/run.js';
+import type { SqlRow } from '../sql/sql-runner.js';
 
 /** A `Pool` of `pg`, or what acts like one. */
 export interface PostgresPool {

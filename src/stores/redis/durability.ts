@@ -1,7 +1,7 @@
 import { YubikeyError } from '../../errors.js';
 import type { Durability } from '../store.js';
-import type { Commands } from './commands.js';
 import { type Master, mastersOf } from './masters.js';
+import type { Commands } from './redis-client.js';
 import { readSyncing, type Syncing } from './syncing.js';
 
 /** With the problem where accepted OTPs would be accepted again even after Redis went down as it should. */

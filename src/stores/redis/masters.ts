@@ -1,4 +1,4 @@
-import type { Commands } from './commands.js';
+import type { Commands } from './redis-client.js';
 import { keysInEachSlot, SLOTS, slotOf } from './slots.js';
 
 /** A server of Redis Cluster that answers for slots. */

@@ -1,5 +1,5 @@
-import type { Commands } from './commands.js';
 import type { Master } from './masters.js';
+import type { Commands } from './redis-client.js';
 
 /** When an append-only file is synced; of several servers, what the weakest does. */
 export interface Syncing {

@@ -1,4 +1,4 @@
-import type { SqlRow } from './run.js';
+import type { SqlRow } from './sql-runner.js';
 
 interface Call {
   readonly id: string;

@@ -1,5 +1,5 @@
 import { YubikeyError } from '../../errors.js';
-import type { SqlRow } from './run.js';
+import type { SqlRow } from './sql-runner.js';
 
 /** The table that holds the schema's version; the only one that is not made by {@link MIGRATIONS}. */
 export const SCHEMA_TABLE = 'CREATE TABLE IF NOT EXISTS yubikey_schema (version INTEGER NOT NULL)';

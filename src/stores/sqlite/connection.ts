@@ -7,11 +7,11 @@ import {
   SCHEMA_VERSION,
   type SqlRow,
   type SqlValue,
-} from '../sql.js';
+} from '../sql/sql-stores.js';
 import type { Durability } from '../store.js';
 import type { SqliteDatabase, SqliteStatement } from './database.js';
-import { FileLost, isBusy, isCorrupt, Uncertain, whenFree } from './faults.js';
 import { addSequence, FileWatch, pathOf } from './file-watch.js';
+import { FileLost, isBusy, isCorrupt, Uncertain, whenFree } from './sqlite-faults.js';
 import type { Waiter } from './waiter.js';
 
 /** How long a statement may block the thread for a lock that another process holds: any number may wait. */

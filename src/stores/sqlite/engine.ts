@@ -1,6 +1,6 @@
 import type { Batch } from '../batch-writer.js';
 import type { Call } from '../calls.js';
-import type { AdvanceRow, SqlRow, SqlValue } from '../sql.js';
+import type { AdvanceRow, SqlRow, SqlValue } from '../sql/sql-stores.js';
 import type { Durability } from '../store.js';
 
 /** What works for a `SqliteStore`: an open database in this thread, or threads that open a file. */

@@ -1,7 +1,7 @@
-import type { SqlRow } from '../sql.js';
+import type { SqlRow } from '../sql/sql-stores.js';
 import type { SqliteDatabase, SqliteStatement } from './database.js';
-import { FileLost, isCorrupt, isUnknownTable } from './faults.js';
 import { OpenedFile } from './opened-file.js';
+import { FileLost, isCorrupt, isUnknownTable } from './sqlite-faults.js';
 
 /** A number that each write raises: in a file that was copied over this one, it is lower. */
 const SEQUENCE_TABLE = 'CREATE TABLE IF NOT EXISTS yubikey_sequence (number INTEGER NOT NULL)';

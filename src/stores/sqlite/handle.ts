@@ -1,6 +1,6 @@
 import type { Batch } from '../batch-writer.js';
 import type { Call } from '../calls.js';
-import type { AdvanceRow, SqlRow, SqlValue } from '../sql.js';
+import type { AdvanceRow, SqlRow, SqlValue } from '../sql/sql-stores.js';
 import type { Durability } from '../store.js';
 import { SqliteConnection } from './connection.js';
 import type { SqliteDatabase } from './database.js';

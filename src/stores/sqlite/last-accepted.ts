@@ -1,4 +1,4 @@
-import type { AdvanceRow, SqlRow } from '../sql.js';
+import type { AdvanceRow, SqlRow } from '../sql/sql-stores.js';
 
 /** So many keys are known, some 100 bytes each. */
 const MOST_KEYS = 100_000;

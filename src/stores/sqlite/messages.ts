@@ -1,7 +1,7 @@
 import { YubikeyError, type YubikeyErrorCode } from '../../errors.js';
-import type { SqlValue } from '../sql.js';
+import type { SqlValue } from '../sql/sql-stores.js';
 import type { FoundDriver } from './driver.js';
-import { FileLost, Uncertain } from './faults.js';
+import { FileLost, Uncertain } from './sqlite-faults.js';
 
 /** What the thread is started with. */
 export interface ThreadOptions {

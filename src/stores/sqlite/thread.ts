@@ -2,8 +2,8 @@ import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { YubikeyError } from '../../errors.js';
-import { Uncertain } from './faults.js';
 import { errorOf, type Job, type Reply, type Request, type ThreadOptions } from './messages.js';
+import { Uncertain } from './sqlite-faults.js';
 import type { Starts } from './starts.js';
 
 /** Named by package.json, so that the built file is found from the sources too. */

@@ -1,7 +1,14 @@
 import type { YubikeyError } from '../../errors.js';
 import type { Batch } from '../batch-writer.js';
 import type { Call } from '../calls.js';
-import { type AdvanceRow, Finder, isRead, SCHEMA_VERSION, type SqlRow, type SqlValue } from '../sql.js';
+import {
+  type AdvanceRow,
+  Finder,
+  isRead,
+  SCHEMA_VERSION,
+  type SqlRow,
+  type SqlValue,
+} from '../sql/sql-stores.js';
 import type { Durability } from '../store.js';
 import { type Advanced, jsonOf, type SqliteEngine } from './engine.js';
 import type { Job, ThreadOptions } from './messages.js';

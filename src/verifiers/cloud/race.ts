@@ -1,8 +1,8 @@
 import { type ServerFault, YubikeyError, type YubikeyErrorCode } from '../../errors.js';
-import type { Fault } from '../../http/fault.js';
+import type { Fault } from '../../http/transport-fault.js';
 import { Alarm, isDue } from './alarm.js';
-import type { Answer, Verdict } from './answer.js';
-import type { CloudSettings } from './settings.js';
+import type { Answer, Verdict } from './cloud-answer.js';
+import type { CloudSettings } from './cloud-settings.js';
 import { RETRY_DELAY_MS, type Standing } from './standing.js';
 
 const NOTHING_SAID = { authenticated: false, retry: true, maybeAccepted: true } as const;

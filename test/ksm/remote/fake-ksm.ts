@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { text as readBody } from 'node:stream/consumers';
 import { type Ksm, LocalKsm, MemoryStore, parseOtp, RemoteKsm } from '../../../src/index.js';
-import type { RemoteKsmOptions } from '../../../src/ksm/remote/settings.js';
+import type { RemoteKsmOptions } from '../../../src/ksm/remote/remote-ksm-settings.js';
 import { formatKsmResponse, KSM_ERRORS } from '../../../src/protocol/ksm-response.js';
 import { KSM_REST_STATUSES, type KsmRestError } from '../../../src/protocol/ksm-rest-response.js';
 import { SoftYubikey } from '../../../src/testing/index.js';

@@ -1,7 +1,7 @@
 import { Agent } from 'undici';
 import { describe, expect, it } from 'vitest';
 import { RemoteKsm, type RemoteKsmOptions } from '../../../src/index.js';
-import { settingsOf } from '../../../src/ksm/remote/settings.js';
+import { settingsOf } from '../../../src/ksm/remote/remote-ksm-settings.js';
 
 const HTTPS = ['https://ksm.example/'];
 const endpoint = (protocol: 'rest' | 'wsapi', url: string) =>

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { YubikeyError, type YubikeyErrorCode } from '../../../src/index.js';
 import { parseResponseParameters } from '../../../src/protocol/validation-response.js';
-import type { ValidationListenerOptions } from '../../../src/server/validation-listener.js';
+import type { ValidationListenerOptions } from '../../../src/server/validation/validation-listener.js';
 import type { ClientStore } from '../../../src/stores/index.js';
 import { sign } from '../../verifiers/cloud/fake-server.js';
 import {

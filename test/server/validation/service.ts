@@ -3,7 +3,7 @@ import { type AddressInfo, connect } from 'node:net';
 import { KsmVerifier, LocalKsm, type Verifier } from '../../../src/index.js';
 import type { ProtocolVersion } from '../../../src/protocol/validation-request.js';
 import { type Listener, type VerificationEvent, validationListener } from '../../../src/server/index.js';
-import type { ValidationListenerOptions } from '../../../src/server/validation-listener.js';
+import type { ValidationListenerOptions } from '../../../src/server/validation/validation-listener.js';
 import type { ClientStore, CounterStore, KeyStore } from '../../../src/stores/index.js';
 import { MemoryStore } from '../../../src/stores/index.js';
 import { SoftYubikey } from '../../../src/testing/index.js';

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { CloudVerifier, type CloudVerifierOptions, YUBICLOUD, YUBICLOUD_POOL } from '../../../src/index.js';
-import { settingsOf } from '../../../src/verifiers/cloud/settings.js';
+import { settingsOf } from '../../../src/verifiers/cloud/cloud-settings.js';
 import { API_KEY } from './fake-server.js';
 
 const HTTPS = ['https://otp.example/wsapi/2.0/verify'];

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type CloudVerifier, parseOtp, YubikeyError } from '../../../src/index.js';
+import { settingsOf } from '../../../src/verifiers/cloud/cloud-settings.js';
 import { Race } from '../../../src/verifiers/cloud/race.js';
-import { settingsOf } from '../../../src/verifiers/cloud/settings.js';
 import { Standing } from '../../../src/verifiers/cloud/standing.js';
 import { API_KEY, answer, type Behaviour, CLIENT_ID, hang, httpStatus, inTurn } from './fake-server.js';
 import { closeAll, errorOf, OK, startAll, verifierOf, yubikey } from './harness.js';

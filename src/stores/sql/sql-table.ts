@@ -1,5 +1,5 @@
 import type { RecordKind, Row, RowTable } from '../records.js';
-import type { SqlRow, SqlRunner, SqlValue } from './run.js';
+import type { SqlRow, SqlRunner, SqlValue } from './sql-runner.js';
 
 export class SqlTable implements RowTable {
   private readonly secretNames: readonly string[];

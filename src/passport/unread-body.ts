@@ -1,5 +1,5 @@
 import type { Request } from 'express';
-import { YubikeyError } from './errors.js';
+import { YubikeyError } from '../errors.js';
 
 const PARSERS =
   'put app.use(express.urlencoded({ extended: false })) for forms, or app.use(express.json()) for JSON, before the route';

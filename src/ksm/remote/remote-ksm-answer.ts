@@ -1,12 +1,12 @@
 import type { HttpAnswer } from '../../http/exchange.js';
-import { type Fault, faultOfHttpStatus } from '../../http/fault.js';
 import type { HttpRequest } from '../../http/transport.js';
+import { type Fault, faultOfHttpStatus } from '../../http/transport-fault.js';
 import type { Otp } from '../../otp/otp.js';
 import { KSM_ERRORS, parseKsmResponse } from '../../protocol/ksm-response.js';
 import { type KsmRestError, parseKsmRestResponse } from '../../protocol/ksm-rest-response.js';
 import { MalformedResponse } from '../../protocol/validation-response.js';
 import type { Decryption } from '../ksm.js';
-import type { KsmServer, RemoteKsmSettings } from './settings.js';
+import type { KsmServer, RemoteKsmSettings } from './remote-ksm-settings.js';
 
 type Protocol = RemoteKsmSettings['protocol'];
 

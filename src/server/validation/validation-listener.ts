@@ -1,9 +1,9 @@
 import type { IncomingMessage } from 'node:http';
-import { assertOptions, type OptionNames } from '../options.js';
-import type { ProtocolVersion } from '../protocol/validation-request.js';
-import { formatValidationResponse } from '../protocol/validation-response.js';
-import { readForm } from './body.js';
-import type { VerificationEvent } from './events.js';
+import { assertOptions, type OptionNames } from '../../options.js';
+import type { ProtocolVersion } from '../../protocol/validation-request.js';
+import { formatValidationResponse } from '../../protocol/validation-response.js';
+import { readForm } from '../body.js';
+import type { VerificationEvent } from '../events.js';
 import {
   type AddressOf,
   type Answer,
@@ -13,10 +13,10 @@ import {
   reply,
   targetOf,
   text,
-} from './http.js';
-import { faultOf, isRateLimited, wrongMethod } from './http-fault.js';
-import { type Judgement, type JudgeOptions, judge } from './validation/judge.js';
-import { inProtocol } from './validation/response.js';
+} from '../http.js';
+import { faultOf, isRateLimited, wrongMethod } from '../http-fault.js';
+import { type Judgement, type JudgeOptions, judge } from './judge.js';
+import { inProtocol } from './validation-answer.js';
 
 export interface ValidationListenerOptions extends JudgeOptions {
   /** Default: the other end of the connection. */

@@ -1,19 +1,19 @@
-import { YubikeyError } from '../errors.js';
-import { faultOfRequest, faultWithout, TransportFault } from '../http/fault.js';
-import { Transport } from '../http/transport.js';
-import { assertOptional, assertSignal } from '../options.js';
-import { assertOtp, type Otp } from '../otp/otp.js';
-import { DECRYPT_OPTIONS, type Decryption, type DecryptOptions, type Ksm } from './ksm.js';
-import { readAnswer, requestOf } from './remote/answer.js';
-import { Deadline } from './remote/deadline.js';
+import { YubikeyError } from '../../errors.js';
+import { Transport } from '../../http/transport.js';
+import { faultOfRequest, faultWithout, TransportFault } from '../../http/transport-fault.js';
+import { assertOptional, assertSignal } from '../../options.js';
+import { assertOtp, type Otp } from '../../otp/otp.js';
+import { DECRYPT_OPTIONS, type Decryption, type DecryptOptions, type Ksm } from '../ksm.js';
+import { untilAborted } from '../until-aborted.js';
+import { Deadline } from './deadline.js';
+import { readAnswer, requestOf } from './remote-ksm-answer.js';
 import {
   type KsmServer,
   type RemoteKsmOptions,
   type RemoteKsmSettings,
   settingsOf,
-} from './remote/settings.js';
-import { isDecrypted, isFinal, type Reply, verdictOf } from './remote/verdict.js';
-import { untilAborted } from './until-aborted.js';
+} from './remote-ksm-settings.js';
+import { isDecrypted, isFinal, type Reply, verdictOf } from './remote-ksm-verdict.js';
 
 /** How many decryptions may have requests on their way after their verdict: a server that hangs holds them. */
 const MAX_LOSERS = 32;

@@ -1,7 +1,7 @@
 import { type ServerFault, YubikeyError } from '../../errors.js';
 import type { Decryption } from '../ksm.js';
-import type { Answer } from './answer.js';
-import type { KsmServer } from './settings.js';
+import type { Answer } from './remote-ksm-answer.js';
+import type { KsmServer } from './remote-ksm-settings.js';
 
 type Refusal = Extract<Decryption, { ok: false }>;
 

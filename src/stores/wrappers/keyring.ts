@@ -6,8 +6,8 @@ import {
   type KeyObject,
   randomBytes,
 } from 'node:crypto';
-import { YubikeyError } from '../errors.js';
-import { assertOptions, type OptionNames } from '../options.js';
+import { YubikeyError } from '../../errors.js';
+import { assertOptions, type OptionNames } from '../../options.js';
 
 /** What a sealed secret belongs to: a secret sealed as one kind does not open as another. */
 export type SealedKind = 'yubikey' | 'client';

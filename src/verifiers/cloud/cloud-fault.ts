@@ -1,4 +1,4 @@
-import type { Fault } from '../../http/fault.js';
+import type { Fault } from '../../http/transport-fault.js';
 import type { FaultStatus } from '../../protocol/status.js';
 import type { ValidationResponse } from '../../protocol/validation-response.js';
 

@@ -1,4 +1,4 @@
-import type { Fault } from '../../http/fault.js';
+import type { Fault } from '../../http/transport-fault.js';
 import { isSigned, isSignedWith } from '../../protocol/signature.js';
 import { isRejection, type Rejection, type Status } from '../../protocol/status.js';
 import {
@@ -7,7 +7,7 @@ import {
   readValidationResponse,
   type ValidationResponse,
 } from '../../protocol/validation-response.js';
-import { faultOfStatus } from './fault.js';
+import { faultOfStatus } from './cloud-fault.js';
 
 /** What a verification asked, to hold an answer against. */
 export interface Question {

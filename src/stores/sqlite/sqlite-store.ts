@@ -1,20 +1,20 @@
 import { resolve } from 'node:path';
-import { YubikeyError } from '../errors.js';
-import { assertOptions, type OptionNames } from '../options.js';
-import type { Batch } from './batch-writer.js';
-import { type Call, Calls } from './calls.js';
-import { type AdvanceRow, type SqlRow, sqlStores } from './sql.js';
-import type { SqliteDatabase } from './sqlite/database.js';
-import { findDriver, type SqliteDriver } from './sqlite/driver.js';
-import type { SqliteEngine } from './sqlite/engine.js';
-import { FileLost, isFaultOfRow, lossIn, Uncertain } from './sqlite/faults.js';
-import { SqliteHandle } from './sqlite/handle.js';
-import { FIRST_TOUCHES, LastAccepted } from './sqlite/last-accepted.js';
-import { SqliteThreads } from './sqlite/threads.js';
-import type { ClientStore, CounterStore, Durability, KeyStore } from './store.js';
+import { YubikeyError } from '../../errors.js';
+import { assertOptions, type OptionNames } from '../../options.js';
+import type { Batch } from '../batch-writer.js';
+import { type Call, Calls } from '../calls.js';
+import { type AdvanceRow, type SqlRow, sqlStores } from '../sql/sql-stores.js';
+import type { ClientStore, CounterStore, Durability, KeyStore } from '../store.js';
+import type { SqliteDatabase } from './database.js';
+import { findDriver, type SqliteDriver } from './driver.js';
+import type { SqliteEngine } from './engine.js';
+import { SqliteHandle } from './handle.js';
+import { FIRST_TOUCHES, LastAccepted } from './last-accepted.js';
+import { FileLost, isFaultOfRow, lossIn, Uncertain } from './sqlite-faults.js';
+import { SqliteThreads } from './threads.js';
 
-export type { SqliteDatabase, SqliteStatement } from './sqlite/database.js';
-export type { SqliteDriver } from './sqlite/driver.js';
+export type { SqliteDatabase, SqliteStatement } from './database.js';
+export type { SqliteDriver } from './driver.js';
 
 /** A file, which works in threads of its own, or an open database, which works in the thread that calls. */
 export interface SqliteStoreOptions {

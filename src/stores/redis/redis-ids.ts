@@ -1,4 +1,4 @@
-import type { Commands } from './commands.js';
+import type { Commands } from './redis-client.js';
 
 /**
  * The ids there are or ever were, in order. A hash and its index are two keys, so they cannot be written together:

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { YubikeyError } from '../../errors.js';
 import type { Call, Calls } from '../calls.js';
-import { isOfScript, isRefusal, isUnknownScript } from './faults.js';
+import { isOfScript, isRefusal, isUnknownScript } from './redis-faults.js';
 import { Unanswered } from './unanswered.js';
 
 /**

@@ -1,6 +1,5 @@
-import { YubikeyError } from '../errors.js';
-import type { Keyring } from './keyring.js';
-import { CLIENT, changed, pageOptionsOf, type RecordKind, type Secrets, YUBIKEY } from './records.js';
+import { YubikeyError } from '../../errors.js';
+import { CLIENT, changed, pageOptionsOf, type RecordKind, type Secrets, YUBIKEY } from '../records.js';
 import type {
   ClientRecord,
   ClientStore,
@@ -12,7 +11,8 @@ import type {
   PageOptions,
   RecordFields,
   RecordStore,
-} from './store.js';
+} from '../store.js';
+import type { Keyring } from './keyring.js';
 
 export interface ResealProgress {
   /** Records looked at so far. */

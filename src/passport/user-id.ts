@@ -1,4 +1,4 @@
-import { YubikeyError } from './errors.js';
+import { YubikeyError } from '../errors.js';
 
 /** Tells users apart: a string or a number that no other user has. */
 export type UserId = (user: Express.User) => string | number | bigint;

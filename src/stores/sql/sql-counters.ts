@@ -6,7 +6,7 @@ import type { BatchWriter } from '../batch-writer.js';
 import type { Calls } from '../calls.js';
 import { pageOf, pageOptionsOf } from '../records.js';
 import type { Advance, CounterRecord, CounterStore, ListedCounters, Page, PageOptions } from '../store.js';
-import type { SqlRow, SqlRunner, SqlValue } from './run.js';
+import type { SqlRow, SqlRunner, SqlValue } from './sql-runner.js';
 
 const COUNTER_COLUMNS = `id, usage_counter, session_use, clock, nonce, accepted_at, accepted_count,
   previous_usage_counter, previous_session_use, previous_clock, previous_accepted_at`;

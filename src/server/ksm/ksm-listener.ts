@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http';
-import { LocalKsm } from '../ksm/local-ksm.js';
-import { ReplayRefusingKsm } from '../ksm/replay-refusing-ksm.js';
-import { assertOptions, type OptionNames } from '../options.js';
-import { KSM_ERRORS } from '../protocol/ksm-response.js';
-import type { CounterStore, KeyStore } from '../stores/store.js';
-import type { KsmEvent } from './events.js';
+import { LocalKsm } from '../../ksm/local-ksm.js';
+import { ReplayRefusingKsm } from '../../ksm/replay-refusing-ksm.js';
+import { assertOptions, type OptionNames } from '../../options.js';
+import { KSM_ERRORS } from '../../protocol/ksm-response.js';
+import type { CounterStore, KeyStore } from '../../stores/store.js';
+import type { KsmEvent } from '../events.js';
 import {
   type AddressOf,
   type Answer,
@@ -15,15 +15,15 @@ import {
   send,
   type Target,
   targetOf,
-} from './http.js';
-import { HttpFault, wrongMethod } from './http-fault.js';
-import { addressGate, type Gate, type ManagementAccess, managementGate } from './ksm/access.js';
-import { decryptByRest, decryptByWsapi } from './ksm/decrypt.js';
-import { health } from './ksm/health.js';
-import { KsmFault } from './ksm/ksm-fault.js';
-import type { Methods, Operation } from './ksm/operation.js';
-import { codeOf, faultToAnswer, restAnswerTo, wsapiAnswerTo } from './ksm/refusal.js';
-import { addKey, deleteKey, listKeys } from './ksm/rest-keys.js';
+} from '../http.js';
+import { HttpFault, wrongMethod } from '../http-fault.js';
+import { addressGate, type Gate, type ManagementAccess, managementGate } from './access.js';
+import { decryptByRest, decryptByWsapi } from './decrypt.js';
+import { health } from './health.js';
+import { KsmFault } from './ksm-fault.js';
+import type { Methods, Operation } from './operations.js';
+import { codeOf, faultToAnswer, restAnswerTo, wsapiAnswerTo } from './refusal.js';
+import { addKey, deleteKey, listKeys } from './rest-keys.js';
 
 export interface KsmListenerOptions extends ManagementAccess {
   /** The AES keys: sealed ones, where they are kept on a disk. */

@@ -1,16 +1,16 @@
-import { YubikeyError } from '../errors.js';
-import type { Outcome } from '../http/exchange.js';
-import { faultOfRequest, faultWithout, TransportFault } from '../http/fault.js';
-import { Transport } from '../http/transport.js';
-import { assertOptional, assertSignal } from '../options.js';
-import { assertOtp, type Otp } from '../otp/otp.js';
-import { formatValidationRequest } from '../protocol/validation-request.js';
-import { type Answer, type Question, readAnswer, type Verdict } from './cloud/answer.js';
-import { Race } from './cloud/race.js';
-import { type CloudSettings, type CloudVerifierOptions, settingsOf } from './cloud/settings.js';
-import { Standing } from './cloud/standing.js';
-import { assertNonce, newNonce } from './nonce.js';
-import { VERIFY_OPTIONS, type Verification, type Verifier, type VerifyOptions } from './verifier.js';
+import { YubikeyError } from '../../errors.js';
+import type { Outcome } from '../../http/exchange.js';
+import { Transport } from '../../http/transport.js';
+import { faultOfRequest, faultWithout, TransportFault } from '../../http/transport-fault.js';
+import { assertOptional, assertSignal } from '../../options.js';
+import { assertOtp, type Otp } from '../../otp/otp.js';
+import { formatValidationRequest } from '../../protocol/validation-request.js';
+import { assertNonce, newNonce } from '../nonce.js';
+import { VERIFY_OPTIONS, type Verification, type Verifier, type VerifyOptions } from '../verifier.js';
+import { type Answer, type Question, readAnswer, type Verdict } from './cloud-answer.js';
+import { type CloudSettings, type CloudVerifierOptions, settingsOf } from './cloud-settings.js';
+import { Race } from './race.js';
+import { Standing } from './standing.js';
 
 /** How many verifications may have requests on their way after their verdict: a server that hangs holds them. */
 const MAX_LOSERS = 32;

@@ -1,9 +1,7 @@
-import { YubikeyError } from '../errors.js';
-import { assertOptions, type OptionNames } from '../options.js';
-import type { Batch } from './batch-writer.js';
-import { Calls } from './calls.js';
-import { Connections, type PostgresClient, type PostgresPool } from './postgres/connections.js';
-import { isFaultOfRow, isLocked, isRefusal, isRolledBack, isTranslated } from './postgres/faults.js';
+import { YubikeyError } from '../../errors.js';
+import { assertOptions, type OptionNames } from '../../options.js';
+import type { Batch } from '../batch-writer.js';
+import { Calls } from '../calls.js';
 import {
   ADVANCE_MANY,
   ADVANCE_ONE,
@@ -16,10 +14,12 @@ import {
   SCHEMA_VERSION,
   type SqlRow,
   sqlStores,
-} from './sql.js';
-import type { ClientStore, CounterStore, Durability, KeyStore } from './store.js';
+} from '../sql/sql-stores.js';
+import type { ClientStore, CounterStore, Durability, KeyStore } from '../store.js';
+import { Connections, type PostgresClient, type PostgresPool } from './connections.js';
+import { isFaultOfRow, isLocked, isRefusal, isRolledBack, isTranslated } from './postgres-faults.js';
 
-export type { PostgresClient, PostgresPool } from './postgres/connections.js';
+export type { PostgresClient, PostgresPool } from './connections.js';
 
 export interface PostgresStoreOptions {
   /** It stays yours: end it when you are done, and listen to its `error` events. */

@@ -1,6 +1,6 @@
 import type { Request, RequestHandler } from 'express';
-import { YubikeyError } from './errors.js';
-import { assertOptional, type OptionNames } from './options.js';
+import { YubikeyError } from '../errors.js';
+import { assertOptional, type OptionNames } from '../options.js';
 import { idOf, type UserId } from './user-id.js';
 
 /**

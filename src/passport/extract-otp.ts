@@ -1,5 +1,5 @@
 import type { Request } from 'express';
-import { assertOptional, type OptionNames } from './options.js';
+import { assertOptional, type OptionNames } from '../options.js';
 import { assertBodyWasRead } from './unread-body.js';
 
 /** Takes what may be an OTP out of a request, at once; undefined when there is none. It need not check it. */

@@ -1,4 +1,4 @@
-import { pageOptionsOf } from './records.js';
+import { pageOptionsOf } from '../records.js';
 import type {
   ClientRecord,
   ClientStore,
@@ -9,7 +9,7 @@ import type {
   Page,
   PageOptions,
   RecordStore,
-} from './store.js';
+} from '../store.js';
 
 /** For so long a record is taken as it was read. */
 const FRESH_MS = 1_000;

@@ -3,8 +3,8 @@ import type { Counters } from '../../otp/counters.js';
 import { assertAdvance } from '../assert-advance.js';
 import { pageOf, pageOptionsOf } from '../records.js';
 import type { Advance, CounterRecord, CounterStore, ListedCounters, Page, PageOptions } from '../store.js';
-import { type Commands, type Redis, scriptOf } from './commands.js';
-import { RedisIndex } from './ids.js';
+import { type Commands, type Redis, scriptOf } from './redis-client.js';
+import { RedisIndex } from './redis-ids.js';
 
 /**
  * Answers with the new count and what was before. All that can fail comes before the one command that writes. A client

@@ -1,14 +1,14 @@
 import type { Request } from 'express';
 import { Strategy } from 'passport-strategy';
-import { YubikeyError } from './errors.js';
+import { YubikeyError } from '../errors.js';
+import { assertOptions, type OptionNames } from '../options.js';
+import { type Otp, parseOtp } from '../otp/otp.js';
+import type { Rejection } from '../protocol/status.js';
+import type { Verification, Verifier, YubikeyIdentity } from '../verifiers/verifier.js';
 import { type ExtractOtp, otpInBody } from './extract-otp.js';
 import { type Lookup, lookUp } from './lookup.js';
-import { assertOptions, type OptionNames } from './options.js';
-import { type Otp, parseOtp } from './otp/otp.js';
-import type { Rejection } from './protocol/status.js';
 import { noteVerifiedFactor } from './second-factor.js';
 import { idOf, type UserId } from './user-id.js';
-import type { Verification, Verifier, YubikeyIdentity } from './verifiers/verifier.js';
 
 /** Why a sign-in was refused, for the app's own use: a stranger should read no more than the message. */
 export interface FailureInfo {

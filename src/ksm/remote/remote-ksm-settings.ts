@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici';
-import { assertDispatcher, certificatesOf, isLoopback, milliseconds } from '../../http/settings.js';
+import { assertDispatcher, certificatesOf, isLoopback, milliseconds } from '../../http/http-settings.js';
 import { assertOptions, type OptionNames } from '../../options.js';
 
 export interface RemoteKsmOptions {

@@ -1,12 +1,12 @@
-import { YubikeyError } from '../errors.js';
-import { assertOptions, type OptionNames } from '../options.js';
-import { Calls } from './calls.js';
-import { CLIENT, Records, YUBIKEY } from './records.js';
-import { type Commands, Redis, type SendCommand } from './redis/commands.js';
-import { RedisCounterStore } from './redis/counters.js';
-import { readDurability } from './redis/durability.js';
-import { RedisTable } from './redis/table.js';
-import type { ClientStore, CounterStore, Durability, KeyStore } from './store.js';
+import { YubikeyError } from '../../errors.js';
+import { assertOptions, type OptionNames } from '../../options.js';
+import { Calls } from '../calls.js';
+import { CLIENT, Records, YUBIKEY } from '../records.js';
+import type { ClientStore, CounterStore, Durability, KeyStore } from '../store.js';
+import { readDurability } from './durability.js';
+import { type Commands, Redis, type SendCommand } from './redis-client.js';
+import { RedisCounterStore } from './redis-counters.js';
+import { RedisTable } from './redis-table.js';
 
 export interface RedisStoreOptions {
   /**
