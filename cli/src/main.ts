@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander';
-import { end } from './ending.js';
-import { EXIT, Refusal } from './failure.js';
-import { say } from './output.js';
 import { createProgram } from './program.js';
+import { end } from './terminal/ending.js';
+import { EXIT, Refusal } from './terminal/failure.js';
+import { say } from './terminal/output.js';
 
 // What is made here, such as a database, is for its owner only.
 process.umask(0o077);

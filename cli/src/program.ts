@@ -8,7 +8,7 @@ import { addMasterKey } from './commands/master-key/index.js';
 import { addPress } from './commands/press/index.js';
 import { addServe } from './commands/serve.js';
 import { addVerify } from './commands/verify/index.js';
-import { addGlobalOptions } from './global-options.js';
+import { addGlobalOptions } from './terminal/global-options.js';
 
 /** The command with all there is below it. */
 export function createProgram(): Command {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import LibsqlDatabase from 'libsql';
 import { newMasterKey, parseKeyring, SqliteStore } from 'passport-yubikey-otp/stores';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { createMasterKeyFile } from '../src/master-key.js';
+import { createMasterKeyFile } from '../src/database/master-key.js';
 import { run, temporaryFolder } from './command.js';
 
 const masterKey = (id: string) => `${id}:${newMasterKey().toString('base64')}\n`;

@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import type { Otp } from 'passport-yubikey-otp';
-import { Refusal } from '../failure.js';
-import type { GlobalOptions } from '../global-options.js';
-import { hexOfModhex } from '../modhex.js';
-import { otpText, readOtp } from '../otp-input.js';
-import { printFields, printJson, say } from '../output.js';
+import { Refusal } from '../terminal/failure.js';
+import type { GlobalOptions } from '../terminal/global-options.js';
+import { otpText, readOtp } from '../terminal/otp-input.js';
+import { printFields, printJson, say } from '../terminal/output.js';
+import { hexOfModhex } from '../transfer/modhex.js';
 
 type Origin = 'factory' | 'uploaded' | 'own';
 

@@ -1,5 +1,5 @@
 import { type Command, Option } from 'commander';
-import { SETTINGS, type Setting } from '../operations/settings.js';
+import { SETTINGS, type Setting } from '../serve/settings/serve-settings.js';
 
 /** `yubikey-otp serve` */
 export function addServe(program: Command): void {
@@ -21,7 +21,7 @@ SIGTERM and SIGINT stop it once what was asked is answered; SIGHUP reads the cer
   }
   serve.action(async (_options: unknown, command: Command) => {
     // What only a service needs would make every other command start later.
-    const operations = await import('../operations/serve.js');
+    const operations = await import('../serve/run.js');
     await operations.serve(command);
   });
 }

@@ -1,4 +1,4 @@
-import { SetupError } from '../failure.js';
+import { SetupError } from '../terminal/failure.js';
 import type { KeyEntry } from './key-columns.js';
 import type { Line, ParseLine } from './line.js';
 import { LOGGING_START, parsePersonalizationToolLine, TRADITIONAL_COLUMNS } from './personalization-tool.js';

@@ -1,7 +1,7 @@
 import type { Counters } from 'passport-yubikey-otp';
 import type { CounterRecord, CounterStore, KeyRecord, KeyStore } from 'passport-yubikey-otp/stores';
-import { argumentOf } from '../public-id.js';
 import type { Outcome } from './import-lines.js';
+import { argumentOf } from './public-id.js';
 import type { CountersEntry } from './ykval.js';
 
 export interface CountersTarget {

@@ -1,9 +1,9 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { ClientStore, KeyRecord, KeyStore } from 'passport-yubikey-otp/stores';
-import { argumentOf } from '../public-id.js';
-import { isUnopened } from '../unopened.js';
+import { isUnopened } from '../database/unopened.js';
 import type { Outcome } from './import-lines.js';
 import type { KeyEntry } from './key-columns.js';
+import { argumentOf } from './public-id.js';
 import type { ClientEntry } from './ykval-clients.js';
 
 /** Adds a key, unless its public ID is taken: then the stored one stays as it is. */

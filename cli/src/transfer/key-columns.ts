@@ -1,6 +1,6 @@
 import type { NewKey } from 'passport-yubikey-otp/stores';
-import { isPublicId } from '../modhex.js';
 import type { Parsed } from './line.js';
+import { isPublicId } from './modhex.js';
 
 /** The columns that the files of all tools have, as text. */
 export interface KeyColumns {

@@ -1,6 +1,6 @@
 import type { YubikeyError } from 'passport-yubikey-otp';
 import type { Page, PageOptions, RecordStore } from 'passport-yubikey-otp/stores';
-import { isUnopened } from '../unopened.js';
+import { isUnopened } from '../database/unopened.js';
 
 const PAGE = 500;
 

@@ -1,7 +1,7 @@
 import type { Counters } from 'passport-yubikey-otp';
 import type { ListedCounters } from 'passport-yubikey-otp/stores';
-import { isPublicId } from '../modhex.js';
 import type { Parsed } from './line.js';
+import { isPublicId } from './modhex.js';
 
 export interface CountersEntry {
   readonly publicId: string;

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { newMasterKey } from 'passport-yubikey-otp/stores';
 import { describe, expect, it } from 'vitest';
-import { encodeModhex } from '../../src/modhex.js';
+import { encodeModhex } from '../../src/transfer/modhex.js';
 import { commandOn, start, temporaryFolder } from '../command.js';
 
 const COUNT = 100_000;

@@ -4,7 +4,7 @@ import { SoftYubikey } from 'passport-yubikey-otp/testing';
 import { expect, it } from 'vitest';
 import { formatValidationRequest } from '../../../src/protocol/validation-request.js';
 import { repetitions } from '../../../test/long/repetitions.js';
-import { encodeModhex } from '../../src/modhex.js';
+import { encodeModhex } from '../../src/transfer/modhex.js';
 import { HttpClient } from './serve/http-client.js';
 import type { Instance } from './serve/instance.js';
 import { Site } from './serve/site.js';

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { describe, expect, it } from 'vitest';
-import { addressOfWith, isLoopback, isLoopbackHost } from '../../src/operations/addresses.js';
+import { addressOfWith, isLoopback, isLoopbackHost } from '../../src/serve/addresses.js';
 
 const request = (remoteAddress: string, forwarded?: string) =>
   ({ socket: { remoteAddress }, headers: { 'x-forwarded-for': forwarded } }) as unknown as IncomingMessage;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { contradictionsIn, warningsAbout } from '../../src/operations/check-settings.js';
-import { resolve } from '../../src/operations/config.js';
+import { contradictionsIn, warningsAbout } from '../../src/serve/settings/contradictions.js';
+import { resolve } from '../../src/serve/settings/sources.js';
 
 /** Settings as a configuration file gives them. */
 function settings(values: Record<string, unknown> = {}) {

@@ -2,9 +2,9 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Option } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { SetupError } from '../../src/failure.js';
-import { readConfigFile, resolve, type Sources } from '../../src/operations/config.js';
-import { environmentNameOf, SETTINGS, type Setting } from '../../src/operations/settings.js';
+import { environmentNameOf, SETTINGS, type Setting } from '../../src/serve/settings/serve-settings.js';
+import { readConfigFile, resolve, type Sources } from '../../src/serve/settings/sources.js';
+import { SetupError } from '../../src/terminal/failure.js';
 import { temporaryFolder } from '../command.js';
 
 const NOTHING: Sources = { flags: {}, environment: {} };

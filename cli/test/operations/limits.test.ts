@@ -1,7 +1,7 @@
 import { MemoryStore } from 'passport-yubikey-otp/stores';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { networkOf } from '../../src/operations/addresses.js';
-import { limitReplays, RateLimit } from '../../src/operations/limits.js';
+import { networkOf } from '../../src/serve/addresses.js';
+import { limitReplays, RateLimit } from '../../src/serve/limits.js';
 
 describe('RateLimit', () => {
   beforeEach(() => {

@@ -1,7 +1,7 @@
 import { YubikeyError } from 'passport-yubikey-otp';
 import { MemoryStore } from 'passport-yubikey-otp/stores';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Readiness } from '../../src/operations/readiness.js';
+import { Readiness } from '../../src/serve/readiness.js';
 
 const COUNTERS = { usageCounter: 1, sessionUse: 1, timestamp: 1 };
 const FAULT = new YubikeyError('STORE_FAILED', 'The database failed, and nothing was written');

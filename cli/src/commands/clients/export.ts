@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import type { ClientRecord } from 'passport-yubikey-otp/stores';
-import type { GlobalOptions } from '../../global-options.js';
-import { withSecrets } from '../../session.js';
+import { withSecrets } from '../../database/session.js';
+import type { GlobalOptions } from '../../terminal/global-options.js';
+import { exportSecrets } from '../../transfer/export-secrets.js';
 import { formatYkvalClientsLine } from '../../transfer/ykval-clients.js';
-import { exportSecrets } from '../export-secrets.js';
 
 /** `yubikey-otp clients export` */
 export function addClientsExport(parent: Command): void {

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import { MemoryStore } from 'passport-yubikey-otp/stores';
-import type { GlobalOptions } from '../../global-options.js';
-import { withSecrets } from '../../session.js';
+import { withSecrets } from '../../database/session.js';
+import type { GlobalOptions } from '../../terminal/global-options.js';
 import { dryRunOf } from '../../transfer/dry-run.js';
 import { importClient } from '../../transfer/import-records.js';
+import { runImport } from '../../transfer/run-import.js';
 import { type ClientEntry, parseYkvalClientsLine } from '../../transfer/ykval-clients.js';
-import { runImport } from '../run-import.js';
 
 /** `yubikey-otp clients import FILE…` */
 export function addClientsImport(parent: Command): void {

@@ -1,5 +1,5 @@
 import type { ClientRecord } from 'passport-yubikey-otp/stores';
-import { SetupError } from '../../failure.js';
+import { SetupError } from '../../terminal/failure.js';
 import type { RecordKind } from '../records/kind.js';
 
 export const CLIENT: RecordKind<ClientRecord> = {

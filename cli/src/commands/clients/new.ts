@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type { Command } from 'commander';
 import type { ClientStore } from 'passport-yubikey-otp/stores';
-import { Refusal, SetupError } from '../../failure.js';
-import type { GlobalOptions } from '../../global-options.js';
-import { print, printJson, say } from '../../output.js';
-import { withSecrets } from '../../session.js';
+import { withSecrets } from '../../database/session.js';
+import { Refusal, SetupError } from '../../terminal/failure.js';
+import type { GlobalOptions } from '../../terminal/global-options.js';
+import { print, printJson, say } from '../../terminal/output.js';
 import { recordsOf } from '../../transfer/records-of.js';
 import { clientIdOf } from './kind.js';
 

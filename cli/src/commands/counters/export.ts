@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
-import type { GlobalOptions } from '../../global-options.js';
-import { isPublicId } from '../../modhex.js';
-import { say } from '../../output.js';
-import { withDatabase } from '../../session.js';
+import { withDatabase } from '../../database/session.js';
+import { writeLines } from '../../files/write-lines.js';
+import type { GlobalOptions } from '../../terminal/global-options.js';
+import { say } from '../../terminal/output.js';
+import { isPublicId } from '../../transfer/modhex.js';
 import { recordsOf } from '../../transfer/records-of.js';
 import { formatYkvalLine } from '../../transfer/ykval.js';
-import { writeLines } from '../write-lines.js';
 
 /** `yubikey-otp counters export` */
 export function addCountersExport(parent: Command): void {

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
-import { warnUnlessDurable } from '../../database.js';
-import type { GlobalOptions } from '../../global-options.js';
-import { withDatabase } from '../../session.js';
+import { warnUnlessDurable } from '../../database/database.js';
+import { withDatabase } from '../../database/session.js';
+import type { GlobalOptions } from '../../terminal/global-options.js';
 import { dryRunOfActive, dryRunOfCounters } from '../../transfer/dry-run.js';
 import { importCounters } from '../../transfer/import-counters.js';
+import { runImport } from '../../transfer/run-import.js';
 import { type CountersEntry, parseYkvalLine } from '../../transfer/ykval.js';
-import { runImport } from '../run-import.js';
 
 /** `yubikey-otp counters import FILE…` */
 export function addCountersImport(parent: Command): void {

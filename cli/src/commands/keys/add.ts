@@ -1,13 +1,13 @@
 import type { Command } from 'commander';
 import { parseAesKey, parseOtp, YubikeyError } from 'passport-yubikey-otp';
 import { MemoryStore, type NewKey } from 'passport-yubikey-otp/stores';
-import type { Database } from '../../database.js';
-import { Refusal, SetupError } from '../../failure.js';
-import type { GlobalOptions } from '../../global-options.js';
-import { printJson, say, warn } from '../../output.js';
-import { openPrompt } from '../../prompt.js';
-import { argumentOf, publicIdOf } from '../../public-id.js';
-import { withSecrets } from '../../session.js';
+import type { Database } from '../../database/database.js';
+import { withSecrets } from '../../database/session.js';
+import { Refusal, SetupError } from '../../terminal/failure.js';
+import type { GlobalOptions } from '../../terminal/global-options.js';
+import { printJson, say, warn } from '../../terminal/output.js';
+import { openPrompt } from '../../terminal/prompt.js';
+import { argumentOf, publicIdOf } from '../../transfer/public-id.js';
 import { warnOfCounters } from './counters-exist.js';
 import { pin } from './pin.js';
 

@@ -1,5 +1,5 @@
-import type { Database } from '../../database.js';
-import { warn } from '../../output.js';
+import type { Database } from '../../database/database.js';
+import { warn } from '../../terminal/output.js';
 
 /** Warns where counters of the public ID are stored: a YubiKey that was programmed anew counts from the beginning. */
 export async function warnOfCounters(

@@ -1,10 +1,10 @@
 import { type Command, Option } from 'commander';
 import type { KeyRecord } from 'passport-yubikey-otp/stores';
-import type { GlobalOptions } from '../../global-options.js';
-import { warn } from '../../output.js';
-import { withSecrets } from '../../session.js';
+import { withSecrets } from '../../database/session.js';
+import type { GlobalOptions } from '../../terminal/global-options.js';
+import { warn } from '../../terminal/output.js';
+import { exportSecrets } from '../../transfer/export-secrets.js';
 import { formatYkksmLine, YKKSM_HEADER } from '../../transfer/ykksm.js';
-import { exportSecrets } from '../export-secrets.js';
 
 /** `yubikey-otp keys export` */
 export function addKeysExport(parent: Command): void {

@@ -1,15 +1,15 @@
 import { type Command, Option } from 'commander';
 import { MemoryStore } from 'passport-yubikey-otp/stores';
-import type { GlobalOptions } from '../../global-options.js';
-import { say } from '../../output.js';
-import { withSecrets } from '../../session.js';
-import { onSameDatabase } from '../../shell.js';
+import { withSecrets } from '../../database/session.js';
+import { onSameDatabase } from '../../database/shell.js';
+import type { GlobalOptions } from '../../terminal/global-options.js';
+import { say } from '../../terminal/output.js';
 import { detectKeyFormat, KEY_FORMATS, type KeyFormat, mayBeYkksm } from '../../transfer/detect.js';
 import { dryRunOf } from '../../transfer/dry-run.js';
 import { importKey } from '../../transfer/import-records.js';
 import type { KeyEntry } from '../../transfer/key-columns.js';
+import { runImport } from '../../transfer/run-import.js';
 import { adviceOnDisabledKeys, disableAsYkksm } from '../../transfer/ykksm-disabled.js';
-import { runImport } from '../run-import.js';
 
 interface Options extends GlobalOptions {
   format?: KeyFormat;

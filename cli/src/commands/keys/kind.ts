@@ -1,5 +1,5 @@
 import type { KeyRecord } from 'passport-yubikey-otp/stores';
-import { publicIdOf } from '../../public-id.js';
+import { publicIdOf } from '../../transfer/public-id.js';
 import type { RecordKind } from '../records/kind.js';
 
 export const KEY: RecordKind<KeyRecord> = {

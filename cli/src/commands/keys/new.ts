@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { type Command, Option } from 'commander';
-import { Refusal, SetupError } from '../../failure.js';
-import type { GlobalOptions } from '../../global-options.js';
-import { encodeModhex } from '../../modhex.js';
-import { print, printJson, say } from '../../output.js';
-import { publicIdOf } from '../../public-id.js';
-import { withSecrets } from '../../session.js';
+import { withSecrets } from '../../database/session.js';
+import { Refusal, SetupError } from '../../terminal/failure.js';
+import type { GlobalOptions } from '../../terminal/global-options.js';
+import { print, printJson, say } from '../../terminal/output.js';
+import { encodeModhex } from '../../transfer/modhex.js';
+import { publicIdOf } from '../../transfer/public-id.js';
 import { warnOfCounters } from './counters-exist.js';
 
 interface Options extends GlobalOptions {

@@ -1,13 +1,13 @@
 import type { Command } from 'commander';
 import { type Otp, type Pinning, parseOtp, pinPrivateId, YubikeyError } from 'passport-yubikey-otp';
 import type { KeyStore } from 'passport-yubikey-otp/stores';
-import { type Database, warnUnlessDurable } from '../../database.js';
-import { Refusal, SetupError } from '../../failure.js';
-import type { GlobalOptions } from '../../global-options.js';
-import { printJson, say } from '../../output.js';
-import { askOnce } from '../../prompt.js';
-import { publicIdOf } from '../../public-id.js';
-import { withSecrets } from '../../session.js';
+import { type Database, warnUnlessDurable } from '../../database/database.js';
+import { withSecrets } from '../../database/session.js';
+import { Refusal, SetupError } from '../../terminal/failure.js';
+import type { GlobalOptions } from '../../terminal/global-options.js';
+import { printJson, say } from '../../terminal/output.js';
+import { askOnce } from '../../terminal/prompt.js';
+import { publicIdOf } from '../../transfer/public-id.js';
 
 /** `yubikey-otp keys pin PUBLIC_ID` */
 export function addKeysPin(parent: Command): void {

@@ -1,11 +1,11 @@
 import type { Command } from 'commander';
 import type { ResealProgress } from 'passport-yubikey-otp/stores';
-import { EXIT } from '../../failure.js';
-import type { GlobalOptions } from '../../global-options.js';
-import { printJson, say } from '../../output.js';
-import { Progress } from '../../progress.js';
-import { type Secrets, withSecrets } from '../../session.js';
-import { isUnopened } from '../../unopened.js';
+import { type Secrets, withSecrets } from '../../database/session.js';
+import { isUnopened } from '../../database/unopened.js';
+import { EXIT } from '../../terminal/failure.js';
+import type { GlobalOptions } from '../../terminal/global-options.js';
+import { printJson, say } from '../../terminal/output.js';
+import { Progress } from '../../terminal/progress.js';
 
 /** `yubikey-otp keys reseal` */
 export function addKeysReseal(parent: Command): void {

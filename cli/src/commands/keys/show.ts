@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
-import { Refusal } from '../../failure.js';
-import type { GlobalOptions } from '../../global-options.js';
-import { dateText, printFields, printJson } from '../../output.js';
-import { publicIdOf } from '../../public-id.js';
-import { withSecrets } from '../../session.js';
+import { withSecrets } from '../../database/session.js';
+import { Refusal } from '../../terminal/failure.js';
+import type { GlobalOptions } from '../../terminal/global-options.js';
+import { dateText, printFields, printJson } from '../../terminal/output.js';
+import { publicIdOf } from '../../transfer/public-id.js';
 
 /** `yubikey-otp keys show PUBLIC_ID` */
 export function addKeysShow(parent: Command): void {

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
-import { SetupError } from '../../failure.js';
-import { masterKeyLine } from '../../master-key.js';
-import { print } from '../../output.js';
+import { masterKeyLine } from '../../database/master-key.js';
+import { SetupError } from '../../terminal/failure.js';
+import { print } from '../../terminal/output.js';
 
 /** `yubikey-otp master-key new` */
 export function addMasterKeyNew(masterKey: Command): void {

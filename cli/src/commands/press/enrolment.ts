@@ -1,9 +1,9 @@
 import type { SoftYubikey } from 'passport-yubikey-otp/testing';
-import { Refusal } from '../../failure.js';
-import { makeFirstMasterKey } from '../../first-master-key.js';
-import type { GlobalOptions } from '../../global-options.js';
-import { warn } from '../../output.js';
-import { withDatabase, withSecrets } from '../../session.js';
+import { makeFirstMasterKey } from '../../database/first-master-key.js';
+import { withDatabase, withSecrets } from '../../database/session.js';
+import { Refusal } from '../../terminal/failure.js';
+import type { GlobalOptions } from '../../terminal/global-options.js';
+import { warn } from '../../terminal/output.js';
 import { importKey } from '../../transfer/import-records.js';
 
 /** Stores the virtual key in the database, so that its OTPs verify there. */

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import { SoftYubikey, type SoftYubikeyState } from 'passport-yubikey-otp/testing';
-import { exclusively } from '../../exclusively.js';
-import { SetupError } from '../../failure.js';
-import type { GlobalOptions } from '../../global-options.js';
-import { print, printJson, say } from '../../output.js';
+import { exclusively } from '../../files/exclusively.js';
+import { SetupError } from '../../terminal/failure.js';
+import type { GlobalOptions } from '../../terminal/global-options.js';
+import { print, printJson, say } from '../../terminal/output.js';
 import { enrol, warnUnlessEnrolled } from './enrolment.js';
 import { readState } from './state-file.js';
 import { type TouchOptions, touch } from './touch.js';

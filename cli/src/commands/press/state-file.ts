@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { SoftYubikey, type SoftYubikeyState } from 'passport-yubikey-otp/testing';
-import { replaceFile } from '../../durable-file.js';
-import { SetupError } from '../../failure.js';
+import { replaceFile } from '../../files/durable-file.js';
+import { SetupError } from '../../terminal/failure.js';
 
 /**
  * The virtual YubiKey in a file; undefined where there is no file.

@@ -1,5 +1,5 @@
 import { SoftYubikey, type SoftYubikeyState } from 'passport-yubikey-otp/testing';
-import { Refusal } from '../../failure.js';
+import { Refusal } from '../../terminal/failure.js';
 import { writeState } from './state-file.js';
 
 export interface TouchOptions {

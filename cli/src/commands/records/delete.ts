@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import type { RecordFields } from 'passport-yubikey-otp/stores';
-import { EXIT, SetupError } from '../../failure.js';
-import type { GlobalOptions } from '../../global-options.js';
-import { printJson, say } from '../../output.js';
-import { askOnce } from '../../prompt.js';
-import { withDatabase } from '../../session.js';
+import { withDatabase } from '../../database/session.js';
+import { EXIT, SetupError } from '../../terminal/failure.js';
+import type { GlobalOptions } from '../../terminal/global-options.js';
+import { printJson, say } from '../../terminal/output.js';
+import { askOnce } from '../../terminal/prompt.js';
 import type { RecordKind } from './kind.js';
 
 /** Forgets records, if the person at the terminal, or `--yes`, says so. */

@@ -1,6 +1,6 @@
 import type { PageOptions, RecordFields, RecordStore } from 'passport-yubikey-otp/stores';
-import type { Database } from '../../database.js';
-import type { Column } from '../../output.js';
+import type { Database } from '../../database/database.js';
+import type { Column } from '../../terminal/output.js';
 
 /** What commands do alike with keys and with clients: they name them, turn them on and off, forget them. */
 export interface RecordKind<Stored extends RecordFields> {

@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import type { RecordFields } from 'passport-yubikey-otp/stores';
-import type { GlobalOptions } from '../../global-options.js';
-import { type Column, dateText, printJsonArray, printTable, say } from '../../output.js';
-import { withDatabase } from '../../session.js';
+import { withDatabase } from '../../database/session.js';
+import type { GlobalOptions } from '../../terminal/global-options.js';
+import { type Column, dateText, printJsonArray, printTable, say } from '../../terminal/output.js';
 import { recordsOf } from '../../transfer/records-of.js';
 import type { RecordKind } from './kind.js';
 

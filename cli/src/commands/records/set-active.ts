@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
 import type { RecordFields } from 'passport-yubikey-otp/stores';
-import { EXIT, SetupError } from '../../failure.js';
-import type { GlobalOptions } from '../../global-options.js';
-import { printJson, say } from '../../output.js';
-import { withDatabase } from '../../session.js';
+import { withDatabase } from '../../database/session.js';
+import { EXIT, SetupError } from '../../terminal/failure.js';
+import type { GlobalOptions } from '../../terminal/global-options.js';
+import { printJson, say } from '../../terminal/output.js';
 import type { RecordKind, StoreOf } from './kind.js';
 
 type Result = 'done' | 'unchanged' | 'not found';

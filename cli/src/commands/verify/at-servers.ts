@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { CloudVerifier, type CloudVerifierOptions, type Otp } from 'passport-yubikey-otp';
-import { SetupError } from '../../failure.js';
-import { warn } from '../../output.js';
+import { SetupError } from '../../terminal/failure.js';
+import { warn } from '../../terminal/output.js';
 import type { Verdict } from './meanings.js';
 import type { VerifyOptions } from './options.js';
 

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
-import { EXIT } from '../../failure.js';
-import { otpText, readOtp } from '../../otp-input.js';
-import { print, printJson } from '../../output.js';
+import { EXIT } from '../../terminal/failure.js';
+import { otpText, readOtp } from '../../terminal/otp-input.js';
+import { print, printJson } from '../../terminal/output.js';
 import { verifyAtServers } from './at-servers.js';
 import { verifyLocally } from './locally.js';
 import { MEANINGS, type Verdict } from './meanings.js';

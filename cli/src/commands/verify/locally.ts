@@ -1,8 +1,8 @@
 import { KsmVerifier, LocalKsm, type Otp, YubikeyError } from 'passport-yubikey-otp';
 import type { KeyStore } from 'passport-yubikey-otp/stores';
-import { warnUnlessDurable } from '../../database.js';
-import { SetupError } from '../../failure.js';
-import { withSecrets } from '../../session.js';
+import { warnUnlessDurable } from '../../database/database.js';
+import { withSecrets } from '../../database/session.js';
+import { SetupError } from '../../terminal/failure.js';
 import type { Verdict } from './meanings.js';
 import type { VerifyOptions } from './options.js';
 

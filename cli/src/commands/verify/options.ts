@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
-import { SetupError } from '../../failure.js';
-import type { GlobalOptions } from '../../global-options.js';
+import { SetupError } from '../../terminal/failure.js';
+import type { GlobalOptions } from '../../terminal/global-options.js';
 
 export interface VerifyOptions extends GlobalOptions {
   readonly url?: string[];

@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { secretsIn } from '../../../../test/stores/secret-search.js';
-import { hexOfModhex } from '../../../src/modhex.js';
+import { hexOfModhex } from '../../../src/transfer/modhex.js';
 
 /** What any spelling of a secret is made of; shorter pieces than any of a secret are left out. */
 const PIECES = /[A-Za-z0-9+/=_%-]{6,}/g;

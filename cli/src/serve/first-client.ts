@@ -2,11 +2,11 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import type { YubikeyError } from 'passport-yubikey-otp';
 import type { ClientStore } from 'passport-yubikey-otp/stores';
-import { isUrl } from '../database.js';
-import { createFile } from '../durable-file.js';
-import { SetupError } from '../failure.js';
-import { warn } from '../output.js';
-import { firstThatOpens, type Secrets } from '../session.js';
+import { isUrl } from '../database/database.js';
+import { firstThatOpens, type Secrets } from '../database/session.js';
+import { createFile } from '../files/durable-file.js';
+import { SetupError } from '../terminal/failure.js';
+import { warn } from '../terminal/output.js';
 
 const ID = '1';
 const API_KEY_LENGTH = 20;

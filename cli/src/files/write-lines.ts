@@ -1,6 +1,6 @@
 import { type FileHandle, open, rm } from 'node:fs/promises';
-import { SetupError } from '../failure.js';
-import { print } from '../output.js';
+import { SetupError } from '../terminal/failure.js';
+import { print } from '../terminal/output.js';
 
 /**
  * Writes lines to standard output, or to a new file that only its owner can read. A file that could not be written

@@ -2,10 +2,10 @@ import { existsSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type Keyring, newMasterKey, parseKeyring } from 'passport-yubikey-otp/stores';
-import { createFile } from './durable-file.js';
-import { SetupError } from './failure.js';
-import { DEFAULT_MASTER_KEY_FILE } from './global-options.js';
-import { warn } from './output.js';
+import { createFile } from '../files/durable-file.js';
+import { SetupError } from '../terminal/failure.js';
+import { DEFAULT_MASTER_KEY_FILE } from '../terminal/global-options.js';
+import { warn } from '../terminal/output.js';
 import { shellWord } from './shell.js';
 
 /** The shell's `-C` keeps it from writing over a master key that is there. */

@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
-import { warn } from '../output.js';
-import type { Settings } from './settings.js';
+import { warn } from '../../terminal/output.js';
+import type { Settings } from './serve-settings.js';
 
 const VARIABLE = 'YUBIKEY_MANAGEMENT_TOKEN';
 const FLAG = '--management-token-file';

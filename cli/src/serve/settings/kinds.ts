@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
-import type { Kind } from './settings.js';
+import type { Kind } from './serve-settings.js';
 
 /** How a kind of setting is read. */
 interface Reading {

@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Listener } from 'passport-yubikey-otp/server';
-import { SetupError } from '../failure.js';
+import { SetupError } from '../terminal/failure.js';
 import { answer } from './answer.js';
 import type { Certificate } from './tls.js';
 

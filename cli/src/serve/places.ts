@@ -1,5 +1,5 @@
 import type { Place } from './http-server.js';
-import type { Settings } from './settings.js';
+import type { Settings } from './settings/serve-settings.js';
 
 /** The port of the KSM in its API reference. */
 const KSM_PORT = 8002;

@@ -1,7 +1,7 @@
 import { YubikeyError } from 'passport-yubikey-otp';
 import type { Advance, CounterStore } from 'passport-yubikey-otp/stores';
-import type { Database } from '../database.js';
-import { within } from '../within.js';
+import type { Database } from '../database/database.js';
+import { within } from '../terminal/within.js';
 
 /** A write that succeeded proves so long that the database takes more. */
 const PROVEN_MS = 5_000;

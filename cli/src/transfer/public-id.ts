@@ -1,5 +1,5 @@
 import { parseOtp, YubikeyError } from 'passport-yubikey-otp';
-import { SetupError } from './failure.js';
+import { SetupError } from '../terminal/failure.js';
 import { isPublicId } from './modhex.js';
 
 /**

@@ -1,6 +1,6 @@
-import { isLoopbackHost } from './addresses.js';
-import { placesOf } from './places.js';
-import type { Settings } from './settings.js';
+import { isLoopbackHost } from '../addresses.js';
+import { placesOf } from '../places.js';
+import type { Settings } from './serve-settings.js';
 
 /** What settings that fit one by one must not say together, with what to change. */
 export function contradictionsIn(settings: Settings, hasManagementToken: boolean): string[] {

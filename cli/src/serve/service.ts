@@ -3,7 +3,7 @@ import type { Server as HttpsServer } from 'node:https';
 import { KsmVerifier, LocalKsm } from 'passport-yubikey-otp';
 import { ksmListener, type Listener, validationListener } from 'passport-yubikey-otp/server';
 import { CachedClientStore, CachedKeyStore } from 'passport-yubikey-otp/stores';
-import type { Secrets } from '../session.js';
+import type { Secrets } from '../database/session.js';
 import { addressOfWith } from './addresses.js';
 import { endpoints, metricsListener } from './endpoints.js';
 import { createHttpServer, listen, type Place } from './http-server.js';
@@ -12,7 +12,7 @@ import { type Log, logKsm, logVerification } from './logs.js';
 import { Metrics } from './metrics.js';
 import { placesOf } from './places.js';
 import { Readiness } from './readiness.js';
-import type { Settings } from './settings.js';
+import type { Settings } from './settings/serve-settings.js';
 import { GracefulStop } from './stop.js';
 import { type Certificate, reloadOnHangup } from './tls.js';
 

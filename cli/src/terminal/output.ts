@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { oneLine } from './transfer/line.js';
+import { oneLine } from '../transfer/line.js';
 
 /** Results go to standard output, and wait for who reads them. */
 export async function print(text: string): Promise<void> {

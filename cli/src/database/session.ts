@@ -1,6 +1,8 @@
 import { existsSync } from 'node:fs';
 import { YubikeyError } from 'passport-yubikey-otp';
 import { type RecordStore, SealedClientStore, SealedKeyStore } from 'passport-yubikey-otp/stores';
+import { Refusal, SetupError } from '../terminal/failure.js';
+import type { GlobalOptions } from '../terminal/global-options.js';
 import {
   type Database,
   isStoreFault,
@@ -9,8 +11,6 @@ import {
   openDatabase,
   reasonOf,
 } from './database.js';
-import { Refusal, SetupError } from './failure.js';
-import type { GlobalOptions } from './global-options.js';
 import { type FoundKeyring, NoMasterKey, readKeyring } from './master-key.js';
 import { sealedBy, TRIED, wayToTheOldMasterKey } from './sealed-by.js';
 import { isUnopened } from './unopened.js';

@@ -2,7 +2,7 @@ import type { Server, ServerResponse } from 'node:http';
 import { Server as NetServer, type Socket } from 'node:net';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import type { Listener } from 'passport-yubikey-otp/server';
-import { beginToStop } from '../ending.js';
+import { beginToStop } from '../terminal/ending.js';
 
 /** So long new connections may keep the service from closing its port. */
 const LAST_CONNECTIONS_MS = 250;

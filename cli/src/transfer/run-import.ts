@@ -1,9 +1,9 @@
 import { createReadStream } from 'node:fs';
-import type { Database } from '../database.js';
-import { EXIT, SetupError } from '../failure.js';
-import { printJson, say } from '../output.js';
-import { Progress } from '../progress.js';
-import { withSample } from '../transfer/detect.js';
+import type { Database } from '../database/database.js';
+import { EXIT, SetupError } from '../terminal/failure.js';
+import { printJson, say } from '../terminal/output.js';
+import { Progress } from '../terminal/progress.js';
+import { withSample } from './detect.js';
 import {
   addTallies,
   importLines,
@@ -11,8 +11,8 @@ import {
   type Outcome,
   TALLIES,
   type Tallies,
-} from '../transfer/import-lines.js';
-import { type Line, linesOf, type ParseLine, parseLines } from '../transfer/line.js';
+} from './import-lines.js';
+import { type Line, linesOf, type ParseLine, parseLines } from './line.js';
 
 export interface Import<Entry> {
   /** What is imported, as the command is called. */

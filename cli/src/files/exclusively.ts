@@ -1,4 +1,4 @@
-import { SetupError } from './failure.js';
+import { SetupError } from '../terminal/failure.js';
 
 const WAIT_MS = 10_000;
 

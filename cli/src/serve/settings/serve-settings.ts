@@ -1,4 +1,4 @@
-import { DEFAULT_DATABASE } from '../global-options.js';
+import { DEFAULT_DATABASE } from '../../terminal/global-options.js';
 
 /** What a setting can be, by its kind. */
 export interface ValueOf {

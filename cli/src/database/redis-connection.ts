@@ -1,4 +1,4 @@
-import { ANSWER_MS, answered } from './within.js';
+import { ANSWER_MS, answered } from '../terminal/within.js';
 
 /** A client of `redis`. */
 interface Client {

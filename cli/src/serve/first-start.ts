@@ -1,9 +1,9 @@
-import { isUrl } from '../database.js';
-import { DEFAULT_DATABASE, DEFAULT_MASTER_KEY_FILE } from '../global-options.js';
-import { say } from '../output.js';
+import { isUrl } from '../database/database.js';
+import { DEFAULT_DATABASE, DEFAULT_MASTER_KEY_FILE } from '../terminal/global-options.js';
+import { say } from '../terminal/output.js';
 import type { FirstClient } from './first-client.js';
 import type { RunningService } from './service.js';
-import type { Settings } from './settings.js';
+import type { Settings } from './settings/serve-settings.js';
 
 /** Tells where the service listens and, at the first start, what to do next. */
 export function sayFirstSteps(

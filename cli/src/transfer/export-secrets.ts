@@ -1,10 +1,10 @@
 import type { RecordStore } from 'passport-yubikey-otp/stores';
-import { EXIT } from '../failure.js';
-import { say } from '../output.js';
-import { argumentOf } from '../public-id.js';
-import { openRecordsOf } from '../transfer/records-of.js';
-import { remedyOf } from '../unopened.js';
-import { writeLines } from './write-lines.js';
+import { remedyOf } from '../database/unopened.js';
+import { writeLines } from '../files/write-lines.js';
+import { EXIT } from '../terminal/failure.js';
+import { say } from '../terminal/output.js';
+import { argumentOf } from './public-id.js';
+import { openRecordsOf } from './records-of.js';
 
 export interface SecretsExport<Stored> {
   /** What the records are called, such as keys. */

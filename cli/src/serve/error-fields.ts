@@ -1,5 +1,5 @@
 import { YubikeyError } from 'passport-yubikey-otp';
-import { reasonOf } from '../database.js';
+import { reasonOf } from '../database/database.js';
 
 const MAX_DEPTH = 4;
 const MAX_LENGTH = 300;

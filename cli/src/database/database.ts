@@ -8,7 +8,10 @@ import {
   MemoryStore,
   type SqliteFault,
 } from 'passport-yubikey-otp/stores';
-import { closeInTime } from './ending.js';
+import { closeInTime } from '../terminal/ending.js';
+import { SetupError } from '../terminal/failure.js';
+import { warn } from '../terminal/output.js';
+import { answered } from '../terminal/within.js';
 import {
   type ConnectOptions,
   connectPostgres,
@@ -17,9 +20,6 @@ import {
   openSqlite,
   serveSqlite,
 } from './engines.js';
-import { SetupError } from './failure.js';
-import { warn } from './output.js';
-import { answered } from './within.js';
 
 /** The stores of one database, as they are: secrets in them are sealed. */
 export interface Database {

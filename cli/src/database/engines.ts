@@ -2,9 +2,9 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { PostgresStore, RedisStore, type SqliteFault, SqliteStore } from 'passport-yubikey-otp/stores';
-import { SetupError } from './failure.js';
+import { SetupError } from '../terminal/failure.js';
+import { ANSWER_MS, within } from '../terminal/within.js';
 import { RedisConnection } from './redis-connection.js';
-import { ANSWER_MS, within } from './within.js';
 
 /** An open database, of whichever kind. */
 export interface Engine {

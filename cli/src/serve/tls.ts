@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs';
 import type { Server as HttpsServer } from 'node:https';
 import { createSecureContext } from 'node:tls';
-import { SetupError } from '../failure.js';
+import { SetupError } from '../terminal/failure.js';
 import type { Log } from './logs.js';
-import type { Settings } from './settings.js';
+import type { Settings } from './settings/serve-settings.js';
 
 export interface Certificate {
   readonly cert: Buffer;

@@ -1,6 +1,6 @@
-import { DEFAULT_MASTER_KEY_FILE, type GlobalOptions } from './global-options.js';
+import { DEFAULT_MASTER_KEY_FILE, type GlobalOptions } from '../terminal/global-options.js';
+import { say } from '../terminal/output.js';
 import { createMasterKeyFile, hasMasterKey } from './master-key.js';
-import { say } from './output.js';
 import { sealedBy } from './sealed-by.js';
 import { withDatabase } from './session.js';
 

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { distance } from 'fastest-levenshtein';
-import { SetupError } from '../failure.js';
+import { SetupError } from '../../terminal/failure.js';
 import { KINDS } from './kinds.js';
-import { environmentNameOf, SETTINGS, type Setting, type Settings } from './settings.js';
+import { environmentNameOf, SETTINGS, type Setting, type Settings } from './serve-settings.js';
 
 /** Where settings come from; what stands first wins. */
 export interface Sources {

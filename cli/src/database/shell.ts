@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
+import type { GlobalOptions } from '../terminal/global-options.js';
 import { withoutPasswords } from './database.js';
-import type { GlobalOptions } from './global-options.js';
 
 /** How another command is called on the same database: what was typed to name it, without passwords. */
 export function onSameDatabase(command: Command): string {
