@@ -16,8 +16,8 @@ import {
 } from 'passport-yubikey-otp/stores';
 import type pg from 'pg';
 import { createClient } from 'redis';
-import { missingPostgres, PostgresServer } from '../test/servers/postgres.js';
-import { RedisServer } from '../test/servers/redis.js';
+import { missingPostgres, PostgresServer } from '../test/support/servers/postgres.js';
+import { RedisServer } from '../test/support/servers/redis.js';
 import { compare, type Figures } from './compare.js';
 import { keyOf } from './growth/many-keys.js';
 import { keep } from './report.js';

@@ -42,7 +42,7 @@ export function keep({ bench, measured, goals, skipped = {}, notes = [] }: Repor
   }
   for (const [name, reason] of Object.entries(skipped)) console.log(`skipped  ${name}: ${reason}`);
   for (const note of notes) console.log(note);
-  const folder = new URL('results/', import.meta.url);
+  const folder = new URL('./results/', import.meta.url);
   mkdirSync(folder, { recursive: true });
   const kept = {
     bench,

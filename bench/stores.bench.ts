@@ -6,9 +6,9 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { type CounterStore, PostgresStore, RedisStore, SqliteStore } from 'passport-yubikey-otp/stores';
 import { createClient } from 'redis';
-import { openSqlite } from '../test/fixtures/shared-store.js';
-import { missingPostgres, PostgresServer } from '../test/servers/postgres.js';
-import { RedisServer } from '../test/servers/redis.js';
+import { openSqlite } from '../test/support/fixtures/shared-store.js';
+import { missingPostgres, PostgresServer } from '../test/support/servers/postgres.js';
+import { RedisServer } from '../test/support/servers/redis.js';
 import { type Contestant, compare, type Figures, median } from './compare.js';
 import { keep } from './report.js';
 

@@ -12,8 +12,8 @@ import { keep } from './report.js';
 /** Sign-ins a second at an Express app whose verifier, and whose look-up of the user, answer at once. */
 const SECONDS = 3;
 const CONNECTIONS = 64;
-const SERVER = fileURLToPath(new URL('strategy/server.ts', import.meta.url));
-const SCRIPT = fileURLToPath(new URL('strategy/sign-in.lua', import.meta.url));
+const SERVER = fileURLToPath(new URL('./strategy/server.ts', import.meta.url));
+const SCRIPT = fileURLToPath(new URL('./strategy/sign-in.lua', import.meta.url));
 
 if (spawnSync('wrk', ['--version']).error) throw new Error('wrk is not installed (Debian: wrk)');
 const folder = mkdtempSync(join(tmpdir(), 'bench-strategy-'));

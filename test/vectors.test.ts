@@ -7,7 +7,7 @@ import {
   hasSharedVectors,
   SHARED_VECTORS,
   signatures,
-} from './vectors.js';
+} from './support/vectors.js';
 
 describe('test/vectors', () => {
   it.skipIf(!hasSharedVectors).each(['otp.json', 'signature.json'])(

@@ -1,12 +1,12 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { freePort } from '../../test/programs.js';
+import { freePort } from '../../test/support/programs.js';
 
 export const CLIENT_ID = '87';
 export const API_KEY = 'mG5be6ZJU1qBGz24yPh/ESM3UdU=';
 
-const program = fileURLToPath(new URL('server.ts', import.meta.url));
+const program = fileURLToPath(new URL('./server.ts', import.meta.url));
 
 /** Five validation servers, each in a process of its own, of which one is of use. */
 export class Servers {

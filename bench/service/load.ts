@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import type { Figures } from '../compare.js';
 
-const SCRIPT = fileURLToPath(new URL('walk.lua', import.meta.url));
+const SCRIPT = fileURLToPath(new URL('./walk.lua', import.meta.url));
 
 export interface Load {
   readonly url: string;

@@ -2,7 +2,7 @@ import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSy
 import { join } from 'node:path';
 import LibsqlDatabase from 'libsql';
 import type { SoftYubikey } from 'passport-yubikey-otp/testing';
-import { freePort } from '../../test/programs.js';
+import { freePort } from '../../test/support/programs.js';
 import { CLIENT } from './requests.js';
 import { type Started, start } from './start.js';
 

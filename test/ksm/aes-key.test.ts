@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseAesKey } from '../../src/ksm/aes-key.js';
-import { anyText, bytes, NOT_STRINGS } from '../arbitraries.js';
+import { anyText, bytes, NOT_STRINGS } from '../support/arbitraries.js';
 
 const HEX = '31323334353637383930313233343536';
 const KEY = Buffer.from('1234567890123456');

@@ -4,7 +4,7 @@ import { LocalKsm } from '../../src/ksm/local-ksm.js';
 import { type Otp, parseOtp } from '../../src/otp/otp.js';
 import { type KeyRecord, type KeyStore, MemoryStore, type NewKey } from '../../src/stores/index.js';
 import { SoftYubikey } from '../../src/testing/index.js';
-import { corruptOtps, genuineOtps } from '../vectors.js';
+import { corruptOtps, genuineOtps } from '../support/vectors.js';
 
 async function ksmWith(...keys: NewKey[]): Promise<LocalKsm> {
   const store = new MemoryStore();

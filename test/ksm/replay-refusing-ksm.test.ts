@@ -16,9 +16,9 @@ import {
 } from '../../src/stores/index.js';
 import { SoftYubikey } from '../../src/testing/index.js';
 import { KsmVerifier } from '../../src/verifiers/ksm-verifier.js';
-import { STORES, type Stores } from '../server/ksm/stores.js';
-import { around } from '../stores/around.js';
-import { FORGED_TOKENS, REFERENCE_AES_KEY } from './forged.js';
+import { FORGED_TOKENS, REFERENCE_AES_KEY } from '../support/ksm/forged.js';
+import { STORES, type Stores } from '../support/server/ksm/stores.js';
+import { around } from '../support/stores/around.js';
 
 const REPLAYED = { ok: false, reason: 'REPLAYED_OTP' };
 const UNCHECKED = { ok: true, privateIdChecked: false };

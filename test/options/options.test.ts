@@ -17,8 +17,8 @@ import {
   SqliteStore,
 } from '../../src/stores/index.js';
 import { SoftYubikey } from '../../src/testing/index.js';
-import { CLOSED, type ClosedDoor } from './closed.js';
-import { type Door, readDoors } from './doors.js';
+import { CLOSED, type ClosedDoor } from '../support/options/closed.js';
+import { type Door, readDoors } from '../support/options/doors.js';
 
 /** What may have more in it than is read: data, and what others made. */
 const OPEN = [

@@ -7,7 +7,7 @@ import {
   isSameTouch,
   millisecondsBetween,
 } from '../../src/otp/counters.js';
-import { counters } from '../arbitraries.js';
+import { counters } from '../support/arbitraries.js';
 
 const touch = (usageCounter: number, sessionUse: number, timestamp = 0): Counters => ({
   usageCounter,

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CRC_RESIDUE, crc16 } from '../../src/otp/crc16.js';
 import { decodeModhex } from '../../src/otp/modhex.js';
-import { genuineOtps, type OtpVector } from '../vectors.js';
+import { genuineOtps, type OtpVector } from '../support/vectors.js';
 
 function decryptBlock({ otp, aesKey }: OtpVector): Buffer {
   const decipher = createDecipheriv('aes-128-ecb', Buffer.from(aesKey, 'hex'), null).setAutoPadding(false);

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decodeModhex, encodeModhex, isModhex } from '../../src/otp/modhex.js';
-import { anyText, modhex } from '../arbitraries.js';
+import { anyText, modhex } from '../support/arbitraries.js';
 
 describe('modhex', () => {
   it('stands for hexadecimal, letter by letter', () => {

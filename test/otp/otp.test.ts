@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { YubikeyError } from '../../src/errors.js';
 import { assertOtp, isPublicId, type Otp, parseOtp } from '../../src/otp/otp.js';
-import { anyText, modhex, NOT_STRINGS, otpText, publicId } from '../arbitraries.js';
+import { anyText, modhex, NOT_STRINGS, otpText, publicId } from '../support/arbitraries.js';
 
 const TOKEN = 'cbdefghijklnrtuvvutrnlkjihgfedbc';
 const OTP = `vvcccccccccc${TOKEN}`;

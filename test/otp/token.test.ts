@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { decryptToken, encryptToken, type Token } from '../../src/otp/token.js';
-import { bytes, counters } from '../arbitraries.js';
-import { corruptOtps, genuineOtps, type OtpVector } from '../vectors.js';
+import { bytes, counters } from '../support/arbitraries.js';
+import { corruptOtps, genuineOtps, type OtpVector } from '../support/vectors.js';
 
 function tokenOf(vector: OtpVector): Token {
   return {

@@ -8,8 +8,8 @@ import {
   parseKsmResponse,
 } from '../../src/protocol/ksm-response.js';
 import { MalformedResponse } from '../../src/protocol/validation-response.js';
-import { anyText, counters } from '../arbitraries.js';
-import { genuineOtps } from '../vectors.js';
+import { anyText, counters } from '../support/arbitraries.js';
+import { genuineOtps } from '../support/vectors.js';
 
 /** The answer that yubikey-ksm gives to an OTP of the vectors. */
 const REFERENCE_OTP = 'idkfefrdhtrutjduvtcjbfeuvhehdvjjlbchtlenfgku';

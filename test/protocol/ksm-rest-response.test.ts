@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { KSM_REST_STATUSES, parseKsmRestResponse } from '../../src/protocol/ksm-rest-response.js';
 import { MalformedResponse } from '../../src/protocol/validation-response.js';
-import { anyText, counters, modhex } from '../arbitraries.js';
+import { anyText, counters, modhex } from '../support/arbitraries.js';
 
 /** The answer in the REST reference. */
 const REFERENCE = {

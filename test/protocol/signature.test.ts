@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { isSigned, isSignedWith, parseApiKey, signatureOf } from '../../src/protocol/signature.js';
-import { anyText, bytes, NOT_STRINGS } from '../arbitraries.js';
-import { signatures, signatureVector } from '../vectors.js';
+import { anyText, bytes, NOT_STRINGS } from '../support/arbitraries.js';
+import { signatures, signatureVector } from '../support/vectors.js';
 
 const vector = signatureVector('request');
 const apiKey = parseApiKey(vector.secret);

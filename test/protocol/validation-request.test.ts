@@ -12,8 +12,8 @@ import {
   readValidationRequest,
   type ValidationRequest,
 } from '../../src/protocol/validation-request.js';
-import { anyText, bytes, NOT_STRINGS, otpText } from '../arbitraries.js';
-import { signatureVector } from '../vectors.js';
+import { anyText, bytes, NOT_STRINGS, otpText } from '../support/arbitraries.js';
+import { signatureVector } from '../support/vectors.js';
 
 const OTP = 'vvcccccccccccbdefghijklnrtuvvutrnlkjihgfedbc';
 const NONCE = 'jrFwbaYFhn0HoxZIsd9LQ6w2ceU';

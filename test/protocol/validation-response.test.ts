@@ -10,7 +10,7 @@ import {
   readValidationResponse,
   type ValidationResponse,
 } from '../../src/protocol/validation-response.js';
-import { anyText, bytes, counters, otpText } from '../arbitraries.js';
+import { anyText, bytes, counters, otpText } from '../support/arbitraries.js';
 
 const OTP = 'vvcccccccccccbdefghijklnrtuvvutrnlkjihgfedbc';
 const NONCE = 'jrFwbaYFhn0HoxZIsd9LQ6w2ceU';

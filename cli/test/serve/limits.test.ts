@@ -1,61 +1,80 @@
-import { SoftYubikey } from 'passport-yubikey-otp/testing';
-import { expect, it } from 'vitest';
-import { temporaryFolder } from '../command.js';
-import { firstClient, serve, store, verdict } from './service.js';
+import { MemoryStore } from 'passport-yubikey-otp/stores';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { networkOf } from '../../src/serve/addresses.js';
+import { limitReplays, RateLimit } from '../../src/serve/limits.js';
 
-const GARBAGE = 'cccccccccccccccccccccccccccccccc';
-
-it('limits an address, and no other one', async () => {
-  const service = await serve(['--address-limit', '3', '--trust-proxy', '127.0.0.1'], {
-    cwd: temporaryFolder(),
-    env: { YUBIKEY_MANAGEMENT_TOKEN: 'a-token-of-16-characters' },
+describe('RateLimit', () => {
+  beforeEach(() => {
+    vi.useFakeTimers();
   });
-  const from = (address: string, path = '/wsapi/2.0/verify') =>
-    fetch(service.url + path, { headers: { 'x-forwarded-for': address } });
-  const statuses = [];
-  for (let tries = 0; tries < 4; tries++) statuses.push((await from('192.0.2.1')).status);
-  expect(statuses).toEqual([200, 200, 200, 429]);
-  const refused = await from('192.0.2.1', '/wsapi/decrypt');
-  expect(refused.status).toBe(429);
-  expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(30);
-  expect((await from('192.0.2.2')).status).toBe(200);
-  expect((await from('192.0.2.1', '/ready')).status).toBe(200);
-  for (const last of ['1', '2', '3', '4']) statuses.push((await from(`2001:db8:0:1::${last}`)).status);
-  expect(statuses.slice(4)).toEqual([200, 200, 200, 429]);
-  expect((await from('2001:db8:0:2::1')).status).toBe(200);
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  it('lets as many through as it says, for each key, in each minute', () => {
+    const limit = new RateLimit(2);
+    expect([limit.take('a'), limit.take('a'), limit.take('a'), limit.take('b')]).toEqual([
+      true,
+      true,
+      false,
+      true,
+    ]);
+    expect(limit.secondsLeft('a')).toBe(60);
+    vi.advanceTimersByTime(60_001);
+    expect(limit.take('a')).toBe(true);
+  });
+
+  it('lets everything through where it is 0', () => {
+    const limit = new RateLimit(0);
+    expect(Array.from({ length: 1000 }, () => limit.take('a'))).not.toContain(false);
+    expect(limit.isReached('a')).toBe(false);
+  });
+
+  it('remembers who sends most, however many others there are', () => {
+    const limit = new RateLimit(1);
+    limit.take('flooder');
+    for (let at = 0; at < 250_000; at++) {
+      limit.take(`2001:db8:${at}`);
+      if (at % 1000 === 0) expect(limit.take('flooder')).toBe(false);
+    }
+    expect(limit.take('2001:db8:0')).toBe(true);
+  });
 });
 
-it('limits a client by its signed requests alone, so that nobody else can lock it out', async () => {
-  const cwd = temporaryFolder();
-  const service = await serve(['--client-limit', '2'], { cwd });
-  const yubikey = new SoftYubikey();
-  await store([yubikey], { cwd });
-  const client = firstClient(cwd);
-  const forged = { clientId: client.clientId, apiKey: 'QUJDREVGR0hJSktMTU5PUFFSU1Q=' };
-  for (let tries = 0; tries < 10; tries++) {
-    const unsigned = `/wsapi/2.0/verify?id=1&otp=${yubikey.publicId}${GARBAGE}&nonce=1234567890123456`;
-    expect((await fetch(service.url + unsigned)).status).toBe(200);
-    await expect(verdict(service, forged, yubikey.press(), { retries: 0 })).rejects.toThrow();
-  }
-  expect(await verdict(service, client, yubikey.press())).toBe('OK');
-  expect(await verdict(service, client, yubikey.press())).toBe('OK');
-  await expect(verdict(service, client, yubikey.press(), { retries: 0 })).rejects.toThrow();
-  expect(await service.line({ http: 429 })).toMatchObject({ status: 'HTTP_ERROR', level: 'info' });
+describe('networkOf', () => {
+  it.each([
+    ['192.0.2.7', '192.0.2.7'],
+    ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2'],
+    ['2001:db8:1:2::9', '2001:db8:1:2'],
+    ['fe80::1%eth0', 'fe80:0:0:0'],
+    ['', ''],
+  ])('%s is limited with %s', (address, network) => {
+    expect(networkOf(address)).toBe(network);
+  });
 });
 
-it('limits replays of a key, and never its fresh OTPs', async () => {
-  const cwd = temporaryFolder();
-  const service = await serve(['--replay-limit', '2'], { cwd });
-  const yubikey = new SoftYubikey();
-  await store([yubikey], { cwd });
-  const client = firstClient(cwd);
-  for (let tries = 0; tries < 5; tries++) {
-    expect(await verdict(service, client, yubikey.publicId + GARBAGE)).toBe('BAD_OTP');
-  }
-  const used = yubikey.press();
-  expect(await verdict(service, client, used)).toBe('OK');
-  expect(await verdict(service, client, used)).toBe('REPLAYED_OTP');
-  expect(await verdict(service, client, used)).toBe('REPLAYED_OTP');
-  await expect(verdict(service, client, used, { retries: 0 })).rejects.toThrow();
-  expect(await verdict(service, client, yubikey.press())).toBe('OK');
+describe('limitReplays', () => {
+  const counters = (usageCounter: number, sessionUse = 1) => ({ usageCounter, sessionUse, timestamp: 1 });
+
+  it('refuses replays of a key above the limit, and never a fresh OTP of it', async () => {
+    const store = limitReplays(new MemoryStore().counters, new RateLimit(2));
+    expect(await store.advance('vv', counters(5))).toMatchObject({ advanced: true });
+    for (let tries = 0; tries < 2; tries++) {
+      expect(await store.advance('vv', counters(5))).toMatchObject({ reason: 'REPLAYED_OTP' });
+    }
+    for (const replayed of [counters(5), counters(4), counters(5, 0)]) {
+      await expect(store.advance('vv', replayed)).rejects.toMatchObject({ code: 'RATE_LIMITED' });
+    }
+    expect(await store.advance('vv', counters(5, 2))).toMatchObject({ advanced: true });
+    expect(await store.advance('vv', counters(6, 0))).toMatchObject({ advanced: true });
+    await expect(store.advance('vv', counters(5, 2))).rejects.toMatchObject({ code: 'RATE_LIMITED' });
+    expect(await store.advance('vvcc', counters(1))).toMatchObject({ advanced: true });
+  });
+
+  it('counts no fresh OTP', async () => {
+    const store = limitReplays(new MemoryStore().counters, new RateLimit(2));
+    for (let use = 1; use < 20; use++) {
+      expect(await store.advance('vv', counters(use))).toMatchObject({ advanced: true });
+    }
+  });
 });

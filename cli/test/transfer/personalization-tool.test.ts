@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parsePersonalizationToolLine } from '../../src/transfer/personalization-tool.js';
-import { anyLine } from './arbitraries.js';
+import { anyLine } from '../support/transfer/arbitraries.js';
 
 const AES = '8a0cdb3bb5a6dd1e31c1cd33e0a3d2a5';
 const HMAC = `${AES}deadbeef`;

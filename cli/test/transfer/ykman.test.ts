@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseYkmanLine } from '../../src/transfer/ykman.js';
-import { anyLine } from './arbitraries.js';
+import { anyLine } from '../support/transfer/arbitraries.js';
 
 const AES = 'ecde18dbe76fbd0c33330f1c354871db';
 const LINE = `7654321,vvccccifrnnb,13a94fb296e8,${AES},,2024-03-01T09:30:00,`;

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { counters, publicId } from '../../../test/arbitraries.js';
+import { counters, publicId } from '../../../test/support/arbitraries.js';
 import { formatYkvalLine, parseYkvalLine } from '../../src/transfer/ykval.js';
-import { anyLine } from './arbitraries.js';
+import { anyLine } from '../support/transfer/arbitraries.js';
 
 const LINE = '1,1359470658,1359470659,cccccccccccb,2,1,32729,4,aoincuhfuahsaoin,';
 

@@ -1,0 +1,87 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { formatYkvalClientsLine, parseYkvalClientsLine } from '../../src/transfer/ykval-clients.js';
+import { hex } from '../support/command.js';
+import { anyLine, notes } from '../support/transfer/arbitraries.js';
+
+const SECRET = 'VcQW5h8W5DJnfOEkGUKR1jGbSgU=';
+const LINE = `1,1,1359550387,${SECRET},user@example.com,the intranet,cccccccccccbubfncnklbknnkrfvfkbubftlfliikdrt`;
+
+function entryOf(line: string) {
+  const parsed = parseYkvalClientsLine(line);
+  if (!parsed || !('entry' in parsed)) throw new Error(JSON.stringify(parsed));
+  return parsed.entry;
+}
+
+describe('a line of ykval-export-clients', () => {
+  it('is a client', () => {
+    const { apiKey, ...entry } = entryOf(LINE);
+    expect(Buffer.from(apiKey).toString('base64')).toBe(SECRET);
+    expect(entry).toEqual({ id: '1', notes: 'user@example.com the intranet', active: true });
+  });
+
+  it('has tabs when it is old, commas in the notes, an inactive client, or nothing behind the secret', () => {
+    expect(entryOf(LINE.replaceAll(',', '\t'))).toEqual(entryOf(LINE));
+    expect(entryOf(LINE.replace('the intranet', 'a, b')).notes).toBe('user@example.com a, b');
+    expect(entryOf(LINE.replace('1,1,', '1,0,')).active).toBe(false);
+    expect(entryOf(`7,1,1359550387,${SECRET},,,`)).toMatchObject({ id: '7', notes: '' });
+  });
+
+  it('is told apart by what is first between its columns, and says active as PostgreSQL does', () => {
+    expect(entryOf(`7,0,1359550387,${SECRET},,a\tb,`)).toMatchObject({
+      id: '7',
+      active: false,
+      notes: 'a\tb',
+    });
+    expect(entryOf(`7,f,1359550387,${SECRET},,,`).active).toBe(false);
+    expect(entryOf(`7,t,1359550387,${SECRET},,,`).active).toBe(true);
+  });
+
+  it.each(['0,yesterday,VcQW5h8W5DJnfOEkGUKR1jGbSgU=', '0,1359550387,', 'f,1359550387,foobar'])(
+    'of a deactivated client says so, though it does not read otherwise: %s',
+    (rest) => {
+      expect(parseYkvalClientsLine(`7,${rest},,,`)).toEqual({
+        problem: expect.stringContaining('yubikey-otp clients disable 7'),
+      });
+    },
+  );
+
+  it('is what ykval-gen-clients prints', () => {
+    expect(entryOf(`42,${SECRET}`)).toMatchObject({ id: '42', active: true, notes: '' });
+  });
+
+  it.each([
+    ['1', 'columns'],
+    [`x,${SECRET}`, 'client id'],
+    [LINE.replace(/^1/, '1'.repeat(21)), 'client id'],
+    [LINE.replace('1,1,', '1,2,'), 'active'],
+    [LINE.replace('1359550387', 'yesterday'), 'created'],
+    [LINE.replace(SECRET, 'foobar'), 'base64'],
+    [LINE.replace(SECRET, SECRET.slice(0, -1)), 'base64'],
+    ['1,', 'base64'],
+  ])('is refused: %s', (line, reason) => {
+    const parsed = parseYkvalClientsLine(line);
+    expect(parsed).toEqual({ problem: expect.stringContaining(reason) });
+    expect(JSON.stringify(parsed)).not.toContain(SECRET.slice(0, 8));
+  });
+
+  it('says nothing when it is a comment or blank, and never throws', () => {
+    for (const line of ['', ' ', '# id,active']) expect(parseYkvalClientsLine(line)).toBeUndefined();
+    fc.assert(fc.property(anyLine, (line) => void parseYkvalClientsLine(line)));
+  });
+
+  it('is read back from an export', () => {
+    const id = fc.stringMatching(/^[0-9]{1,20}$/);
+    const apiKey = fc.uint8Array({ minLength: 1, maxLength: 64 });
+    fc.assert(
+      fc.property(id, apiKey, notes, fc.boolean(), (id, apiKey, text, active) => {
+        const record = { id, apiKey, notes: text, active, createdAt: new Date(1e12), revision: 'r' };
+        const line = formatYkvalClientsLine(record);
+        expect(line).not.toMatch(/\p{Cc}/u);
+        const entry = entryOf(line);
+        expect([entry.id, hex(entry.apiKey), entry.active]).toEqual([id, hex(apiKey), active]);
+        expect(formatYkvalClientsLine({ ...record, notes: entry.notes })).toBe(line);
+      }),
+    );
+  });
+});

@@ -1,0 +1,242 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { submit, submitPassword, type World } from './application.js';
+import { Person } from './person.js';
+
+/** What people do with their keys, and what is refused: wherever the app keeps things, and however many serve it. */
+export function testFlows(open: () => Promise<World & { close(): Promise<void> }>): void {
+  let world: World & { close(): Promise<void> };
+
+  beforeAll(async () => {
+    world = await open();
+  });
+  afterAll(() => world?.close());
+
+  describe('the life of a key', () => {
+    test('sign up, add a key and a spare, sign in with each, remove the first', async () => {
+      const person = await Person.signUp(world);
+      expect(await person.text('/account')).toContain('protected by its password alone');
+      const [key, spare] = [await world.newKey(), await world.newKey()];
+
+      expect((await person.addKey(key, 'Blue one')).headers.location).toBe('/account/recovery-codes');
+      expect(await person.text('/account')).toContain('Signed in with both steps');
+      expect((await person.addKey(spare, 'In the safe')).status).toBe(302);
+      const keys = await person.text('/account/keys');
+      for (const words of ['Blue one', key.publicId, 'In the safe', spare.publicId])
+        expect(keys).toContain(words);
+
+      await person.signedInElsewhere(key);
+      const withSpare = await person.signedInElsewhere(spare);
+      expect((await withSpare.removeKey(key)).headers.location).toBe('/account/keys');
+      expect(await withSpare.text('/account/keys')).not.toContain(key.publicId);
+
+      const again = await person.elsewhere();
+      expect((await again.touch(key)).status).toBe(401);
+      expect((await again.touch(spare)).headers.location).toBe('/account');
+    });
+
+    test('from the first key on, the password alone reaches nothing but the second step', async () => {
+      const { person } = await Person.withKey(world);
+      const halfway = await person.elsewhere();
+      for (const page of ['/account', '/account/keys', '/account/activity', '/account/recovery-codes']) {
+        expect(await halfway.sentFrom(page)).toBe('/login/yubikey');
+      }
+      expect(await halfway.sentFrom('/account/keys/add')).toMatch(/^\/login\/yubikey/);
+      expect(await halfway.sentFrom('/account/keys/remove')).toMatch(/^\/login\/yubikey/);
+    });
+
+    test('adding and removing a key each end the other sessions, at once', async () => {
+      const { person, key } = await Person.withKey(world);
+      const other = await person.signedInElsewhere(key);
+      expect(await other.sentFrom('/account')).toBeUndefined();
+      const spare = await world.newKey();
+      await person.addKey(spare);
+      expect(await other.sentFrom('/account')).toBe('/login');
+      expect(await person.sentFrom('/account')).toBeUndefined();
+
+      const another = await person.signedInElsewhere(spare);
+      await person.removeKey(spare);
+      expect(await another.sentFrom('/account')).toBe('/login');
+      expect(await another.sentFrom('/account/keys')).toBe('/login');
+    });
+
+    test('a session is in order before and after each step only under its new ID', async () => {
+      const { person, key } = await Person.withKey(world);
+      const browser = world.openBrowser();
+      const afterPassword = await submitPassword(browser, person.name, person.password);
+      const kept = String(afterPassword.headers['set-cookie']?.[0]).split(';')[0] as string;
+      const touched = await submit(browser, '/login/yubikey', { otp: key.press() });
+      expect(touched.headers.location).toBe('/account');
+      for (const page of ['/account', '/login/yubikey']) {
+        const response = await world.openBrowser().get(page).set('Cookie', kept);
+        expect([response.status, response.headers.location]).toEqual([302, '/login']);
+      }
+    });
+
+    test('each step up gives the session a new ID: the first key, and a recovery code', async () => {
+      const person = await Person.signUp(world);
+      const ids = [person.sessionCookie()];
+      await person.addKey(await world.newKey());
+      ids.push(person.sessionCookie());
+      const [code] = (await person.newCodes()) as [string];
+      const recovering = await person.elsewhere();
+      ids.push(recovering.sessionCookie());
+      await recovering.giveCode(code);
+      ids.push(recovering.sessionCookie());
+      expect(new Set(ids).size).toBe(4);
+      for (const old of [ids[0], ids[2]]) {
+        const page = await world.openBrowser().get('/account/keys').set('Cookie', `session=${old}`);
+        expect(page.headers.location).toBe('/login');
+      }
+    });
+
+    test('the last key takes recovery codes and key-only sign-in with it', async () => {
+      const { person, key } = await Person.withKey(world);
+      const [code] = await person.newCodes();
+      await submit(person.browser, '/account/keys', { allowed: '1' }, '/account/key-alone');
+      expect(await person.text(`/account/keys/remove?key=${key.publicId}`)).toContain(
+        'by its password alone',
+      );
+      await person.removeKey(key);
+      expect(await person.text('/account')).toContain('protected by its password alone');
+
+      const stranger = world.openBrowser();
+      const alone = await submit(stranger, '/login', { otp: key.press() }, '/login/key');
+      expect(alone.status).toBe(401);
+      await person.addKey(key);
+      const later = await person.elsewhere();
+      expect((await later.giveCode(code as string)).status).toBe(401);
+    });
+  });
+
+  describe('a key that is refused', () => {
+    test("another account's key, without telling whose it is, and the same key twice", async () => {
+      const { person: owner, key } = await Person.withKey(world);
+      const other = await Person.signUp(world);
+      const taken = await other.addKey(key);
+      const unknown = await submit(other.browser, '/account/keys/add', {
+        name: 'A key',
+        otp: 'c'.repeat(44),
+      });
+      expect([taken.status, unknown.status]).toEqual([401, 401]);
+      expect(taken.text).not.toContain(owner.name);
+      const withoutTokens = ({ text }: { text: string }) => text.replaceAll(/value="\w{100,}"/g, '');
+      expect(withoutTokens(taken)).toBe(withoutTokens(unknown));
+      expect((await owner.addKey(key)).status).toBe(401);
+    });
+
+    test('by two accounts at once: one has it', async () => {
+      const key = await world.newKey();
+      const people = [await Person.signUp(world), await Person.signUp(world)];
+      const answers = await Promise.all(people.map((person) => person.addKey(key)));
+      expect(answers.map(({ status }) => status).sort()).toEqual([302, 401]);
+    });
+
+    test("another account's key, and a replay in a second window, as the second step", async () => {
+      const { person, key } = await Person.withKey(world);
+      const { key: othersKey } = await Person.withKey(world);
+      const first = await person.elsewhere();
+      expect((await first.touch(othersKey)).status).toBe(401);
+      const second = await person.elsewhere();
+      const [older, otp] = [key.press(), key.press()];
+      expect((await submit(first.browser, '/login/yubikey', { otp })).headers.location).toBe('/account');
+      for (const refused of [otp, older]) {
+        expect((await submit(second.browser, '/login/yubikey', { otp: refused })).status).toBe(401);
+      }
+      expect(await second.sentFrom('/account')).toBe('/login/yubikey');
+    });
+  });
+
+  describe('a lost key', () => {
+    test('a recovery code opens the pages of keys, and no other, until a new key is added', async () => {
+      const { person, key: lost } = await Person.withKey(world);
+      const codes = await person.newCodes();
+      expect(new Set(codes).size).toBe(10);
+
+      const recovering = await person.elsewhere();
+      const sent = await recovering.giveCode(codes[3] as string);
+      expect(sent.headers.location).toBe('/account/keys');
+      for (const page of ['/account', '/account/activity']) {
+        expect(await recovering.sentFrom(page)).toBe('/account/keys');
+      }
+      expect(await recovering.text('/account/recovery-codes')).toContain('9 codes are left');
+      const keyAlone = await submit(
+        recovering.browser,
+        '/account/keys',
+        { allowed: '1' },
+        '/account/key-alone',
+      );
+      expect(keyAlone.headers.location).toMatch(/^\/login\/yubikey/);
+
+      expect((await recovering.removeKey(lost)).status).toBe(302);
+      expect((await recovering.addKey(await world.newKey())).status).toBe(302);
+      expect(await recovering.text('/account')).toContain('Signed in with both steps');
+      expect(await person.sentFrom('/account')).toBe('/login');
+    });
+
+    test('a recovery code works once, of two at once for one', async () => {
+      const { person } = await Person.withKey(world);
+      const [first, second] = (await person.newCodes()) as [string, string];
+      const tries = [await person.elsewhere(), await person.elsewhere()];
+      const answers = await Promise.all(tries.map((it) => it.giveCode(first)));
+      expect(answers.map(({ status }) => status).sort()).toEqual([302, 401]);
+
+      const again = await person.elsewhere();
+      expect((await again.giveCode(first)).status).toBe(401);
+      expect(await again.sentFrom('/account/keys')).toBe('/login/yubikey');
+      expect((await again.giveCode(` ${second.toUpperCase().replaceAll('-', ' ')} `)).status).toBe(302);
+    });
+
+    test('new codes end the old ones', async () => {
+      const { person } = await Person.withKey(world);
+      const [old] = (await person.newCodes()) as [string];
+      const [fresh] = (await person.newCodes()) as [string];
+      const recovering = await person.elsewhere();
+      expect((await recovering.giveCode(old)).status).toBe(401);
+      expect((await recovering.giveCode(fresh)).status).toBe(302);
+    });
+  });
+
+  describe('a key alone', () => {
+    test('signs in where the account allows it, and is refused in the same words where not', async () => {
+      const { person, key } = await Person.withKey(world);
+      const tryAlone = () => submit(world.openBrowser(), '/login', { otp: key.press() }, '/login/key');
+      const refused = await tryAlone();
+      expect(refused.status).toBe(401);
+      const unknown = await world.newKey();
+      const stranger = await submit(world.openBrowser(), '/login', { otp: unknown.press() }, '/login/key');
+      const withoutTokens = ({ text }: { text: string }) => text.replaceAll(/value="\w{100,}"/g, '');
+      expect(withoutTokens(refused)).toBe(withoutTokens(stranger));
+
+      await submit(person.browser, '/account/keys', { allowed: '1' }, '/account/key-alone');
+      expect((await tryAlone()).headers.location).toBe('/account');
+      await submit(person.browser, '/account/keys', { allowed: '0' }, '/account/key-alone');
+      expect((await tryAlone()).status).toBe(401);
+    });
+
+    test('changes no keys without the password', async () => {
+      const { person, key } = await Person.withKey(world);
+      await submit(person.browser, '/account/keys', { allowed: '1' }, '/account/key-alone');
+      const browser = world.openBrowser();
+      await submit(browser, '/login', { otp: key.press() }, '/login/key');
+      await browser.get('/account').expect(200);
+      const toAdd = await browser.get('/account/keys/add').expect(302);
+      const step = await browser.get(toAdd.headers.location as string).expect(302);
+      expect(step.headers.location).toBe('/login?again=1&next=%2Faccount%2Fkeys%2Fadd');
+      const password = await submit(
+        browser,
+        step.headers.location as string,
+        { username: person.name, password: person.password, next: '/account/keys/add' },
+        '/login',
+      );
+      expect(password.headers.location).toBe('/login/yubikey?next=%2Faccount%2Fkeys%2Fadd');
+    });
+  });
+
+  test('the activity page tells what happened, with which key, from where', async () => {
+    const { person, key } = await Person.withKey(world);
+    const text = await person.text('/account/activity');
+    for (const words of ['Signed up', 'Added a key', 'A key', key.publicId, '127.0.0.1']) {
+      expect(text).toContain(words);
+    }
+  });
+}

@@ -1,0 +1,41 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { freePort } from '../../../test/support/programs.js';
+
+const FOLDER = fileURLToPath(new URL('../..', import.meta.url));
+
+/** The app as a process of its own, on a free port. */
+export class Instance {
+  private constructor(
+    readonly port: number,
+    private readonly process: ChildProcess,
+  ) {}
+
+  static async start(environment: NodeJS.ProcessEnv): Promise<Instance> {
+    const { PATH, HOME } = process.env;
+    const port = await freePort();
+    const child = spawn(process.execPath, ['--import', 'tsx', 'src/main.ts'], {
+      cwd: FOLDER,
+      env: { PATH, HOME, HOST: '127.0.0.1', PORT: String(port), ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    child.stdout.resume();
+    await new Promise<void>((resolve, reject) => {
+      let said = '';
+      child.stderr.on('data', (text) => {
+        said += text;
+        if (said.includes('Example app: http')) resolve();
+      });
+      child.once('exit', () => reject(new Error(`The app did not start: ${said}`)));
+    });
+    return new Instance(port, child);
+  }
+
+  async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    if (this.process.exitCode !== null || this.process.signalCode !== null) return;
+    const ended = once(this.process, 'exit');
+    this.process.kill(signal);
+    await ended;
+  }
+}

@@ -1,0 +1,160 @@
+import { expect } from 'vitest';
+import type { World } from './application.js';
+import type { Visitor } from './visitor.js';
+
+const NAME = 'bob';
+const PASSWORD = 'correct horse battery';
+
+export interface Watched {
+  /** On every page, once. */
+  look?(page: string): Promise<void>;
+  /** With half of it done. */
+  halfway?(): Promise<void>;
+}
+
+/** All that somebody does with keys, from signing up to losing one: whatever the browser, and whoever serves it. */
+export async function lifeOfAKey(
+  visitor: Visitor,
+  { newKey }: Pick<World, 'newKey'>,
+  { look = async () => undefined, halfway = async () => undefined }: Watched = {},
+): Promise<void> {
+  const { page } = visitor;
+  const [key, spare, another] = [await newKey(), await newKey(), await newKey()];
+  const seen = async (name: string) => {
+    await visitor.leavesNoOtp();
+    await look(name);
+  };
+
+  await page.goto('/');
+  await visitor.isAt('/login', 'Sign in');
+  await seen('sign-in');
+
+  await visitor.follow('Make an account');
+  await visitor.isAt('/sign-up', 'Make an account');
+  await seen('sign-up');
+  await visitor.givePassword(' ', PASSWORD);
+  await visitor.isRefused('A name has 1 to 40 characters');
+  await seen('sign-up-refused');
+  await visitor.givePassword(NAME, PASSWORD);
+  await visitor.isAt('/account', `Hello, ${NAME}`);
+  await visitor.sees('protected by its password alone');
+  await seen('account-without-key');
+
+  await visitor.follow('Add a YubiKey');
+  await visitor.isAt('/account/keys/add', 'Add a key');
+  await seen('add-key');
+  await addKey('Blue one', key);
+  await visitor.isAt('/account/recovery-codes', 'Recovery codes');
+  await seen('recovery-codes');
+  await visitor.press('Make recovery codes');
+  await visitor.isAt('/account/recovery-codes', 'Your new recovery codes');
+  const codes = await page.getByRole('listitem').allTextContents();
+  expect(codes).toHaveLength(10);
+  await seen('new-recovery-codes');
+
+  await visitor.follow('I have kept them');
+  await visitor.isAt('/account/keys', 'Your keys');
+  await visitor.sees('Add a spare');
+  await visitor.follow('Add a key');
+  await visitor.isAt('/account/keys/add', 'Add a key');
+  await addKey('In the safe', spare);
+  await visitor.isAt('/account/keys', 'Your keys');
+  await visitor.sees(spare.publicId);
+  await seen('keys');
+  await visitor.follow('Overview');
+  await visitor.isAt('/account', `Hello, ${NAME}`);
+  await visitor.sees('Signed in with both steps');
+  await seen('account');
+  await visitor.signOut();
+
+  await visitor.givePassword(NAME, 'a wrong one');
+  await visitor.isRefused('do not go together');
+  await seen('sign-in-refused');
+  await visitor.givePassword(NAME, PASSWORD);
+  await visitor.isAt('/login/yubikey', 'Touch your YubiKey');
+  await seen('touch');
+  await visitor.touch(await newKey());
+  await visitor.isRefused('This one-time password was not accepted. Touch your key again.');
+  await seen('touch-refused');
+  await visitor.touch(spare);
+  await visitor.isAt('/account', `Hello, ${NAME}`);
+
+  await halfway();
+
+  await visitor.follow('Keys');
+  await visitor.isAt('/account/keys', 'Your keys');
+  await visitor.press('Allow a key alone');
+  await visitor.sees('without the password');
+  await visitor.signOut();
+  await page.getByLabel('Touch your YubiKey').click();
+  await visitor.touch(key);
+  await visitor.isAt('/account', `Hello, ${NAME}`);
+  await visitor.sees('Signed in with a key alone');
+  await seen('account-key-alone');
+  await visitor.follow('Keys');
+  await visitor.isAt('/account/keys', 'Your keys');
+  await visitor.press('Ask for the password too');
+  await visitor.isAt('/login', 'Your password again');
+  await seen('password-again');
+  await visitor.givePassword(NAME, PASSWORD);
+  await visitor.isAt('/login/yubikey', 'Touch your YubiKey');
+  await visitor.touch(key);
+  await visitor.isAt('/account/keys', 'Your keys');
+  await visitor.press('Ask for the password too');
+  await visitor.sees('takes the password and a key');
+  await visitor.signOut();
+
+  // The blue one is lost.
+  await visitor.givePassword(NAME, PASSWORD);
+  await visitor.isAt('/login/yubikey', 'Touch your YubiKey');
+  await visitor.follow('Key lost?');
+  await visitor.isAt('/login/recovery', 'Key lost?');
+  await seen('recovery');
+  await giveCode('0000-0000-0000-0000');
+  await visitor.isRefused('This recovery code was not accepted');
+  await seen('recovery-refused');
+  await giveCode(codes[3] as string);
+  await visitor.isAt('/account/keys', 'Your keys');
+  await visitor.sees('You came in with a recovery code');
+  await seen('keys-in-recovery');
+  await visitor.follow('Remove Blue one');
+  await visitor.isAt('/account/keys/remove', 'Remove Blue one?');
+  await seen('remove-key');
+  await visitor.press('Remove this key');
+  await visitor.isAt('/account/keys', 'Your keys');
+  await visitor.follow('Add a key');
+  await visitor.isAt('/account/keys/add', 'Add a key');
+  await addKey('Green one', another);
+  await visitor.isAt('/account/keys', 'Your keys');
+  await visitor.follow('Activity');
+  await visitor.isAt('/account/activity', 'Activity');
+  for (const words of ['Used a recovery code', 'Removed a key', 'Signed in with a key alone']) {
+    await visitor.sees(words);
+  }
+  await seen('activity');
+  await visitor.follow('Overview');
+  await visitor.isAt('/account', `Hello, ${NAME}`);
+  await visitor.signOut();
+
+  await visitor.givePassword(NAME, PASSWORD);
+  await visitor.isAt('/login/yubikey', 'Touch your YubiKey');
+  await visitor.touch(key);
+  await visitor.isRefused('not accepted');
+  await visitor.touch(another);
+  await visitor.isAt('/account', `Hello, ${NAME}`);
+  await page.goto('/nowhere');
+  await visitor.isAt('/nowhere', 'Something is not right');
+  await seen('not-found');
+  expect(visitor.complaints).toEqual([]);
+
+  async function addKey(name: string, added: typeof key): Promise<void> {
+    await page.getByLabel('Name', { exact: true }).fill(name);
+    await page.getByLabel('One-time password').click();
+    await visitor.touch(added);
+  }
+
+  async function giveCode(code: string): Promise<void> {
+    await page.getByLabel('Recovery code').fill(code);
+    await page.keyboard.press('Enter');
+  }
+}

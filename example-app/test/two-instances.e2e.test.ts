@@ -1,0 +1,44 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describeWith } from '../../test/support/programs.js';
+import { missingPostgres } from '../../test/support/servers/postgres.js';
+import { testFlows } from './support/flows.js';
+import { Person } from './support/person.js';
+import { startTwoInstances, type TwoInstances } from './support/two-instances.js';
+
+describeWith('two instances behind alternating requests', ['redis-server', ...missingPostgres], () => {
+  describe('do all that one does', () => testFlows(startTwoInstances));
+
+  describe('of which one is killed', () => {
+    let world: TwoInstances;
+
+    beforeAll(async () => {
+      world = await startTwoInstances();
+    });
+    afterAll(() => world?.close());
+
+    test('people go on where they were, and what was used stays used', async () => {
+      const { person, key } = await Person.withKey(world);
+      const [code] = (await person.newCodes()) as [string];
+      const halfway = await person.elsewhere();
+      const recovering = await person.elsewhere();
+      expect((await recovering.giveCode(code)).status).toBe(302);
+      const otp = key.press();
+      expect((await halfway.touch({ press: () => otp })).headers.location).toBe('/account');
+      const second = await person.elsewhere();
+
+      await world.killOne();
+
+      expect(await person.sentFrom('/account')).toBeUndefined();
+      expect(await halfway.sentFrom('/account')).toBeUndefined();
+      expect(await recovering.sentFrom('/account')).toBe('/account/keys');
+      expect((await second.touch({ press: () => otp })).status).toBe(401);
+      expect((await second.giveCode(code)).status).toBe(401);
+      expect((await second.touch(key)).headers.location).toBe('/account');
+
+      const spare = await world.newKey();
+      expect((await second.addKey(spare)).status).toBe(302);
+      expect(await person.sentFrom('/account')).toBe('/login');
+      await second.signedInElsewhere(spare);
+    });
+  });
+});

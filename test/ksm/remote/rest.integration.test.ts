@@ -1,0 +1,254 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { parseOtp } from '../../../src/index.js';
+import { SoftYubikey } from '../../../src/testing/index.js';
+import {
+  closeAll,
+  decryptAt,
+  local,
+  losing,
+  once,
+  remoteKsm,
+  rest,
+  restError,
+  startKsm,
+  yubikey,
+} from '../../support/ksm/remote/fake-ksm.js';
+import {
+  type Behaviour,
+  breakOff,
+  deadServer,
+  hang,
+  httpStatus,
+  text,
+} from '../../support/verifiers/cloud/fake-server.js';
+import { errorOf } from '../../support/verifiers/cloud/harness.js';
+
+afterEach(closeAll);
+
+const at = (...behaviours: Behaviour[]) => decryptAt('rest', behaviours);
+const unknown = restError('KEY_NOT_FOUND');
+const corrupt = restError('DECRYPTION_FAILED');
+const replayed = restError('REPLAY_DETECTED');
+const unpinned = restError('PRIVATE_ID_UNKNOWN');
+const NOT_OK = (reason: string) => ({ ok: false, reason });
+
+/** What cannot have used the OTP up: nothing of a KSM ever got it. */
+const NEVER_RECEIVED: [string, Behaviour][] = [
+  ['HTTP 403 of a front', httpStatus(403)],
+  ['HTTP 404 of a front', httpStatus(404, '<h1>Not Found</h1>')],
+  ['HTTP 404 of a front, in JSON', httpStatus(404, '{"message":"no such route"}')],
+  ['HTTP 409 of a front', httpStatus(409)],
+  ['HTTP 429', httpStatus(429, '{"status":"ERROR","error_code":"RATE_LIMITED"}')],
+  ['a redirect', httpStatus(302, '', { location: 'https://ksm.example/' })],
+];
+/** What a server may answer that has used the OTP up all the same. */
+const MAYBE_RECEIVED: [string, string, Behaviour][] = [
+  ['no answer in time', 'TIMED_OUT', hang],
+  ['a broken connection', 'UNREACHABLE', breakOff],
+  ['HTTP 500', 'SERVER_FAILED', httpStatus(500)],
+  ['STORAGE_ERROR', 'SERVER_FAILED', restError('STORAGE_ERROR')],
+  ['HTTP 502', 'SERVER_FAILED', httpStatus(502, '<h1>Bad Gateway</h1>')],
+  ['garbage', 'ANSWER_MALFORMED', text('hello')],
+  ['another dialect', 'ANSWER_MALFORMED', text('OK counter=0001 low=8d40 high=0f use=00\n')],
+];
+
+describe('RemoteKsm, REST', () => {
+  it('decrypts as the KSM itself does', async () => {
+    const otp = parseOtp(yubikey.press({ capsLock: true }));
+    const expected = await local.decrypt(otp);
+    expect(expected).toMatchObject({ ok: true, capsLock: true, privateIdChecked: true });
+    expect(await decryptAt('rest', [rest()], {}, otp)).toEqual(expected);
+  });
+
+  it('posts the OTP, and nothing else of it in the URL', async () => {
+    const urls: (string | undefined)[] = [];
+    const behaviour: Behaviour = (query, res, req) => {
+      urls.push(req.url);
+      rest()(query, res, req);
+    };
+    expect(await at(behaviour)).toMatchObject({ ok: true });
+    expect(urls).toEqual(['/api/v1/decrypt']);
+  });
+
+  it.each([
+    ['does not say', undefined],
+    ['says it did not', false],
+    ['says so in other words', 'true'],
+    ['says so as a number', 1],
+  ])('has no private ID compared where the answer %s', async (_, private_id_checked) => {
+    const body = {
+      status: 'OK',
+      key_id: yubikey.publicId,
+      counter: 26,
+      timestamp_low: 35599,
+      timestamp_high: 15,
+      session_use: 3,
+      decrypted_at: '2024-01-15T10:30:45Z',
+      private_id_checked,
+    };
+    expect(await at(text(JSON.stringify(body)))).toEqual({
+      ok: true,
+      counters: { usageCounter: 26, sessionUse: 3, timestamp: 15 * 0x1_0000 + 35599 },
+      capsLock: false,
+      privateIdChecked: false,
+    });
+  });
+
+  it.each([
+    ['KEY_NOT_FOUND', 'UNKNOWN_KEY'],
+    ['DECRYPTION_FAILED', 'CORRUPT_OTP'],
+    ['REPLAY_DETECTED', 'REPLAYED_OTP'],
+  ] as const)('%s is the verdict %s', async (error, reason) => {
+    expect(await at(restError(error))).toEqual(NOT_OK(reason));
+  });
+
+  it('PRIVATE_ID_UNKNOWN is the fault PRIVATE_ID_UNCHECKED, which asks for another touch', async () => {
+    const error = await errorOf(at(unpinned));
+    expect(error).toMatchObject({
+      code: 'PRIVATE_ID_UNCHECKED',
+      servers: [{ code: 'PRIVATE_ID_UNCHECKED' }],
+    });
+    expect(error.message).toContain('touch the key again');
+    const garbage = httpStatus(400, '{"status":"ERROR","error_code":"PRIVATE_ID_UNKNOWN"}');
+    expect(await errorOf(at(garbage))).toMatchObject({ code: 'KSM_FAILED' });
+  });
+
+  it.each([
+    ['does not know the key', unknown],
+    ['lost its answer', breakOff],
+    ['refused the request', httpStatus(403)],
+  ])('PRIVATE_ID_UNKNOWN is the same after a server that %s', async (_, behaviour) => {
+    expect(await errorOf(at(behaviour, unpinned))).toMatchObject({ code: 'PRIVATE_ID_UNCHECKED' });
+  });
+
+  it('INVALID_OTP is a fault, since what was sent is well-formed', async () => {
+    const error = await errorOf(at(restError('INVALID_OTP')));
+    expect(error).toMatchObject({ code: 'KSM_FAILED', servers: [{ code: 'ANSWER_MALFORMED' }] });
+  });
+
+  it.each(['', 'c', 'vvcccccccccccccc'])(
+    'INVALID_OTP of a KSM that knows no public ID like %j is UNKNOWN_KEY',
+    async (publicId) => {
+      const otp = parseOtp(new SoftYubikey({ publicId }).press());
+      expect(await decryptAt('rest', [restError('INVALID_OTP')], {}, otp)).toEqual(NOT_OK('UNKNOWN_KEY'));
+    },
+  );
+
+  it.each([
+    ['OK', rest()],
+    ['CORRUPT_OTP', corrupt],
+    ['REPLAYED_OTP', replayed],
+    ['PRIVATE_ID_UNCHECKED', unpinned],
+  ])('%s is final: the next server is not asked', async (_, behaviour) => {
+    const [first, second] = [await startKsm(behaviour), await startKsm(rest())];
+    const ksm = remoteKsm('rest', [first.url, second.url]);
+    await ksm.decrypt(parseOtp(yubikey.press())).catch(() => undefined);
+    expect([first.requests.length, second.requests.length]).toEqual([1, 0]);
+  });
+
+  it('asks one after another', async () => {
+    let running = 0;
+    const behaviour: Behaviour = (query, res, req) => {
+      expect(++running).toBe(1);
+      setTimeout(() => {
+        running--;
+        unknown(query, res, req);
+      }, 30);
+    };
+    expect(await at(behaviour, behaviour, behaviour)).toEqual(NOT_OK('UNKNOWN_KEY'));
+  });
+
+  it('a key that one does not know may be known to the next', async () => {
+    expect(await at(unknown, unknown, rest())).toMatchObject({ ok: true });
+    expect(await at(unknown, corrupt)).toEqual(NOT_OK('CORRUPT_OTP'));
+    expect(await at(unknown, replayed)).toEqual(NOT_OK('REPLAYED_OTP'));
+    expect(await at(unknown, unknown)).toEqual(NOT_OK('UNKNOWN_KEY'));
+  });
+
+  it.each([...NEVER_RECEIVED, ...MAYBE_RECEIVED.map(([name, , behaviour]) => [name, behaviour] as const)])(
+    'after %s the next server is asked, whose OK counts',
+    async (_, behaviour) => {
+      expect(await at(behaviour, rest())).toMatchObject({ ok: true });
+    },
+  );
+
+  it.each([...NEVER_RECEIVED, ...MAYBE_RECEIVED.map(([name, , behaviour]) => [name, behaviour] as const)])(
+    'after %s a key that the next does not know is no verdict: this one may hold it',
+    async (_, behaviour) => {
+      for (const behaviours of [
+        [behaviour, unknown],
+        [unknown, behaviour],
+      ]) {
+        const error = await errorOf(at(...behaviours));
+        expect(error).toMatchObject({ code: 'KSM_FAILED', status: 503 });
+        expect(error.servers).toHaveLength(2);
+      }
+    },
+  );
+
+  it.each(NEVER_RECEIVED)('after %s a replay is one', async (_, behaviour) => {
+    expect(await at(behaviour, replayed)).toEqual(NOT_OK('REPLAYED_OTP'));
+  });
+
+  it('after a server that nobody listens at a replay is one', async () => {
+    const server = await startKsm(replayed);
+    const ksm = remoteKsm('rest', [await deadServer(), server.url]);
+    expect(await ksm.decrypt(parseOtp(yubikey.press()))).toEqual(NOT_OK('REPLAYED_OTP'));
+  });
+
+  it.each(MAYBE_RECEIVED)('after %s a replay may be our own: ANSWER_LOST', async (_, code, behaviour) => {
+    const error = await errorOf(at(behaviour, unknown, replayed));
+    expect(error).toMatchObject({ code: 'ANSWER_LOST', status: 503 });
+    expect(error.message).toContain('touch the key again');
+    expect(error.servers.map(({ code }) => code)).toEqual([code, 'KSM_FAILED', 'ANSWER_LOST']);
+  });
+
+  it('an answer that two servers of one store lost is ANSWER_LOST, and the next touch is OK', async () => {
+    const shared = once();
+    const servers = [await startKsm(losing(rest(shared))), await startKsm(rest(shared))];
+    const ksm = remoteKsm(
+      'rest',
+      servers.map(({ url }) => url),
+    );
+    const otp = parseOtp(yubikey.press());
+    expect((await errorOf(ksm.decrypt(otp))).code).toBe('ANSWER_LOST');
+    await servers[0]?.close();
+    expect(await ksm.decrypt(otp)).toEqual(NOT_OK('REPLAYED_OTP'));
+    expect(await ksm.decrypt(parseOtp(yubikey.press()))).toMatchObject({ ok: true });
+  });
+
+  it.each(MAYBE_RECEIVED)('%s alone is a fault, never a verdict', async (_, code, behaviour) => {
+    const error = await errorOf(at(behaviour));
+    expect(error).toMatchObject({
+      code: 'KSM_FAILED',
+      status: 503,
+      servers: [{ code, authenticated: false }],
+    });
+  });
+
+  it('names each server and what went wrong there', async () => {
+    const urls = [await deadServer(), (await startKsm(httpStatus(503))).url, (await startKsm(unknown)).url];
+    const error = await errorOf(remoteKsm('rest', urls).decrypt(parseOtp(yubikey.press())));
+    expect(error.servers.map(({ server, code }) => [server, code])).toEqual([
+      [urls[0], 'UNREACHABLE'],
+      [urls[1], 'SERVER_FAILED'],
+      [urls[2], 'KSM_FAILED'],
+    ]);
+    for (const url of urls) expect(error.message).toContain(url);
+  });
+
+  it('shares its time out among the servers', async () => {
+    const start = performance.now();
+    expect(await decryptAt('rest', [hang, hang, rest()], { timeout: 3000 })).toMatchObject({ ok: true });
+    expect(performance.now() - start).toBeLessThan(3000);
+    const error = await errorOf(decryptAt('rest', [hang, hang, hang], { timeout: 300 }));
+    expect(error.servers.map(({ code }) => code)).toEqual(['TIMED_OUT', 'TIMED_OUT', 'TIMED_OUT']);
+  });
+
+  it('sends each OTP on a connection of its own, not on one that is just closing', async () => {
+    const server = await startKsm(rest());
+    const ksm = remoteKsm('rest', [server.url]);
+    for (let touch = 0; touch < 3; touch++) await ksm.decrypt(parseOtp(yubikey.press()));
+    expect(server.connections).toBe(3);
+  });
+});

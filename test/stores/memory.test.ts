@@ -1,7 +1,0 @@
-import { MemoryStore } from '../../src/stores/index.js';
-import { describeStoreAndSealed } from './seal.js';
-
-describeStoreAndSealed('MemoryStore', async () => {
-  const { keys, clients, counters } = new MemoryStore();
-  return { keys, clients, counters, close: async () => {} };
-});

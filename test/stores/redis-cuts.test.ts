@@ -1,3 +1,0 @@
-import { describeCuts } from './redis-cuts.js';
-
-describeCuts(17);

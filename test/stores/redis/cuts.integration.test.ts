@@ -1,0 +1,3 @@
+import { describeCuts } from '../../support/stores/redis-cuts.js';
+
+describeCuts(17);

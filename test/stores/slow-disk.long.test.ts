@@ -1,0 +1,51 @@
+import { spawnSync } from 'node:child_process';
+import { describe, expect, it } from 'vitest';
+import { fixture } from '../support/long/child.js';
+import { describeWith } from '../support/programs.js';
+import { drivers, temporaryFile } from '../support/stores/sqlite-drivers.js';
+
+const SYNC_MS = 500;
+
+const mayTrace = spawnSync('strace', ['-e', 'trace=none', 'true']).status === 0;
+
+/** What `advance-and-watch` saw where every sync takes so long. */
+function watch(
+  driver: string,
+  where: 'here' | 'in threads',
+): { longestGap: number; shortestAdvance: number } {
+  const syncs = 'fsync,fdatasync';
+  const strace = [
+    '-f',
+    '-o',
+    '/dev/null',
+    '-e',
+    `trace=${syncs}`,
+    '-e',
+    `inject=${syncs}:delay_enter=${SYNC_MS}ms`,
+  ];
+  const program = [process.execPath, '--import', 'tsx', fixture('advance-and-watch'), temporaryFile()];
+  const { stdout, stderr } = spawnSync('strace', [...strace, ...program, driver, where], {
+    encoding: 'utf8',
+  });
+  if (stdout === '') throw new Error(stderr);
+  return JSON.parse(stdout);
+}
+
+describeWith('On a disk whose syncs take half a second', ['strace'], () => {
+  if (!mayTrace) {
+    it.skip('cannot be tried here: strace is not permitted (ptrace)', () => undefined);
+    return;
+  }
+
+  describe.each(drivers)('SqliteStore through $name', ({ name: driver }) => {
+    it('with a path never stops the event loop for a sync', () => {
+      const { longestGap, shortestAdvance } = watch(driver, 'in threads');
+      expect(shortestAdvance).toBeGreaterThanOrEqual(SYNC_MS);
+      expect(longestGap).toBeLessThan(SYNC_MS / 2);
+    });
+
+    it('with an open database stops it for one, so that the watching can fail', () => {
+      expect(watch(driver, 'here').longestGap).toBeGreaterThanOrEqual(SYNC_MS);
+    });
+  });
+});

@@ -1,0 +1,166 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { LocalKsm } from '../../../src/ksm/local-ksm.js';
+import { parseOtp } from '../../../src/otp/otp.js';
+import { SqliteStore } from '../../../src/stores/index.js';
+import { SoftYubikey } from '../../../src/testing/index.js';
+import { KsmVerifier } from '../../../src/verifiers/ksm-verifier.js';
+import {
+  drivers,
+  migratedStoreFor,
+  type OpenDatabase,
+  openFor,
+  type SqliteWay,
+  storeFor,
+  temporaryFile,
+  ways,
+} from '../../support/stores/sqlite-drivers.js';
+
+const COUNTERS = { usageCounter: 1, sessionUse: 0, timestamp: 0 };
+
+async function storeWithRival(way: SqliteWay): Promise<{ store: SqliteStore; rival: OpenDatabase }> {
+  const path = temporaryFile();
+  const store = await migratedStoreFor(way, path);
+  return { store, rival: openFor(way.driver, path) };
+}
+
+/** The longest time for which a timer could not run. */
+function watchEventLoop(): () => number {
+  let worst = 0;
+  let last = performance.now();
+  const timer = setInterval(() => {
+    const now = performance.now();
+    worst = Math.max(worst, now - last);
+    last = now;
+  }, 5);
+  return () => {
+    clearInterval(timer);
+    return Math.max(worst, performance.now() - last);
+  };
+}
+
+describe.each(ways)('a lock that another handle holds, with $name', (way) => {
+  it('is waited for, and then the write succeeds', async () => {
+    const { store, rival } = await storeWithRival(way);
+    rival.exec('BEGIN IMMEDIATE');
+    let isDone = false;
+    const advance = store.counters.advance('c', COUNTERS).finally(() => {
+      isDone = true;
+    });
+    await sleep(150);
+    expect(isDone).toBe(false);
+    rival.exec('COMMIT');
+    expect(await advance).toMatchObject({ advanced: true });
+    expect(await store.counters.advance('c', COUNTERS)).toMatchObject({ advanced: false });
+  });
+
+  it('does not stop the event loop, however many verifications wait for it', async () => {
+    const { store, rival } = await storeWithRival(way);
+    rival.exec('BEGIN IMMEDIATE');
+    const worstGap = watchEventLoop();
+    const waiting = [...'cbdefghijklnrtuv'].flatMap((id) => [
+      store.counters.advance(id, COUNTERS),
+      store.counters.advance(id, COUNTERS),
+    ]);
+    await sleep(300);
+    const gap = worstGap();
+    rival.exec('COMMIT');
+    const results = await Promise.all(waiting);
+    expect(results.filter(({ advanced }) => advanced)).toHaveLength(16);
+    expect(gap).toBeLessThan(400);
+  });
+
+  it('does not stop what only reads', async () => {
+    const { store, rival } = await storeWithRival(way);
+    await store.counters.advance('c', COUNTERS);
+    rival.exec('BEGIN IMMEDIATE');
+    expect(await store.counters.get('c')).toMatchObject(COUNTERS);
+    rival.exec('COMMIT');
+  });
+
+  it('is waited for by migrate()', async () => {
+    const path = temporaryFile();
+    const rival = openFor(way.driver, path);
+    await new SqliteStore({ database: rival }).migrate();
+    rival.exec('BEGIN IMMEDIATE');
+    const migration = storeFor(way, path).migrate();
+    await sleep(50);
+    rival.exec('COMMIT');
+    await migration;
+  });
+
+  it('is given up for one call while others still wait, and what is given up is never written', async () => {
+    const { store, rival } = await storeWithRival(way);
+    rival.exec('BEGIN IMMEDIATE');
+    const giveUp = new AbortController();
+    const calls = ['c', 'b', 'd'].map((id) =>
+      store.counters.advance(id, COUNTERS, undefined, undefined, id === 'b' ? giveUp.signal : undefined),
+    );
+    const givenUp = calls[1]?.catch((error) => error);
+    await sleep(100);
+    giveUp.abort();
+    expect(await givenUp).toMatchObject({ code: 'STORE_FAILED' });
+    rival.exec('COMMIT');
+    expect(await calls[0]).toMatchObject({ advanced: true });
+    expect(await calls[2]).toMatchObject({ advanced: true });
+    expect(await store.counters.get('b')).toBeUndefined();
+    expect(await store.counters.advance('b', COUNTERS)).toMatchObject({ advanced: true });
+  });
+
+  it('is waited for no longer once nobody waits for any of the writes', async () => {
+    const { store, rival } = await storeWithRival(way);
+    rival.exec('BEGIN IMMEDIATE');
+    const giveUp = new AbortController();
+    const calls = ['c', 'b'].map((id) =>
+      store.counters.advance(id, COUNTERS, undefined, undefined, giveUp.signal).catch(({ code }) => code),
+    );
+    await sleep(50);
+    giveUp.abort();
+    expect(await Promise.all(calls)).toEqual(['STORE_FAILED', 'STORE_FAILED']);
+    await sleep(50);
+    rival.exec('COMMIT');
+    await sleep(50);
+    expect((await store.counters.list()).records).toEqual([]);
+    expect(await store.counters.advance('c', COUNTERS)).toMatchObject({ advanced: true });
+  });
+
+  it('is given up after five seconds as a fault, and nothing is used up', async () => {
+    const { store, rival } = await storeWithRival(way);
+    const yubikey = new SoftYubikey();
+    await store.keys.add(yubikey);
+    const verifier = new KsmVerifier({ ksm: new LocalKsm(store.keys), counters: store.counters });
+    const otp = parseOtp(yubikey.press());
+    rival.exec('BEGIN IMMEDIATE');
+
+    const verification = verifier.verify(otp).catch((error) => error);
+    expect(await Promise.race([verification, sleep(4500, 'still waits')])).toBe('still waits');
+    const error = await Promise.race([verification, sleep(2000, 'still waits')]);
+
+    expect(error).toMatchObject({ name: 'YubikeyError', code: 'STORE_FAILED', status: 503 });
+    expect(String(error.cause)).toMatch(/locked/);
+    rival.exec('ROLLBACK');
+    expect(await verifier.verify(otp)).toMatchObject({ ok: true });
+  });
+});
+
+describe.each(drivers)('a transaction of the application, with $name', (driver) => {
+  it('that begins while a write waits for a lock makes it fail, never vanish', async () => {
+    const path = temporaryFile();
+    const database = openFor(driver, path);
+    const rival = openFor(driver, path);
+    const store = new SqliteStore({ database });
+    await store.migrate();
+    rival.exec('BEGIN IMMEDIATE');
+    const waiting = store.counters.advance('cccccccccccc', COUNTERS).then(
+      ({ advanced }) => advanced,
+      () => false,
+    );
+    await sleep(30);
+    database.exec('BEGIN');
+    rival.exec('COMMIT');
+    const first = await waiting;
+    database.exec('ROLLBACK');
+    const { advanced: second } = await store.counters.advance('cccccccccccc', COUNTERS);
+    expect([first, second].filter(Boolean)).toHaveLength(1);
+  });
+});

@@ -1,0 +1,273 @@
+import {
+  copyFileSync,
+  linkSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  unlinkSync,
+} from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { type KeyRecord, SqliteStore } from '../../../src/stores/index.js';
+import {
+  drivers,
+  migratedStoreFor,
+  openFor,
+  type SqliteDriver,
+  temporaryFile,
+  ways,
+} from '../../support/stores/sqlite-drivers.js';
+import { expectNoneAccepted, Load } from '../../support/stores/sqlite-load.js';
+
+const KEY = { publicId: 'c', aesKey: Buffer.alloc(16) };
+const counters = (usageCounter: number) => ({ usageCounter, sessionUse: 0, timestamp: 0 });
+const LOST = { name: 'YubikeyError', code: 'STORE_FAILED', status: 503 };
+
+/** Every way to ask a store. */
+const callsOf = ({ keys, clients, counters: store }: SqliteStore): Promise<unknown>[] => [
+  store.advance('c', counters(1)),
+  store.get('c'),
+  store.list(),
+  keys.get('c'),
+  keys.list(),
+  keys.add(KEY),
+  keys.replace({ ...KEY, revision: '' } as unknown as KeyRecord, {}),
+  keys.delete('c'),
+  clients.get('1'),
+  clients.add({ id: '1', apiKey: KEY.aesKey }),
+];
+
+async function expectLost(store: SqliteStore, path: string) {
+  const { kind, error } = await Promise.race([
+    store.fault,
+    sleep(10_000, { kind: 'none', error: undefined }),
+  ]);
+  expect(kind).toBe('FILE_LOST');
+  expect(error).toMatchObject(LOST);
+  expect(error?.message).toContain(path);
+  expect(error?.message).toMatch(/Stop the service, put the right file in its place/);
+  const outcomes = await Promise.allSettled([...callsOf(store), store.probe(), store.migrate()]);
+  for (const outcome of outcomes) expect(outcome).toEqual({ status: 'rejected', reason: error });
+}
+
+/** Another database, with tables of its own, at another path. */
+async function otherFile({ open }: SqliteDriver): Promise<string> {
+  const path = temporaryFile();
+  const database = open(path);
+  const store = new SqliteStore({ database });
+  await store.migrate();
+  await store.counters.advance('another', counters(1));
+  database.close();
+  return path;
+}
+
+type Deed = (path: string, other: string) => void;
+const REPLACEMENTS: [string, Deed][] = [
+  ['the file is renamed over', (path, other) => renameSync(other, path)],
+  ['the file is removed', (path) => unlinkSync(path)],
+  ['the log is removed', (path) => unlinkSync(`${path}-wal`)],
+  ["the log's index is removed", (path) => unlinkSync(`${path}-shm`)],
+  ['all three are removed', (path) => ['', '-wal', '-shm'].map((part) => unlinkSync(path + part))],
+  ['the file is moved away', (path) => renameSync(path, `${path}.old`)],
+  ['another file takes the place of the log', (path, other) => renameSync(other, `${path}-wal`)],
+  [
+    'the folder is moved away',
+    (path) => {
+      const folder = join(dirname(path), '../..', `moved-${process.pid}-${Date.now()}`);
+      onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+      renameSync(dirname(path), folder);
+    },
+  ],
+  ['the file gets a second name', (path) => linkSync(path, `${path}.link`)],
+  ['the file is emptied', (path) => truncateSync(path, 0)],
+];
+
+describe.each(ways)('SqliteStore with $name, under load', (way) => {
+  it.each(REPLACEMENTS)('accepts no OTP more once %s', async (_, deed) => {
+    const path = temporaryFile();
+    const other = await otherFile(way.driver);
+    const store = await migratedStoreFor(way, path);
+    const load = new Load(store);
+    await load.reaches(200);
+    load.mark();
+    deed(path, other);
+    await sleep(100);
+    await load.stop();
+    expect(load.acceptedLate).toEqual([]);
+    for (const fault of load.faults) expect(fault).toMatchObject({ code: /STORE_FAILED|ANSWER_LOST/ });
+    await expectLost(store, path);
+    await expectNoneAccepted(store, load.accepted);
+  });
+
+  it.each([
+    ['the log', '-wal'],
+    ["the log's index", '-shm'],
+  ])('accepts no OTP twice after a restart, once %s was removed', async (_, part) => {
+    const path = temporaryFile();
+    const { store, close } = way.open(path);
+    await store.migrate();
+    const load = new Load(store);
+    await load.reaches(200);
+    unlinkSync(path + part);
+    await sleep(100);
+    await load.stop();
+    await store.fault;
+    await close();
+    await expectNoneAccepted(await migratedStoreFor(way, path), load.accepted);
+  });
+
+  it('accepts no OTP twice once an older copy is put over the file', async () => {
+    const path = temporaryFile();
+    const store = await migratedStoreFor(way, path);
+    const rival = openFor(way.driver, path);
+    const load = new Load(store);
+    await load.reaches(100);
+    rival.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all();
+    copyFileSync(path, `${path}.copy`);
+    await load.reaches(300);
+    rival.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all();
+    copyFileSync(`${path}.copy`, path);
+    await sleep(100);
+    await load.stop();
+    await expectNoneAccepted(store, load.accepted);
+  });
+});
+
+describe.each(ways)('SqliteStore with $name, whose file took all of the log', (way) => {
+  const manyTouches = (store: SqliteStore, usageCounter: number) =>
+    Promise.all(
+      Array.from({ length: 500 }, (_, n) => store.counters.advance(`id ${n}`, counters(usageCounter))),
+    );
+
+  /** The checkpoint begins no new log, so SQLite takes what it remembers for what is in the file. */
+  it.each([0, 500])('gives no verdict once an older copy of %i keys is put over it', async (known) => {
+    const path = temporaryFile();
+    const { store: first, close } = way.open(path);
+    await first.migrate();
+    if (known > 0) await manyTouches(first, 1);
+    await close();
+    copyFileSync(path, `${path}.copy`);
+    const store = await migratedStoreFor(way, path);
+    await manyTouches(store, 2);
+    openFor(way.driver, path).prepare('PRAGMA wal_checkpoint(PASSIVE)').all();
+    copyFileSync(`${path}.copy`, path);
+    await expect(store.counters.advance('id 400', counters(3))).rejects.toMatchObject(LOST);
+    await expectLost(store, path);
+  });
+
+  it('accepts nothing again that a process before it accepted, where its log has other keys only', async () => {
+    const path = temporaryFile();
+    for (const usageCounter of [1, 2]) {
+      const { store, close } = way.open(path);
+      await store.migrate();
+      await manyTouches(store, usageCounter);
+      await close();
+      if (usageCounter === 1) copyFileSync(path, `${path}.copy`);
+    }
+    const store = await migratedStoreFor(way, path);
+    await store.counters.advance('id 1', counters(3));
+    copyFileSync(`${path}.copy`, path);
+    for (const n of [400, 100, 250]) {
+      const again = await store.counters.advance(`id ${n}`, counters(2)).catch(() => undefined);
+      expect(again?.advanced, `id ${n}`).not.toBe(true);
+    }
+  });
+});
+
+describe.each(ways)('SqliteStore with $name', (way) => {
+  /** A store that has accepted an OTP, and another handle of its file. */
+  async function storeWithRival() {
+    const path = temporaryFile();
+    const store = await migratedStoreFor(way, path);
+    await store.counters.advance('c', counters(5));
+    return { path, store, rival: openFor(way.driver, path) };
+  }
+
+  it('gives no verdict from a file that went back, and writes nothing to it', async () => {
+    const { path, store, rival } = await storeWithRival();
+    rival.exec('UPDATE yubikey_sequence SET number = 0');
+    await expect(store.counters.advance('b', counters(1))).rejects.toMatchObject(LOST);
+    await expectLost(store, path);
+    expect(rival.prepare("SELECT id FROM yubikey_counters WHERE id = 'b'").all()).toEqual([]);
+  });
+
+  it.each([
+    ['holds no sequence number', 'DELETE FROM yubikey_sequence'],
+    ['knows no sequence numbers, as one of before did', 'DROP TABLE yubikey_sequence'],
+  ])('gives no verdict from a file that %s', async (_, sql) => {
+    const { path, store, rival } = await storeWithRival();
+    rival.exec(sql);
+    await expect(store.counters.advance('b', counters(1))).rejects.toMatchObject(LOST);
+    await expectLost(store, path);
+  });
+
+  it.each([
+    ['lower counters', 'UPDATE yubikey_counters SET usage_counter = 4'],
+    ['no counters', 'DELETE FROM yubikey_counters'],
+  ])('gives no verdict from a file with %s of a key than it accepted', async (_, sql) => {
+    const { path, store, rival } = await storeWithRival();
+    rival.exec(sql);
+    await expect(store.counters.advance('c', counters(5))).rejects.toMatchObject({ code: 'ANSWER_LOST' });
+    await expectLost(store, path);
+  });
+
+  it('finds out when it is only asked whether it works', async () => {
+    const { path, store } = await storeWithRival();
+    await store.probe();
+    unlinkSync(path);
+    await expect(store.probe()).rejects.toMatchObject({ code: 'ANSWER_LOST' });
+    await expectLost(store, path);
+  });
+
+  it('finds out that its log was emptied, and neither accepts nor refuses', async () => {
+    const { path, store } = await storeWithRival();
+    truncateSync(`${path}-wal`, 0);
+    await expect(store.counters.advance('c', counters(5))).rejects.toMatchObject(LOST);
+    await expectLost(store, path);
+  });
+
+  it('finds out that the file is damaged when it reads it', async () => {
+    const { path, store, rival } = await storeWithRival();
+    await store.keys.add(KEY);
+    rival.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all();
+    // Makes the others forget what they remember of the file.
+    rival.exec('UPDATE yubikey_sequence SET number = number + 1');
+    const size = statSync(path).size;
+    truncateSync(path, 4096);
+    truncateSync(path, size);
+    await store.keys.get('c').catch(() => undefined);
+    await expectLost(store, path);
+  });
+});
+
+describe.each(drivers)('SqliteStore with a path, through $name', (driver) => {
+  const { name } = driver;
+  it('knows its file by a relative path although the process changes its folder', async () => {
+    const path = temporaryFile();
+    const store = new SqliteStore({ path: relative(process.cwd(), path), driver: name });
+    onTestFinished(() => store.close());
+    const folder = process.cwd();
+    onTestFinished(() => process.chdir(folder));
+    process.chdir('/');
+    await store.migrate();
+    await store.probe();
+    renameSync(path, `${path}.old`);
+    await expect(store.probe()).rejects.toMatchObject({ code: 'ANSWER_LOST' });
+  });
+
+  it('finds out that its path, a link, leads to another file', async () => {
+    const path = temporaryFile();
+    const link = `${path}.link`;
+    symlinkSync(path, link);
+    const store = new SqliteStore({ path: link, driver: name });
+    onTestFinished(() => store.close());
+    await store.migrate();
+    unlinkSync(link);
+    symlinkSync(await otherFile(driver), link);
+    await expect(store.counters.advance('c', counters(1))).rejects.toMatchObject({ code: 'ANSWER_LOST' });
+    await expectLost(store, link);
+  });
+});

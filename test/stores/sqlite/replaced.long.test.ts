@@ -1,0 +1,96 @@
+import { unlinkSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { Child } from '../../support/long/child.js';
+import { repetitions } from '../../support/long/repetitions.js';
+import { drivers, temporaryFile } from '../../support/stores/sqlite-drivers.js';
+
+const TIMES = repetitions(30, 5);
+const IDS = Array.from({ length: 16 }, (_, n) => `id ${n}`);
+
+type Answer = readonly [n: number, outcome: unknown, ms: number];
+
+/** A process with a store, asked to advance 16 keys again and again. */
+class Service {
+  readonly accepted: (readonly [id: string, usageCounter: number])[] = [];
+  readonly lateAccepted: (readonly [id: string, usageCounter: number])[] = [];
+  private readonly calls: (readonly [id: string, usageCounter: number, isLate: boolean])[] = [];
+  private isMarked = false;
+  private isStopped = false;
+
+  private constructor(readonly child: Child) {}
+
+  static async start(path: string, driver: string, where: string): Promise<Service> {
+    const service = new Service(new Child('sqlite-on-command', [path, driver, where]));
+    await service.child.nextLine();
+    do service.child.send([0, 'migrate']);
+    while ((await service.answer())[1] === 'STORE_FAILED');
+    return service;
+  }
+
+  mark(): void {
+    this.isMarked = true;
+  }
+
+  stop(): void {
+    this.isStopped = true;
+  }
+
+  /** Until it is stopped; each key waits for its answer. */
+  async load(): Promise<void> {
+    for (const id of IDS) this.touch(id, 1);
+    for (let open = IDS.length; open > 0; ) {
+      const [n, outcome] = await this.answer();
+      const [id, usageCounter, isLate] = this.calls[n] as (typeof this.calls)[0];
+      if (outcome === 'OK') (isLate ? this.lateAccepted : this.accepted).push([id, usageCounter]);
+      if (this.isStopped) open--;
+      else this.touch(id, usageCounter + 1);
+    }
+  }
+
+  async outcomeOf(...call: unknown[]): Promise<unknown> {
+    this.child.send([0, ...call]);
+    return (await this.answer())[1];
+  }
+
+  private touch(id: string, usageCounter: number): void {
+    const n = this.calls.push([id, usageCounter, this.isMarked]) - 1;
+    this.child.send([n, 'advance', id, usageCounter]);
+  }
+
+  private async answer(): Promise<Answer> {
+    return JSON.parse((await this.child.nextLine()) as string);
+  }
+}
+
+const places = drivers.flatMap(({ name }) => ['here', 'in threads'].map((where) => [name, where] as const));
+describe.each(places)('SqliteStore through %s, %s, in a process that is killed', (driver, where) => {
+  it.each([
+    ['log', ['-wal']],
+    ["log's index", ['-shm']],
+    ['log and its index', ['-wal', '-shm']],
+  ])('accepts no OTP twice after the %s was removed under load', async (_, parts) => {
+    let touches = 0;
+    for (let round = 0; round < TIMES; round++) {
+      const path = temporaryFile();
+      const service = await Service.start(path, driver, where);
+      const load = service.load();
+      await sleep(100 + 200 * Math.random());
+      for (const part of parts) unlinkSync(path + part);
+      service.mark();
+      await sleep(100);
+      service.stop();
+      await load;
+      expect(await service.outcomeOf('fault')).toBe('FILE_LOST');
+      expect(service.lateAccepted).toEqual([]);
+      await service.child.kill();
+      const next = await Service.start(path, driver, where);
+      for (const touch of service.accepted)
+        expect(await next.outcomeOf('advance', ...touch)).toBe('REPLAYED');
+      touches += service.accepted.length;
+      await next.child.kill();
+    }
+    expect(touches).toBeGreaterThan(50 * TIMES);
+    console.log(`${TIMES} times, ${touches} OTPs accepted, none twice`);
+  });
+});

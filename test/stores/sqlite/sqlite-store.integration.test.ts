@@ -1,0 +1,138 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { type SqliteDatabase, SqliteStore } from '../../../src/stores/index.js';
+import { SQLITE_DRIVERS } from '../../support/fixtures/shared-store.js';
+import { describeStoreAndSealed } from '../../support/stores/seal.js';
+import {
+  drivers,
+  migratedStoreFor,
+  missingDrivers,
+  openFor,
+  temporaryFile,
+  ways,
+} from '../../support/stores/sqlite-drivers.js';
+
+for (const way of ways) {
+  describeStoreAndSealed(`SqliteStore with ${way.name}`, async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'yubikey-otp-'));
+    const { store, close } = way.open(join(folder, 'yubikey.db'));
+    await store.migrate();
+    const closeAndRemove = async () => {
+      await close();
+      rmSync(folder, { recursive: true });
+    };
+    return { keys: store.keys, clients: store.clients, counters: store.counters, close: closeAndRemove };
+  });
+}
+
+describe.each(ways)('SqliteStore with $name', (way) => {
+  it('keeps keys and counters when the file is closed and opened again', async () => {
+    const path = temporaryFile();
+    const counters = { usageCounter: 5, sessionUse: 7, timestamp: 9 };
+    const { store: before, close } = way.open(path);
+    await before.migrate();
+    await before.keys.add({ publicId: 'c', aesKey: Buffer.alloc(16, 3) });
+    await before.counters.advance('c', counters, 'a'.repeat(32));
+    const [key, row] = [await before.keys.get('c'), await before.counters.get('c')];
+    await close();
+
+    const after = await migratedStoreFor(way, path);
+    expect(await after.keys.get('c')).toEqual(key);
+    expect(await after.counters.get('c')).toEqual(row);
+    const replay = await after.counters.advance('c', counters, 'a'.repeat(32));
+    expect(replay).toEqual({ advanced: false, reason: 'REPLAYED_REQUEST' });
+  });
+
+  it('two handles of one file see the counters of each other at once', async () => {
+    const path = temporaryFile();
+    const stores = await Promise.all([1, 2].map(() => migratedStoreFor(way, path)));
+    const touches = Array.from({ length: 40 }, (_, n) => ({
+      usageCounter: n >> 1,
+      sessionUse: 0,
+      timestamp: 0,
+    }));
+    for (const [n, touch] of touches.entries()) {
+      const { advanced } = (await stores[n % 2]?.counters.advance('c', touch)) ?? {};
+      expect(advanced).toBe(n % 2 === 0);
+    }
+  });
+
+  it('reads what it wrote, at once', async () => {
+    const store = await migratedStoreFor(way, temporaryFile());
+    for (let usageCounter = 0; usageCounter < 50; usageCounter++) {
+      const counters = { usageCounter, sessionUse: 0, timestamp: 0 };
+      await Promise.all(
+        ['c', 'b', 'd'].map(async (publicId) => {
+          expect(await store.counters.advance(publicId, counters)).toMatchObject({ advanced: true });
+          expect(await store.counters.get(publicId)).toMatchObject(counters);
+        }),
+      );
+    }
+  });
+});
+
+describe.each(drivers)('SqliteStore with an open $name', (driver) => {
+  it('rejects, and does not end the process, once the handle is closed', async () => {
+    const database = driver.open(temporaryFile());
+    const store = new SqliteStore({ database });
+    await store.migrate();
+    await store.keys.get('c');
+    database.close();
+    await expect(store.keys.get('c')).rejects.toThrow(/closed|not open/);
+    await expect(store.migrate()).rejects.toThrow(/closed|not open/);
+  });
+
+  it("leaves the handle open when it is closed: it is the application's", async () => {
+    const database = openFor(driver, temporaryFile());
+    const store = new SqliteStore({ database });
+    await store.migrate();
+    await store.close();
+    expect(database.prepare('SELECT count(*) FROM yubikey_keys').all()).toHaveLength(1);
+  });
+});
+
+describe('SqliteStore', () => {
+  it.each([
+    {},
+    { database: undefined },
+    { database: 'file.db' },
+    { database: { prepare() {} } },
+    { path: undefined },
+    { path: '' },
+    { path: 7 },
+    { path: ':memory:' },
+  ])('requires a path or an open database, not %j', (options) => {
+    const open = () => new SqliteStore(options as { database: SqliteDatabase });
+    expect(open).toThrow(/^SqliteStore requires path, .* or database/);
+    expect(open).toThrow(TypeError);
+  });
+
+  it('takes a path or an open database, not both', () => {
+    const options = { path: 'file.db', database: { prepare() {}, exec() {} } };
+    expect(() => new SqliteStore(options as object)).toThrow(TypeError);
+  });
+
+  it('knows its drivers, and says how to get one', () => {
+    const open = (driver: string) => () => new SqliteStore({ path: 'file.db', driver: driver as 'libsql' });
+    expect(open('sqlite3')).toThrow(/knows the drivers node:sqlite, libsql, better-sqlite3/);
+    expect(open('sqlite3')).toThrow(TypeError);
+    const isHere = (name: string) => drivers.some((driver) => driver.name === name) || isInstalled(name);
+    for (const missing of SQLITE_DRIVERS.filter((name) => !isHere(name))) {
+      expect(open(missing)).toThrow(/npm install (libsql|better-sqlite3)/);
+    }
+  });
+
+  for (const reason of missingDrivers) it.skip(`with a driver that is not here: ${reason}`, () => {});
+});
+
+/** Also where it was built for another Node, so that it is found but cannot be used. */
+function isInstalled(driver: string): boolean {
+  try {
+    return createRequire(import.meta.url).resolve(driver) !== driver;
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,201 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import type { Worker } from 'node:worker_threads';
+import { describe, expect, it } from 'vitest';
+import { YubikeyError } from '../../../src/errors.js';
+import { SqliteStore } from '../../../src/stores/index.js';
+import { drivers, openFor, type SqliteDriver, temporaryFile } from '../../support/stores/sqlite-drivers.js';
+
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+const COUNTERS = { usageCounter: 1, sessionUse: 0, timestamp: 0 };
+const CLOSED = { name: 'YubikeyError', code: 'STORE_FAILED', message: expect.stringContaining('closed') };
+const ENDED = { name: 'YubikeyError', code: 'STORE_FAILED', message: expect.stringContaining('thread') };
+const ids = Array.from({ length: 64 }, (_, n) => `id ${n}`);
+
+async function openStore({ name }: SqliteDriver, path: string): Promise<SqliteStore> {
+  const store = new SqliteStore({ path, driver: name });
+  await store.migrate();
+  return store;
+}
+
+/** The threads of a store, to end them as only a fault would. */
+function workersOf(store: SqliteStore): { writer: Worker; reader: Worker } {
+  const { engine } = store as unknown as { engine: Record<'writer' | 'reader', { worker: Worker }> };
+  return { writer: engine.writer.worker, reader: engine.reader.worker };
+}
+
+const outcomesOf = (calls: Promise<unknown>[]) =>
+  Promise.all(calls.map((call) => call.then(() => 'OK').catch((error) => error)));
+
+describe.each(drivers)('SqliteStore with a path, through $name', (driver) => {
+  it('opens nothing before migrate()', async () => {
+    const path = temporaryFile();
+    const store = new SqliteStore({ path, driver: driver.name });
+    await expect(store.keys.get('c')).rejects.toMatchObject({ code: 'STORE_NOT_MIGRATED' });
+    await expect(store.counters.advance('c', COUNTERS)).rejects.toMatchObject({ code: 'STORE_NOT_MIGRATED' });
+    expect(existsSync(path)).toBe(false);
+    await store.close();
+  });
+
+  it('says which file it cannot open, and why', async () => {
+    const path = join(temporaryFile(), 'no folder', 'x.db');
+    const store = new SqliteStore({ path, driver: driver.name });
+    const error = await store.migrate().catch((error) => error);
+    expect(error).toBeInstanceOf(YubikeyError);
+    expect(error).toMatchObject({ code: 'STORE_FAILED', status: 503 });
+    expect(error.message).toContain(path);
+    await expect(store.counters.advance('c', COUNTERS)).rejects.toMatchObject({ code: 'STORE_NOT_MIGRATED' });
+    await store.close();
+  });
+
+  it('makes writes durable where the file was left otherwise, and says so', async () => {
+    const path = temporaryFile();
+    openFor(driver, path).exec('PRAGMA journal_mode = DELETE');
+    const store = new SqliteStore({ path, driver: driver.name });
+    expect(await store.migrate()).toEqual({
+      durable: true,
+      statement: expect.stringContaining('synchronous=full'),
+    });
+    const [row] = openFor(driver, path).prepare('PRAGMA journal_mode').all() as object[];
+    expect(Object.values(row as object)).toEqual(['wal']);
+    await store.close();
+  });
+
+  it('passes on with its code what its thread refuses', async () => {
+    const path = temporaryFile();
+    await (await openStore(driver, path)).close();
+    openFor(driver, path).exec('INSERT INTO yubikey_schema (version) VALUES (999)');
+    const store = new SqliteStore({ path, driver: driver.name });
+    const error = await store.migrate().catch((error) => error);
+    expect(error).toBeInstanceOf(YubikeyError);
+    expect(error).toMatchObject({ code: 'STORE_NOT_MIGRATED', status: 500 });
+    expect(error.message).toContain('999');
+    await store.close();
+  });
+
+  it('lets one verification that cannot be written fail alone, with the error of SQLite', async () => {
+    const store = await openStore(driver, temporaryFile());
+    const at = (n: number) => (n === 20 ? new Date(Number.NaN) : new Date());
+    const outcomes = await outcomesOf(
+      ids.map((id, n) => store.counters.advance(id, COUNTERS, undefined, at(n))),
+    );
+    expect(outcomes.filter((outcome) => outcome !== 'OK')).toEqual([outcomes[20]]);
+    expect(outcomes[20]).toMatchObject({ code: 'STORE_FAILED' });
+    expect(String((outcomes[20] as Error).cause)).toMatch(/constraint/);
+    expect(await store.counters.get('id 20')).toBeUndefined();
+    await store.close();
+  });
+
+  it('closes when what it was asked is done, refuses what comes later, and leaves no log behind', async () => {
+    const path = temporaryFile();
+    const store = await openStore(driver, path);
+    const adding = store.keys.add({ publicId: 'c', aesKey: Buffer.alloc(16) });
+    const closing = store.close();
+    await expect(store.keys.get('c')).rejects.toMatchObject(CLOSED);
+    await expect(store.counters.advance('c', COUNTERS)).rejects.toMatchObject(CLOSED);
+    await expect(store.migrate()).rejects.toMatchObject(CLOSED);
+    expect(await adding).toBe(true);
+    await closing;
+    await store.close();
+    expect(existsSync(`${path}-wal`)).toBe(false);
+    const after = await openStore(driver, path);
+    expect(await after.keys.get('c')).toBeDefined();
+    await after.close();
+  });
+
+  it('whose thread ends rejects what waits and what comes later, and accepts nothing unwritten', async () => {
+    const path = temporaryFile();
+    const store = await openStore(driver, path);
+    const rival = openFor(driver, path);
+    rival.exec('BEGIN IMMEDIATE');
+    const calls = ids.map((id) => store.counters.advance(id, COUNTERS));
+    await sleep(50);
+    await workersOf(store).writer.terminate();
+    rival.exec('ROLLBACK');
+    for (const outcome of await outcomesOf(calls)) expect(outcome).toMatchObject(ENDED);
+    await expect(store.counters.advance('c', COUNTERS)).rejects.toMatchObject(ENDED);
+    await store.close();
+    const after = await openStore(driver, path);
+    expect((await after.counters.list()).records).toEqual([]);
+    await after.close();
+  });
+
+  it.each(['writer', 'reader'] as const)(
+    'is of no more use once its %s has ended, also to what only asks whether it works',
+    async (thread) => {
+      const store = await openStore(driver, temporaryFile());
+      const { writer, reader } = workersOf(store);
+      await { writer, reader }[thread].terminate();
+      await expect(store.counters.get('c')).rejects.toMatchObject(ENDED);
+      await expect(store.counters.advance('c', COUNTERS)).rejects.toMatchObject(ENDED);
+      await store.close();
+      // What a thread has that has ended.
+      expect([writer.threadId, reader.threadId]).toEqual([-1, -1]);
+    },
+  );
+
+  it('is closed for everybody who closes it', async () => {
+    const store = await openStore(driver, temporaryFile());
+    const { writer } = workersOf(store);
+    void store.close();
+    await store.close();
+    expect(writer.threadId).toBe(-1);
+  });
+
+  it('closes although its thread ends meanwhile, and says so to what waited', async () => {
+    const path = temporaryFile();
+    const store = await openStore(driver, path);
+    const rival = openFor(driver, path);
+    rival.exec('BEGIN IMMEDIATE');
+    const advance = store.counters.advance('c', COUNTERS).catch((error) => error);
+    await sleep(50);
+    const closing = store.close();
+    await workersOf(store).writer.terminate();
+    expect(await advance).toMatchObject(ENDED);
+    await closing;
+    rival.exec('ROLLBACK');
+  });
+
+  it('answers what only reads while a write waits', async () => {
+    const path = temporaryFile();
+    const store = await openStore(driver, path);
+    await store.keys.add({ publicId: 'c', aesKey: Buffer.alloc(16) });
+    const rival = openFor(driver, path);
+    rival.exec('BEGIN IMMEDIATE');
+    const advance = store.counters.advance('c', COUNTERS);
+    await sleep(30);
+    expect(await store.keys.get('c')).toBeDefined();
+    expect(await store.counters.get('c')).toBeUndefined();
+    rival.exec('COMMIT');
+    expect(await advance).toMatchObject({ advanced: true });
+    await store.close();
+  });
+});
+
+describe('A process with a SqliteStore with a path', () => {
+  const programOf = (load: string, end: string) => `${load}
+    const store = new SqliteStore({ path: process.argv[1] });
+    store.migrate()
+      .then(() => store.counters.advance('c', { usageCounter: 1, sessionUse: 0, timestamp: 0 }))
+      .then(async ({ advanced }) => { ${end}; console.log(advanced); });`;
+  const ESM = "import { SqliteStore } from 'passport-yubikey-otp/stores';";
+  const CJS = "const { SqliteStore } = require('passport-yubikey-otp/stores');";
+
+  async function run(type: 'module' | 'commonjs', program: string): Promise<string> {
+    const options = ['--no-warnings', `--input-type=${type}`, '-e', program, temporaryFile()];
+    const { stdout } = await promisify(execFile)(process.execPath, options, { cwd: root, timeout: 20_000 });
+    return stdout;
+  }
+
+  it.each([
+    ['module', ESM],
+    ['commonjs', CJS],
+  ] as const)('works as %s, waits for its answers, and ends by itself', async (type, load) => {
+    expect(await run(type, programOf(load, ''))).toBe('true\n');
+    expect(await run(type, programOf(load, 'await store.close()'))).toBe('true\n');
+  });
+});

@@ -1,0 +1,142 @@
+import type { IncomingMessage } from 'node:http';
+import { text as readBody } from 'node:stream/consumers';
+import { type Ksm, LocalKsm, MemoryStore, parseOtp, RemoteKsm } from '../../../../src/index.js';
+import type { RemoteKsmOptions } from '../../../../src/ksm/remote/remote-ksm-settings.js';
+import { formatKsmResponse, KSM_ERRORS } from '../../../../src/protocol/ksm-response.js';
+import { KSM_REST_STATUSES, type KsmRestError } from '../../../../src/protocol/ksm-rest-response.js';
+import { SoftYubikey } from '../../../../src/testing/index.js';
+import {
+  type Behaviour,
+  closeFakeServers,
+  type FakeServer,
+  startFakeServer,
+} from '../../verifiers/cloud/fake-server.js';
+
+export type Protocol = RemoteKsmOptions['protocol'];
+
+/** A key that the honest KSMs of these tests hold. */
+export const yubikey = new SoftYubikey();
+const store = new MemoryStore();
+await store.keys.add(yubikey);
+export const local = new LocalKsm(store.keys);
+
+const opened: RemoteKsm[] = [];
+
+export async function closeAll(): Promise<void> {
+  await Promise.all(opened.splice(0).map((ksm) => ksm.close()));
+  await closeFakeServers();
+}
+
+/** A RemoteKsm that is closed after the test. */
+export function remoteKsm(
+  protocol: Protocol,
+  urls: readonly string[],
+  options: Partial<RemoteKsmOptions> = {},
+): RemoteKsm {
+  const ksm = new RemoteKsm({ protocol, urls, ...options });
+  opened.push(ksm);
+  return ksm;
+}
+
+export const startKsm = (behaviour: Behaviour): Promise<FakeServer> =>
+  startFakeServer(behaviour, { path: '/' });
+
+/** What a RemoteKsm says of a fresh OTP that these servers are asked about. */
+export async function decryptAt(
+  protocol: Protocol,
+  behaviours: readonly Behaviour[],
+  options: Partial<RemoteKsmOptions> = {},
+  otp = parseOtp(yubikey.press()),
+) {
+  const servers = await Promise.all(behaviours.map(startKsm));
+  const ksm = remoteKsm(
+    protocol,
+    servers.map(({ url }) => url),
+    { timeout: 2000, ...options },
+  );
+  return ksm.decrypt(otp);
+}
+
+/** Answers as yubikey-ksm does. */
+export const wsapi =
+  (ksm: Ksm = local): Behaviour =>
+  async (query, res) => {
+    const decryption = await ksm.decrypt(parseOtp(query.get('otp') as string));
+    res.end(formatKsmResponse(decryption.ok ? decryption : { ok: false, error: WORDS[decryption.reason] }));
+  };
+
+/** Answers as the REST reference does, and whether it compared the private ID. */
+export const rest =
+  (ksm: Ksm = local): Behaviour =>
+  async (_query, res, req) => {
+    const otp = parseOtp(await otpOf(req));
+    const decryption = await ksm.decrypt(otp);
+    if (!decryption.ok) return restError(CODES[decryption.reason])(_query, res, req);
+    const { counters, capsLock, privateIdChecked } = decryption;
+    res.end(
+      JSON.stringify({
+        status: 'OK',
+        key_id: otp.publicId,
+        counter: counters.usageCounter | (capsLock ? 0x8000 : 0),
+        timestamp_low: counters.timestamp & 0xffff,
+        timestamp_high: counters.timestamp >>> 16,
+        session_use: counters.sessionUse,
+        decrypted_at: new Date().toISOString(),
+        private_id_checked: privateIdChecked,
+      }),
+    );
+  };
+
+export const restError =
+  (error_code: KsmRestError): Behaviour =>
+  (_query, res) =>
+    void res
+      .writeHead(KSM_REST_STATUSES[error_code])
+      .end(JSON.stringify({ status: 'ERROR', error_code, message: 'in words' }));
+
+export const wsapiError =
+  (error: string): Behaviour =>
+  (_query, res) =>
+    void res.end(`ERR ${error}\n`);
+
+/** Decrypts and then loses the answer, so that its client never knows. */
+export const losing =
+  (behaviour: Behaviour): Behaviour =>
+  async (query, res, req) => {
+    const socket = res.socket;
+    res.end = (() => socket?.destroy()) as never;
+    await behaviour(query, res, req);
+  };
+
+/** Decrypts each OTP once, as a KSM that refuses replays; the state may be that of several servers. */
+export function once(ksm: Ksm = local): Ksm {
+  const seen = new Set<string>();
+  return {
+    decrypt: async (otp) => {
+      const decryption = await ksm.decrypt(otp);
+      if (!decryption.ok) return decryption;
+      if (seen.has(otp.value)) return { ok: false, reason: 'REPLAYED_OTP' };
+      seen.add(otp.value);
+      return decryption;
+    },
+  };
+}
+
+/** The OTP of a REST request, which must be what the reference describes. */
+export async function otpOf(req: IncomingMessage): Promise<string> {
+  if (req.method !== 'POST' || req.headers['content-type'] !== 'application/json')
+    throw new Error('Not REST');
+  return JSON.parse(await readBody(req)).otp;
+}
+
+const WORDS = {
+  UNKNOWN_KEY: KSM_ERRORS.unknownKey,
+  CORRUPT_OTP: KSM_ERRORS.corruptOtp,
+  REPLAYED_OTP: KSM_ERRORS.replayedOtp,
+} as const;
+
+const CODES = {
+  UNKNOWN_KEY: 'KEY_NOT_FOUND',
+  CORRUPT_OTP: 'DECRYPTION_FAILED',
+  REPLAYED_OTP: 'REPLAY_DETECTED',
+} as const;

@@ -1,0 +1,14 @@
+import { ChildProcess } from 'node:child_process';
+import { Server, Socket } from 'node:net';
+
+/** Unit tests need no process and no port: one that starts or opens any is named `*.integration.test.ts`. */
+function refuse(what: string): () => never {
+  return () => {
+    throw new Error(`A unit test must not ${what}: name its file *.integration.test.ts`);
+  };
+}
+
+// The types of Node hide this method.
+Object.assign(ChildProcess.prototype, { spawn: refuse('start a process') });
+Server.prototype.listen = refuse('listen on a port');
+Socket.prototype.connect = refuse('connect to a port');

@@ -1,0 +1,102 @@
+import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+
+export const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
+
+/** All that is found by name besides what npm installs. */
+const PROGRAMS = ['npm', 'npx', 'sh', 'tee', 'xargs'];
+
+/** Of one program, in milliseconds: what hangs ends, and its test says what it has printed. */
+const LONGEST = 150_000;
+
+const PROJECT = '{ "private": true }';
+
+export interface Ended {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+export interface RunOptions {
+  cwd: string;
+  /** A folder of programs that were installed. */
+  bin?: string;
+  env?: Record<string, string>;
+  /** What the program reads from standard input. */
+  input?: string;
+}
+
+/** The machine of somebody who has Node, and has configured nothing but a registry. */
+export class Machine {
+  private readonly folder = mkdtempSync(join(tmpdir(), 'machine-'));
+  private readonly programs = join(this.folder, 'programs');
+
+  constructor(registry: string) {
+    mkdirSync(this.programs);
+    // npm takes the nearest folder with a package for its own; outside of this machine there is none.
+    writeFileSync(join(this.folder, 'package.json'), PROJECT);
+    symlinkSync(process.execPath, join(this.programs, 'node'));
+    for (const name of PROGRAMS) {
+      const [path] = execFileSync('which', [name], { encoding: 'utf8' }).split('\n');
+      symlinkSync(path as string, join(this.programs, name));
+    }
+    const token = `${registry.replace('http:', '')}:_authToken=anybody`;
+    const settings = ['engine-strict=true', 'audit=false', 'fund=false', 'update-notifier=false'];
+    writeFileSync(join(this.folder, '.npmrc'), [`registry=${registry}`, token, ...settings].join('\n'));
+  }
+
+  /** A new empty folder. */
+  newFolder(name: string): string {
+    return mkdtempSync(join(this.folder, `${name}-`));
+  }
+
+  /** A new folder of a package that has no dependencies yet. */
+  newProject(name: string): string {
+    const folder = this.newFolder(name);
+    writeFileSync(join(folder, 'package.json'), PROJECT);
+    return folder;
+  }
+
+  start(
+    program: string,
+    args: readonly string[],
+    { cwd, bin, env }: RunOptions,
+  ): ChildProcessWithoutNullStreams {
+    const PATH = [...(bin ? [bin] : []), this.programs].join(':');
+    // The shell looks for the program where the program will look for others.
+    return spawn(join(this.programs, 'sh'), ['-c', 'exec "$@"', 'sh', program, ...args], {
+      cwd,
+      env: { HOME: this.folder, PATH, ...env },
+      timeout: LONGEST,
+    });
+  }
+
+  async run(program: string, args: readonly string[], options: RunOptions): Promise<Ended> {
+    const child = this.start(program, args, options);
+    const [stdout, stderr] = [text(child.stdout), text(child.stderr)];
+    // One that reads nothing ends before it has read this.
+    child.stdin.on('error', () => undefined).end(options.input ?? '');
+    const [code] = await once(child, 'close');
+    return { code, stdout: await stdout, stderr: await stderr };
+  }
+
+  /** Runs npm, which must do what it is told to. */
+  async npm(cwd: string, args: readonly string[]): Promise<Ended> {
+    const ended = await this.run('npm', args, { cwd });
+    if (ended.code !== 0) {
+      const how = ended.code ?? `nothing, stopped after ${LONGEST / 1000} seconds or by a signal`;
+      throw new Error(`npm ${args.join(' ')} ended with ${how}:\n${ended.stdout}${ended.stderr}`);
+    }
+    return ended;
+  }
+
+  async remove(): Promise<void> {
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}

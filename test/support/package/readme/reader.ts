@@ -1,0 +1,165 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import request from 'supertest';
+import { freePort } from '../../programs.js';
+
+const ROOT = fileURLToPath(new URL('../../../..', import.meta.url));
+const MODULES = join(ROOT, 'node_modules');
+const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
+
+/** A file that the README prints, with the heading it is under. */
+export interface Printed {
+  heading: string;
+  name: string;
+  code: string;
+}
+
+/** All the JavaScript of the README: each block is a whole file, whose first line names it. */
+export function printedFiles(): Printed[] {
+  return [...README.matchAll(/^```js\n(.*?)^```$/gms)].map((block) => {
+    const [, code = ''] = block;
+    const headings = [...README.slice(0, block.index).matchAll(/^#+ (.*)$/gm)];
+    return {
+      heading: headings.at(-1)?.[1] ?? '',
+      name: /^\/\/ (\S+\.mjs)\n/.exec(code)?.[1] ?? '',
+      code,
+    };
+  });
+}
+
+/** What the README says to install. */
+function installed(): string[] {
+  const commands = [...README.slice(README.indexOf('## Set it up')).matchAll(/^npm install ([^#\n]*)/gm)];
+  return commands.flatMap(([, names = '']) => names.trim().split(' '));
+}
+
+export type Browser = ReturnType<typeof request.agent>;
+
+/** Somebody who does what the README says, in an empty folder. */
+export class Reader {
+  readonly folder = mkdtempSync(join(tmpdir(), 'reader-'));
+  private readonly started: ChildProcess[] = [];
+
+  constructor() {
+    const modules = join(this.folder, 'node_modules');
+    const own = join(modules, 'passport-yubikey-otp');
+    mkdirSync(own, { recursive: true });
+    const run = (program: string, ...args: string[]) =>
+      execFileSync(program, args, { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+    const pack = ['pack', '--ignore-scripts', '--json', '--pack-destination', this.folder];
+    const [{ filename }] = JSON.parse(run('npm', ...pack));
+    run('tar', 'xzf', join(this.folder, filename), '--strip-components=1', '-C', own);
+    const { dependencies } = JSON.parse(readFileSync(join(own, 'package.json'), 'utf8'));
+    for (const name of new Set([...installed(), ...Object.keys(dependencies)])) {
+      if (name !== 'passport-yubikey-otp') this.link(name);
+    }
+  }
+
+  /** Puts a package of this repository's into the reader's folder. */
+  link(name: string): void {
+    const path = join(this.folder, 'node_modules', name);
+    mkdirSync(dirname(path), { recursive: true });
+    symlinkSync(join(MODULES, name), path);
+  }
+
+  /** Saves a file in a folder of its own, exactly as it is printed. */
+  save(name: string, code: string): string {
+    const folder = mkdtempSync(join(this.folder, 'saved-'));
+    writeFileSync(join(folder, name), code);
+    return folder;
+  }
+
+  /** Runs a program to its end, and resolves with all that it printed. */
+  async run(folder: string, args: string[], environment: NodeJS.ProcessEnv): Promise<string> {
+    const child = this.spawn(folder, args, environment);
+    const chunks: Buffer[] = [];
+    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => chunks.push(chunk));
+    await once(child, 'close');
+    return Buffer.concat(chunks).toString();
+  }
+
+  async start(folder: string, environment: NodeJS.ProcessEnv): Promise<Started> {
+    const port = await freePort();
+    const child = this.spawn(folder, ['app.mjs'], { PORT: String(port), ...environment });
+    const app = new Started(child, `http://localhost:${port}`);
+    await app.isUp();
+    return app;
+  }
+
+  private spawn(folder: string, args: string[], environment: NodeJS.ProcessEnv): ChildProcess {
+    const child = spawn(process.execPath, args, {
+      cwd: folder,
+      env: { PATH: process.env.PATH, ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.started.push(child);
+    return child;
+  }
+
+  leave(): void {
+    for (const child of this.started) child.kill('SIGKILL');
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** An app of the README, in a process of its own. */
+export class Started {
+  /** What it printed. */
+  output = '';
+
+  constructor(
+    private readonly child: ChildProcess,
+    private readonly url: string,
+  ) {
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.on('data', (text) => {
+        this.output += text;
+      });
+    }
+  }
+
+  async isUp(): Promise<void> {
+    for (;;) {
+      if (this.child.exitCode !== null) throw new Error(`The app ended: ${this.output}`);
+      const response = await fetch(this.url).catch(() => undefined);
+      if (response) return;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  browser(): Browser {
+    return request.agent(this.url);
+  }
+
+  passwordOf(name: string): string {
+    return new RegExp(`^${name} has the password (\\w+)$`, 'm').exec(this.output)?.[1] ?? '';
+  }
+
+  /** A browser in which somebody has given their password. */
+  async signIn(name: string): Promise<Browser> {
+    const browser = this.browser();
+    const response = await submit(browser, '/login', { username: name, password: this.passwordOf(name) });
+    if (response.status !== 302) throw new Error(`The password was answered with ${response.status}`);
+    return browser;
+  }
+
+  async stop(): Promise<void> {
+    const ended = once(this.child, 'exit');
+    this.child.kill();
+    await ended;
+  }
+}
+
+/** Submits the form with this action on the page that the browser shows, as a browser would: with its own fields. */
+export async function submit(browser: Browser, action: string, fields: Record<string, string>) {
+  const { text } = await browser.get('/').expect(200);
+  const form = new RegExp(`<form method="post" action="${action}">(.*?)</form>`, 's').exec(text)?.[1];
+  if (form === undefined) throw new Error(`The page has no form with the action ${action}: ${text}`);
+  const names = [...form.matchAll(/<input name="(\w+)"/g)].map(([, name]) => name);
+  if (names.join() !== Object.keys(fields).join()) throw new Error(`The form has the fields ${names}`);
+  return browser.post(action).type('form').send(fields);
+}

@@ -1,0 +1,168 @@
+import { request as httpRequest } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { KsmVerifier, LocalKsm, type Verifier } from '../../../../src/index.js';
+import type { ProtocolVersion } from '../../../../src/protocol/validation-request.js';
+import { type Listener, type VerificationEvent, validationListener } from '../../../../src/server/index.js';
+import type { ValidationListenerOptions } from '../../../../src/server/validation/validation-listener.js';
+import type { ClientStore, CounterStore, KeyStore } from '../../../../src/stores/index.js';
+import { MemoryStore } from '../../../../src/stores/index.js';
+import { SoftYubikey } from '../../../../src/testing/index.js';
+import { sign } from '../../verifiers/cloud/fake-server.js';
+import { listen } from '../clients/validation-server.js';
+
+export const CLIENT = { id: '87', apiKey: 'mG5be6ZJU1qBGz24yPh/ESM3UdU=' };
+export const OTHER_CLIENT = { id: '88', apiKey: 'b3RoZXIgYXBpIGtleSBvZiAyMA==' };
+export const DISABLED_CLIENT = { id: '89', apiKey: 'ZGlzYWJsZWQgYXBpIGtleSAyMA==' };
+export const UNKNOWN_CLIENT = { id: '4711', apiKey: 'bm9ib2R5IGtub3dzIHRoaXMgIQ==' };
+
+export const PATHS: Record<ProtocolVersion, string> = {
+  '1.0': '/wsapi/verify',
+  '1.1': '/wsapi/1.1/verify',
+  '2.0': '/wsapi/2.0/verify',
+};
+export const VERSIONS = Object.keys(PATHS) as ProtocolVersion[];
+
+export type Fields = Record<string, string>;
+
+export interface Reply {
+  status: number;
+  headers: Record<string, string | string[] | undefined>;
+  text: string;
+}
+
+export interface Ask {
+  method?: string;
+  headers?: Record<string, string>;
+  body?: string | Buffer;
+}
+
+let nonces = 0;
+
+/** Another one for each request. */
+export const newNonce = () => `nonce${String(++nonces).padStart(20, '0')}`;
+
+/** What a client with an API key sends, `h` last. */
+export const signed = (fields: Fields, { apiKey } = CLIENT): Fields => ({
+  ...fields,
+  h: sign(fields, apiKey),
+});
+
+export const queryOf = (fields: Fields) => new URLSearchParams(fields).toString();
+
+/** The value of a line of an answer. */
+export const lineOf = (text: string, key: string) => new RegExp(`^${key}=(.*)\r$`, 'm').exec(text)?.[1];
+export const statusOf = ({ text }: Reply) => lineOf(text, 'status');
+
+/** A validation service on a loopback port of its own, with a key, clients, and a verifier to be exchanged. */
+export class Service {
+  readonly events: VerificationEvent[] = [];
+  /** Given back to the real one with `useKsm`. */
+  verifier: Verifier;
+  readonly yubikey = new SoftYubikey();
+  private readonly ksmVerifier: KsmVerifier;
+  private constructor(
+    readonly store: { keys: KeyStore; counters: CounterStore; clients: ClientStore },
+    readonly origin: string,
+    readonly close: () => Promise<void>,
+  ) {
+    this.ksmVerifier = new KsmVerifier({ ksm: new LocalKsm(store.keys), counters: store.counters });
+    this.verifier = this.ksmVerifier;
+  }
+
+  static async start({
+    store = new MemoryStore(),
+    options = {},
+    mount = (listener) => listener,
+  }: {
+    store?: Service['store'];
+    options?: Partial<ValidationListenerOptions>;
+    /** Puts the listener into an application. */
+    mount?: (listener: Listener) => Listener;
+  } = {}): Promise<Service> {
+    const service: { current?: Service } = {};
+    const listener = validationListener({
+      verifier: { verify: (...request) => (service.current as Service).verifier.verify(...request) },
+      clients: store.clients,
+      onVerification: (event) => service.current?.events.push(event),
+      ...options,
+    });
+    const server = await listen(mount(listener));
+    const { port } = server.address() as AddressInfo;
+    const close = () =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      });
+    service.current = new Service(store, `http://127.0.0.1:${port}`, close);
+    await store.keys.add(service.current.yubikey);
+    for (const { id, apiKey } of [CLIENT, OTHER_CLIENT, DISABLED_CLIENT]) {
+      await store.clients.add({
+        id,
+        apiKey: Buffer.from(apiKey, 'base64'),
+        active: id !== DISABLED_CLIENT.id,
+      });
+    }
+    return service.current;
+  }
+
+  useKsm(): void {
+    this.verifier = this.ksmVerifier;
+  }
+
+  /** The fields of a request that is in order. */
+  fields(changes: Fields = {}, version: ProtocolVersion = '2.0'): Fields {
+    const otp = changes.otp ?? this.yubikey.press();
+    return { id: CLIENT.id, otp, ...(version === '2.0' ? { nonce: newNonce() } : {}), ...changes };
+  }
+
+  /** Asks by GET with these fields, or with this query as it is. */
+  async get(query: Fields | string, version: ProtocolVersion = '2.0'): Promise<Reply> {
+    return this.send(`${PATHS[version]}?${typeof query === 'string' ? query : queryOf(query)}`);
+  }
+
+  async post(form: Fields | string | Buffer, query = '', version: ProtocolVersion = '2.0'): Promise<Reply> {
+    const body = typeof form === 'string' || Buffer.isBuffer(form) ? form : queryOf(form);
+    return this.send(PATHS[version] + query, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
+      body,
+    });
+  }
+
+  send(path: string, { method = 'GET', headers = {}, body }: Ask = {}): Promise<Reply> {
+    return new Promise((resolve, reject) => {
+      const length = body === undefined ? {} : { 'Content-Length': String(Buffer.byteLength(body)) };
+      const request = httpRequest(this.origin + path, { method, headers: { ...length, ...headers } });
+      request.on('error', reject).on('response', (response) => {
+        let text = '';
+        response.setEncoding('utf8').on('data', (chunk) => {
+          text += chunk;
+        });
+        response.on('error', reject).on('end', () => {
+          resolve({ status: response.statusCode as number, headers: response.headers, text });
+        });
+      });
+      request.end(body);
+    });
+  }
+
+  /** Sends bytes as no HTTP client would, and gives back what came until the server closed the connection. */
+  raw(...parts: (string | Buffer)[]): Promise<string> {
+    return new Promise((resolve) => {
+      const socket = connect(Number(new URL(this.origin).port), '127.0.0.1');
+      let text = '';
+      socket.setEncoding('utf8').on('data', (chunk) => {
+        text += chunk;
+      });
+      // A server that has heard enough may reset the connection.
+      socket.on('error', () => undefined).on('close', () => resolve(text));
+      for (const part of parts) socket.write(part);
+    });
+  }
+}
+
+/** Gives this verdict, or throws this error, whatever it is asked. */
+export const saying = (verdict: Awaited<ReturnType<Verifier['verify']>>): Verifier => ({
+  verify: async () => verdict,
+});
+export const throwing = (error: unknown): Verifier => ({ verify: () => Promise.reject(error) });

@@ -1,0 +1,18 @@
+import { Keyring, newMasterKey, SealedClientStore, SealedKeyStore } from '../../../src/stores/index.js';
+import { describeStore, type OpenStore } from './contract/store-contract.js';
+
+const keyring = new Keyring({ keys: { first: newMasterKey() }, current: 'first' });
+
+/** The contract, over an engine as it is and over the same with its secrets sealed. */
+export function describeStoreAndSealed(name: string, open: () => Promise<OpenStore>): void {
+  describeStore(name, open);
+  describeStore(`${name}, sealed`, async () => {
+    const { keys, clients, counters, close } = await open();
+    return {
+      keys: new SealedKeyStore(keys, keyring),
+      clients: new SealedClientStore(clients, keyring),
+      counters,
+      close,
+    };
+  });
+}

@@ -1,0 +1,35 @@
+import { encodeModhex } from '../../../src/otp/modhex.js';
+
+/** Base64 of bytes inside more of them: three alignments, without the letters that their neighbours decide. */
+function base64Inside(secret: Uint8Array): string[] {
+  return [0, 1, 2].map((offset) => {
+    const whole = Buffer.concat([Buffer.alloc(offset), secret]).toString('base64url');
+    const end = Math.floor(((offset + secret.length) * 8) / 6);
+    return whole.slice(Math.ceil((offset * 8) / 6), end);
+  });
+}
+
+/** Every spelling under which a secret could lie in a dump. */
+function spellingsOf(secret: Uint8Array): Record<string, Buffer> {
+  const hex = Buffer.from(secret).toString('hex');
+  const spellings: Record<string, Buffer | string> = {
+    'raw bytes': Buffer.from(secret),
+    hex,
+    HEX: hex.toUpperCase(),
+    modhex: encodeModhex(secret),
+  };
+  for (const [offset, text] of base64Inside(secret).entries()) {
+    spellings[`base64 ${offset}`] = text.replaceAll('-', '+').replaceAll('_', '/');
+    spellings[`base64url ${offset}`] = text;
+  }
+  return Object.fromEntries(Object.entries(spellings).map(([name, text]) => [name, Buffer.from(text)]));
+}
+
+/** What of the secrets lies in a dump, and how it is spelled. */
+export function secretsIn(dump: Buffer, secrets: Readonly<Record<string, Uint8Array>>): string[] {
+  return Object.entries(secrets).flatMap(([name, secret]) =>
+    Object.entries(spellingsOf(secret))
+      .filter(([, text]) => dump.includes(text))
+      .map(([spelling]) => `${name} as ${spelling}`),
+  );
+}

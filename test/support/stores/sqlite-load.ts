@@ -1,0 +1,69 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { expect } from 'vitest';
+import type { SqliteStore } from '../../../src/stores/index.js';
+
+const IDS = Array.from({ length: 16 }, (_, n) => `id ${n}`);
+
+interface Touch {
+  id: string;
+  usageCounter: number;
+}
+
+const advance = (store: SqliteStore, { id, usageCounter }: Touch) =>
+  store.counters.advance(id, { usageCounter, sessionUse: 0, timestamp: 0 });
+
+/** Touches of 16 keys, one after another of each, several hundred a second, until it is stopped. */
+export class Load {
+  readonly accepted: Touch[] = [];
+  /** Those of them that were touched after {@link mark}. */
+  readonly acceptedLate: Touch[] = [];
+  readonly faults: unknown[] = [];
+  private isMarked = false;
+  private isStopped = false;
+  private readonly running: Promise<unknown>;
+
+  constructor(private readonly store: SqliteStore) {
+    this.running = Promise.all(IDS.map((id) => this.touch(id)));
+  }
+
+  /** Resolves once so many were accepted. */
+  async reaches(accepted: number): Promise<void> {
+    while (this.accepted.length < accepted) await sleep(10);
+  }
+
+  mark(): void {
+    this.isMarked = true;
+  }
+
+  async stop(): Promise<void> {
+    this.isStopped = true;
+    await this.running;
+  }
+
+  private async touch(id: string): Promise<void> {
+    for (let usageCounter = 1; !this.isStopped; usageCounter++) {
+      const touch = { id, usageCounter };
+      const isLate = this.isMarked;
+      try {
+        if (!(await advance(this.store, touch)).advanced) throw new Error('a fresh touch was refused');
+        (isLate ? this.acceptedLate : this.accepted).push(touch);
+      } catch (error) {
+        this.faults.push(error);
+      }
+      await sleep(10);
+    }
+  }
+}
+
+/** Whatever the store answers to these touches, it is not yes. */
+export async function expectNoneAccepted(store: SqliteStore, touches: readonly Touch[]): Promise<void> {
+  const outcomes = await Promise.all(
+    touches.map((touch) =>
+      advance(store, touch).then(
+        ({ advanced }) => advanced,
+        () => 'fault',
+      ),
+    ),
+  );
+  expect(outcomes.filter((outcome) => outcome === true)).toEqual([]);
+}

@@ -1,0 +1,166 @@
+import { getEventListeners } from 'node:events';
+import { afterEach, describe, expect, it } from 'vitest';
+import { parseOtp } from '../../../src/index.js';
+import { SoftYubikey } from '../../../src/testing/index.js';
+import {
+  API_KEY,
+  answer,
+  answerText,
+  type Behaviour,
+  breakOff,
+  deadServer,
+  hang,
+  httpStatus,
+  startFakeServer,
+  text,
+} from '../../support/verifiers/cloud/fake-server.js';
+import {
+  closeAll,
+  errorOf,
+  faultAt,
+  NO_RETRY,
+  startAll,
+  verifierOf,
+  yubikey,
+} from '../../support/verifiers/cloud/harness.js';
+
+afterEach(closeAll);
+
+describe('what prevents a verdict is told apart', () => {
+  const CASES: [string, Behaviour, string, number][] = [
+    ['a broken connection', breakOff, 'UNREACHABLE', 503],
+    ['silence', hang, 'TIMED_OUT', 503],
+    ['HTTP 403', httpStatus(403), 'REFUSED_BY_FRONT', 503],
+    ['HTTP 429', httpStatus(429), 'REFUSED_BY_FRONT', 503],
+    ['HTTP 502', httpStatus(502, '<html>'), 'SERVER_FAILED', 503],
+    ['HTTP 204', httpStatus(204, ''), 'ANSWER_MALFORMED', 503],
+    ['no HTTP', (_query, res) => void res.socket?.end('SSH-2.0-OpenSSH_9.2\r\n'), 'ANSWER_MALFORMED', 503],
+    ['garbage', text('garbage'), 'ANSWER_MALFORMED', 503],
+    ['NO_SUCH_CLIENT', answer('NO_SUCH_CLIENT'), 'NO_SUCH_CLIENT', 500],
+    ['BAD_SIGNATURE', answer('BAD_SIGNATURE'), 'BAD_SIGNATURE', 500],
+    ['OPERATION_NOT_ALLOWED', answer('OPERATION_NOT_ALLOWED'), 'OPERATION_NOT_ALLOWED', 500],
+    ['MISSING_PARAMETER', answer('MISSING_PARAMETER'), 'MISSING_PARAMETER', 500],
+    ['BACKEND_ERROR', answer('BACKEND_ERROR'), 'BACKEND_ERROR', 503],
+    ['NOT_ENOUGH_ANSWERS', answer('NOT_ENOUGH_ANSWERS'), 'NOT_ENOUGH_ANSWERS', 503],
+  ];
+
+  it.each(CASES)('%s', async (_name, behaviour, code, status) => {
+    const error = await faultAt([behaviour], { retries: 0, timeout: 500 });
+    expect(error).toMatchObject({ code, status });
+    expect(error.servers).toMatchObject([{ code }]);
+  });
+
+  it('an address where nobody listens', async () => {
+    const error = await errorOf(verifierOf([await deadServer()], NO_RETRY).verify(parseOtp(yubikey.press())));
+    expect(error).toMatchObject({ code: 'UNREACHABLE', status: 503 });
+    expect(error.message).toContain('ECONNREFUSED');
+  });
+
+  it('a host name that does not exist', async () => {
+    const verifier = verifierOf(['https://no-such-host.invalid/wsapi/2.0/verify'], {
+      retries: 0,
+      timeout: 9000,
+    });
+    expect(await errorOf(verifier.verify(parseOtp(yubikey.press())))).toMatchObject({ code: 'UNREACHABLE' });
+  });
+
+  it('MISSING_PARAMETER with the info of the server', async () => {
+    const behaviour: Behaviour = (_query, res) =>
+      void res.end(answerText({ t: '2026-11-21T23:21:39Z0649', info: 'nonce', status: 'MISSING_PARAMETER' }));
+    expect((await faultAt([behaviour])).message).toContain('[nonce]');
+  });
+
+  it('a redirect, which is not followed', async () => {
+    const target = await startFakeServer(answer('OK'));
+    for (const status of [301, 302, 303, 307, 308]) {
+      const error = await faultAt([httpStatus(status, '', { location: target.url })], NO_RETRY);
+      expect(error.code).toBe('REDIRECTED');
+    }
+    expect(target.requests).toHaveLength(0);
+  });
+});
+
+describe('when no server gives a verdict', () => {
+  it('the error names each server and its fault', async () => {
+    const servers = await startAll(
+      hang,
+      httpStatus(403),
+      text('x'),
+      answer('NO_SUCH_CLIENT'),
+      httpStatus(500),
+      answer('REPLAYED_REQUEST'),
+    );
+    const urls = [...servers.map(({ url }) => url), await deadServer()];
+    const error = await errorOf(
+      verifierOf(
+        urls.filter((_url, at) => at !== 5),
+        NO_RETRY,
+      ).verify(parseOtp(yubikey.press())),
+    );
+    expect(error.code).toBe('NO_SUCH_CLIENT');
+    expect(error.servers.map(({ server, code }) => [server, code])).toEqual([
+      [urls[0], 'TIMED_OUT'],
+      [urls[1], 'REFUSED_BY_FRONT'],
+      [urls[2], 'ANSWER_MALFORMED'],
+      [urls[3], 'NO_SUCH_CLIENT'],
+      [urls[4], 'SERVER_FAILED'],
+      [urls[6], 'UNREACHABLE'],
+    ]);
+    for (const { server, message } of error.servers) expect(error.message).toContain(`${server}: ${message}`);
+  });
+
+  it('the error comes when the last server is through, not at the timeout', async () => {
+    const started = performance.now();
+    await faultAt([httpStatus(403), text('x')], { timeout: 10_000 });
+    expect(performance.now() - started).toBeLessThan(3000);
+  });
+
+  it('the timeout bounds the whole verification, retries included', async () => {
+    const started = performance.now();
+    expect(await faultAt([hang, hang], { timeout: 700, retries: 3 })).toMatchObject({ code: 'TIMED_OUT' });
+    expect(performance.now() - started).toBeLessThan(1500);
+  });
+
+  it('the error holds neither the API key nor the OTP', async () => {
+    const own = new SoftYubikey();
+    const otp = parseOtp(own.press());
+    const servers = await startAll(breakOff, httpStatus(500), answer('BAD_SIGNATURE'), text('x'), hang);
+    const verifier = verifierOf(
+      servers.map(({ url }) => url),
+      { retries: 1, timeout: 1200 },
+    );
+    const error = await errorOf(verifier.verify(otp));
+    const everything = `${error.stack} ${error.cause} ${JSON.stringify(error)} ${JSON.stringify(error.servers)}`;
+    expect(everything).not.toContain(otp.token);
+    expect(everything).not.toContain(API_KEY);
+  });
+});
+
+describe('an AbortSignal', () => {
+  it('ends a verification with ABORTED and its reason as the cause', async () => {
+    const server = await startFakeServer(hang);
+    const controller = new AbortController();
+    const verifier = verifierOf([server.url]);
+    const outcome = errorOf(verifier.verify(parseOtp(yubikey.press()), { signal: controller.signal }));
+    setTimeout(() => controller.abort(new Error('enough')), 50);
+    expect(await outcome).toMatchObject({ code: 'ABORTED', cause: { message: 'enough' } });
+  });
+
+  it('that was aborted before sends nothing', async () => {
+    const server = await startFakeServer(answer('OK'));
+    const outcome = verifierOf([server.url]).verify(parseOtp(yubikey.press()), {
+      signal: AbortSignal.abort(),
+    });
+    expect(await errorOf(outcome)).toMatchObject({ code: 'ABORTED' });
+    expect(server.requests).toHaveLength(0);
+  });
+
+  it('keeps no listener after the verdict', async () => {
+    const server = await startFakeServer(answer('OK'));
+    const verifier = verifierOf([server.url]);
+    const { signal } = new AbortController();
+
+    for (let touch = 0; touch < 5; touch++) await verifier.verify(parseOtp(yubikey.press()), { signal });
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+  });
+});

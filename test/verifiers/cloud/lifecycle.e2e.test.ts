@@ -1,0 +1,163 @@
+import { spawn } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { afterEach, describe, expect, it } from 'vitest';
+import { parseOtp } from '../../../src/index.js';
+import {
+  API_KEY,
+  answer,
+  CLIENT_ID,
+  delayed,
+  hang,
+  httpStatus,
+  startFakeServer,
+} from '../../support/verifiers/cloud/fake-server.js';
+import { closeAll, errorOf, startAll, verifierOf, yubikey } from '../../support/verifiers/cloud/harness.js';
+
+afterEach(closeAll);
+
+const sleep = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+/** What keeps this process alive, by kind: open sockets and running timers. */
+function resources(): string[] {
+  return process.getActiveResourcesInfo().filter((kind) => /TCP|TLS|Timeout|Connect|GetAddrInfo/.test(kind));
+}
+
+/** Runs a program with one OTP and the options of a CloudVerifier; the time is from its output to its exit. */
+function run(
+  program: string,
+  servers: string[],
+  extra: object = {},
+): Promise<{ output: string; milliseconds: number }> {
+  const path = fileURLToPath(new URL(`../../support/fixtures/${program}`, import.meta.url));
+  const options = JSON.stringify({ clientId: CLIENT_ID, apiKey: API_KEY, servers, ...extra });
+  const child = spawn(process.execPath, ['--expose-gc', '--import', 'tsx', path, yubikey.press(), options]);
+  let output = '';
+  let outputAt = Number.NaN;
+  const onData = (chunk: Buffer) => {
+    output += chunk;
+    outputAt = performance.now();
+  };
+  child.stdout.on('data', onData);
+  child.stderr.on('data', onData);
+  return new Promise((resolve) => {
+    child.on('exit', () => resolve({ output, milliseconds: performance.now() - outputAt }));
+  });
+}
+
+describe('a process with nothing else to do', () => {
+  it('exits after a verdict, with connections kept for the next one', async () => {
+    const server = await startFakeServer(answer('OK'));
+    const { output, milliseconds } = await run('verify-once.ts', [server.url]);
+    expect(output).toContain('"ok":true');
+    expect(milliseconds).toBeLessThan(5000);
+  });
+
+  it('exits after a verdict, with losers still on their way', async () => {
+    const [fast, hung, slow] = await startAll(answer('OK'), hang, delayed(8000, answer('OK')));
+    const { output, milliseconds } = await run('verify-once.ts', [
+      fast?.url,
+      hung?.url,
+      slow?.url,
+    ] as string[]);
+    expect(output).toContain('"ok":true');
+    expect(milliseconds).toBeLessThan(5000);
+  });
+
+  it('stays until a slow verdict is there', async () => {
+    const server = await startFakeServer(delayed(1500, answer('OK')));
+    const { output } = await run('verify-once.ts', [server.url]);
+    expect(output).toContain('"ok":true');
+  });
+
+  it('exits after an error', async () => {
+    const server = await startFakeServer(hang);
+    const { output, milliseconds } = await run('verify-once.ts', [server.url], { timeout: 300 });
+    expect(output).toContain('TIMED_OUT');
+    expect(milliseconds).toBeLessThan(5000);
+  });
+});
+
+describe('close()', () => {
+  it('leaves no socket and no timer, not even one that keeps no process alive', async () => {
+    const servers = await startAll(answer('OK'), hang, httpStatus(500));
+    const program = 'close-after-verify.ts';
+    const { output } = await run(
+      program,
+      servers.map(({ url }) => url),
+    );
+    const { ok, openBefore, openAfter } = JSON.parse(output);
+    expect(ok).toBe(true);
+    expect(openBefore).toEqual(expect.arrayContaining(['TCPWRAP', 'Timeout']));
+    expect(openAfter).toEqual([]);
+    expect(servers.map(({ sockets }) => sockets.size)).toEqual([0, 0, 0]);
+  });
+
+  it('ends open verifications with CLOSED, and later ones too', async () => {
+    const server = await startFakeServer(hang);
+    const verifier = verifierOf([server.url]);
+    const open = errorOf(verifier.verify(parseOtp(yubikey.press())));
+    await sleep(50);
+    await verifier.close();
+    expect(await open).toMatchObject({ code: 'CLOSED' });
+    expect(await errorOf(verifier.verify(parseOtp(yubikey.press())))).toMatchObject({ code: 'CLOSED' });
+    await verifier.close();
+  });
+});
+
+describe('losers', () => {
+  it('finish after the verdict, so that their connections stay warm', async () => {
+    const [fast, slow] = await startAll(answer('OK'), delayed(100, answer('OK')));
+    const verifier = verifierOf([fast?.url, slow?.url] as string[]);
+    for (let touch = 0; touch < 5; touch++) {
+      await verifier.verify(parseOtp(yubikey.press()));
+      await sleep(150);
+    }
+    expect([fast?.connections, slow?.connections]).toEqual([1, 1]);
+    expect(slow?.requests).toHaveLength(5);
+  });
+
+  it('that never answer are given up at the timeout', async () => {
+    const [fast, hung] = await startAll(answer('OK'), hang);
+    const verifier = verifierOf([fast?.url, hung?.url] as string[], { timeout: 400 });
+    await verifier.verify(parseOtp(yubikey.press()));
+    expect(hung?.sockets.size).toBe(1);
+    await sleep(600);
+    expect(hung?.sockets.size).toBe(0);
+  });
+
+  it('do not pile up at a server that hangs', async () => {
+    const [fast, hung] = await startAll(answer('OK'), hang);
+    const verifier = verifierOf([fast?.url, hung?.url] as string[]);
+    for (let touch = 0; touch < 100; touch++) await verifier.verify(parseOtp(yubikey.press()));
+    await sleep(100);
+    expect(hung?.sockets.size).toBeLessThanOrEqual(34);
+  });
+
+  it('do not pile up either when many verifications are made at once', async () => {
+    const [fast, hung] = await startAll(answer('OK'), hang);
+    const verifier = verifierOf([fast?.url, hung?.url] as string[]);
+    await Promise.all(Array.from({ length: 100 }, () => verifier.verify(parseOtp(yubikey.press()))));
+    // The connections of those that were given up are made anew by undici, for nobody.
+    const waiting = () => [...(hung?.sockets ?? [])].filter(({ bytesRead }) => bytesRead > 0).length;
+    await expect.poll(waiting).toBeLessThanOrEqual(32);
+    expect(hung?.requests.length).toBeGreaterThan(32);
+  });
+
+  it('of a hundred verifications leave no handle behind (CVE-2018-9275: one leaked per login)', async () => {
+    const [fast, failing] = await startAll(answer('OK'), httpStatus(403));
+    const verifier = verifierOf([fast?.url, failing?.url] as string[]);
+    // It is asked each time only where there is no other.
+    const failingVerifier = verifierOf([failing?.url as string]);
+    const verifyAtBoth = async () => {
+      await verifier.verify(parseOtp(yubikey.press()));
+      await errorOf(failingVerifier.verify(parseOtp(yubikey.press())));
+    };
+    await verifyAtBoth();
+    await sleep(50);
+    const before = resources().length;
+    for (let touch = 0; touch < 100; touch++) await verifyAtBoth();
+    expect(failing?.requests.length).toBeGreaterThan(100);
+    await sleep(50);
+    expect(resources().length).toBeLessThanOrEqual(before + 4);
+  });
+});

@@ -1,0 +1,107 @@
+import net from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { parseOtp } from '../../../src/index.js';
+import {
+  answer,
+  answerText,
+  type Behaviour,
+  inTurn,
+  startFakeServer,
+} from '../../support/verifiers/cloud/fake-server.js';
+import {
+  closeAll,
+  errorOf,
+  faultAt,
+  OK,
+  verifierOf,
+  yubikey,
+} from '../../support/verifiers/cloud/harness.js';
+
+const servers = new Set<net.Server>();
+const sockets = new Set<net.Socket>();
+
+afterEach(async () => {
+  await closeAll();
+  for (const socket of sockets) socket.destroy();
+  await Promise.all([...servers].map((server) => new Promise((resolve) => server.close(resolve))));
+  servers.clear();
+});
+
+/** Accepts connections and says nothing: a TLS handshake with it hangs. */
+async function startSilentServer(): Promise<string> {
+  const server = net.createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined);
+    socket.on('close', () => sockets.delete(socket));
+    socket.resume();
+  });
+  servers.add(server);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return `https://127.0.0.1:${(server.address() as net.AddressInfo).port}/wsapi/verify`;
+}
+
+const ok1: Behaviour = (_query, res) =>
+  void res.end(answerText({ t: '2026-11-21T23:21:39Z0649', status: 'OK' }));
+
+const endless =
+  (status: number): Behaviour =>
+  (_query, res) =>
+    void res.writeHead(status).write('x');
+
+describe('a TLS handshake that hangs', () => {
+  const verify = (url: string, options: object, signal?: AbortSignal) => {
+    const verifier = verifierOf([url], options);
+    const error = errorOf(verifier.verify(parseOtp(yubikey.press()), signal ? { signal } : {}));
+    return { verifier, error };
+  };
+
+  it('is ended by close()', async () => {
+    const { verifier, error } = verify(await startSilentServer(), { timeout: 8000 });
+    await expect.poll(() => sockets.size).toBe(1);
+    await verifier.close();
+    expect((await error).code).toBe('CLOSED');
+    await expect.poll(() => sockets.size).toBe(0);
+  });
+
+  it('is ended by the timeout, on every attempt', async () => {
+    const { error } = verify(await startSilentServer(), { timeout: 1200, attemptTimeout: 300 });
+    await expect.poll(() => sockets.size).toBeGreaterThan(1);
+    expect((await error).code).toBe('TIMED_OUT');
+    await expect.poll(() => sockets.size).toBe(0);
+  });
+
+  it('is ended by abort', async () => {
+    const controller = new AbortController();
+    const { error } = verify(await startSilentServer(), { timeout: 8000 }, controller.signal);
+    await expect.poll(() => sockets.size).toBe(1);
+    controller.abort();
+    expect((await error).code).toBe('ABORTED');
+    await expect.poll(() => sockets.size).toBe(0);
+  });
+
+  it('does not keep protocol 1.0 from the next server', async () => {
+    const second = await startFakeServer(ok1, { path: '/wsapi/verify' });
+    const verifier = verifierOf([await startSilentServer(), second.url], { protocol: '1.0', timeout: 3000 });
+    expect(await verifier.verify(parseOtp(yubikey.press()))).toEqual(OK);
+  });
+});
+
+describe('an answer whose body never ends', () => {
+  it('is retried for its status 500', async () => {
+    const server = await startFakeServer(inTurn(endless(500), answer('OK')));
+    const started = performance.now();
+    expect(await verifierOf([server.url], { timeout: 8000 }).verify(parseOtp(yubikey.press()))).toEqual(OK);
+    expect(performance.now() - started).toBeLessThan(1900);
+  });
+
+  it('is REFUSED_BY_FRONT for its status 403', async () => {
+    expect((await faultAt([endless(403)], { retries: 0, timeout: 1000 })).code).toBe('REFUSED_BY_FRONT');
+  });
+
+  it('does not keep protocol 1.0 from the next server', async () => {
+    const first = await startFakeServer(endless(403), { path: '/wsapi/verify' });
+    const second = await startFakeServer(ok1, { path: '/wsapi/verify' });
+    const verifier = verifierOf([first.url, second.url], { protocol: '1.0', timeout: 2000 });
+    expect(await verifier.verify(parseOtp(yubikey.press()))).toEqual(OK);
+  });
+});

@@ -1,0 +1,150 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type CloudVerifier, parseOtp, YubikeyError } from '../../../src/index.js';
+import { settingsOf } from '../../../src/verifiers/cloud/cloud-settings.js';
+import { Race } from '../../../src/verifiers/cloud/race.js';
+import { Standing } from '../../../src/verifiers/cloud/standing.js';
+import {
+  API_KEY,
+  answer,
+  type Behaviour,
+  CLIENT_ID,
+  hang,
+  httpStatus,
+  inTurn,
+} from '../../support/verifiers/cloud/fake-server.js';
+import {
+  closeAll,
+  errorOf,
+  OK,
+  startAll,
+  verifierOf,
+  yubikey,
+} from '../../support/verifiers/cloud/harness.js';
+
+afterEach(closeAll);
+
+const verify = (verifier: CloudVerifier) => verifier.verify(parseOtp(yubikey.press()));
+
+async function start(first: Behaviour, second: Behaviour) {
+  const servers = await startAll(first, second);
+  const verifier = verifierOf(servers.map(({ url }) => url));
+  return { servers: servers as [(typeof servers)[0], (typeof servers)[0]], verifier };
+}
+
+describe('a server that has just failed', () => {
+  it('is not asked by each verification, but again after half a second', async () => {
+    const { servers, verifier } = await start(answer('OK'), httpStatus(500));
+    const failing = servers[1];
+    await verify(verifier);
+    await expect.poll(() => failing.requests.length).toBe(1);
+    await sleep(50);
+    for (let touch = 0; touch < 10; touch++) expect(await verify(verifier)).toEqual(OK);
+    expect(failing.requests).toHaveLength(1);
+    await sleep(500);
+    await verify(verifier);
+    await expect.poll(() => failing.requests.length).toBe(2);
+  });
+
+  it('is asked at once where it is the only one', async () => {
+    const [server] = await startAll(inTurn(httpStatus(403), answer('OK')));
+    const verifier = verifierOf([server?.url as string]);
+    expect(await errorOf(verify(verifier))).toMatchObject({ code: 'REFUSED_BY_FRONT' });
+    const started = performance.now();
+    expect(await verify(verifier)).toEqual(OK);
+    expect(performance.now() - started).toBeLessThan(400);
+  });
+
+  for (const [what, behaviour] of [
+    ['fail', httpStatus(403)],
+    ['answer with a refusal, from which it may dissent', answer('BAD_OTP')],
+    ['have seen the OTP before', answer('REPLAYED_REQUEST')],
+  ] as const) {
+    it(`is asked as soon as the others ${what}`, async () => {
+      const { servers, verifier } = await start(
+        inTurn(answer('OK'), behaviour),
+        inTurn(httpStatus(403), answer('OK')),
+      );
+      await verify(verifier);
+      await expect.poll(() => servers[1].requests.length).toBe(1);
+      await sleep(50);
+      const started = performance.now();
+      expect(await verify(verifier)).toEqual(OK);
+      expect(performance.now() - started).toBeLessThan(400);
+      expect(servers.map(({ requests }) => requests.length)).toEqual([2, 2]);
+    });
+  }
+
+  it('is asked half a second later where the others say nothing', async () => {
+    const { servers, verifier } = await start(
+      inTurn(answer('OK'), hang),
+      inTurn(httpStatus(403), answer('OK')),
+    );
+    await verify(verifier);
+    await expect.poll(() => servers[1].requests.length).toBe(1);
+    await sleep(50);
+    const started = performance.now();
+    expect(await verify(verifier)).toEqual(OK);
+    expect(performance.now() - started).toBeLessThan(1500);
+  });
+
+  it('is asked before the time is up, however short that is', async () => {
+    const servers = await startAll(inTurn(answer('OK'), hang), inTurn(httpStatus(403), answer('OK')));
+    const verifier = verifierOf(
+      servers.map(({ url }) => url),
+      { timeout: 400, retries: 0 },
+    );
+    await verify(verifier);
+    await expect.poll(() => servers[1]?.requests.length).toBe(1);
+    await sleep(50);
+    expect(await verify(verifier)).toEqual(OK);
+  });
+
+  it('is among those that an error names', async () => {
+    const { servers, verifier } = await start(httpStatus(403), httpStatus(404));
+    for (let touch = 0; touch < 2; touch++) {
+      const error = await errorOf(verify(verifier));
+      expect(error.servers?.map(({ server }) => server)).toEqual(servers.map(({ url }) => url));
+    }
+  });
+});
+
+describe('a server that hangs', () => {
+  it('gets a few requests, and no connection for each verification', async () => {
+    const { servers, verifier } = await start(answer('OK'), hang);
+    for (let touch = 0; touch < 200; touch++) expect(await verify(verifier)).toEqual(OK);
+    expect(servers[0].requests).toHaveLength(200);
+    expect(servers[1].connections).toBeLessThanOrEqual(20);
+  });
+
+  it('is asked again when it has been given up', async () => {
+    const servers = await startAll(answer('OK'), hang);
+    const verifier = verifierOf(
+      servers.map(({ url }) => url),
+      { timeout: 1000 },
+    );
+    for (let touch = 0; touch < 40; touch++) await verify(verifier);
+    const asked = servers[1]?.requests.length as number;
+    await sleep(1100);
+    await verify(verifier);
+    await expect.poll(() => servers[1]?.requests.length).toBeGreaterThan(asked);
+  });
+});
+
+it('many verifications at once do not all ask servers that say nothing', () => {
+  const servers = ['one', 'other', 'third'];
+  const standings = new Map(servers.map((server) => [server, new Standing()]));
+  const asked: string[] = [];
+  const ask = (server: string) => {
+    asked.push(server);
+    return { abort: () => undefined };
+  };
+  const settings = settingsOf({ clientId: CLIENT_ID, apiKey: API_KEY });
+  const races = Array.from({ length: 400 }, () => new Race(settings, standings, ask, () => undefined));
+  // 64 requests to each of the three, and then each verification asks one of them.
+  expect(asked).toHaveLength(3 * 64 + 400 - 64);
+  for (const race of races) {
+    race.result.catch(() => undefined);
+    race.cancel(new YubikeyError('CLOSED', 'enough'));
+  }
+});

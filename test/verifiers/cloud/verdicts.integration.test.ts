@@ -1,0 +1,188 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { parseOtp } from '../../../src/index.js';
+import { SoftYubikey } from '../../../src/testing/index.js';
+import {
+  answer,
+  answerText,
+  type Behaviour,
+  deadServer,
+  delayed,
+  fieldsOf,
+  hang,
+  httpStatus,
+  sign,
+  startFakeServer,
+  text,
+} from '../../support/verifiers/cloud/fake-server.js';
+import {
+  closeAll,
+  OK,
+  startAll,
+  verifierOf,
+  verifyAt,
+  yubikey,
+} from '../../support/verifiers/cloud/harness.js';
+
+afterEach(closeAll);
+
+describe('one server', () => {
+  it('answers OK with the identity', async () => {
+    expect(await verifyAt([answer('OK')])).toEqual(OK);
+  });
+
+  it.each(['BAD_OTP', 'REPLAYED_OTP', 'DELAYED_OTP', 'REPLAYED_REQUEST'])(
+    'answers %s as a verdict',
+    async (reason) => {
+      expect(await verifyAt([answer(reason)])).toEqual({ ok: false, reason });
+    },
+  );
+
+  it('is asked with a signed request that names client, OTP and a fresh nonce', async () => {
+    const server = await startFakeServer(answer('OK'));
+    const verifier = verifierOf([server.url], { syncLevel: 'secure', syncTimeout: 3000 });
+    const otp = parseOtp(yubikey.press());
+    await verifier.verify(otp);
+    await verifier.verify(otp, { nonce: 'aaaaaaaaaaaaaaaa' });
+    const [first, second] = server.requests.map((query) => Object.fromEntries(query));
+    expect(first).toMatchObject({ id: '87', otp: otp.value, sl: 'secure', timeout: '3' });
+    expect(first?.nonce).toMatch(/^[a-z0-9]{32}$/);
+    expect(first).not.toHaveProperty('timestamp');
+    expect(second?.nonce).toBe('aaaaaaaaaaaaaaaa');
+    const { h, ...fields } = first as Record<string, string>;
+    expect(h).toBe(sign(fields));
+  });
+
+  it('tells the counters when they were asked for', async () => {
+    const behaviour: Behaviour = (query, res) => {
+      const counters = { timestamp: '16777215', sessioncounter: String(0x8000 | 7), sessionuse: '3' };
+      const fields = { ...fieldsOf(query, 'OK'), ...(query.get('timestamp') === '1' ? counters : {}) };
+      res.end(answerText(fields));
+    };
+    expect(await verifyAt([behaviour], { counters: true })).toEqual({
+      ok: true,
+      identity: { ...OK.identity, counters: { usageCounter: 7, sessionUse: 3, timestamp: 16777215 } },
+    });
+    expect(await verifyAt([behaviour])).toEqual(OK);
+  });
+
+  it('keeps its connections for the next verifications', async () => {
+    const server = await startFakeServer(answer('OK'));
+    const verifier = verifierOf([server.url]);
+    for (let touch = 0; touch < 20; touch++) await verifier.verify(parseOtp(yubikey.press()));
+    expect(server.connections).toBeLessThanOrEqual(2);
+  });
+
+  it.each([
+    ['LF instead of CRLF', (t: string) => t.replaceAll('\r\n', '\n')],
+    ['no empty last line', (t: string) => t.trimEnd()],
+    ['lines in any order', (t: string) => `${t.trimEnd().split('\r\n').reverse().join('\r\n')}\r\n`],
+  ])('may answer with %s', async (_name, change) => {
+    const behaviour: Behaviour = (query, res) => void res.end(change(answerText(fieldsOf(query, 'OK'))));
+    expect(await verifyAt([behaviour])).toEqual(OK);
+  });
+
+  it('may add signed parameters of its own', async () => {
+    const behaviour: Behaviour = (query, res) =>
+      void res.end(answerText({ ...fieldsOf(query, 'OK'), name: 'alice', Zeta: '1' }));
+    expect(await verifyAt([behaviour])).toEqual(OK);
+  });
+});
+
+describe('keys that their owners uploaded (public ID vv…)', () => {
+  const uploaded = new SoftYubikey({ publicId: 'vvccccccccce' });
+  const ofFactory = new SoftYubikey({ publicId: 'ccccccccccce' });
+
+  it('are refused without asking anybody, where the application wants that', async () => {
+    const server = await startFakeServer(answer('OK'));
+    const verifier = verifierOf([server.url], { refuseUploadedKeys: true });
+    expect(await verifier.verify(parseOtp(uploaded.press()))).toEqual({ ok: false, reason: 'BAD_OTP' });
+    expect(server.requests).toHaveLength(0);
+    expect(await verifier.verify(parseOtp(ofFactory.press()))).toMatchObject({ ok: true });
+  });
+
+  it('are like all others by default', async () => {
+    const server = await startFakeServer(answer('OK'));
+    expect(await verifierOf([server.url]).verify(parseOtp(uploaded.press()))).toMatchObject({ ok: true });
+  });
+});
+
+describe('five servers, four of them useless', () => {
+  it('answers OK in the time of the good one', async () => {
+    const good = await startFakeServer(delayed(100, answer('OK')));
+    const [hung, slow, failing, garbage] = await startAll(
+      hang,
+      delayed(5000, answer('OK')),
+      httpStatus(500),
+      text('<html>'),
+    );
+    const servers = [hung?.url, slow?.url, failing?.url, garbage?.url, good.url] as string[];
+    const verifier = verifierOf(servers);
+    await verifier.verify(parseOtp(yubikey.press()));
+    const started = performance.now();
+    expect(await verifier.verify(parseOtp(yubikey.press()))).toEqual(OK);
+    expect(performance.now() - started).toBeLessThan(100 + 400);
+  });
+
+  it('answers OK with four addresses where nobody listens', async () => {
+    const good = await startFakeServer(answer('OK'));
+    const dead = await Promise.all([deadServer(), deadServer(), deadServer(), deadServer()]);
+    expect(await verifierOf([...dead, good.url]).verify(parseOtp(yubikey.press()))).toEqual(OK);
+  });
+});
+
+describe('answers that disagree', () => {
+  it('REPLAYED_REQUEST from a fast server and OK from a slow one gives OK', async () => {
+    expect(await verifyAt([answer('REPLAYED_REQUEST'), delayed(1200, answer('OK'))])).toEqual(OK);
+  });
+
+  it('NOT_ENOUGH_ANSWERS from a fast server and OK from a slow one gives OK', async () => {
+    expect(await verifyAt([answer('NOT_ENOUGH_ANSWERS'), delayed(800, answer('OK'))])).toEqual(OK);
+  });
+
+  it('BAD_OTP from a fast server and OK within the settle time gives OK', async () => {
+    expect(await verifyAt([answer('BAD_OTP'), delayed(200, answer('OK'))])).toEqual(OK);
+  });
+
+  it('BAD_OTP decides when the settle time is over', async () => {
+    const verdict = verifyAt([answer('BAD_OTP'), delayed(1500, answer('OK'))], { settleTime: 100 });
+    expect(await verdict).toEqual({ ok: false, reason: 'BAD_OTP' });
+  });
+
+  it('BAD_OTP from every server does not wait for the settle time', async () => {
+    const started = performance.now();
+    await verifyAt([answer('BAD_OTP'), answer('BAD_OTP')], { settleTime: 5000 });
+    expect(performance.now() - started).toBeLessThan(2500);
+  });
+
+  it('REPLAYED_OTP decides at once', async () => {
+    const verdict = verifyAt([answer('REPLAYED_OTP'), delayed(1000, answer('OK'))]);
+    expect(await verdict).toEqual({ ok: false, reason: 'REPLAYED_OTP' });
+  });
+
+  it("one server's NO_SUCH_CLIENT never beats another's OK", async () => {
+    expect(await verifyAt([answer('NO_SUCH_CLIENT'), delayed(800, answer('OK'))])).toEqual(OK);
+  });
+
+  it('a refusal outranks the faults of other servers', async () => {
+    const verdict = await verifyAt([answer('NO_SUCH_CLIENT'), httpStatus(403), answer('BAD_OTP')]);
+    expect(verdict).toEqual({ ok: false, reason: 'BAD_OTP' });
+  });
+});
+
+describe('many verifications at once', () => {
+  it('each get their own verdict (yubiserver answers other connections)', async () => {
+    const statuses = ['OK', 'BAD_OTP', 'REPLAYED_OTP'] as const;
+    const statusOf = (otp: string) =>
+      statuses[otp.charCodeAt(otp.length - 1) % 3] as (typeof statuses)[number];
+    const server = await startFakeServer((query, res, req) => {
+      const status = statusOf(query.get('otp') as string);
+      delayed(Math.random() * 30, answer(status))(query, res, req);
+    });
+    const verifier = verifierOf([server.url], { settleTime: 0, timeout: 60_000, attemptTimeout: 20_000 });
+    const otps = Array.from({ length: 300 }, () => parseOtp(yubikey.press()));
+    const verdicts = await Promise.all(otps.map((otp) => verifier.verify(otp)));
+    expect(verdicts.map((verdict) => (verdict.ok ? 'OK' : verdict.reason))).toEqual(
+      otps.map(({ value }) => statusOf(value)),
+    );
+  });
+});

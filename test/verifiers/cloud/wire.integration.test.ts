@@ -1,0 +1,45 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { answerText, type Behaviour, fieldsOf } from '../../support/verifiers/cloud/fake-server.js';
+import { closeAll, faultAt, NO_RETRY, OK, verifyAt } from '../../support/verifiers/cloud/harness.js';
+
+afterEach(closeAll);
+
+/** Sends these bytes in place of what node:http would, and may close the connection after them. */
+const bytes =
+  (of: (ok: string) => string, isEnd = false): Behaviour =>
+  (query, res) => {
+    const text = of(answerText(fieldsOf(query, 'OK')));
+    if (isEnd) res.socket?.end(text);
+    else res.socket?.write(text);
+  };
+
+const whole = (ok: string, length = ok.length) => `HTTP/1.1 200 OK\r\nContent-Length: ${length}\r\n\r\n${ok}`;
+const chunked = (ok: string, end: string) =>
+  `HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n${ok.length.toString(16)}\r\n${ok}\r\n${end}`;
+
+describe('an answer', () => {
+  it.each([
+    [
+      'after a status of information',
+      bytes((ok) => `HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n${whole(ok)}`),
+    ],
+    ['with trailers', bytes((ok) => chunked(ok, '0\r\nstatus: BAD_OTP\r\n\r\n'))],
+    ['that ends with its connection', bytes((ok) => `HTTP/1.0 200 OK\r\n\r\n${ok}`, true)],
+    ['that another one follows', bytes((ok) => `${whole(ok)}${whole(ok.replace('OK', 'BAD_OTP'))}`)],
+  ] as const)('%s is read', async (_what, behaviour) => {
+    expect(await verifyAt([behaviour], NO_RETRY)).toEqual(OK);
+  });
+
+  it.each([
+    ['without its last chunk', bytes((ok) => chunked(ok, ''), true), 'UNREACHABLE'],
+    ['shorter than it says', bytes((ok) => whole(ok, ok.length + 1), true), 'UNREACHABLE'],
+    ['longer than it says', bytes((ok) => whole(ok, ok.length - 5)), 'ANSWER_MALFORMED'],
+    [
+      'in another protocol',
+      bytes((ok) => `HTTP/1.1 101 Go\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n${ok}`),
+      'UNREACHABLE',
+    ],
+  ] as const)('%s is none, although all of it is there', async (_what, behaviour, code) => {
+    expect(await faultAt([behaviour], NO_RETRY)).toMatchObject({ code });
+  });
+});

@@ -1,0 +1,147 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { request } from 'undici';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
+import { CloudVerifier, type CloudVerifierOptions, parseOtp } from '../../../src/index.js';
+import { SoftYubikey } from '../../../src/testing/index.js';
+import { describeWith } from '../../support/programs.js';
+import {
+  type Behaviour,
+  breakOff,
+  deadServer,
+  hang,
+  httpStatus,
+  startFakeServer,
+  text,
+} from '../../support/verifiers/cloud/fake-server.js';
+import { closeAll, errorOf } from '../../support/verifiers/cloud/harness.js';
+import { startYubiserver, type Yubiserver } from '../../support/verifiers/cloud/yubiserver.js';
+
+/** One for each test. yubiserver refuses a touch within the same tick (1/8 s) of a key's clock as the last. */
+const yubikeys = Array.from({ length: 10 }, () => new SoftYubikey());
+const nextTick = () => sleep(150);
+
+describeWith("against Debian's yubiserver", ['yubiserver', 'yubiserver-admin'], () => {
+  let yubiserver: Yubiserver;
+  let yubikey: SoftYubikey;
+  let OK: object;
+
+  beforeAll(async () => {
+    yubiserver = await startYubiserver(yubikeys);
+  });
+  beforeEach(() => {
+    yubikey = yubikeys.pop() as SoftYubikey;
+    OK = { ok: true, identity: { publicId: yubikey.publicId } };
+  });
+  afterAll(() => yubiserver?.stop());
+  afterEach(closeAll);
+
+  async function verify(typed: string, options: Partial<CloudVerifierOptions> = {}) {
+    const { clientId, apiKey, url } = yubiserver;
+    const verifier = new CloudVerifier({ clientId, apiKey, servers: [url], timeout: 3000, ...options });
+    return verifier.verify(parseOtp(typed)).finally(() => verifier.close());
+  }
+
+  /** Passes requests on to yubiserver, and its answers back with a change. */
+  const inFront =
+    (change: (answer: string) => string): Behaviour =>
+    async (_query, res, req) => {
+      const query = new URL(req.url as string, 'http://proxy').search;
+      const { body } = await request(yubiserver.url + query);
+      res.end(change(await body.text()));
+    };
+
+  it('a fresh OTP is OK, the same again REPLAYED_OTP, and a later one OK', async () => {
+    const otp = yubikey.press();
+    expect(await verify(otp)).toEqual(OK);
+    expect(await verify(otp)).toEqual({ ok: false, reason: 'REPLAYED_OTP' });
+    await nextTick();
+    expect(await verify(yubikey.press())).toEqual(OK);
+  });
+
+  it('an older OTP after a newer one is REPLAYED_OTP', async () => {
+    const older = yubikey.press();
+    await nextTick();
+    const newer = yubikey.press();
+    expect(await verify(newer)).toEqual(OK);
+    expect(await verify(older)).toEqual({ ok: false, reason: 'REPLAYED_OTP' });
+  });
+
+  it('an unknown key and a corrupt OTP are BAD_OTP', async () => {
+    const stranger = new SoftYubikey();
+    const imposter = new SoftYubikey({ publicId: yubikey.publicId });
+    expect(await verify(stranger.press())).toEqual({ ok: false, reason: 'BAD_OTP' });
+    expect(await verify(imposter.press())).toEqual({ ok: false, reason: 'BAD_OTP' });
+  });
+
+  it('capitals and another keyboard layout are normalised before they are sent', async () => {
+    const dvorak = SoftYubikey.fromJSON({ ...yubikey.toJSON(), layout: 'us(dvorak)' });
+    expect(await verify(dvorak.press().toUpperCase())).toEqual(OK);
+  });
+
+  it('with a wrong API key its answers are not believed, and an unknown client is NO_SUCH_CLIENT', async () => {
+    const wrongKey = await errorOf(verify(yubikey.press(), { apiKey: 'b3RoZXIgYXBpIGtleSBvZiAyMA==' }));
+    expect(wrongKey).toMatchObject({ code: 'ANSWER_FORGED', servers: [{ authenticated: false }] });
+    expect(wrongKey.message).toContain('apiKey');
+    const unknown = await errorOf(verify(yubikey.press(), { clientId: 4711 }));
+    expect(unknown).toMatchObject({
+      code: 'NO_SUCH_CLIENT',
+      status: 500,
+      servers: [{ authenticated: false }],
+    });
+  });
+
+  it('is found among four servers that are dead, hung, failing or sending garbage', async () => {
+    const others = await Promise.all(
+      [hang, httpStatus(500), text('<html>')].map((it) => startFakeServer(it)),
+    );
+    const servers = [await deadServer(), ...others.map(({ url }) => url), yubiserver.url];
+    const started = performance.now();
+    expect(await verify(yubikey.press(), { servers })).toEqual(OK);
+    expect(performance.now() - started).toBeLessThan(1000);
+  });
+
+  it('its answers are refused once somebody in between has changed them', async () => {
+    const changes: ((answer: string) => string)[] = [
+      (answer) => answer.replace('status=BAD_OTP', 'status=OK'),
+      (answer) => answer.replace(/h=.*/, 'h='),
+      (answer) => answer.replace(/h=.*\r?\n/, ''),
+      (answer) => answer.replace(/nonce=./, 'nonce=_'),
+      (answer) => `status=OK\r\n${answer}`,
+    ];
+    for (const change of changes) {
+      const front = await startFakeServer(inFront(change));
+      const error = await errorOf(verify(new SoftYubikey().press(), { servers: [front.url], retries: 0 }));
+      expect(['ANSWER_FORGED', 'ANSWER_MALFORMED']).toContain(error.code);
+    }
+  });
+
+  it('an answer recorded from an earlier OK is no verdict for a later OTP', async () => {
+    let recorded = '';
+    const recorder = await startFakeServer(inFront((answer) => (recorded ||= answer)));
+    expect(await verify(yubikey.press(), { servers: [recorder.url] })).toEqual(OK);
+    await nextTick();
+    const error = await errorOf(verify(yubikey.press(), { servers: [recorder.url], retries: 0 }));
+    expect(error.code).toBe('ANSWER_FORGED');
+    expect(recorded).toContain('status=OK');
+  });
+
+  it('a lost answer is ANSWER_LOST, never OK', async () => {
+    let lost = 0;
+    const front = await startFakeServer(async (query, res, req) => {
+      if (lost++ > 0) return inFront((answer) => answer)(query, res, req);
+      await request(yubiserver.url + new URL(req.url as string, 'http://proxy').search).then(({ body }) =>
+        body.dump(),
+      );
+      breakOff(query, res, req);
+    });
+    // yubiserver knows no REPLAYED_REQUEST: it takes the retry for a replay.
+    const error = await errorOf(verify(yubikey.press(), { servers: [front.url] }));
+    expect(error.code).toBe('ANSWER_LOST');
+  });
+
+  it('signs wrongly when asked for counters, which is why that is off by default', async () => {
+    expect(await errorOf(verify(yubikey.press(), { counters: true }))).toMatchObject({
+      code: 'ANSWER_FORGED',
+    });
+  });
+});

@@ -1,0 +1,51 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import Database from 'libsql';
+import { CloudVerifier, KsmVerifier, LocalKsm, MemoryStore } from '../../src/index.js';
+import { SqliteStore } from '../../src/stores/index.js';
+import type { CounterStore, KeyStore } from '../../src/stores/store.js';
+import type { SoftYubikey } from '../../src/testing/index.js';
+import {
+  API_KEY,
+  CLIENT_ID,
+  closeFakeServers,
+  startFakeServer,
+} from '../support/verifiers/cloud/fake-server.js';
+import { validating } from '../support/verifiers/cloud/honest-server.js';
+import { describeVerifier } from '../support/verifiers/contract.js';
+
+async function ksmVerifierOf(
+  store: { keys: KeyStore; counters: CounterStore },
+  keys: readonly SoftYubikey[],
+) {
+  for (const key of keys) await store.keys.add(key);
+  return new KsmVerifier({ ksm: new LocalKsm(store.keys), counters: store.counters });
+}
+
+describeVerifier('KsmVerifier over memory', async (keys) => ({
+  verifier: await ksmVerifierOf(new MemoryStore(), keys),
+  close: () => undefined,
+}));
+
+describeVerifier('KsmVerifier over SQLite', async (keys) => {
+  const folder = mkdtempSync(join(tmpdir(), 'verifier-'));
+  const database = new Database(join(folder, 'keys.db'));
+  const store = new SqliteStore({ database });
+  await store.migrate();
+  const close = () => {
+    database.close();
+    rmSync(folder, { recursive: true });
+  };
+  return { verifier: await ksmVerifierOf(store, keys), close };
+});
+
+describeVerifier('CloudVerifier, at a validation server of the same protocol code', async (keys) => {
+  const server = await startFakeServer(validating(await ksmVerifierOf(new MemoryStore(), keys)));
+  const verifier = new CloudVerifier({ clientId: CLIENT_ID, apiKey: API_KEY, servers: [server.url] });
+  const close = async () => {
+    await verifier.close();
+    await closeFakeServers();
+  };
+  return { verifier, close };
+});
