@@ -20,8 +20,8 @@ const TSC = fileURLToPath(new URL('../../node_modules/typescript/bin/tsc', impor
 const PRINTED = printedFiles();
 const [CLOUD, SECOND_FACTOR, OWN_KEYS, VERIFY] = PRINTED as [Printed, Printed, Printed, Printed];
 
-const REFUSED = 'Refused: a wrong password, not your key, or an OTP that was used before.';
-const FAULT = 'That could not be checked, which is not your fault.';
+const REFUSED = 'That did not work: the password or the key is wrong, or the OTP was used before.';
+const FAULT = 'Something went wrong on our side.';
 
 let reader: Reader;
 let cloud: Yubicloud;
@@ -167,7 +167,7 @@ function asksForBothFactors(setUp: () => SecondFactorSetUp) {
 
     const browser = await app.signIn('alice');
     await browser.get('/account').expect(302).expect('Location', '/');
-    await browser.get('/').expect(200, /Signed in as alice.*You have no YubiKey here yet/s);
+    await browser.get('/').expect(200, /Signed in as alice.*You have no YubiKey yet/s);
     await secondFactor(browser, keys.alice).then(({ headers }) => expect(headers.location).toBe('/account'));
     await browser.get('/account').expect(200, 'The account of alice');
 
@@ -192,7 +192,7 @@ function asksForBothFactors(setUp: () => SecondFactorSetUp) {
     const browser = await app.signIn('bob');
     const refused = await secondFactor(browser, keys.alice);
     expect([refused.status, refused.text]).toEqual([401, expect.stringContaining(REFUSED)]);
-    await browser.get('/').expect(200, /You have no YubiKey here yet/);
+    await browser.get('/').expect(200, /You have no YubiKey yet/);
     await secondFactor(browser, keys.bob).then(({ status }) => expect(status).toBe(302));
     await browser.get('/account').expect(200, 'The account of bob');
   });
