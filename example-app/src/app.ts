@@ -16,7 +16,7 @@ import { recoveryCodesRoutes } from './routes/recovery-codes.js';
 import { signUpRoutes } from './routes/sign-up.js';
 import { yubikeyRoutes } from './routes/yubikey.js';
 import type { Services } from './services.js';
-import { sessions } from './sessions.js';
+import { sessionMiddleware } from './sessions.js';
 import { useViews } from './views.js';
 
 export interface AppOptions extends Services {
@@ -54,7 +54,7 @@ export function createApp({ config, ...services }: AppOptions): Express {
 
   app.use(helmet({ contentSecurityPolicy: CONTENT_SECURITY_POLICY }));
   app.use(express.static(PUBLIC));
-  app.use(sessions(services.sessionStore, config));
+  app.use(sessionMiddleware(services.sessionStore, config));
   app.use(passport.session());
   app.use((req, res, next) => {
     res.set('Cache-Control', 'no-store');

@@ -1,6 +1,6 @@
 import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express';
 import { nextPage } from './next-page.js';
-import { touchWords } from './touch-words.js';
+import { touchHint } from './touch-hint.js';
 
 /**
  * What a visitor reads, by status. A refused OTP has one text whatever the reason: which keys exist, and whose
@@ -96,28 +96,28 @@ export const notFound: RequestHandler = (_req, _res, next) => {
 /** Where everything that went wrong ends up: a wrong form is shown again, all else gets a page of its own. */
 export const errorHandler: ErrorRequestHandler = (error, req, res, next) => {
   if (res.headersSent) return next(error);
-  const status = statusOf(error);
+  const status = toStatus(error);
   // For the operator. Neither what was typed nor a secret is in these errors.
   if (status >= 500) console.error(error);
 
   // A session that cannot be read has no CSRF token for a form.
-  const form = res.locals.csrfToken ? formOf(req) : undefined;
-  const message = wordsOf(error, res) ?? textFor(status, { ...TEXTS, ...form?.texts });
-  const hint = [400, 401].includes(status) ? touchWords(req.body?.otp) : undefined;
+  const form = res.locals.csrfToken ? findForm(req) : undefined;
+  const message = errorMessage(error, res) ?? statusMessage(status, { ...TEXTS, ...form?.texts });
+  const hint = [400, 401].includes(status) ? touchHint(req.body?.otp) : undefined;
   const words = [message, hint].filter(Boolean).join(' ');
   res.status(status);
-  if (form) res.render(form.view, { error: words, form: req.path, ...typedIn(req) });
+  if (form) res.render(form.view, { error: words, form: req.path, ...keptFields(req) });
   else res.render('error', { error: message });
 };
 
 /** What the client got wrong has a status of its own, be it from Passport, a body parser or this package. */
-function statusOf(error: unknown): number {
+function toStatus(error: unknown): number {
   const status = Number((error as { status?: unknown })?.status);
   if (status === 413) return 400;
   return status >= 400 && status <= 599 ? status : 500;
 }
 
-function wordsOf(error: unknown, res: Response): string | undefined {
+function errorMessage(error: unknown, res: Response): string | undefined {
   if (error instanceof FormError) return error.words;
   const { code, retryAfterSeconds } = error as { code?: unknown; retryAfterSeconds?: unknown };
   if (typeof retryAfterSeconds === 'number') {
@@ -128,17 +128,17 @@ function wordsOf(error: unknown, res: Response): string | undefined {
   return USED_UP_CODES.includes(String(code)) ? USED_UP : undefined;
 }
 
-function textFor(status: number, texts: Record<number, string>): string | undefined {
+function statusMessage(status: number, texts: Record<number, string>): string | undefined {
   return texts[status] ?? texts[status < 500 ? 400 : 500];
 }
 
-function formOf(req: Request) {
+function findForm(req: Request) {
   const form = req.method === 'POST' ? FORMS[req.path] : undefined;
   return form?.needsUser && !req.user ? undefined : form;
 }
 
 /** Kept, so that only the secret has to be typed again. */
-function typedIn({ body }: Request) {
+function keptFields({ body }: Request) {
   const name: unknown = body?.username ?? body?.name;
   return { name: typeof name === 'string' ? name : undefined, next: nextPage(body?.next) };
 }

@@ -7,7 +7,7 @@ import {
   RateLimiterRedis,
   RateLimiterRes,
 } from 'rate-limiter-flexible';
-import { accountOf } from './accounts/account.js';
+import { currentAccount } from './accounts/account.js';
 import type { Redis } from './redis.js';
 
 /** Goes around a form in which something could be guessed. */
@@ -46,7 +46,7 @@ const WINDOW_SECONDS = 15 * 60;
 export function createLimits(redis: Redis | undefined): Limits {
   const limit = (name: string, perAddress: number, perAccount?: PerAccount) =>
     createLimit(redis, name, perAddress, perAccount);
-  const ownAccount = (req: Request) => accountOf(req).id;
+  const ownAccount = (req: Request) => currentAccount(req).id;
   const typedName = (req: Request) =>
     String(req.body?.username ?? '')
       .normalize('NFKC')
@@ -71,36 +71,36 @@ function createLimit(
   perAddress: number,
   perAccount?: PerAccount,
 ): Limit {
-  const addresses = createLimiter(redis, `${name}:address`, perAddress);
-  const accounts = perAccount && createLimiter(redis, `${name}:account`, perAccount.attempts);
+  const addresses = createAttemptCounter(redis, `${name}:address`, perAddress);
+  const accounts = perAccount && createAttemptCounter(redis, `${name}:account`, perAccount.attempts);
   const accountKey = (req: Request) =>
     createHash('sha256')
-      .update(`${addressOf(req)} ${perAccount?.account(req)}`)
+      .update(`${countedAddress(req)} ${perAccount?.account(req)}`)
       .digest('base64url');
   return {
     async attempt(req, _res, next) {
-      if (accounts) await consume(accounts, accountKey(req));
-      await consume(addresses, addressOf(req));
+      if (accounts) await countAttempt(accounts, accountKey(req));
+      await countAttempt(addresses, countedAddress(req));
       next();
     },
     async succeeded(req, _res, next) {
       await accounts?.delete(accountKey(req));
-      await addresses.reward(addressOf(req));
+      await addresses.reward(countedAddress(req));
       next();
     },
   };
 }
 
-function createLimiter(redis: Redis | undefined, name: string, points: number): RateLimiterAbstract {
+function createAttemptCounter(redis: Redis | undefined, name: string, points: number): RateLimiterAbstract {
   const options = { keyPrefix: `example-app:limit:${name}`, points, duration: WINDOW_SECONDS };
   return redis
     ? new RateLimiterRedis({ ...options, storeClient: redis, useRedisPackage: true })
     : new RateLimiterMemory(options);
 }
 
-async function consume(limiter: RateLimiterAbstract, key: string): Promise<void> {
+async function countAttempt(counter: RateLimiterAbstract, key: string): Promise<void> {
   try {
-    await limiter.consume(key);
+    await counter.consume(key);
   } catch (reason) {
     if (reason instanceof RateLimiterRes) throw new TooManyAttempts(Math.ceil(reason.msBeforeNext / 1000));
     throw reason;
@@ -108,7 +108,7 @@ async function consume(limiter: RateLimiterAbstract, key: string): Promise<void>
 }
 
 /** Of IPv6, the network: one subscriber has as many addresses in it as he likes. */
-function addressOf({ ip = '' }: Request): string {
+function countedAddress({ ip = '' }: Request): string {
   if (!ipaddr.isValid(ip)) return '';
   const address = ipaddr.process(ip);
   return address.kind() === 'ipv4'

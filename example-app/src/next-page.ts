@@ -1,5 +1,5 @@
 /** Where a step on the way may lead back to. Nothing else, so no link leads from here to another site. */
-const PAGES = [
+const NEXT_PAGES = [
   '/account',
   '/account/keys',
   '/account/keys/add',
@@ -8,7 +8,7 @@ const PAGES = [
 ];
 
 export function nextPage(wanted: unknown): string | undefined {
-  return PAGES.find((page) => page === wanted);
+  return NEXT_PAGES.find((page) => page === wanted);
 }
 
 /** An address that leads back to a page afterwards. */

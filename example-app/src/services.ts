@@ -14,7 +14,7 @@ import { type Demo, openDemo } from './demo/demo.js';
 import { createLimits, type Limits } from './limits.js';
 import { openRedis } from './redis.js';
 import { createSessionStore } from './sessions.js';
-import { ownKeys, validationServers } from './verifier.js';
+import { createCloudVerifier, createKsmVerifier } from './verifier.js';
 
 /** What the app works with. */
 export interface Services {
@@ -43,7 +43,7 @@ export async function openServices(
   config: Config,
   { log = pino(), passwords = new Passwords() }: ServiceOptions = {},
 ): Promise<Services> {
-  const cloud = config.cloud && validationServers(config.cloud);
+  const cloud = config.cloud && createCloudVerifier(config.cloud);
   if (cloud) refuseDemoFile(config);
   const { db, yubikeys, pool, close: closeDatabase } = await openDatabase(config);
 
@@ -63,7 +63,7 @@ export async function openServices(
     accountKeys,
     recoveryCodes: new RecoveryCodes(db),
     activity: new Activity(db, log),
-    verifier: cloud ?? ownKeys(yubikeys),
+    verifier: cloud ?? createKsmVerifier(yubikeys),
     keys: yubikeys.keys,
     sessionStore: createSessionStore({ redis, pool }),
     limits: createLimits(redis),

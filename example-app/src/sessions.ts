@@ -20,12 +20,12 @@ export function createSessionStore(shared: { redis: Redis | undefined; pool: Poo
   return new MemoryStore({ checkPeriod: EIGHT_HOURS });
 }
 
-export function sessions(
+export function sessionMiddleware(
   store: Store,
   { sessionSecret, production }: Pick<Config, 'sessionSecret' | 'production'>,
 ): RequestHandler[] {
   return [
-    answerWhole,
+    holdResponse,
     session({
       store,
       name: 'session',
@@ -43,7 +43,7 @@ export function sessions(
  *
  * A file or another stream is no redirect, and would wait for ever for room that only its end makes.
  */
-const answerWhole: RequestHandler = (_req, res, next) => {
+const holdResponse: RequestHandler = (_req, res, next) => {
   res.cork();
   res.once('pipe', () => res.uncork());
   next();

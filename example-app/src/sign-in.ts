@@ -1,6 +1,6 @@
 import type { Request, RequestHandler } from 'express';
 import type { Account } from './accounts/account.js';
-import { hasMark, setMark } from './marks.js';
+import { hasProof, setProof } from './proofs.js';
 
 /** What the session holds of an account. */
 export interface SessionUser {
@@ -8,7 +8,7 @@ export interface SessionUser {
   generation: number;
 }
 
-export function sessionUser({ id, generation }: Account): SessionUser {
+export function toSessionUser({ id, generation }: Account): SessionUser {
   return { id, generation };
 }
 
@@ -20,19 +20,19 @@ export function signIn(req: Request, account: Account): Promise<void> {
 }
 
 /** A change of the account has ended all its sessions; this one, in which it was made, goes on. */
-export function stayIn(req: Request, account: Account): void {
+export function keepSession(req: Request, account: Account): void {
   req.user = account;
-  req.session.passport = { user: sessionUser(account) };
+  req.session.passport = { user: toSessionUser(account) };
 }
 
 /** The password counts on, with the time it was given at, when the middleware behind this one rotates the session. */
-export const rememberPassword: RequestHandler = (req, res, next) => {
-  if (hasMark(req, 'password')) res.locals.passwordAt = req.session.password?.at;
+export const rememberPasswordProof: RequestHandler = (req, res, next) => {
+  if (hasProof(req, 'password')) res.locals.passwordAt = req.session.password?.at;
   next();
 };
 
-export const restorePassword: RequestHandler = (req, res, next) => {
-  if (res.locals.passwordAt) setMark(req, 'password', res.locals.passwordAt);
+export const restorePasswordProof: RequestHandler = (req, res, next) => {
+  if (res.locals.passwordAt) setProof(req, 'password', res.locals.passwordAt);
   next();
 };
 

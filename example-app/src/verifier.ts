@@ -3,12 +3,12 @@ import { type CloudConfig, ConfigError } from './config.js';
 import type { AppDatabase } from './database/open.js';
 
 /** Checks OTPs with the keys of the app's own database: in demo mode, those of the virtual YubiKeys. */
-export function ownKeys({ keys, counters }: AppDatabase['yubikeys']): Verifier {
+export function createKsmVerifier({ keys, counters }: AppDatabase['yubikeys']): Verifier {
   return new KsmVerifier({ ksm: new LocalKsm(keys), counters });
 }
 
 /** Asks validation servers, which hold the keys and the counters. */
-export function validationServers(cloud: CloudConfig): CloudVerifier {
+export function createCloudVerifier(cloud: CloudConfig): CloudVerifier {
   try {
     return new CloudVerifier(cloud);
   } catch (error) {

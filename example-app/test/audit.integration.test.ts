@@ -19,7 +19,7 @@ function collect() {
 test('the audit log tells each step as a line of JSON, and no secret', async () => {
   const { lines, log } = collect();
   const app = await openApp({}, { log });
-  const { person, key } = await Person.withKey(app);
+  const { person, key } = await Person.signUpWithKey(app);
   const codes = await person.newCodes();
   const other = await person.elsewhere();
   const otp = key.press();

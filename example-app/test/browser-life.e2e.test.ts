@@ -2,9 +2,9 @@ import type { Browser, BrowserContextOptions } from 'playwright-core';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { describeWith } from '../../test/support/programs.js';
 import { missingPostgres } from '../../test/support/servers/postgres.js';
-import { openListening } from './support/application.js';
-import { lifeOfAKey, type Watched } from './support/life-of-a-key.js';
+import { type LifeHooks, lifeOfAKey } from './support/life-of-a-key.js';
 import { lookAt } from './support/looks.js';
+import { openListening } from './support/application.js';
 import { startTwoInstances } from './support/two-instances.js';
 import { launchChromium, Visitor } from './support/visitor.js';
 
@@ -21,7 +21,7 @@ describeWith('the life of a key in a real browser', ['chromium'], () => {
   async function live(
     world: Awaited<ReturnType<typeof openListening>>,
     options: BrowserContextOptions,
-    watched: (visitor: Visitor) => Watched = () => ({}),
+    watched: (visitor: Visitor) => LifeHooks = () => ({}),
   ): Promise<void> {
     const visitor = await Visitor.open(browser, world.url, options);
     try {

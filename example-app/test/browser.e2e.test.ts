@@ -31,7 +31,7 @@ describeWith('in a real browser', ['chromium'], () => {
     async function aliceGivesHerPassword(): Promise<void> {
       await visitor.page.goto('/');
       await visitor.givePassword('alice', 'wonderland');
-      await visitor.isAt('/login/yubikey', 'Touch your YubiKey');
+      await visitor.waitForPage('/login/yubikey', 'Touch your YubiKey');
     }
 
     test('the virtual key types into the focused field and submits it: signed in, a replay refused', async () => {
@@ -39,7 +39,7 @@ describeWith('in a real browser', ['chromium'], () => {
       await aliceGivesHerPassword();
       expect(await page.locator('#otp:focus').count()).toBe(1);
       await visitor.press('Touch alice’s YubiKey');
-      await visitor.isAt('/account', 'Hello, alice');
+      await visitor.waitForPage('/account', 'Hello, alice');
 
       await visitor.signOut();
       await aliceGivesHerPassword();
@@ -49,7 +49,7 @@ describeWith('in a real browser', ['chromium'], () => {
         );
         await visitor.press(refused);
         expect((await answer).status()).toBe(401);
-        await visitor.isRefused('not accepted');
+        await visitor.waitForRefusal('not accepted');
       }
       await page.goto('/account');
       expect(page.url()).toContain('/login/yubikey');
@@ -60,17 +60,17 @@ describeWith('in a real browser', ['chromium'], () => {
       await page.goto('/sign-up');
       await visitor.givePassword('bob', PASSWORD);
       await visitor.follow('Add a YubiKey');
-      await visitor.isAt('/account/keys/add', 'Add a key');
+      await visitor.waitForPage('/account/keys/add', 'Add a key');
       await page.getByLabel('Name', { exact: true }).fill('Blue one');
       await visitor.press('Touch a fresh key');
-      await visitor.isAt('/account/recovery-codes', 'Recovery codes');
+      await visitor.waitForPage('/account/recovery-codes', 'Recovery codes');
       await visitor.press('Make recovery codes');
       await page.getByRole('button', { name: 'Print this page' }).waitFor();
       await visitor.signOut();
       await visitor.givePassword('bob', PASSWORD);
-      await visitor.isAt('/login/yubikey', 'Touch your YubiKey');
+      await visitor.waitForPage('/login/yubikey', 'Touch your YubiKey');
       await visitor.press('Touch bob’s Blue one');
-      await visitor.isAt('/account', 'Hello, bob');
+      await visitor.waitForPage('/account', 'Hello, bob');
     });
   });
 
@@ -85,13 +85,13 @@ describeWith('in a real browser', ['chromium'], () => {
       await visitor.follow('Add a YubiKey');
       await page.getByLabel('One-time password').click();
       await visitor.touch(key);
-      await visitor.isAt('/account/recovery-codes', 'Recovery codes');
+      await visitor.waitForPage('/account/recovery-codes', 'Recovery codes');
     });
 
     async function comeToTheSecondStep(): Promise<void> {
       await visitor.signOut();
       await visitor.givePassword('bob', PASSWORD);
-      await visitor.isAt('/login/yubikey', 'Touch your YubiKey');
+      await visitor.waitForPage('/login/yubikey', 'Touch your YubiKey');
     }
 
     /** Lets what is sent wait, and hears what the page says meanwhile. */
@@ -125,7 +125,7 @@ describeWith('in a real browser', ['chromium'], () => {
         else await visitor.page.locator(elsewhere).focus();
         expect(await visitor.page.locator('#otp:focus').count()).toBe(0);
         await visitor.touch(key);
-        await visitor.isAt('/account', 'Hello, bob');
+        await visitor.waitForPage('/account', 'Hello, bob');
       }
     });
 
@@ -136,24 +136,24 @@ describeWith('in a real browser', ['chromium'], () => {
       // A person has moved a hand from the keyboard to the key by then.
       await page.waitForTimeout(400);
       await visitor.touch(await world.newKey());
-      await visitor.isAt('/account/recovery-codes', 'Recovery codes');
+      await visitor.waitForPage('/account/recovery-codes', 'Recovery codes');
       await visitor.follow('Keys');
-      await visitor.isAt('/account/keys', 'Your keys');
-      await visitor.sees('In the safe');
-      await visitor.leavesNoOtp();
+      await visitor.waitForPage('/account/keys', 'Your keys');
+      await visitor.waitForText('In the safe');
+      await visitor.expectNoOtp();
     });
 
     test('of which only a part arrived is not sent, and the page says what to do', async () => {
       await comeToTheSecondStep();
       const { sent } = await holdAnswers();
       await visitor.type(key.press().slice(0, 20));
-      await visitor.sees('Only a part arrived. Touch the key again');
+      await visitor.waitForText('Only a part arrived. Touch the key again');
       expect(await visitor.page.locator('#otp').inputValue()).toBe('');
       expect(await visitor.page.locator('#otp:focus').count()).toBe(1);
       expect(sent()).toBe(0);
       await visitor.page.unrouteAll();
       await visitor.touch(key);
-      await visitor.isAt('/account', 'Hello, bob');
+      await visitor.waitForPage('/account', 'Hello, bob');
     });
 
     test('through another keyboard layout is told, and read all the same', async () => {
@@ -162,14 +162,14 @@ describeWith('in a real browser', ['chromium'], () => {
       const DVORAK = Object.fromEntries([...'cbdefghijklnrtuv'].map((c, i) => [c, 'jxe.uidchtnbpygk'[i]]));
       await visitor.type([...key.press()].map((letter) => DVORAK[letter]).join(''));
       letGo();
-      await visitor.isAt('/account', 'Hello, bob');
+      await visitor.waitForPage('/account', 'Hello, bob');
       expect(words.join()).toContain('Your keyboard has another layout');
     });
 
     test('that no layout explains is refused with a helpful word', async () => {
       await comeToTheSecondStep();
       await visitor.type('0'.repeat(44));
-      await visitor.isRefused('switch it to English (US)');
+      await visitor.waitForRefusal('switch it to English (US)');
     });
 
     test('right after another, which is still checked, is not sent', async () => {
@@ -178,7 +178,7 @@ describeWith('in a real browser', ['chromium'], () => {
       await visitor.touch(key);
       await visitor.touch(key);
       letGo();
-      await visitor.isAt('/account', 'Hello, bob');
+      await visitor.waitForPage('/account', 'Hello, bob');
       expect(sent()).toBe(1);
       expect(words).toContain('Checking…');
     });
@@ -186,9 +186,9 @@ describeWith('in a real browser', ['chromium'], () => {
     test('is not on the page that somebody goes back to', async () => {
       await comeToTheSecondStep();
       await visitor.touch(key);
-      await visitor.isAt('/account', 'Hello, bob');
+      await visitor.waitForPage('/account', 'Hello, bob');
       await visitor.page.goBack();
-      await visitor.leavesNoOtp();
+      await visitor.expectNoOtp();
       expect(await visitor.page.locator('#otp').inputValue()).toBe('');
     });
 

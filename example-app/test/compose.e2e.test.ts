@@ -15,7 +15,7 @@ const compose = parse(read('compose.yaml'), { strict: true, uniqueKeys: true });
 const dockerfile = read('Dockerfile');
 
 /** What the container is given, with other places for the servers. */
-function environmentOf(places: Record<string, string>): Record<string, string> {
+function containerEnvironment(places: Record<string, string>): Record<string, string> {
   const names: string[] = Object.keys(compose.services.app.environment);
   return Object.fromEntries([...names.map((name) => [name, places[name] ?? '']), ['NODE_ENV', 'production']]);
 }
@@ -48,7 +48,7 @@ test('compose.yaml names only services, volumes and settings that are there', ()
 
 test('with what compose.yaml sets, the app finds nothing missing', () => {
   const config = readConfig(
-    environmentOf({
+    containerEnvironment({
       DATABASE_URL: 'postgres://app:x@postgres:5432/app',
       REDIS_URL: 'redis://redis:6379',
       SESSION_SECRET: 'x'.repeat(32),
@@ -71,7 +71,7 @@ describeWith('the same set-up without containers', ['redis-server', ...missingPo
       RedisServer.start(['--appendonly', 'yes']),
       ValidationServer.start(),
     ]);
-    const environment = environmentOf({
+    const environment = containerEnvironment({
       ...validation.environment,
       DATABASE_URL: postgres.url,
       REDIS_URL: redis.url,

@@ -4,7 +4,7 @@ import { ConfigError, readConfig } from '../src/config.js';
 const CLOUD = { YUBICO_CLIENT_ID: '87', YUBICO_API_KEY: 'mG5be6ZJU1qBGz24yPh/ESM3UdU=' };
 const PRODUCTION = { NODE_ENV: 'production', SESSION_SECRET: 'x'.repeat(32) };
 
-function mistakesIn(environment: NodeJS.ProcessEnv): string {
+function readMistakes(environment: NodeJS.ProcessEnv): string {
   try {
     readConfig(environment);
   } catch (error) {
@@ -72,11 +72,11 @@ describe('readConfig', () => {
     ['YUBICO_API_KEY must be base64', { ...CLOUD, YUBICO_API_KEY: 'not base64!' }],
     ['YUBIKEY_SERVERS must be URLs', { ...CLOUD, YUBIKEY_SERVERS: 'one.example' }],
   ])('says: %s', (words, environment) => {
-    expect(mistakesIn(environment)).toContain(words);
+    expect(readMistakes(environment)).toContain(words);
   });
 
   test('names every mistake at once, and repeats no secret', () => {
-    const message = mistakesIn({ PORT: 'x', SESSION_SECRET: 'hush', YUBICO_API_KEY: 'hush!' });
+    const message = readMistakes({ PORT: 'x', SESSION_SECRET: 'hush', YUBICO_API_KEY: 'hush!' });
     expect(message.match(/^ {2}- /gm)).toHaveLength(4);
     expect(message).not.toContain('hush');
   });

@@ -3,7 +3,7 @@ import { relative } from 'node:path';
 import { SoftYubikey } from 'passport-yubikey-otp/testing';
 import { describe, expect, test } from 'vitest';
 import { ConfigError, DEMO_DATABASE_FILE } from '../src/config.js';
-import { demoOf, newDatabaseFile, openApp, submit } from './support/application.js';
+import { newDatabaseFile, openApp, requireDemo, submit } from './support/application.js';
 
 const CLOUD = { YUBICO_CLIENT_ID: '1', YUBICO_API_KEY: 'AAAA' };
 const PRODUCTION = { ...CLOUD, NODE_ENV: 'production', SESSION_SECRET: 'x'.repeat(32) };
@@ -12,7 +12,7 @@ const WHAT_TO_DO = 'Set DATABASE_FILE or DATABASE_URL to one that no demo has us
 type App = Awaited<ReturnType<typeof openApp>>;
 
 /** A database as an app has left it that has ended. */
-async function databaseOf(environment: NodeJS.ProcessEnv, use: (app: App) => unknown = () => undefined) {
+async function leaveDatabase(environment: NodeJS.ProcessEnv, use: (app: App) => unknown = () => undefined) {
   const DATABASE_FILE = newDatabaseFile();
   const app = await openApp({ ...environment, DATABASE_FILE });
   await use(app);
@@ -20,14 +20,14 @@ async function databaseOf(environment: NodeJS.ProcessEnv, use: (app: App) => unk
   return DATABASE_FILE;
 }
 
-async function refusalOf(environment: NodeJS.ProcessEnv): Promise<string> {
+async function expectRefusal(environment: NodeJS.ProcessEnv): Promise<string> {
   const refusal = await openApp(environment).catch((error) => error);
   expect(refusal).toBeInstanceOf(ConfigError);
   return refusal.message;
 }
 
 /** Opens, and so is not refused. */
-async function opens(environment: NodeJS.ProcessEnv): Promise<void> {
+async function expectOpens(environment: NodeJS.ProcessEnv): Promise<void> {
   await (await openApp(environment)).close();
 }
 
@@ -36,7 +36,7 @@ describe.each([
   ['with validation servers, wherever it runs', CLOUD],
 ])('an app %s', (_where, environment) => {
   test('does not start with what a demo left', async () => {
-    const message = await refusalOf({ ...environment, DATABASE_FILE: await databaseOf({}) });
+    const message = await expectRefusal({ ...environment, DATABASE_FILE: await leaveDatabase({}) });
     expect(message).toContain("the demo's user alice, whose password everybody knows");
     expect(message).toContain('keys whose touches anybody could have from the demo');
     expect(message).toContain("AES keys of the demo's virtual YubiKeys");
@@ -45,7 +45,7 @@ describe.each([
   });
 
   test('nor with a copy of it, or by another name', async () => {
-    const demo = await databaseOf({});
+    const demo = await leaveDatabase({});
     const [copy, link] = [newDatabaseFile(), newDatabaseFile()].map((file) => `${file}.copy`) as [
       string,
       string,
@@ -54,14 +54,14 @@ describe.each([
     for (const end of ['', '-wal']) copyFileSync(demo + end, copy + end);
     symlinkSync(demo, link);
     for (const DATABASE_FILE of [copy, link]) {
-      expect(await refusalOf({ ...environment, DATABASE_FILE })).toContain(WHAT_TO_DO);
+      expect(await expectRefusal({ ...environment, DATABASE_FILE })).toContain(WHAT_TO_DO);
     }
   });
 
   test("nor with the demo's own file, be it empty or missing", async () => {
     const wasThere = existsSync(DEMO_DATABASE_FILE);
     for (const DATABASE_FILE of ['', DEMO_DATABASE_FILE, relative(process.cwd(), DEMO_DATABASE_FILE)]) {
-      expect(await refusalOf({ ...environment, DATABASE_FILE })).toContain(
+      expect(await expectRefusal({ ...environment, DATABASE_FILE })).toContain(
         "is the demo's database: set DATABASE_FILE to another one, such as app.db",
       );
     }
@@ -85,27 +85,27 @@ describe.each([
       async ({ keys }) => keys.add(new SoftYubikey({ publicId: await demoPublicId() })),
     ],
   ])('nor with %s', async (_what, words, leave) => {
-    const message = await refusalOf({ ...environment, DATABASE_FILE: await databaseOf(CLOUD, leave) });
+    const message = await expectRefusal({ ...environment, DATABASE_FILE: await leaveDatabase(CLOUD, leave) });
     expect(message).toContain(words);
     expect(message).not.toContain(';');
   });
 
   test('starts with accounts and keys of its own, though one is called alice', async () => {
-    const DATABASE_FILE = await databaseOf(CLOUD, async ({ accounts, accountKeys, keys }) => {
+    const DATABASE_FILE = await leaveDatabase(CLOUD, async ({ accounts, accountKeys, keys }) => {
       const key = new SoftYubikey();
       const alice = await accounts.add('alice', 'another password');
       if (alice) await accountKeys.add(alice, key.publicId, 'A key');
       await keys.add(key);
       await keys.add(new SoftYubikey({ publicId: 'fictitcccccc' }));
     });
-    await opens({ ...environment, DATABASE_FILE });
+    await expectOpens({ ...environment, DATABASE_FILE });
   });
 });
 
 /** The public ID of a virtual key that a demo has made. */
 async function demoPublicId(): Promise<string> {
   const demo = await openApp();
-  const publicId = await demoOf(demo).yubikeys.make();
+  const publicId = await requireDemo(demo).yubikeys.make();
   await demo.close();
   return publicId;
 }
@@ -116,21 +116,21 @@ test('nobody can sign up with what would keep the app from starting again', asyn
     const refused = await submit(app.openBrowser(), '/sign-up', { username: 'alice', password });
     expect([refused.status, refused.text]).toEqual([400, expect.stringContaining('Choose another one.')]);
   }
-  expect(await app.accounts.byName('alice')).toBeUndefined();
+  expect(await app.accounts.findByName('alice')).toBeUndefined();
   await app.close();
 });
 
 test('a demo does not start with the accounts of another app, and leaves nothing there', async () => {
-  const DATABASE_FILE = await databaseOf(CLOUD, ({ accounts }) =>
+  const DATABASE_FILE = await leaveDatabase(CLOUD, ({ accounts }) =>
     accounts.add('carol', 'correct horse battery'),
   );
-  expect(await refusalOf({ DATABASE_FILE })).toContain("accounts that are not the demo's");
-  await opens({ ...PRODUCTION, DATABASE_FILE });
+  expect(await expectRefusal({ DATABASE_FILE })).toContain("accounts that are not the demo's");
+  await expectOpens({ ...PRODUCTION, DATABASE_FILE });
 });
 
 test('a demo starts again with what it left, and with an empty database', async () => {
-  await opens({
-    DATABASE_FILE: await databaseOf({}, ({ accounts }) => accounts.add('carol', 'correct horse')),
+  await expectOpens({
+    DATABASE_FILE: await leaveDatabase({}, ({ accounts }) => accounts.add('carol', 'correct horse')),
   });
-  await opens({ DATABASE_FILE: await databaseOf(CLOUD) });
+  await expectOpens({ DATABASE_FILE: await leaveDatabase(CLOUD) });
 });

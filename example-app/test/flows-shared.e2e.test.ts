@@ -39,10 +39,10 @@ describeWith('past one machine', ['redis-server', ...missingPostgres], () => {
   test('with PostgreSQL alone, sessions are in it too, and end at once', async () => {
     const environment = await shared();
     const [one, other] = [await openApp(environment), await openApp(environment)];
-    const { person, key } = await Person.withKey(one);
-    const elsewhere = await new Person(other, person.name, other.openBrowser()).signedInElsewhere(key);
+    const { person, key } = await Person.signUpWithKey(one);
+    const elsewhere = await new Person(other, person.name, other.openBrowser()).signInElsewhere(key);
     await person.addKey(await one.newKey());
-    expect(await elsewhere.sentFrom('/account')).toBe('/login');
+    expect(await elsewhere.redirectFrom('/account')).toBe('/login');
     await Promise.all([one.close(), other.close()]);
   });
 });

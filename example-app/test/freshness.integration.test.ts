@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import { FRESH } from '../src/guards.js';
-import { type App, openApp, submit } from './support/application.js';
+import { FRESHNESS } from '../src/guards.js';
 import { Person } from './support/person.js';
+import { type App, openApp, submit } from './support/application.js';
 
 let app: App;
 
@@ -16,11 +16,11 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-const tenMinutesPass = () => vi.setSystemTime(Date.now() + FRESH + 1000);
+const tenMinutesPass = () => vi.setSystemTime(Date.now() + FRESHNESS + 1000);
 
 describe('ten minutes after the touch', () => {
   test('the account is still open, and nothing about its keys is changed before another touch', async () => {
-    const { person, key } = await Person.withKey(app);
+    const { person, key } = await Person.signUpWithKey(app);
     const spare = await app.newKey();
     await person.addKey(spare);
     const otp = (await app.newKey()).press();
@@ -31,7 +31,7 @@ describe('ten minutes after the touch', () => {
       ['/account/recovery-codes', {}, '/account/recovery-codes'],
     ];
     tenMinutesPass();
-    expect(await person.sentFrom('/account')).toBeUndefined();
+    expect(await person.redirectFrom('/account')).toBeUndefined();
     for (const [action, fields, page] of forms) {
       const response = await submit(person.browser, '/account/keys', fields, action);
       expect(response.headers.location).toBe(`/login/yubikey?next=${encodeURIComponent(page)}`);
@@ -41,7 +41,7 @@ describe('ten minutes after the touch', () => {
     expect(keys).not.toContain(otp.slice(0, 12));
     expect(keys).toContain('Off: signing in takes');
 
-    const sent = (await person.sentFrom('/account/keys/add')) as string;
+    const sent = (await person.redirectFrom('/account/keys/add')) as string;
     expect(await person.text(sent)).toContain('name="next" value="/account/keys/add"');
     const touched = await submit(
       person.browser,
@@ -56,7 +56,7 @@ describe('ten minutes after the touch', () => {
   test.each(['https://evil.example/', '//evil.example', '/logout', '/account/keys/../../x', ''])(
     'the touch leads to no page but one of those: %j',
     async (next) => {
-      const { person, key } = await Person.withKey(app);
+      const { person, key } = await Person.signUpWithKey(app);
       const response = await submit(person.browser, '/login/yubikey', { otp: key.press(), next });
       expect(response.headers.location).toBe('/account');
       const page = await person.text(`/login/yubikey?next=${encodeURIComponent(next)}`);
@@ -68,7 +68,7 @@ describe('ten minutes after the touch', () => {
 test('ten minutes after the password, the first key needs it again', async () => {
   const person = await Person.signUp(app);
   tenMinutesPass();
-  const sent = (await person.sentFrom('/account/keys/add')) as string;
+  const sent = (await person.redirectFrom('/account/keys/add')) as string;
   expect(sent).toBe('/login?again=1&next=%2Faccount%2Fkeys%2Fadd');
   const wrong = { username: person.name, password: 'not hers', next: '/account/keys/add' };
   const refused = await submit(person.browser, sent, wrong, '/login');
@@ -80,21 +80,21 @@ test('ten minutes after the password, the first key needs it again', async () =>
 });
 
 test('a recovery code opens nothing after ten minutes', async () => {
-  const { person } = await Person.withKey(app);
+  const { person } = await Person.signUpWithKey(app);
   const [code] = (await person.newCodes()) as [string];
   const recovering = await person.elsewhere();
   await recovering.giveCode(code);
-  expect(await recovering.sentFrom('/account/keys/add')).toBeUndefined();
+  expect(await recovering.redirectFrom('/account/keys/add')).toBeUndefined();
   tenMinutesPass();
-  expect(await recovering.sentFrom('/account/keys')).toBe('/login/yubikey');
-  expect(await recovering.sentFrom('/account/keys/add')).toMatch(/^\/login\/yubikey/);
+  expect(await recovering.redirectFrom('/account/keys')).toBe('/login/yubikey');
+  expect(await recovering.redirectFrom('/account/keys/add')).toMatch(/^\/login\/yubikey/);
 });
 
 test('removing the key of the touch itself takes the second factor away', async () => {
-  const { person, key } = await Person.withKey(app);
+  const { person, key } = await Person.signUpWithKey(app);
   const spare = await app.newKey();
   await person.addKey(spare);
   await person.removeKey(spare);
-  expect(await person.sentFrom('/account')).toBe('/login/yubikey');
+  expect(await person.redirectFrom('/account')).toBe('/login/yubikey');
   expect((await person.touch(key)).headers.location).toBe('/account');
 });

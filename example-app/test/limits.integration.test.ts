@@ -1,7 +1,7 @@
 import { SoftYubikey } from 'passport-yubikey-otp/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { type App, type Browser, openApp, submit, submitPassword, tokenOn } from './support/application.js';
 import { Person } from './support/person.js';
+import { type App, type Browser, openApp, readToken, submit, submitPassword } from './support/application.js';
 
 let app: App;
 
@@ -19,7 +19,7 @@ function browserAt(address: string): Browser {
 
 /** Sends a form fifty times with something else each time, and counts the answers by status. */
 async function guess(browser: Browser, page: string, fields: (guess: number) => Record<string, string>) {
-  const _csrf = await tokenOn(browser, page);
+  const _csrf = await readToken(browser, page);
   const answers: Record<number, number> = {};
   for (let index = 0; index < 50; index++) {
     const { status } = await browser
@@ -65,7 +65,7 @@ describe('fifty guesses', () => {
   });
 
   test('at a key: thirty are looked at, and the owner elsewhere signs in', async () => {
-    const { person, key } = await Person.withKey(app);
+    const { person, key } = await Person.signUpWithKey(app);
     const thief = browserAt('192.0.2.4');
     await submitPassword(thief, person.name, person.password);
     const stranger = new SoftYubikey({ publicId: key.publicId });
@@ -73,11 +73,11 @@ describe('fifty guesses', () => {
       401: 30,
       429: 20,
     });
-    await person.signedInElsewhere(key);
+    await person.signInElsewhere(key);
   });
 
   test('at a recovery code: ten are looked at, and the key signs in all the same', async () => {
-    const { person, key } = await Person.withKey(app);
+    const { person, key } = await Person.signUpWithKey(app);
     const [code] = (await person.newCodes()) as [string];
     const thief = await person.elsewhere();
     const answers = await guess(thief.browser, '/login/recovery', (index) => ({ code: `guess-${index}` }));
@@ -87,9 +87,9 @@ describe('fifty guesses', () => {
   });
 
   test('at a key alone: forty are looked at', async () => {
-    const { key } = await Person.withKey(app);
+    const { key } = await Person.signUpWithKey(app);
     const browser = browserAt('192.0.2.5');
-    const _csrf = await tokenOn(browser, '/login');
+    const _csrf = await readToken(browser, '/login');
     const statuses: number[] = [];
     for (let index = 0; index < 50; index++) {
       const otp = new SoftYubikey({ publicId: key.publicId }).press();

@@ -57,7 +57,7 @@ describe('an OTP that is refused', () => {
   });
 
   test("of another user's key", async () => {
-    const { key: bobsKey } = await Person.withKey(app);
+    const { key: bobsKey } = await Person.signUpWithKey(app);
     expectFormAgain(await submitOtp(browser, bobsKey.press()), 401, NOT_ACCEPTED);
     await browser.get('/account').expect(302);
   });

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import {
   type App,
-  demoOf,
   openApp,
   openBrowserWithPassword,
+  readToken,
+  requireDemo,
   submit,
-  tokenOn,
   touch,
 } from './support/application.js';
 
@@ -91,7 +91,7 @@ describe('the session cookie', () => {
 describe('the demo', () => {
   test('presses the key for a script that shows the token in a header', async () => {
     const browser = await openBrowserWithPassword(app);
-    const token = await tokenOn(browser, '/login/yubikey');
+    const token = await readToken(browser, '/login/yubikey');
     const press = async (touch: string) => {
       const request = browser
         .post('/demo/press')
@@ -99,8 +99,8 @@ describe('the demo', () => {
         .set('Accept', 'application/json');
       return (await request.type('form').send({ touch })).body.otp as string;
     };
-    const { yubikeys, name } = demoOf(app);
-    const [first, second] = await yubikeys.list(await app.accounts.byName(name));
+    const { yubikeys, name } = requireDemo(app);
+    const [first, second] = await yubikeys.list(await app.accounts.findByName(name));
     const own = await press(first?.publicId ?? '');
     expect(own).toMatch(/^[cbdefghijklnrtuv]{44}$/);
     expect(await press('replay')).toBe(own);
@@ -113,7 +113,7 @@ describe('the demo', () => {
 
   test('fills the OTP in where there are no scripts', async () => {
     const browser = await openBrowserWithPassword(app);
-    const _csrf = await tokenOn(browser, '/login/yubikey');
+    const _csrf = await readToken(browser, '/login/yubikey');
     const publicId = (await touch(app)).slice(0, 12);
     const response = await browser
       .post('/demo/press')
@@ -130,13 +130,13 @@ describe('the demo', () => {
   test('says on the page who can sign in', async () => {
     const { text } = await app.openBrowser().get('/login');
     expect(text).toContain('Demo');
-    expect(text).toContain(demoOf(app).password);
+    expect(text).toContain(requireDemo(app).password);
   });
 
   test('is absent where validation servers are asked: no panel, no route, no user', async () => {
     const real = await openApp({ YUBICO_CLIENT_ID: '1', YUBICO_API_KEY: 'AAAA' });
     expect(real.demo).toBeUndefined();
-    expect(await real.accounts.byName('alice')).toBeUndefined();
+    expect(await real.accounts.findByName('alice')).toBeUndefined();
     const browser = real.openBrowser();
     const { text } = await browser.get('/login');
     expect(text).not.toContain('Demo');

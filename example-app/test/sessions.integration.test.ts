@@ -2,8 +2,8 @@ import { writeFileSync } from 'node:fs';
 import express from 'express';
 import supertest from 'supertest';
 import { expect, test } from 'vitest';
-import { createSessionStore, sessions } from '../src/sessions.js';
-import { type Browser, newDatabaseFile, openApp, tokenOn } from './support/application.js';
+import { createSessionStore, sessionMiddleware } from '../src/sessions.js';
+import { type Browser, newDatabaseFile, openApp, readToken } from './support/application.js';
 
 /** As the store of a busy machine, which another instance reads meanwhile. */
 function slowSessionStore() {
@@ -15,7 +15,7 @@ function slowSessionStore() {
 
 /** Where a browser arrives that follows redirects as soon as it has their head, as browsers do. */
 async function arrival(browser: Browser, page: string, fields: Record<string, string>): Promise<string> {
-  const form = { ...fields, _csrf: await tokenOn(browser, page) };
+  const form = { ...fields, _csrf: await readToken(browser, page) };
   const { redirects } = await browser.post(page).type('form').send(form).redirects(5);
   return new URL(redirects.at(-1) as string).pathname;
 }
@@ -39,7 +39,7 @@ test('a file behind the sessions arrives, however long it is', async () => {
   const file = newDatabaseFile();
   writeFileSync(file, Buffer.alloc(1_000_000));
   const app = express();
-  app.use(sessions(slowSessionStore(), { sessionSecret: 'secret', production: false }));
+  app.use(sessionMiddleware(slowSessionStore(), { sessionSecret: 'secret', production: false }));
   app.get('/file', (_req, res) => res.sendFile(file));
   const { body } = await supertest(app).get('/file').timeout(10_000);
   expect(body).toHaveLength(1_000_000);

@@ -2,11 +2,11 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import {
   type App,
   type Browser,
-  demoOf,
   type Fields,
   newDatabaseFile,
   openApp,
   openBrowserWithPassword,
+  requireDemo,
   submit,
   submitOtp,
   submitPassword,
@@ -27,7 +27,7 @@ afterAll(() => app.close());
 describe('a whole sign-in', () => {
   test('password, touch, account', async () => {
     await browser.get('/').expect(302).expect('Location', '/login');
-    const { name, password } = demoOf(app);
+    const { name, password } = requireDemo(app);
 
     const afterPassword = await submitPassword(browser, name, password);
     expect(afterPassword.status).toBe(302);
@@ -46,7 +46,7 @@ describe('a whole sign-in', () => {
   });
 
   test('the session gets a new ID at each step', async () => {
-    const { name, password } = demoOf(app);
+    const { name, password } = requireDemo(app);
     const steps = [
       await browser.get('/login'),
       await submitPassword(browser, name, password),
@@ -78,7 +78,7 @@ describe('a whole sign-in', () => {
 
 describe('the password', () => {
   test('a wrong one and an unknown user get the same answer', async () => {
-    const { name } = demoOf(app);
+    const { name } = requireDemo(app);
     const wrong = await submitPassword(browser, name, 'looking-glass');
     const unknown = await submitPassword(app.openBrowser(), 'mallory', 'looking-glass');
     expect([wrong.status, unknown.status]).toEqual([401, 401]);
@@ -91,7 +91,7 @@ describe('the password', () => {
   test('an unknown user takes about as long as a wrong password', async () => {
     const time = async (name: string) => {
       const start = performance.now();
-      await app.accounts.withPassword(name, 'looking-glass');
+      await app.accounts.checkPassword(name, 'looking-glass');
       return performance.now() - start;
     };
     const known = Math.min(await time('alice'), await time('alice'));
@@ -157,7 +157,7 @@ describe('without the second step', () => {
   test('signing in anew voids it', async () => {
     const signedIn = await openBrowserWithPassword(app);
     await submitOtp(signedIn, await touch(app));
-    const { name: username, password } = demoOf(app);
+    const { name: username, password } = requireDemo(app);
     await submit(signedIn, '/account', { username, password }, '/login');
     await signedIn.get('/account').expect(302).expect('Location', '/login/yubikey');
   });
@@ -174,7 +174,9 @@ describe('a restart', () => {
     const second = await openApp({ DATABASE_FILE });
     const signedIn = await openBrowserWithPassword(second);
     expect((await submitOtp(signedIn, used)).status).toBe(401);
-    expect((await submitOtp(signedIn, (await demoOf(second).yubikeys.replay()) as string)).status).toBe(401);
+    expect((await submitOtp(signedIn, (await requireDemo(second).yubikeys.replay()) as string)).status).toBe(
+      401,
+    );
     const fresh = await touch(second);
     expect(fresh.slice(0, 12)).toBe(used.slice(0, 12));
     expect((await submitOtp(signedIn, fresh)).headers.location).toBe('/account');

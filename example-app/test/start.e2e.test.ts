@@ -56,7 +56,7 @@ const PRODUCTION = {
   YUBICO_API_KEY: 'AAAA',
 };
 
-async function endedWith(environment: NodeJS.ProcessEnv): Promise<string> {
+async function expectFailedStart(environment: NodeJS.ProcessEnv): Promise<string> {
   const { child, output } = npmStart(environment);
   const [code] = await once(child, 'exit');
   expect(code).toBe(1);
@@ -66,7 +66,7 @@ async function endedWith(environment: NodeJS.ProcessEnv): Promise<string> {
 
 test("npm start refuses the demo's database file for an app that is no demo, in production or not", async () => {
   for (const NODE_ENV of ['production', undefined]) {
-    expect(await endedWith({ ...PRODUCTION, NODE_ENV, DATABASE_FILE: '' })).toContain(
+    expect(await expectFailedStart({ ...PRODUCTION, NODE_ENV, DATABASE_FILE: '' })).toContain(
       "is the demo's database: set DATABASE_FILE to another one",
     );
   }
@@ -81,7 +81,7 @@ describeWith('a PostgreSQL database', missingPostgres, () => {
       await expect.poll(output, { timeout: 30_000 }).toContain('alice with the password wonderland');
       if (child.pid) process.kill(-child.pid, 'SIGTERM');
       await once(child, 'exit');
-      const said = await endedWith({ ...PRODUCTION, ...shared });
+      const said = await expectFailedStart({ ...PRODUCTION, ...shared });
       expect(said).toContain("the demo's user alice");
       expect(said).toContain("AES keys of the demo's virtual YubiKeys");
     } finally {

@@ -1,18 +1,18 @@
 import { expect, test } from 'vitest';
-import { touchWords } from '../src/touch-words.js';
+import { touchHint } from '../src/touch-hint.js';
 
 test.each([
   ['one letter', 'c'],
   ['all but the last letters', 'c'.repeat(31)],
 ])('%s: only a part arrived', (_what, typed) => {
-  expect(touchWords(typed)).toContain('Only a part of it arrived');
+  expect(touchHint(typed)).toContain('Only a part of it arrived');
 });
 
 test.each([
   ['through a Dvorak layout', 'jxe.uidchtnbpygk'.repeat(3).slice(0, 44)],
   ['digits', '0'.repeat(44)],
 ])('%s: another keyboard layout', (_what, typed) => {
-  expect(touchWords(typed)).toContain('another layout');
+  expect(touchHint(typed)).toContain('another layout');
 });
 
 test.each([
@@ -23,5 +23,5 @@ test.each([
   ['the address that a key sends by NFC', `https://my.yubico.com/yk/#${'c'.repeat(44)}`],
   ['an array', ['c']],
 ])('%s: nothing to add', (_what, typed) => {
-  expect(touchWords(typed)).toBeUndefined();
+  expect(touchHint(typed)).toBeUndefined();
 });

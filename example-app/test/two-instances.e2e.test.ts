@@ -17,7 +17,7 @@ describeWith('two instances behind alternating requests', ['redis-server', ...mi
     afterAll(() => world?.close());
 
     test('people go on where they were, and what was used stays used', async () => {
-      const { person, key } = await Person.withKey(world);
+      const { person, key } = await Person.signUpWithKey(world);
       const [code] = (await person.newCodes()) as [string];
       const halfway = await person.elsewhere();
       const recovering = await person.elsewhere();
@@ -28,17 +28,17 @@ describeWith('two instances behind alternating requests', ['redis-server', ...mi
 
       await world.killOne();
 
-      expect(await person.sentFrom('/account')).toBeUndefined();
-      expect(await halfway.sentFrom('/account')).toBeUndefined();
-      expect(await recovering.sentFrom('/account')).toBe('/account/keys');
+      expect(await person.redirectFrom('/account')).toBeUndefined();
+      expect(await halfway.redirectFrom('/account')).toBeUndefined();
+      expect(await recovering.redirectFrom('/account')).toBe('/account/keys');
       expect((await second.touch({ press: () => otp })).status).toBe(401);
       expect((await second.giveCode(code)).status).toBe(401);
       expect((await second.touch(key)).headers.location).toBe('/account');
 
       const spare = await world.newKey();
       expect((await second.addKey(spare)).status).toBe(302);
-      expect(await person.sentFrom('/account')).toBe('/login');
-      await second.signedInElsewhere(spare);
+      expect(await person.redirectFrom('/account')).toBe('/login');
+      await second.signInElsewhere(spare);
     });
   });
 });

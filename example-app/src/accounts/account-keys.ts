@@ -1,6 +1,6 @@
 import type { Kysely } from 'kysely';
 import type { Tables } from '../database/tables.js';
-import { type Account, accountFrom, selectAccounts } from './account.js';
+import { type Account, selectAccounts, toAccount } from './account.js';
 import { changeAccount } from './change.js';
 
 export interface AccountKey {
@@ -13,14 +13,14 @@ export interface AccountKey {
 export class AccountKeys {
   constructor(private readonly db: Kysely<Tables>) {}
 
-  async ownerOf(publicId: string): Promise<Account | undefined> {
+  async findOwner(publicId: string): Promise<Account | undefined> {
     const row = await this.db
       .selectFrom('account_keys')
       .select('account_id')
       .where('public_id', '=', publicId)
       .executeTakeFirst();
     return (
-      row && accountFrom(await selectAccounts(this.db).where('id', '=', row.account_id).executeTakeFirst())
+      row && toAccount(await selectAccounts(this.db).where('id', '=', row.account_id).executeTakeFirst())
     );
   }
 

@@ -17,7 +17,7 @@ export interface Account {
 export type Db = Kysely<Tables> | Transaction<Tables>;
 
 /** The account that Passport found for a request; behind a guard there always is one. */
-export function accountOf(req: Request): Account {
+export function currentAccount(req: Request): Account {
   return req.user as Account;
 }
 
@@ -40,9 +40,9 @@ export function selectAccounts(db: Db) {
 
 type Row = Awaited<ReturnType<ReturnType<typeof selectAccounts>['executeTakeFirstOrThrow']>>;
 
-export function accountFrom(row: Row): Account;
-export function accountFrom(row: Row | undefined): Account | undefined;
-export function accountFrom(row: Row | undefined): Account | undefined {
+export function toAccount(row: Row): Account;
+export function toAccount(row: Row | undefined): Account | undefined;
+export function toAccount(row: Row | undefined): Account | undefined {
   if (!row) return undefined;
   const { id, name, generation } = row;
   return { id, name, generation, hasKeys: Boolean(row.has_keys), keyAlone: Boolean(row.key_alone) };

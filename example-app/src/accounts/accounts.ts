@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Kysely } from 'kysely';
 import type { Tables } from '../database/tables.js';
-import { type Account, accountFrom, selectAccounts } from './account.js';
+import { type Account, selectAccounts, toAccount } from './account.js';
 import { changeAccount } from './change.js';
 import type { Passwords } from './passwords.js';
 
@@ -12,27 +12,25 @@ export class Accounts {
     private readonly passwords: Passwords,
   ) {}
 
-  async byId(id: string): Promise<Account | undefined> {
-    return accountFrom(await selectAccounts(this.db).where('id', '=', id).executeTakeFirst());
+  async findById(id: string): Promise<Account | undefined> {
+    return toAccount(await selectAccounts(this.db).where('id', '=', id).executeTakeFirst());
   }
 
-  async byName(name: string): Promise<Account | undefined> {
-    return accountFrom(
-      await selectAccounts(this.db).where('name_key', '=', nameKey(name)).executeTakeFirst(),
-    );
+  async findByName(name: string): Promise<Account | undefined> {
+    return toAccount(await selectAccounts(this.db).where('name_key', '=', nameKey(name)).executeTakeFirst());
   }
 
   /** Takes as long for a name that nobody has, so that the time does not tell which names exist. */
-  async withPassword(name: string, password: string): Promise<Account | undefined> {
+  async checkPassword(name: string, password: string): Promise<Account | undefined> {
     const row = await selectAccounts(this.db)
       .select('password_hash')
       .where('name_key', '=', nameKey(name))
       .executeTakeFirst();
     const matches = await this.passwords.matches(
       password,
-      row?.password_hash ?? this.passwords.hashOfNothing(),
+      row?.password_hash ?? this.passwords.unmatchableHash(),
     );
-    return matches ? accountFrom(row) : undefined;
+    return matches ? toAccount(row) : undefined;
   }
 
   /** Undefined when the name is taken. */
@@ -44,7 +42,7 @@ export class Accounts {
       .onConflict((conflict) => conflict.doNothing())
       .returning('id')
       .executeTakeFirst();
-    return added && this.byId(added.id);
+    return added && this.findById(added.id);
   }
 
   /** Lets the account's keys sign in without the password, or no longer. */

@@ -65,7 +65,7 @@ export class Activity {
     this.log.warn({ event, address: req.ip });
   }
 
-  async latest({ id }: Account): Promise<ActivityEntry[]> {
+  async listLatest({ id }: Account): Promise<ActivityEntry[]> {
     const rows = await this.db
       .selectFrom('activity')
       .selectAll()

@@ -1,6 +1,6 @@
 import type { Kysely, Transaction } from 'kysely';
 import type { Tables } from '../database/tables.js';
-import { type Account, accountFrom, selectAccounts } from './account.js';
+import { type Account, selectAccounts, toAccount } from './account.js';
 
 /**
  * Changes how an account is signed in to, all or nothing, and ends its other sessions: the account that comes
@@ -21,7 +21,7 @@ export async function changeAccount(
         .where('generation', '=', generation)
         .executeTakeFirst();
       if (numUpdatedRows !== 1n || !(await work(transaction))) throw new NothingChanged();
-      return accountFrom(await selectAccounts(transaction).where('id', '=', id).executeTakeFirstOrThrow());
+      return toAccount(await selectAccounts(transaction).where('id', '=', id).executeTakeFirstOrThrow());
     });
   } catch (error) {
     if (error instanceof NothingChanged) return undefined;

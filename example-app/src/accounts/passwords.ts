@@ -21,7 +21,7 @@ export class Passwords {
   }
 
   /** What no password has, and takes as long to compare with. */
-  hashOfNothing(): string {
+  unmatchableHash(): string {
     return this.format(randomBytes(16), randomBytes(HASH_LENGTH));
   }
 
@@ -39,14 +39,14 @@ export class Passwords {
 }
 
 /** One spelling for what looks the same: keyboards differ in how they compose accents. */
-function spell(password: string): string {
+function normalise(password: string): string {
   return password.normalize('NFKC');
 }
 
 function derive(password: string, salt: Buffer, cost: ScryptCost): Promise<Buffer> {
   const options = { ...cost, maxmem: 64 * 2 ** 20 };
   return new Promise((resolve, reject) => {
-    scrypt(spell(password), salt, HASH_LENGTH, options, (error, hash) =>
+    scrypt(normalise(password), salt, HASH_LENGTH, options, (error, hash) =>
       error ? reject(error) : resolve(hash),
     );
   });
@@ -59,5 +59,5 @@ export function isGoodPassword(typed: unknown): typed is string {
 
 /** What the demo tells everybody. An app with the demo's user does not start, so nobody else may have it either. */
 export function isDemoPassword(typed: string): boolean {
-  return spell(typed) === DEMO_USER.password;
+  return normalise(typed) === DEMO_USER.password;
 }

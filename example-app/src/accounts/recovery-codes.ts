@@ -16,12 +16,12 @@ export class RecoveryCodes {
 
   /** New codes in place of all old ones. Nobody can be shown them again. */
   async renew(account: Account): Promise<{ account: Account; codes: string[] } | undefined> {
-    const codes = Array.from({ length: CODES }, newCode);
+    const codes = Array.from({ length: CODES }, createCode);
     const changed = await changeAccount(this.db, account, async (transaction) => {
       await transaction.deleteFrom('recovery_codes').where('account_id', '=', account.id).execute();
       await transaction
         .insertInto('recovery_codes')
-        .values(codes.map((code) => ({ account_id: account.id, hash: hashOf(account, code) })))
+        .values(codes.map((code) => ({ account_id: account.id, hash: hashCode(account, code) })))
         .execute();
       return true;
     });
@@ -33,7 +33,7 @@ export class RecoveryCodes {
     const { numDeletedRows } = await this.db
       .deleteFrom('recovery_codes')
       .where('account_id', '=', account.id)
-      .where('hash', '=', hashOf(account, typed))
+      .where('hash', '=', hashCode(account, typed))
       .executeTakeFirst();
     return numDeletedRows === 1n;
   }
@@ -48,13 +48,13 @@ export class RecoveryCodes {
   }
 }
 
-function newCode(): string {
+function createCode(): string {
   const letters = Array.from({ length: LENGTH }, () => LETTERS[randomInt(LETTERS.length)]).join('');
   return (letters.match(/.{4}/g) as string[]).join('-');
 }
 
 /** However it is typed: capitals, and with or without what groups it. */
-function hashOf({ id }: Account, code: string): string {
+function hashCode({ id }: Account, code: string): string {
   const letters = code.toLowerCase().replaceAll(/[\s-]/g, '').replaceAll('o', '0').replaceAll(/[il]/g, '1');
   return createHash('sha256').update(`${id}:${letters}`).digest('hex');
 }

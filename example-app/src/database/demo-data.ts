@@ -65,7 +65,8 @@ export async function refuseOtherData({ db, accounts }: Pick<Data, 'db' | 'accou
 async function isDemoUser(accounts: Accounts): Promise<boolean> {
   const { name, password } = DEMO_USER;
   return (
-    (await accounts.byName(name)) !== undefined && (await accounts.withPassword(name, password)) !== undefined
+    (await accounts.findByName(name)) !== undefined &&
+    (await accounts.checkPassword(name, password)) !== undefined
   );
 }
 

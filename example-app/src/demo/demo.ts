@@ -17,7 +17,7 @@ export interface Demo {
   pressStrangersKey(): string;
 }
 
-const KEYS = ['YubiKey', 'Spare'];
+const KEY_NAMES = ['YubiKey', 'Spare'];
 
 interface DemoOptions {
   db: Kysely<Tables>;
@@ -31,7 +31,7 @@ export async function openDemo({ db, keys, accounts, accountKeys }: DemoOptions)
   await refuseOtherData({ db, accounts });
   const yubikeys = new DemoYubikeys(db, keys);
   let alice: Account | undefined = await accounts.add(DEMO_USER.name, DEMO_USER.password);
-  for (const name of KEYS) {
+  for (const name of KEY_NAMES) {
     const publicId = alice && (await yubikeys.make());
     if (alice && publicId) alice = await accountKeys.add(alice, publicId, name);
   }

@@ -10,7 +10,7 @@ declare module 'express-session' {
 }
 
 /** The pages with a field for an OTP. */
-const PAGES = ['/login', '/login/yubikey', '/account/keys/add'];
+const OTP_PAGES = ['/login', '/login/yubikey', '/account/keys/add'];
 
 /** The keys on the demo panel. Its script asks for JSON; without scripts, the OTP comes filled in. */
 export function demoRoutes(demo: Demo): Router {
@@ -19,7 +19,7 @@ export function demoRoutes(demo: Demo): Router {
   router.use(async (req, res, next) => {
     const keys = await demo.yubikeys.list(req.user as Account | undefined);
     res.locals.demo = { name: demo.name, password: demo.password, keys };
-    if (req.method === 'GET' && PAGES.includes(req.path) && req.session.demoOtp) {
+    if (req.method === 'GET' && OTP_PAGES.includes(req.path) && req.session.demoOtp) {
       res.locals.otp = req.session.demoOtp;
       delete req.session.demoOtp;
     }
@@ -30,7 +30,7 @@ export function demoRoutes(demo: Demo): Router {
     const otp = await press(demo, req);
     if (req.accepts(['json', 'html']) !== 'html') return res.json({ otp });
     req.session.demoOtp = otp;
-    res.redirect(PAGES.find((page) => page === req.body.page) ?? '/login');
+    res.redirect(OTP_PAGES.find((page) => page === req.body.page) ?? '/login');
   });
 
   return router;
@@ -42,6 +42,6 @@ async function press({ yubikeys, pressStrangersKey }: Demo, { body }: Request): 
   const typed =
     touch === 'replay'
       ? await yubikeys.replay()
-      : await yubikeys.press(touch === 'fresh' ? await yubikeys.fresh() : String(touch));
+      : await yubikeys.press(touch === 'fresh' ? await yubikeys.findFresh() : String(touch));
   return typed ?? pressStrangersKey();
 }

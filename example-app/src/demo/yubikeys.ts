@@ -54,7 +54,7 @@ export class DemoYubikeys {
   }
 
   /** A key that nobody has added, or removed since. */
-  async fresh(): Promise<string> {
+  async findFresh(): Promise<string> {
     const row = await this.db
       .selectFrom('demo_yubikeys as yubikey')
       .select('yubikey.public_id')

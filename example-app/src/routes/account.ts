@@ -1,14 +1,14 @@
 import { Router } from 'express';
-import { accountOf } from '../accounts/account.js';
-import { signedIn } from '../guards.js';
+import { currentAccount } from '../accounts/account.js';
+import { requireSignIn } from '../guards.js';
 import type { Services } from '../services.js';
 
-/** What a sign-in protects. Put `signedIn` before every route of yours. */
+/** What a sign-in protects. Put `requireSignIn` before every route of yours. */
 export function accountRoutes({ accountKeys, recoveryCodes, activity }: Services): Router {
   const router = Router();
 
-  router.get('/account', signedIn, async (req, res) => {
-    const account = accountOf(req);
+  router.get('/account', requireSignIn, async (req, res) => {
+    const account = currentAccount(req);
     const { secondFactor } = req.session;
     res.render('account', {
       secondFactor,
@@ -17,8 +17,8 @@ export function accountRoutes({ accountKeys, recoveryCodes, activity }: Services
     });
   });
 
-  router.get('/account/activity', signedIn, async (req, res) => {
-    res.render('activity', { activity: await activity.latest(accountOf(req)) });
+  router.get('/account/activity', requireSignIn, async (req, res) => {
+    res.render('activity', { activity: await activity.listLatest(currentAccount(req)) });
   });
 
   return router;

@@ -1,13 +1,13 @@
 import { type Request, type RequestHandler, type Response, Router } from 'express';
 import { completeSecondFactor } from 'passport-yubikey-otp';
-import { accountOf } from '../accounts/account.js';
+import { currentAccount } from '../accounts/account.js';
 import { readName } from '../accounts/names.js';
 import { formError } from '../errors.js';
-import { freshlySignedInOrRecovering } from '../guards.js';
+import { requireFreshSignInOrRecovery } from '../guards.js';
 import type { Passport } from '../passport.js';
 import { onRefusal } from '../refusals.js';
 import type { Services } from '../services.js';
-import { rememberPassword, renewSession, restorePassword } from '../sign-in.js';
+import { rememberPasswordProof, renewSession, restorePasswordProof } from '../sign-in.js';
 
 const PAGE = '/account/keys/add';
 
@@ -18,36 +18,36 @@ const PAGE = '/account/keys/add';
 export function addKeyRoutes(passport: Passport, services: Services): Router {
   const { accountKeys, recoveryCodes, activity, limits } = services;
   const router = Router();
-  const fresh = freshlySignedInOrRecovering(PAGE);
+  const fresh = requireFreshSignInOrRecovery(PAGE);
 
   router.get(PAGE, fresh, (_req, res) => res.render('add-key'));
 
   router.post(
     PAGE,
     fresh,
-    nameFirst,
+    requireName,
     limits.yubikey.attempt,
-    rememberPassword,
+    rememberPasswordProof,
     passport.authorize('yubikey-to-add', { failWithError: true }),
     renewSession,
     completeSecondFactor(),
-    restorePassword,
+    restorePasswordProof,
     limits.yubikey.succeeded,
     async (req: Request, res: Response) => {
-      const account = accountOf(req);
+      const account = currentAccount(req);
       const key = await accountKeys.find(account, req.session.secondFactor?.publicId);
       await activity.record(req, account, 'Added a key', key);
       const hasCodes = (await recoveryCodes.countLeft(account)) > 0;
       res.redirect(hasCodes ? '/account/keys' : '/account/recovery-codes');
     },
-    onRefusal((req) => activity.record(req, accountOf(req), 'A key was refused')),
+    onRefusal((req) => activity.record(req, currentAccount(req), 'A key was refused')),
   );
 
   return router;
 }
 
 /** Before the OTP is looked at, which is used up by that. */
-const nameFirst: RequestHandler = (req, _res, next) => {
+const requireName: RequestHandler = (req, _res, next) => {
   next(
     readName(req.body.name) ? undefined : formError(400, 'A name has 1 to 40 characters that can be seen.'),
   );

@@ -1,11 +1,11 @@
 import { type Request, type Response, Router } from 'express';
-import { accountOf } from '../accounts/account.js';
-import { freshlySignedIn } from '../guards.js';
-import { setMark } from '../marks.js';
+import { currentAccount } from '../accounts/account.js';
+import { requireFreshSignIn } from '../guards.js';
 import type { Passport } from '../passport.js';
+import { setProof } from '../proofs.js';
 import { onRefusal } from '../refusals.js';
 import type { Services } from '../services.js';
-import { stayIn } from '../sign-in.js';
+import { keepSession } from '../sign-in.js';
 
 /** Signing in with a key and no password, for accounts that turned it on. */
 export function keyAloneRoutes(passport: Passport, services: Services): Router {
@@ -18,19 +18,19 @@ export function keyAloneRoutes(passport: Passport, services: Services): Router {
     passport.authenticate('yubikey-alone', { failWithError: true }),
     limits.keyAlone.succeeded,
     async (req: Request, res: Response) => {
-      setMark(req, 'keyAlone');
-      await activity.record(req, accountOf(req), 'Signed in with a key alone');
+      setProof(req, 'keyAlone');
+      await activity.record(req, currentAccount(req), 'Signed in with a key alone');
       res.redirect('/account');
     },
     onRefusal((req) => activity.recordStranger(req, 'A key alone was refused')),
   );
 
-  router.post('/account/key-alone', freshlySignedIn('/account/keys'), async (req, res) => {
-    const before = accountOf(req);
+  router.post('/account/key-alone', requireFreshSignIn('/account/keys'), async (req, res) => {
+    const before = currentAccount(req);
     const allowed = req.body.allowed === '1';
     const account = before.hasKeys ? await accounts.setKeyAlone(before, allowed) : undefined;
     if (account) {
-      stayIn(req, account);
+      keepSession(req, account);
       await activity.record(
         req,
         account,

@@ -1,9 +1,9 @@
 import { Router } from 'express';
-import { accountOf } from '../accounts/account.js';
+import { currentAccount } from '../accounts/account.js';
 import { formError } from '../errors.js';
-import { freshlySignedInOrRecovering, isRecovering, signedInOrRecovering } from '../guards.js';
+import { isRecovering, requireFreshSignInOrRecovery, requireSignInOrRecovery } from '../guards.js';
 import type { Services } from '../services.js';
-import { stayIn } from '../sign-in.js';
+import { keepSession } from '../sign-in.js';
 
 const PAGE = '/account/keys';
 const REMOVE = `${PAGE}/remove`;
@@ -12,8 +12,8 @@ const REMOVE = `${PAGE}/remove`;
 export function keysRoutes({ accountKeys, recoveryCodes, activity }: Services): Router {
   const router = Router();
 
-  router.get(PAGE, signedInOrRecovering, async (req, res) => {
-    const account = accountOf(req);
+  router.get(PAGE, requireSignInOrRecovery, async (req, res) => {
+    const account = currentAccount(req);
     res.render('keys', {
       keys: await accountKeys.list(account),
       codesLeft: await recoveryCodes.countLeft(account),
@@ -21,18 +21,18 @@ export function keysRoutes({ accountKeys, recoveryCodes, activity }: Services): 
     });
   });
 
-  router.get(REMOVE, freshlySignedInOrRecovering(PAGE), async (req, res) => {
-    const keys = await accountKeys.list(accountOf(req));
+  router.get(REMOVE, requireFreshSignInOrRecovery(PAGE), async (req, res) => {
+    const keys = await accountKeys.list(currentAccount(req));
     const key = keys.find(({ publicId }) => publicId === req.query.key);
     if (!key) return res.redirect(PAGE);
     res.render('remove-key', { key, isLast: keys.length === 1 });
   });
 
-  router.post(REMOVE, freshlySignedInOrRecovering(PAGE), async (req, res) => {
-    const key = await accountKeys.find(accountOf(req), req.body.key);
-    const account = key && (await accountKeys.remove(accountOf(req), key.publicId));
+  router.post(REMOVE, requireFreshSignInOrRecovery(PAGE), async (req, res) => {
+    const key = await accountKeys.find(currentAccount(req), req.body.key);
+    const account = key && (await accountKeys.remove(currentAccount(req), key.publicId));
     if (!account) throw formError(404);
-    stayIn(req, account);
+    keepSession(req, account);
     // What this key proved counts no longer, here too.
     if (req.session.secondFactor?.publicId === key.publicId) delete req.session.secondFactor;
     await activity.record(req, account, 'Removed a key', key);

@@ -1,8 +1,8 @@
 import { type Request, type Response, Router } from 'express';
-import { accountOf } from '../accounts/account.js';
-import { setMark } from '../marks.js';
+import { currentAccount } from '../accounts/account.js';
 import { nextPage, withNext } from '../next-page.js';
 import type { Passport } from '../passport.js';
+import { setProof } from '../proofs.js';
 import { onRefusal } from '../refusals.js';
 import type { Services } from '../services.js';
 
@@ -13,7 +13,7 @@ export function loginRoutes(passport: Passport, { activity, limits }: Services):
   // `again` asks somebody who is signed in for the password once more.
   router.get('/login', (req, res) => {
     if (req.user && !req.query.again) return res.redirect('/account');
-    const name = req.user && accountOf(req).name;
+    const name = req.user && currentAccount(req).name;
     res.render('login', { name, next: nextPage(req.query.next) });
   });
 
@@ -24,8 +24,8 @@ export function loginRoutes(passport: Passport, { activity, limits }: Services):
     passport.authenticate('local', { failWithError: true }),
     limits.password.succeeded,
     async (req: Request, res: Response) => {
-      const account = accountOf(req);
-      setMark(req, 'password');
+      const account = currentAccount(req);
+      setProof(req, 'password');
       await activity.record(req, account, 'Gave the password');
       const { next } = req.body;
       res.redirect(account.hasKeys ? withNext('/login/yubikey', next) : (nextPage(next) ?? '/account'));
@@ -34,7 +34,7 @@ export function loginRoutes(passport: Passport, { activity, limits }: Services):
   );
 
   router.post('/logout', async (req, res, next) => {
-    if (req.user) await activity.record(req, accountOf(req), 'Signed out');
+    if (req.user) await activity.record(req, currentAccount(req), 'Signed out');
     req.logout((error) => (error ? next(error) : res.redirect('/login')));
   });
 

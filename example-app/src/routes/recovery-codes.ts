@@ -1,8 +1,8 @@
 import { Router } from 'express';
-import { accountOf } from '../accounts/account.js';
-import { freshlySignedInOrRecovering, signedInOrRecovering } from '../guards.js';
+import { currentAccount } from '../accounts/account.js';
+import { requireFreshSignInOrRecovery, requireSignInOrRecovery } from '../guards.js';
 import type { Services } from '../services.js';
-import { stayIn } from '../sign-in.js';
+import { keepSession } from '../sign-in.js';
 
 const PAGE = '/account/recovery-codes';
 
@@ -10,16 +10,16 @@ const PAGE = '/account/recovery-codes';
 export function recoveryCodesRoutes({ recoveryCodes, activity }: Services): Router {
   const router = Router();
 
-  router.get(PAGE, signedInOrRecovering, async (req, res) => {
-    res.render('recovery-codes', { left: await recoveryCodes.countLeft(accountOf(req)) });
+  router.get(PAGE, requireSignInOrRecovery, async (req, res) => {
+    res.render('recovery-codes', { left: await recoveryCodes.countLeft(currentAccount(req)) });
   });
 
-  router.post(PAGE, freshlySignedInOrRecovering(PAGE), async (req, res) => {
-    const account = accountOf(req);
+  router.post(PAGE, requireFreshSignInOrRecovery(PAGE), async (req, res) => {
+    const account = currentAccount(req);
     // Without a key to lose, a code would be a second password that nobody asked for.
     const renewed = account.hasKeys ? await recoveryCodes.renew(account) : undefined;
     if (!renewed) return res.redirect(PAGE);
-    stayIn(req, renewed.account);
+    keepSession(req, renewed.account);
     await activity.record(req, renewed.account, 'Made new recovery codes');
     res.render('new-recovery-codes', { codes: renewed.codes });
   });

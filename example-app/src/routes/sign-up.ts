@@ -2,7 +2,7 @@ import { Router } from 'express';
 import { readName } from '../accounts/names.js';
 import { isDemoPassword, isGoodPassword } from '../accounts/passwords.js';
 import { formError } from '../errors.js';
-import { setMark } from '../marks.js';
+import { setProof } from '../proofs.js';
 import type { Services } from '../services.js';
 import { signIn } from '../sign-in.js';
 
@@ -24,7 +24,7 @@ export function signUpRoutes({ accounts, activity, limits }: Services): Router {
     const account = await accounts.add(name, req.body.password);
     if (!account) throw formError(409, 'This name is taken. Choose another one.');
     await signIn(req, account);
-    setMark(req, 'password');
+    setProof(req, 'password');
     await activity.record(req, account, 'Signed up');
     res.redirect('/account');
   });

@@ -1,12 +1,12 @@
 import { type Request, type Response, Router } from 'express';
 import { completeSecondFactor } from 'passport-yubikey-otp';
-import { accountOf } from '../accounts/account.js';
-import { passwordFirst } from '../guards.js';
+import { currentAccount } from '../accounts/account.js';
+import { requirePassword } from '../guards.js';
 import { nextPage } from '../next-page.js';
 import type { Passport } from '../passport.js';
 import { onRefusal } from '../refusals.js';
 import type { Services } from '../services.js';
-import { rememberPassword, restorePassword } from '../sign-in.js';
+import { rememberPasswordProof, restorePasswordProof } from '../sign-in.js';
 
 /**
  * The second step: a touch of the YubiKey, which types an OTP into the form's one field and submits it. Later
@@ -15,27 +15,27 @@ import { rememberPassword, restorePassword } from '../sign-in.js';
 export function yubikeyRoutes(passport: Passport, { accountKeys, activity, limits }: Services): Router {
   const router = Router();
 
-  router.get('/login/yubikey', passwordFirst, (req, res) => {
+  router.get('/login/yubikey', requirePassword, (req, res) => {
     res.render('yubikey', { next: nextPage(req.query.next) });
   });
 
   // failWithError brings every refusal to the app's one error handler, where verifier faults arrive too.
   router.post(
     '/login/yubikey',
-    passwordFirst,
+    requirePassword,
     limits.yubikey.attempt,
-    rememberPassword,
+    rememberPasswordProof,
     passport.authenticate('yubikey', { failWithError: true }),
     completeSecondFactor(),
-    restorePassword,
+    restorePasswordProof,
     limits.yubikey.succeeded,
     async (req: Request, res: Response) => {
-      const account = accountOf(req);
+      const account = currentAccount(req);
       const key = await accountKeys.find(account, req.session.secondFactor?.publicId);
       await activity.record(req, account, 'Signed in with password and key', key);
       res.redirect(nextPage(req.body.next) ?? '/account');
     },
-    onRefusal((req) => activity.record(req, accountOf(req), 'A key was refused')),
+    onRefusal((req) => activity.record(req, currentAccount(req), 'A key was refused')),
   );
 
   return router;

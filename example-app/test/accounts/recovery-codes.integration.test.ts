@@ -10,7 +10,7 @@ beforeAll(async () => {
 afterAll(() => app.close());
 
 test('codes have 80 bits, in groups that can be read aloud, and are those of one account', async () => {
-  const alice = (await app.accounts.byName('alice')) as Account;
+  const alice = (await app.accounts.findByName('alice')) as Account;
   const bob = (await app.accounts.add('bob', 'another password')) as Account;
   const { codes = [], account } = (await app.recoveryCodes.renew(alice)) ?? {};
   expect(codes).toHaveLength(10);
@@ -21,7 +21,7 @@ test('codes have 80 bits, in groups that can be read aloud, and are those of one
 });
 
 test('letters that look like others are taken for them', async () => {
-  const alice = (await app.accounts.byName('alice')) as Account;
+  const alice = (await app.accounts.findByName('alice')) as Account;
   const { codes = [] } = (await app.recoveryCodes.renew(alice)) ?? {};
   const mistaken = codes.find((code) => /[01]/.test(code));
   const typed = mistaken?.replaceAll('0', 'O').replaceAll('1', 'l');

@@ -79,20 +79,20 @@ export async function newKey({ keys }: Pick<Services, 'keys'>): Promise<SoftYubi
   return key;
 }
 
-export function demoOf({ demo }: Pick<Services, 'demo'>) {
+export function requireDemo({ demo }: Pick<Services, 'demo'>) {
   if (!demo) throw new Error('This app is no demo');
   return demo;
 }
 
 /** Touches the first key of the demo's user. */
 export async function touch(app: App): Promise<string> {
-  const { yubikeys, name } = demoOf(app);
-  const [key] = await yubikeys.list(await app.accounts.byName(name));
+  const { yubikeys, name } = requireDemo(app);
+  const [key] = await yubikeys.list(await app.accounts.findByName(name));
   return (await yubikeys.press(key?.publicId ?? '')) as string;
 }
 
 /** The token of the forms on a page. */
-export async function tokenOn(browser: Browser, page: string): Promise<string> {
+export async function readToken(browser: Browser, page: string): Promise<string> {
   const { text } = await browser.get(page).expect(200);
   return /name="_csrf" value="(\w+)"/.exec(text)?.[1] ?? '';
 }
@@ -103,7 +103,7 @@ export type Fields = Record<string, string> | [string, string][];
 /** Loads the page first, as a browser does: supertest takes the cookies at the moment the request is made. */
 export async function submit(browser: Browser, page: string, fields: Fields, action = page) {
   const form = new URLSearchParams(fields);
-  form.append('_csrf', await tokenOn(browser, page));
+  form.append('_csrf', await readToken(browser, page));
   return browser.post(action).type('form').send(form.toString());
 }
 
@@ -119,7 +119,7 @@ export function submitOtp(browser: Browser, fields: string | Fields) {
 /** A browser in which the demo's user has given her password. */
 export async function openBrowserWithPassword(app: App): Promise<Browser> {
   const browser = app.openBrowser();
-  const { name, password } = demoOf(app);
+  const { name, password } = requireDemo(app);
   const response = await submitPassword(browser, name, password);
   if (response.status !== 302) throw new Error(`The password was answered with ${response.status}`);
   return browser;

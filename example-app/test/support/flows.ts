@@ -24,8 +24,8 @@ export function testFlows(open: () => Promise<World & { close(): Promise<void> }
       for (const words of ['Blue one', key.publicId, 'In the safe', spare.publicId])
         expect(keys).toContain(words);
 
-      await person.signedInElsewhere(key);
-      const withSpare = await person.signedInElsewhere(spare);
+      await person.signInElsewhere(key);
+      const withSpare = await person.signInElsewhere(spare);
       expect((await withSpare.removeKey(key)).headers.location).toBe('/account/keys');
       expect(await withSpare.text('/account/keys')).not.toContain(key.publicId);
 
@@ -35,32 +35,32 @@ export function testFlows(open: () => Promise<World & { close(): Promise<void> }
     });
 
     test('from the first key on, the password alone reaches nothing but the second step', async () => {
-      const { person } = await Person.withKey(world);
+      const { person } = await Person.signUpWithKey(world);
       const halfway = await person.elsewhere();
       for (const page of ['/account', '/account/keys', '/account/activity', '/account/recovery-codes']) {
-        expect(await halfway.sentFrom(page)).toBe('/login/yubikey');
+        expect(await halfway.redirectFrom(page)).toBe('/login/yubikey');
       }
-      expect(await halfway.sentFrom('/account/keys/add')).toMatch(/^\/login\/yubikey/);
-      expect(await halfway.sentFrom('/account/keys/remove')).toMatch(/^\/login\/yubikey/);
+      expect(await halfway.redirectFrom('/account/keys/add')).toMatch(/^\/login\/yubikey/);
+      expect(await halfway.redirectFrom('/account/keys/remove')).toMatch(/^\/login\/yubikey/);
     });
 
     test('adding and removing a key each end the other sessions, at once', async () => {
-      const { person, key } = await Person.withKey(world);
-      const other = await person.signedInElsewhere(key);
-      expect(await other.sentFrom('/account')).toBeUndefined();
+      const { person, key } = await Person.signUpWithKey(world);
+      const other = await person.signInElsewhere(key);
+      expect(await other.redirectFrom('/account')).toBeUndefined();
       const spare = await world.newKey();
       await person.addKey(spare);
-      expect(await other.sentFrom('/account')).toBe('/login');
-      expect(await person.sentFrom('/account')).toBeUndefined();
+      expect(await other.redirectFrom('/account')).toBe('/login');
+      expect(await person.redirectFrom('/account')).toBeUndefined();
 
-      const another = await person.signedInElsewhere(spare);
+      const another = await person.signInElsewhere(spare);
       await person.removeKey(spare);
-      expect(await another.sentFrom('/account')).toBe('/login');
-      expect(await another.sentFrom('/account/keys')).toBe('/login');
+      expect(await another.redirectFrom('/account')).toBe('/login');
+      expect(await another.redirectFrom('/account/keys')).toBe('/login');
     });
 
     test('a session is in order before and after each step only under its new ID', async () => {
-      const { person, key } = await Person.withKey(world);
+      const { person, key } = await Person.signUpWithKey(world);
       const browser = world.openBrowser();
       const afterPassword = await submitPassword(browser, person.name, person.password);
       const kept = String(afterPassword.headers['set-cookie']?.[0]).split(';')[0] as string;
@@ -90,7 +90,7 @@ export function testFlows(open: () => Promise<World & { close(): Promise<void> }
     });
 
     test('the last key takes recovery codes and key-only sign-in with it', async () => {
-      const { person, key } = await Person.withKey(world);
+      const { person, key } = await Person.signUpWithKey(world);
       const [code] = await person.newCodes();
       await submit(person.browser, '/account/keys', { allowed: '1' }, '/account/key-alone');
       expect(await person.text(`/account/keys/remove?key=${key.publicId}`)).toContain(
@@ -110,7 +110,7 @@ export function testFlows(open: () => Promise<World & { close(): Promise<void> }
 
   describe('a key that is refused', () => {
     test("another account's key, without telling whose it is, and the same key twice", async () => {
-      const { person: owner, key } = await Person.withKey(world);
+      const { person: owner, key } = await Person.signUpWithKey(world);
       const other = await Person.signUp(world);
       const taken = await other.addKey(key);
       const unknown = await submit(other.browser, '/account/keys/add', {
@@ -132,8 +132,8 @@ export function testFlows(open: () => Promise<World & { close(): Promise<void> }
     });
 
     test("another account's key, and a replay in a second window, as the second step", async () => {
-      const { person, key } = await Person.withKey(world);
-      const { key: othersKey } = await Person.withKey(world);
+      const { person, key } = await Person.signUpWithKey(world);
+      const { key: othersKey } = await Person.signUpWithKey(world);
       const first = await person.elsewhere();
       expect((await first.touch(othersKey)).status).toBe(401);
       const second = await person.elsewhere();
@@ -142,13 +142,13 @@ export function testFlows(open: () => Promise<World & { close(): Promise<void> }
       for (const refused of [otp, older]) {
         expect((await submit(second.browser, '/login/yubikey', { otp: refused })).status).toBe(401);
       }
-      expect(await second.sentFrom('/account')).toBe('/login/yubikey');
+      expect(await second.redirectFrom('/account')).toBe('/login/yubikey');
     });
   });
 
   describe('a lost key', () => {
     test('a recovery code opens the pages of keys, and no other, until a new key is added', async () => {
-      const { person, key: lost } = await Person.withKey(world);
+      const { person, key: lost } = await Person.signUpWithKey(world);
       const codes = await person.newCodes();
       expect(new Set(codes).size).toBe(10);
 
@@ -156,7 +156,7 @@ export function testFlows(open: () => Promise<World & { close(): Promise<void> }
       const sent = await recovering.giveCode(codes[3] as string);
       expect(sent.headers.location).toBe('/account/keys');
       for (const page of ['/account', '/account/activity']) {
-        expect(await recovering.sentFrom(page)).toBe('/account/keys');
+        expect(await recovering.redirectFrom(page)).toBe('/account/keys');
       }
       expect(await recovering.text('/account/recovery-codes')).toContain('9 codes are left');
       const keyAlone = await submit(
@@ -170,11 +170,11 @@ export function testFlows(open: () => Promise<World & { close(): Promise<void> }
       expect((await recovering.removeKey(lost)).status).toBe(302);
       expect((await recovering.addKey(await world.newKey())).status).toBe(302);
       expect(await recovering.text('/account')).toContain('Signed in with both steps');
-      expect(await person.sentFrom('/account')).toBe('/login');
+      expect(await person.redirectFrom('/account')).toBe('/login');
     });
 
     test('a recovery code works once, of two at once for one', async () => {
-      const { person } = await Person.withKey(world);
+      const { person } = await Person.signUpWithKey(world);
       const [first, second] = (await person.newCodes()) as [string, string];
       const tries = [await person.elsewhere(), await person.elsewhere()];
       const answers = await Promise.all(tries.map((it) => it.giveCode(first)));
@@ -182,12 +182,12 @@ export function testFlows(open: () => Promise<World & { close(): Promise<void> }
 
       const again = await person.elsewhere();
       expect((await again.giveCode(first)).status).toBe(401);
-      expect(await again.sentFrom('/account/keys')).toBe('/login/yubikey');
+      expect(await again.redirectFrom('/account/keys')).toBe('/login/yubikey');
       expect((await again.giveCode(` ${second.toUpperCase().replaceAll('-', ' ')} `)).status).toBe(302);
     });
 
     test('new codes end the old ones', async () => {
-      const { person } = await Person.withKey(world);
+      const { person } = await Person.signUpWithKey(world);
       const [old] = (await person.newCodes()) as [string];
       const [fresh] = (await person.newCodes()) as [string];
       const recovering = await person.elsewhere();
@@ -198,7 +198,7 @@ export function testFlows(open: () => Promise<World & { close(): Promise<void> }
 
   describe('a key alone', () => {
     test('signs in where the account allows it, and is refused in the same words where not', async () => {
-      const { person, key } = await Person.withKey(world);
+      const { person, key } = await Person.signUpWithKey(world);
       const tryAlone = () => submit(world.openBrowser(), '/login', { otp: key.press() }, '/login/key');
       const refused = await tryAlone();
       expect(refused.status).toBe(401);
@@ -214,7 +214,7 @@ export function testFlows(open: () => Promise<World & { close(): Promise<void> }
     });
 
     test('changes no keys without the password', async () => {
-      const { person, key } = await Person.withKey(world);
+      const { person, key } = await Person.signUpWithKey(world);
       await submit(person.browser, '/account/keys', { allowed: '1' }, '/account/key-alone');
       const browser = world.openBrowser();
       await submit(browser, '/login', { otp: key.press() }, '/login/key');
@@ -233,7 +233,7 @@ export function testFlows(open: () => Promise<World & { close(): Promise<void> }
   });
 
   test('the activity page tells what happened, with which key, from where', async () => {
-    const { person, key } = await Person.withKey(world);
+    const { person, key } = await Person.signUpWithKey(world);
     const text = await person.text('/account/activity');
     for (const words of ['Signed up', 'Added a key', 'A key', key.publicId, '127.0.0.1']) {
       expect(text).toContain(words);

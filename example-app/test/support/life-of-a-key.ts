@@ -5,7 +5,7 @@ import type { Visitor } from './visitor.js';
 const NAME = 'bob';
 const PASSWORD = 'correct horse battery';
 
-export interface Watched {
+export interface LifeHooks {
   /** On every page, once. */
   look?(page: string): Promise<void>;
   /** With half of it done. */
@@ -16,134 +16,134 @@ export interface Watched {
 export async function lifeOfAKey(
   visitor: Visitor,
   { newKey }: Pick<World, 'newKey'>,
-  { look = async () => undefined, halfway = async () => undefined }: Watched = {},
+  { look = async () => undefined, halfway = async () => undefined }: LifeHooks = {},
 ): Promise<void> {
   const { page } = visitor;
   const [key, spare, another] = [await newKey(), await newKey(), await newKey()];
   const seen = async (name: string) => {
-    await visitor.leavesNoOtp();
+    await visitor.expectNoOtp();
     await look(name);
   };
 
   await page.goto('/');
-  await visitor.isAt('/login', 'Sign in');
+  await visitor.waitForPage('/login', 'Sign in');
   await seen('sign-in');
 
   await visitor.follow('Make an account');
-  await visitor.isAt('/sign-up', 'Make an account');
+  await visitor.waitForPage('/sign-up', 'Make an account');
   await seen('sign-up');
   await visitor.givePassword(' ', PASSWORD);
-  await visitor.isRefused('A name has 1 to 40 characters');
+  await visitor.waitForRefusal('A name has 1 to 40 characters');
   await seen('sign-up-refused');
   await visitor.givePassword(NAME, PASSWORD);
-  await visitor.isAt('/account', `Hello, ${NAME}`);
-  await visitor.sees('protected by its password alone');
+  await visitor.waitForPage('/account', `Hello, ${NAME}`);
+  await visitor.waitForText('protected by its password alone');
   await seen('account-without-key');
 
   await visitor.follow('Add a YubiKey');
-  await visitor.isAt('/account/keys/add', 'Add a key');
+  await visitor.waitForPage('/account/keys/add', 'Add a key');
   await seen('add-key');
   await addKey('Blue one', key);
-  await visitor.isAt('/account/recovery-codes', 'Recovery codes');
+  await visitor.waitForPage('/account/recovery-codes', 'Recovery codes');
   await seen('recovery-codes');
   await visitor.press('Make recovery codes');
-  await visitor.isAt('/account/recovery-codes', 'Your new recovery codes');
+  await visitor.waitForPage('/account/recovery-codes', 'Your new recovery codes');
   const codes = await page.getByRole('listitem').allTextContents();
   expect(codes).toHaveLength(10);
   await seen('new-recovery-codes');
 
   await visitor.follow('I have kept them');
-  await visitor.isAt('/account/keys', 'Your keys');
-  await visitor.sees('Add a spare');
+  await visitor.waitForPage('/account/keys', 'Your keys');
+  await visitor.waitForText('Add a spare');
   await visitor.follow('Add a key');
-  await visitor.isAt('/account/keys/add', 'Add a key');
+  await visitor.waitForPage('/account/keys/add', 'Add a key');
   await addKey('In the safe', spare);
-  await visitor.isAt('/account/keys', 'Your keys');
-  await visitor.sees(spare.publicId);
+  await visitor.waitForPage('/account/keys', 'Your keys');
+  await visitor.waitForText(spare.publicId);
   await seen('keys');
   await visitor.follow('Overview');
-  await visitor.isAt('/account', `Hello, ${NAME}`);
-  await visitor.sees('Signed in with both steps');
+  await visitor.waitForPage('/account', `Hello, ${NAME}`);
+  await visitor.waitForText('Signed in with both steps');
   await seen('account');
   await visitor.signOut();
 
   await visitor.givePassword(NAME, 'a wrong one');
-  await visitor.isRefused('do not go together');
+  await visitor.waitForRefusal('do not go together');
   await seen('sign-in-refused');
   await visitor.givePassword(NAME, PASSWORD);
-  await visitor.isAt('/login/yubikey', 'Touch your YubiKey');
+  await visitor.waitForPage('/login/yubikey', 'Touch your YubiKey');
   await seen('touch');
   await visitor.touch(await newKey());
-  await visitor.isRefused('This one-time password was not accepted. Touch your key again.');
+  await visitor.waitForRefusal('This one-time password was not accepted. Touch your key again.');
   await seen('touch-refused');
   await visitor.touch(spare);
-  await visitor.isAt('/account', `Hello, ${NAME}`);
+  await visitor.waitForPage('/account', `Hello, ${NAME}`);
 
   await halfway();
 
   await visitor.follow('Keys');
-  await visitor.isAt('/account/keys', 'Your keys');
+  await visitor.waitForPage('/account/keys', 'Your keys');
   await visitor.press('Allow a key alone');
-  await visitor.sees('without the password');
+  await visitor.waitForText('without the password');
   await visitor.signOut();
   await page.getByLabel('Touch your YubiKey').click();
   await visitor.touch(key);
-  await visitor.isAt('/account', `Hello, ${NAME}`);
-  await visitor.sees('Signed in with a key alone');
+  await visitor.waitForPage('/account', `Hello, ${NAME}`);
+  await visitor.waitForText('Signed in with a key alone');
   await seen('account-key-alone');
   await visitor.follow('Keys');
-  await visitor.isAt('/account/keys', 'Your keys');
+  await visitor.waitForPage('/account/keys', 'Your keys');
   await visitor.press('Ask for the password too');
-  await visitor.isAt('/login', 'Your password again');
+  await visitor.waitForPage('/login', 'Your password again');
   await seen('password-again');
   await visitor.givePassword(NAME, PASSWORD);
-  await visitor.isAt('/login/yubikey', 'Touch your YubiKey');
+  await visitor.waitForPage('/login/yubikey', 'Touch your YubiKey');
   await visitor.touch(key);
-  await visitor.isAt('/account/keys', 'Your keys');
+  await visitor.waitForPage('/account/keys', 'Your keys');
   await visitor.press('Ask for the password too');
-  await visitor.sees('takes the password and a key');
+  await visitor.waitForText('takes the password and a key');
   await visitor.signOut();
 
   // The blue one is lost.
   await visitor.givePassword(NAME, PASSWORD);
-  await visitor.isAt('/login/yubikey', 'Touch your YubiKey');
+  await visitor.waitForPage('/login/yubikey', 'Touch your YubiKey');
   await visitor.follow('Key lost?');
-  await visitor.isAt('/login/recovery', 'Key lost?');
+  await visitor.waitForPage('/login/recovery', 'Key lost?');
   await seen('recovery');
   await giveCode('0000-0000-0000-0000');
-  await visitor.isRefused('This recovery code was not accepted');
+  await visitor.waitForRefusal('This recovery code was not accepted');
   await seen('recovery-refused');
   await giveCode(codes[3] as string);
-  await visitor.isAt('/account/keys', 'Your keys');
-  await visitor.sees('You came in with a recovery code');
+  await visitor.waitForPage('/account/keys', 'Your keys');
+  await visitor.waitForText('You came in with a recovery code');
   await seen('keys-in-recovery');
   await visitor.follow('Remove Blue one');
-  await visitor.isAt('/account/keys/remove', 'Remove Blue one?');
+  await visitor.waitForPage('/account/keys/remove', 'Remove Blue one?');
   await seen('remove-key');
   await visitor.press('Remove this key');
-  await visitor.isAt('/account/keys', 'Your keys');
+  await visitor.waitForPage('/account/keys', 'Your keys');
   await visitor.follow('Add a key');
-  await visitor.isAt('/account/keys/add', 'Add a key');
+  await visitor.waitForPage('/account/keys/add', 'Add a key');
   await addKey('Green one', another);
-  await visitor.isAt('/account/keys', 'Your keys');
+  await visitor.waitForPage('/account/keys', 'Your keys');
   await visitor.follow('Activity');
-  await visitor.isAt('/account/activity', 'Activity');
+  await visitor.waitForPage('/account/activity', 'Activity');
   for (const words of ['Used a recovery code', 'Removed a key', 'Signed in with a key alone']) {
-    await visitor.sees(words);
+    await visitor.waitForText(words);
   }
   await seen('activity');
   await visitor.follow('Overview');
-  await visitor.isAt('/account', `Hello, ${NAME}`);
+  await visitor.waitForPage('/account', `Hello, ${NAME}`);
   await visitor.signOut();
 
   await visitor.givePassword(NAME, PASSWORD);
-  await visitor.isAt('/login/yubikey', 'Touch your YubiKey');
+  await visitor.waitForPage('/login/yubikey', 'Touch your YubiKey');
   await visitor.touch(key);
-  await visitor.isRefused('not accepted');
+  await visitor.waitForRefusal('not accepted');
   await visitor.touch(another);
-  await visitor.isAt('/account', `Hello, ${NAME}`);
+  await visitor.waitForPage('/account', `Hello, ${NAME}`);
   await page.goto('/nowhere');
-  await visitor.isAt('/nowhere', 'Something is not right');
+  await visitor.waitForPage('/nowhere', 'Something is not right');
   await seen('not-found');
   expect(visitor.complaints).toEqual([]);
 

@@ -22,8 +22,8 @@ export async function lookAt(page: Page, name: string): Promise<void> {
     );
     for (const colorScheme of SCHEMES) {
       await page.emulateMedia({ colorScheme });
-      expect({ name, device, colorScheme, objections: await objectionsTo(page) }).toMatchObject({
-        objections: [],
+      expect({ name, device, colorScheme, violations: await listViolations(page) }).toMatchObject({
+        violations: [],
       });
       if (process.env.UPDATE_SCREENSHOTS === '1') {
         mkdirSync(FOLDER, { recursive: true });
@@ -36,7 +36,7 @@ export async function lookAt(page: Page, name: string): Promise<void> {
   }
 }
 
-function objectionsTo(page: Page): Promise<string[]> {
+function listViolations(page: Page): Promise<string[]> {
   return page.evaluate(`axe.run().then(({ violations }) =>
     violations.map(({ id, nodes }) => id + ': ' + nodes.map(({ html }) => html).join(', ')))`);
 }

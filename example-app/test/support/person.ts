@@ -22,7 +22,7 @@ export class Person {
   }
 
   /** With one key, and signed in with it. */
-  static async withKey(world: World): Promise<{ person: Person; key: SoftYubikey }> {
+  static async signUpWithKey(world: World): Promise<{ person: Person; key: SoftYubikey }> {
     const person = await Person.signUp(world);
     const key = await world.newKey();
     expectLocation(await person.addKey(key), '/account/recovery-codes');
@@ -53,7 +53,7 @@ export class Person {
     return submitOtp(this.browser, key.press());
   }
 
-  async signedInElsewhere(key: SoftYubikey): Promise<Person> {
+  async signInElsewhere(key: SoftYubikey): Promise<Person> {
     const person = await this.elsewhere();
     expectLocation(await person.touch(key), '/account');
     return person;
@@ -76,7 +76,7 @@ export class Person {
   }
 
   /** Where a page sends: undefined where it is shown. */
-  async sentFrom(page: string): Promise<string | undefined> {
+  async redirectFrom(page: string): Promise<string | undefined> {
     const response = await this.browser.get(page);
     if (response.status !== 200 && response.status !== 302) throw new Error(`${page}: ${response.status}`);
     return response.headers.location;

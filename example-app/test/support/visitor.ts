@@ -83,11 +83,11 @@ export class Visitor {
 
   async signOut(): Promise<void> {
     await this.press('Sign out');
-    await this.isAt('/login', 'Sign in');
+    await this.waitForPage('/login', 'Sign in');
   }
 
   /** Waits for a page, by its address and its heading. */
-  async isAt(path: string, heading: string): Promise<void> {
+  async waitForPage(path: string, heading: string): Promise<void> {
     try {
       await this.page.waitForURL(({ pathname }) => pathname === path);
       await this.page.getByRole('heading', { level: 1, name: heading, exact: true }).waitFor();
@@ -98,17 +98,17 @@ export class Visitor {
     }
   }
 
-  async isRefused(words: string): Promise<void> {
+  async waitForRefusal(words: string): Promise<void> {
     await this.page.getByRole('alert').filter({ hasText: words }).waitFor();
     expect(await this.page.title()).toMatch(/^Error: /);
   }
 
-  async sees(words: string): Promise<void> {
+  async waitForText(words: string): Promise<void> {
     await this.page.getByText(words).first().waitFor();
   }
 
   /** What was typed is nowhere but in the key: not on the page, not in an address. */
-  async leavesNoOtp(): Promise<void> {
+  async expectNoOtp(): Promise<void> {
     const values = await this.page
       .locator('input')
       .evaluateAll((inputs) => inputs.map((input) => (input as unknown as { value: string }).value));

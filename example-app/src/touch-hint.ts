@@ -7,7 +7,7 @@ const OTHER_LAYOUT =
   'Your keyboard may have another layout than your key expects: switch it to English (US), and touch again.';
 
 /** What may have gone wrong with a touch that was refused, told by nothing but what was typed. */
-export function touchWords(typed: unknown): string | undefined {
+export function touchHint(typed: unknown): string | undefined {
   const otp = typeof typed === 'string' ? typed.trim() : '';
   if (otp === '' || otp.includes('://')) return undefined;
   if (otp.length < SHORTEST) return PART;

@@ -1,0 +1,39 @@
+import type { Request } from 'express';
+import type { SecondFactor } from 'passport-yubikey-otp';
+import { currentAccount } from './accounts/account.js';
+
+/** What somebody proved, when, and in which session: like the second factor's record, void in any other. */
+export interface Proof {
+  accountId: string;
+  sessionId: string;
+  /** Milliseconds since 1970. */
+  at: number;
+}
+
+declare module 'express-session' {
+  interface SessionData {
+    passport?: { user: unknown };
+    /** Written by `completeSecondFactor`. */
+    secondFactor?: SecondFactor;
+    password?: Proof;
+    keyAlone?: Proof;
+    recovery?: Proof;
+  }
+}
+
+export type ProofName = 'password' | 'keyAlone' | 'recovery';
+
+export function setProof(req: Request, name: ProofName, at = Date.now()): void {
+  req.session[name] = { accountId: currentAccount(req).id, sessionId: req.sessionID, at };
+}
+
+export function hasProof(req: Request, name: ProofName, maxAge = Number.POSITIVE_INFINITY): boolean {
+  const proof = req.session[name];
+  return (
+    proof !== undefined &&
+    req.user !== undefined &&
+    proof.accountId === currentAccount(req).id &&
+    proof.sessionId === req.sessionID &&
+    Date.now() - proof.at <= maxAge
+  );
+}
