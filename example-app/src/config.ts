@@ -7,19 +7,19 @@ export interface Config {
   port: number;
   databaseFile: string;
   /** A PostgreSQL database, in place of the file, which any number of instances share. */
-  databaseUrl?: string;
+  databaseUrl?: string | undefined;
   /** A Redis for sessions and limits, which any number of instances share. */
-  redisUrl?: string;
+  redisUrl?: string | undefined;
   sessionSecret: string;
   /** The validation servers to ask. Without them the app is a demo: it seeds a user and a virtual YubiKey. */
-  cloud?: CloudConfig;
+  cloud?: CloudConfig | undefined;
 }
 
 export interface CloudConfig {
   clientId: string;
   apiKey: string;
   /** Default: YubiCloud. */
-  servers?: string[];
+  servers?: string[] | undefined;
 }
 
 /** Everything that is wrong with the environment, for the person who starts the app. */
@@ -87,10 +87,10 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
     host,
     port,
     databaseFile: read('DATABASE_FILE') ?? DEMO_DATABASE_FILE,
-    ...(databaseUrl ? { databaseUrl } : {}),
-    ...(redisUrl ? { redisUrl } : {}),
+    databaseUrl,
+    redisUrl,
     sessionSecret: sessionSecret ?? randomBytes(32).toString('hex'),
-    ...(cloud ? { cloud } : {}),
+    cloud,
   };
 }
 
@@ -126,5 +126,5 @@ function readCloud(read: Read, mistakes: string[]): CloudConfig | undefined {
       mistakes.push(`YUBIKEY_SERVERS must be URLs with commas between them; this is none: "${url}"`);
     }
   }
-  return { clientId: clientId ?? '', apiKey: apiKey ?? '', ...(servers ? { servers } : {}) };
+  return { clientId: clientId ?? '', apiKey: apiKey ?? '', servers };
 }

@@ -74,23 +74,19 @@ const FORMS: Record<string, Form> = {
 };
 
 /** What a visitor got wrong, with words of its own where the form has none for the status. */
-class FormError extends Error {
+export class FormError extends Error {
   override readonly name = 'FormError';
 
   constructor(
     readonly status: number,
-    readonly words: string | undefined,
+    readonly words?: string,
   ) {
     super(words ?? `Refused with ${status}`);
   }
 }
 
-export function formError(status: number, words?: string): Error {
-  return new FormError(status, words);
-}
-
 export const notFound: RequestHandler = (_req, _res, next) => {
-  next(formError(404));
+  next(new FormError(404));
 };
 
 /** Where everything that went wrong ends up: a wrong form is shown again, all else gets a page of its own. */

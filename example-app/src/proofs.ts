@@ -12,12 +12,12 @@ export interface Proof {
 
 declare module 'express-session' {
   interface SessionData {
-    passport?: { user: unknown };
+    passport?: { user: unknown } | undefined;
     /** Written by `completeSecondFactor`. */
     secondFactor?: SecondFactor;
-    password?: Proof;
-    keyAlone?: Proof;
-    recovery?: Proof;
+    password?: Proof | undefined;
+    keyAlone?: Proof | undefined;
+    recovery?: Proof | undefined;
   }
 }
 

@@ -28,14 +28,14 @@ export interface Services {
   sessionStore: Store;
   limits: Limits;
   /** In demo mode only. */
-  demo?: Demo;
+  demo?: Demo | undefined;
   close(): Promise<void>;
 }
 
 interface ServiceOptions {
   /** The audit log. Default: lines of JSON on stdout. */
-  log?: Logger;
-  passwords?: Passwords;
+  log?: Logger | undefined;
+  passwords?: Passwords | undefined;
 }
 
 /** Opens the databases, and what checks the OTPs. */
@@ -67,7 +67,7 @@ export async function openServices(
     keys: yubikeys.keys,
     sessionStore: createSessionStore({ redis, pool }),
     limits: createLimits(redis),
-    ...(demo ? { demo } : {}),
+    demo,
     async close() {
       await cloud?.close();
       await redis?.close();

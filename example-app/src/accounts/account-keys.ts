@@ -11,21 +11,25 @@ export interface AccountKey {
 
 /** Which YubiKey belongs to whom: a key to one account, any number of keys to each. */
 export class AccountKeys {
-  constructor(private readonly db: Kysely<Tables>) {}
+  readonly #db: Kysely<Tables>;
+
+  constructor(db: Kysely<Tables>) {
+    this.#db = db;
+  }
 
   async findOwner(publicId: string): Promise<Account | undefined> {
-    const row = await this.db
+    const row = await this.#db
       .selectFrom('account_keys')
       .select('account_id')
       .where('public_id', '=', publicId)
       .executeTakeFirst();
     return (
-      row && toAccount(await selectAccounts(this.db).where('id', '=', row.account_id).executeTakeFirst())
+      row && toAccount(await selectAccounts(this.#db).where('id', '=', row.account_id).executeTakeFirst())
     );
   }
 
   async list({ id }: Account): Promise<AccountKey[]> {
-    const rows = await this.db
+    const rows = await this.#db
       .selectFrom('account_keys')
       .selectAll()
       .where('account_id', '=', id)
@@ -41,7 +45,7 @@ export class AccountKeys {
 
   /** Undefined when the key has an owner already: of two accounts at once, the primary key lets one have it. */
   add(account: Account, publicId: string, name: string): Promise<Account | undefined> {
-    return changeAccount(this.db, account, async (transaction) => {
+    return changeAccount(this.#db, account, async (transaction) => {
       const added = await transaction
         .insertInto('account_keys')
         .values({ public_id: publicId, account_id: account.id, name, added_at: new Date().toISOString() })
@@ -54,7 +58,7 @@ export class AccountKeys {
 
   /** With the last key goes what is worth nothing, or too much, without one. */
   remove(account: Account, publicId: string): Promise<Account | undefined> {
-    return changeAccount(this.db, account, async (transaction) => {
+    return changeAccount(this.#db, account, async (transaction) => {
       const { numDeletedRows } = await transaction
         .deleteFrom('account_keys')
         .where('public_id', '=', publicId)

@@ -7,36 +7,39 @@ import type { Passwords } from './passwords.js';
 
 /** Who may sign in, and with which password. */
 export class Accounts {
-  constructor(
-    private readonly db: Kysely<Tables>,
-    private readonly passwords: Passwords,
-  ) {}
+  readonly #db: Kysely<Tables>;
+  readonly #passwords: Passwords;
+
+  constructor(db: Kysely<Tables>, passwords: Passwords) {
+    this.#db = db;
+    this.#passwords = passwords;
+  }
 
   async findById(id: string): Promise<Account | undefined> {
-    return toAccount(await selectAccounts(this.db).where('id', '=', id).executeTakeFirst());
+    return toAccount(await selectAccounts(this.#db).where('id', '=', id).executeTakeFirst());
   }
 
   async findByName(name: string): Promise<Account | undefined> {
-    return toAccount(await selectAccounts(this.db).where('name_key', '=', nameKey(name)).executeTakeFirst());
+    return toAccount(await selectAccounts(this.#db).where('name_key', '=', nameKey(name)).executeTakeFirst());
   }
 
   /** Takes as long for a name that nobody has, so that the time does not tell which names exist. */
   async checkPassword(name: string, password: string): Promise<Account | undefined> {
-    const row = await selectAccounts(this.db)
+    const row = await selectAccounts(this.#db)
       .select('password_hash')
       .where('name_key', '=', nameKey(name))
       .executeTakeFirst();
-    const matches = await this.passwords.matches(
+    const matches = await this.#passwords.matches(
       password,
-      row?.password_hash ?? this.passwords.unmatchableHash(),
+      row?.password_hash ?? this.#passwords.unmatchableHash(),
     );
     return matches ? toAccount(row) : undefined;
   }
 
   /** Undefined when the name is taken. */
   async add(name: string, password: string): Promise<Account | undefined> {
-    const password_hash = await this.passwords.hash(password);
-    const added = await this.db
+    const password_hash = await this.#passwords.hash(password);
+    const added = await this.#db
       .insertInto('accounts')
       .values({ id: randomUUID(), name, name_key: nameKey(name), password_hash })
       .onConflict((conflict) => conflict.doNothing())
@@ -47,7 +50,7 @@ export class Accounts {
 
   /** Lets the account's keys sign in without the password, or no longer. */
   setKeyAlone(account: Account, allowed: boolean): Promise<Account | undefined> {
-    return changeAccount(this.db, account, async (transaction) => {
+    return changeAccount(this.#db, account, async (transaction) => {
       await transaction
         .updateTable('accounts')
         .set({ key_alone: allowed ? 1 : 0 })

@@ -38,15 +38,18 @@ const SHOWN = 50;
 
 /** What happened, when, with which key: for the account's owner in a table, for the operator in the audit log. */
 export class Activity {
-  constructor(
-    private readonly db: Kysely<Tables>,
-    private readonly log: Logger,
-  ) {}
+  readonly #db: Kysely<Tables>;
+  readonly #log: Logger;
+
+  constructor(db: Kysely<Tables>, log: Logger) {
+    this.#db = db;
+    this.#log = log;
+  }
 
   async record(req: Request, { id }: Account, event: ActivityEvent, key?: ActivityKey): Promise<void> {
     const address = req.ip ?? '';
-    this.log.info({ event, account: id, publicId: key?.publicId, address });
-    await this.db
+    this.#log.info({ event, account: id, publicId: key?.publicId, address });
+    await this.#db
       .insertInto('activity')
       .values({
         id: randomUUID(),
@@ -62,11 +65,11 @@ export class Activity {
 
   /** What belongs to no account that somebody proved to own: for the operator alone, so nobody fills a table with it. */
   recordStranger(req: Request, event: 'A password was refused' | 'A key alone was refused'): void {
-    this.log.warn({ event, address: req.ip });
+    this.#log.warn({ event, address: req.ip });
   }
 
   async listLatest({ id }: Account): Promise<ActivityEntry[]> {
-    const rows = await this.db
+    const rows = await this.#db
       .selectFrom('activity')
       .selectAll()
       .where('account_id', '=', id)

@@ -13,16 +13,20 @@ const HASH_LENGTH = 32;
 
 /** Hashes passwords. The cost is kept with each hash, so that it can be raised without locking anybody out. */
 export class Passwords {
-  constructor(private readonly cost = COST) {}
+  readonly #cost: ScryptCost;
+
+  constructor(cost = COST) {
+    this.#cost = cost;
+  }
 
   async hash(password: string): Promise<string> {
     const salt = randomBytes(16);
-    return this.format(salt, await derive(password, salt, this.cost));
+    return this.#format(salt, await derive(password, salt, this.#cost));
   }
 
   /** What no password has, and takes as long to compare with. */
   unmatchableHash(): string {
-    return this.format(randomBytes(16), randomBytes(HASH_LENGTH));
+    return this.#format(randomBytes(16), randomBytes(HASH_LENGTH));
   }
 
   async matches(password: string, stored: string): Promise<boolean> {
@@ -32,8 +36,8 @@ export class Passwords {
     return timingSafeEqual(derived, Buffer.from(hash, 'base64'));
   }
 
-  private format(salt: Buffer, hash: Buffer): string {
-    const { N, r, p } = this.cost;
+  #format(salt: Buffer, hash: Buffer): string {
+    const { N, r, p } = this.#cost;
     return ['scrypt', N, r, p, salt.toString('base64'), hash.toString('base64')].join('$');
   }
 }

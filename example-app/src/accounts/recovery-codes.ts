@@ -12,12 +12,16 @@ const LETTERS = '0123456789abcdefghjkmnpqrstvwxyz';
 
 /** What gets somebody in whose keys are lost: shown once, kept as hashes, each good for one time. */
 export class RecoveryCodes {
-  constructor(private readonly db: Kysely<Tables>) {}
+  readonly #db: Kysely<Tables>;
+
+  constructor(db: Kysely<Tables>) {
+    this.#db = db;
+  }
 
   /** New codes in place of all old ones. Nobody can be shown them again. */
   async renew(account: Account): Promise<{ account: Account; codes: string[] } | undefined> {
     const codes = Array.from({ length: CODES }, createCode);
-    const changed = await changeAccount(this.db, account, async (transaction) => {
+    const changed = await changeAccount(this.#db, account, async (transaction) => {
       await transaction.deleteFrom('recovery_codes').where('account_id', '=', account.id).execute();
       await transaction
         .insertInto('recovery_codes')
@@ -30,7 +34,7 @@ export class RecoveryCodes {
 
   /** Uses a code up. The row that is deleted decides, so of two at once one is told true. */
   async use(account: Account, typed: string): Promise<boolean> {
-    const { numDeletedRows } = await this.db
+    const { numDeletedRows } = await this.#db
       .deleteFrom('recovery_codes')
       .where('account_id', '=', account.id)
       .where('hash', '=', hashCode(account, typed))
@@ -39,7 +43,7 @@ export class RecoveryCodes {
   }
 
   async countLeft({ id }: Account): Promise<number> {
-    const { left } = await this.db
+    const { left } = await this.#db
       .selectFrom('recovery_codes')
       .select((select) => select.fn.countAll().as('left'))
       .where('account_id', '=', id)

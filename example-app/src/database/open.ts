@@ -17,7 +17,7 @@ export interface AppDatabase {
   db: Kysely<Tables>;
   yubikeys: { keys: KeyStore; clients: ClientStore; counters: CounterStore };
   /** Where sessions may be kept too. */
-  pool?: pg.Pool;
+  pool?: pg.Pool | undefined;
   close(): Promise<void>;
 }
 

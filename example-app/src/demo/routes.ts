@@ -5,7 +5,7 @@ import type { Demo } from './demo.js';
 declare module 'express-session' {
   interface SessionData {
     /** What a virtual key typed, on its way into the page that is shown next. */
-    demoOtp?: string;
+    demoOtp?: string | undefined;
   }
 }
 

@@ -15,18 +15,21 @@ const SHOWN_TO_STRANGERS = 6;
 
 /** The drawer of virtual YubiKeys. A real one counts its touches in its own memory; these do in the database. */
 export class DemoYubikeys {
-  constructor(
-    private readonly db: Kysely<Tables>,
-    private readonly keys: KeyStore,
-  ) {}
+  readonly #db: Kysely<Tables>;
+  readonly #keys: KeyStore;
+
+  constructor(db: Kysely<Tables>, keys: KeyStore) {
+    this.#db = db;
+    this.#keys = keys;
+  }
 
   async make(): Promise<string> {
     let yubikey: SoftYubikey;
     do {
       const letters = new SoftYubikey().publicId.slice(DEMO_PUBLIC_ID.length);
       yubikey = new SoftYubikey({ publicId: DEMO_PUBLIC_ID + letters });
-    } while (!(await this.keys.add(yubikey)));
-    await this.db
+    } while (!(await this.#keys.add(yubikey)));
+    await this.#db
       .insertInto('demo_yubikeys')
       .values({
         public_id: yubikey.publicId,
@@ -41,7 +44,7 @@ export class DemoYubikeys {
 
   /** Those of the account, or some of everybody's: no real app would tell. */
   async list(account: Account | undefined): Promise<DemoKey[]> {
-    let query = this.db
+    let query = this.#db
       .selectFrom('demo_yubikeys as yubikey')
       .innerJoin('account_keys as key', 'key.public_id', 'yubikey.public_id')
       .innerJoin('accounts as owner', 'owner.id', 'key.account_id')
@@ -55,7 +58,7 @@ export class DemoYubikeys {
 
   /** A key that nobody has added, or removed since. */
   async findFresh(): Promise<string> {
-    const row = await this.db
+    const row = await this.#db
       .selectFrom('demo_yubikeys as yubikey')
       .select('yubikey.public_id')
       .where(({ not, exists, selectFrom }) =>
@@ -75,7 +78,7 @@ export class DemoYubikeys {
   /** Touches it: what it types. Undefined for a key that is not in the drawer. */
   async press(publicId: string): Promise<string | undefined> {
     for (;;) {
-      const row = await this.db
+      const row = await this.#db
         .selectFrom('demo_yubikeys')
         .select('state')
         .where('public_id', '=', publicId)
@@ -83,7 +86,7 @@ export class DemoYubikeys {
       if (!row) return undefined;
       const yubikey = SoftYubikey.fromJSON(JSON.parse(row.state));
       const otp = yubikey.press();
-      const { numUpdatedRows } = await this.db
+      const { numUpdatedRows } = await this.#db
         .updateTable('demo_yubikeys')
         .set({ state: JSON.stringify(yubikey), last_otp: otp, touched_at: new Date().toISOString() })
         .where('public_id', '=', publicId)
@@ -96,7 +99,7 @@ export class DemoYubikeys {
 
   /** What was typed last, as somebody would send who watched. */
   async replay(): Promise<string | undefined> {
-    const row = await this.db
+    const row = await this.#db
       .selectFrom('demo_yubikeys')
       .select('last_otp')
       .where('touched_at', 'is not', null)

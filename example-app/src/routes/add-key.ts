@@ -2,7 +2,7 @@ import { type Request, type RequestHandler, type Response, Router } from 'expres
 import { completeSecondFactor } from 'passport-yubikey-otp';
 import { currentAccount } from '../accounts/account.js';
 import { readName } from '../accounts/names.js';
-import { formError } from '../errors.js';
+import { FormError } from '../errors.js';
 import { requireFreshSignInOrRecovery } from '../guards.js';
 import type { Passport } from '../passport.js';
 import { onRefusal } from '../refusals.js';
@@ -49,6 +49,8 @@ export function addKeyRoutes(passport: Passport, services: Services): Router {
 /** Before the OTP is looked at, which is used up by that. */
 const requireName: RequestHandler = (req, _res, next) => {
   next(
-    readName(req.body.name) ? undefined : formError(400, 'A name has 1 to 40 characters that can be seen.'),
+    readName(req.body.name)
+      ? undefined
+      : new FormError(400, 'A name has 1 to 40 characters that can be seen.'),
   );
 };

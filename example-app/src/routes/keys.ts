@@ -1,6 +1,6 @@
 import { Router } from 'express';
 import { currentAccount } from '../accounts/account.js';
-import { formError } from '../errors.js';
+import { FormError } from '../errors.js';
 import { isRecovering, requireFreshSignInOrRecovery, requireSignInOrRecovery } from '../guards.js';
 import type { Services } from '../services.js';
 import { keepSession } from '../sign-in.js';
@@ -31,7 +31,7 @@ export function keysRoutes({ accountKeys, recoveryCodes, activity }: Services): 
   router.post(REMOVE, requireFreshSignInOrRecovery(PAGE), async (req, res) => {
     const key = await accountKeys.find(currentAccount(req), req.body.key);
     const account = key && (await accountKeys.remove(currentAccount(req), key.publicId));
-    if (!account) throw formError(404);
+    if (!account) throw new FormError(404);
     keepSession(req, account);
     // What this key proved counts no longer, here too.
     if (req.session.secondFactor?.publicId === key.publicId) delete req.session.secondFactor;

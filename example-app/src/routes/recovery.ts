@@ -1,6 +1,6 @@
 import { type NextFunction, type Request, type Response, Router } from 'express';
 import { currentAccount } from '../accounts/account.js';
-import { formError } from '../errors.js';
+import { FormError } from '../errors.js';
 import { requirePassword } from '../guards.js';
 import { setProof } from '../proofs.js';
 import { onRefusal } from '../refusals.js';
@@ -21,8 +21,8 @@ export function recoveryRoutes({ recoveryCodes, activity, limits }: Services): R
     async (req: Request, _res: Response, next: NextFunction) => {
       const account = currentAccount(req);
       const { code } = req.body;
-      if (typeof code !== 'string' || code.trim() === '') throw formError(400);
-      if (!(await recoveryCodes.use(account, code))) throw formError(401);
+      if (typeof code !== 'string' || code.trim() === '') throw new FormError(400);
+      if (!(await recoveryCodes.use(account, code))) throw new FormError(401);
       await signIn(req, account);
       setProof(req, 'recovery');
       await activity.record(req, account, 'Used a recovery code');

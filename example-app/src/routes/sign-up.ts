@@ -1,7 +1,7 @@
 import { Router } from 'express';
 import { readName } from '../accounts/names.js';
 import { isDemoPassword, isGoodPassword } from '../accounts/passwords.js';
-import { formError } from '../errors.js';
+import { FormError } from '../errors.js';
 import { setProof } from '../proofs.js';
 import type { Services } from '../services.js';
 import { signIn } from '../sign-in.js';
@@ -14,15 +14,15 @@ export function signUpRoutes({ accounts, activity, limits }: Services): Router {
 
   router.post('/sign-up', limits.signUp.attempt, async (req, res) => {
     const name = readName(req.body.username);
-    if (!name) throw formError(400, 'A name has 1 to 40 characters that can be seen.');
+    if (!name) throw new FormError(400, 'A name has 1 to 40 characters that can be seen.');
     if (!isGoodPassword(req.body.password)) {
-      throw formError(400, 'A password has at least 8 characters, and not more than a thousand.');
+      throw new FormError(400, 'A password has at least 8 characters, and not more than a thousand.');
     }
     if (isDemoPassword(req.body.password)) {
-      throw formError(400, 'Everybody knows this password from the demo. Choose another one.');
+      throw new FormError(400, 'Everybody knows this password from the demo. Choose another one.');
     }
     const account = await accounts.add(name, req.body.password);
-    if (!account) throw formError(409, 'This name is taken. Choose another one.');
+    if (!account) throw new FormError(409, 'This name is taken. Choose another one.');
     await signIn(req, account);
     setProof(req, 'password');
     await activity.record(req, account, 'Signed up');

@@ -32,8 +32,8 @@ export function newDatabaseFile(): string {
 }
 
 interface OpenOptions {
-  change?: Partial<Services>;
-  log?: Logger;
+  change?: Partial<Services> | undefined;
+  log?: Logger | undefined;
 }
 
 /** The app as `npm start` makes it, with a database of its own. */

@@ -7,10 +7,13 @@ const FOLDER = fileURLToPath(new URL('../..', import.meta.url));
 
 /** The app as a process of its own, on a free port. */
 export class Instance {
-  private constructor(
-    readonly port: number,
-    private readonly process: ChildProcess,
-  ) {}
+  readonly port: number;
+  readonly #process: ChildProcess;
+
+  private constructor(port: number, child: ChildProcess) {
+    this.port = port;
+    this.#process = child;
+  }
 
   static async start(environment: NodeJS.ProcessEnv): Promise<Instance> {
     const { PATH, HOME } = process.env;
@@ -33,9 +36,9 @@ export class Instance {
   }
 
   async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
-    if (this.process.exitCode !== null || this.process.signalCode !== null) return;
-    const ended = once(this.process, 'exit');
-    this.process.kill(signal);
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
+    const ended = once(this.#process, 'exit');
+    this.#process.kill(signal);
     await ended;
   }
 }

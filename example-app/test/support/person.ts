@@ -8,11 +8,15 @@ let people = 0;
 export class Person {
   readonly password = PASSWORD;
 
-  constructor(
-    private readonly world: World,
-    readonly name: string,
-    readonly browser: Browser,
-  ) {}
+  readonly name: string;
+  readonly browser: Browser;
+  readonly #world: World;
+
+  constructor(world: World, name: string, browser: Browser) {
+    this.#world = world;
+    this.name = name;
+    this.browser = browser;
+  }
 
   static async signUp(world: World, name = `person ${++people} ${Date.now()}`): Promise<Person> {
     const browser = world.openBrowser();
@@ -44,7 +48,7 @@ export class Person {
 
   /** The same person in another browser, so far with the password. */
   async elsewhere(): Promise<Person> {
-    const person = new Person(this.world, this.name, this.world.openBrowser());
+    const person = new Person(this.#world, this.name, this.#world.openBrowser());
     await submitPassword(person.browser, this.name, this.password);
     return person;
   }

@@ -7,21 +7,21 @@ const API_KEY = 'mG5be6ZJU1qBGz24yPh/ESM3UdU=';
 
 /** A validation server that takes every OTP once. */
 export class ValidationServer {
-  private readonly used = new Set<string>();
-  private readonly server: Server = createServer((req, res) =>
-    res.end(this.answer(new URL(req.url ?? '', 'http://localhost'))),
+  readonly #used = new Set<string>();
+  readonly #server: Server = createServer((req, res) =>
+    res.end(this.#answer(new URL(req.url ?? '', 'http://localhost'))),
   );
 
   static async start(): Promise<ValidationServer> {
     const started = new ValidationServer();
-    started.server.listen(0, '127.0.0.1');
-    await once(started.server, 'listening');
+    started.#server.listen(0, '127.0.0.1');
+    await once(started.#server, 'listening');
     return started;
   }
 
   /** What makes the app ask it. */
   get environment() {
-    const { port } = this.server.address() as AddressInfo;
+    const { port } = this.#server.address() as AddressInfo;
     return {
       YUBICO_CLIENT_ID: '87',
       YUBICO_API_KEY: API_KEY,
@@ -30,20 +30,20 @@ export class ValidationServer {
   }
 
   stop(): void {
-    this.server.close();
-    this.server.closeAllConnections();
+    this.#server.close();
+    this.#server.closeAllConnections();
   }
 
-  private answer({ searchParams }: URL): string {
+  #answer({ searchParams }: URL): string {
     const otp = searchParams.get('otp') ?? '';
     const fields: Record<string, string> = {
       nonce: searchParams.get('nonce') ?? '',
       otp,
       sl: '100',
-      status: this.used.has(otp) ? 'REPLAYED_OTP' : 'OK',
+      status: this.#used.has(otp) ? 'REPLAYED_OTP' : 'OK',
       t: new Date().toISOString().replace(/Z$/, '0'),
     };
-    this.used.add(otp);
+    this.#used.add(otp);
     const signed = Object.entries(fields).map((pair) => pair.join('='));
     const signature = createHmac('sha1', Buffer.from(API_KEY, 'base64')).update(signed.join('&'));
     return [`h=${signature.digest('base64')}`, ...signed, ''].join('\r\n');

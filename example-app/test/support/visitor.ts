@@ -27,8 +27,8 @@ export async function launchChromium(): Promise<Browser> {
 export class Visitor {
   /** What the browser has to say about the pages: nothing. */
   readonly complaints: string[] = [];
-  private readonly typed: string[] = [];
-  private readonly addresses: string[] = [];
+  readonly #typed: string[] = [];
+  readonly #addresses: string[] = [];
 
   private constructor(readonly page: Page) {
     page.setDefaultTimeout(60_000);
@@ -37,7 +37,7 @@ export class Visitor {
       if (message.type() === 'error' && !isStatus) this.complaints.push(message.text());
     });
     page.on('pageerror', (error) => this.complaints.push(String(error)));
-    page.on('request', (request) => this.addresses.push(request.url()));
+    page.on('request', (request) => this.#addresses.push(request.url()));
   }
 
   static async open(
@@ -60,7 +60,7 @@ export class Visitor {
   }
 
   async type(otp: string): Promise<void> {
-    this.typed.push(otp);
+    this.#typed.push(otp);
     // The cursor is in the field once the page is loaded, and not when its words can be read.
     await this.page.waitForLoadState('load');
     await this.page.keyboard.type(otp);
@@ -112,7 +112,7 @@ export class Visitor {
     const values = await this.page
       .locator('input')
       .evaluateAll((inputs) => inputs.map((input) => (input as unknown as { value: string }).value));
-    const left = [await this.page.content(), ...values, ...this.addresses].join('\n');
-    for (const otp of this.typed) expect(left).not.toContain(otp);
+    const left = [await this.page.content(), ...values, ...this.#addresses].join('\n');
+    for (const otp of this.#typed) expect(left).not.toContain(otp);
   }
 }
