@@ -16,7 +16,7 @@ if (fill) {
 
 const panel = document.querySelector('#demo-yubikey');
 if (panel) {
-  // A real key leaves the cursor where it is.
+  // A real key leaves the cursor where it is, so the buttons must not take the focus.
   panel.addEventListener('mousedown', (event) => event.preventDefault());
   panel.addEventListener('submit', (event) => {
     event.preventDefault();

@@ -1,4 +1,4 @@
-// The server does not know the visitor's clock or language; the browser does.
+// The browser knows the visitor's time zone and language; the server does not.
 for (const time of document.querySelectorAll('time')) {
   time.textContent = new Date(time.dateTime).toLocaleString(undefined, {
     dateStyle: 'medium',

@@ -1,19 +1,19 @@
-// Helps a touch along. Without this script the field works as any other.
+// Assists a touch of the key. Without this script the field works like any other.
 
-const PART = 'Only a part arrived. Touch the key again, and leave the cursor alone until it has finished.';
-const OTHER_LAYOUT =
-  'Your keyboard has another layout than your key expects. Trying to read it all the same…';
+const PART =
+  'Only part of it arrived. Touch the key again, and leave the cursor alone until it has finished.';
+const OTHER_LAYOUT = 'Your keyboard layout differs from the one your key expects. Trying to read it anyway…';
 
 /** The token alone has 32 characters. */
 const SHORTEST = 32;
 const TOUCH = /^\S{32,48}$/;
 const MODHEX = /^[cbdefghijklnrtuv]*$/i;
-/** Of a key, the longest between two characters. Nobody else types that many without a longer one. */
+/** A key never pauses longer than this between two characters. A person does, within as many characters. */
 const PAUSE_MILLISECONDS = 250;
 
 const field = document.querySelector('#otp');
 const { form } = field;
-const word = document.querySelector('#otp-word');
+const hint = document.querySelector('#otp-hint');
 
 let sent = false;
 let typed = '';
@@ -23,21 +23,21 @@ let before = '';
 document.addEventListener('keydown', (event) => {
   const { target, key, timeStamp } = event;
   if (event.ctrlKey || event.altKey || event.metaKey || target === field) return;
-  const goesOn = timeStamp - typedAt <= PAUSE_MILLISECONDS;
+  const continues = timeStamp - typedAt <= PAUSE_MILLISECONDS;
   typedAt = timeStamp;
   if (key === 'Enter') {
-    if (goesOn && TOUCH.test(typed)) takeFrom(target, event);
+    if (continues && TOUCH.test(typed)) moveTouch(target, event);
   } else if (/^\S$/u.test(key)) {
-    if (!goesOn) [typed, before] = ['', target.value];
+    if (!continues) [typed, before] = ['', target.value];
     typed += key;
-    // Where the cursor is in no field, what is typed would be lost.
+    // Outside a field, the typed characters would be lost.
     if (!target.matches('input')) field.focus();
   }
 });
 
-/** A touch while the cursor was in another field: that one gets back what it had. */
-function takeFrom(other, event) {
-  // A password manager types passwords just as fast.
+/** Moves a touch from another field to its own, and restores the other field's content. */
+function moveTouch(other, event) {
+  // A password manager types just as fast.
   if (!other.matches('input') || other.type === 'password') return;
   event.preventDefault();
   other.value = before;
@@ -48,21 +48,21 @@ function takeFrom(other, event) {
 form.addEventListener('submit', (event) => {
   const otp = field.value.trim();
   if (sent || otp.length < SHORTEST) event.preventDefault();
-  // A second touch would take the place of the first, whose answer is on its way.
+  // A second touch would cancel the first, which is still being checked.
   if (sent) return;
   if (otp.length < SHORTEST) {
-    say(PART);
+    showHint(PART);
     field.value = '';
     field.focus();
   } else {
     sent = true;
-    say(MODHEX.test(otp) || otp.includes('://') ? 'Checking…' : OTHER_LAYOUT);
+    showHint(MODHEX.test(otp) || otp.includes('://') ? 'Checking…' : OTHER_LAYOUT);
   }
 });
 
-field.addEventListener('input', () => say(''));
+field.addEventListener('input', () => showHint(''));
 
-// Nothing is left for whoever comes back to this page.
+// Going back to this page shows no OTP.
 addEventListener('pagehide', () => {
   field.value = '';
 });
@@ -70,6 +70,6 @@ addEventListener('pageshow', ({ persisted }) => {
   if (persisted) [sent, typed] = [false, ''];
 });
 
-function say(words) {
-  word.textContent = words;
+function showHint(text) {
+  hint.textContent = text;
 }

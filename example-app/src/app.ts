@@ -25,7 +25,7 @@ export interface AppOptions extends Services {
 
 const PUBLIC = fileURLToPath(new URL('../public', import.meta.url));
 
-/** Nothing but what the app itself serves: no inline script or style, no frames, no other host. */
+/** Allows only what the app itself serves: no inline script or style, no frames, no other host. */
 const CONTENT_SECURITY_POLICY = {
   useDefaults: false,
   directives: {
@@ -48,7 +48,7 @@ export function createApp({ config, ...services }: AppOptions): Express {
     getTokenFromRequest: (req) => req.body?._csrf ?? req.get('x-csrf-token'),
   });
 
-  // In production a proxy speaks TLS in front of the app, and secure cookies are set only where it is believed.
+  // In production a proxy terminates TLS; secure cookies are set only if the app trusts its headers.
   if (config.production) app.set('trust proxy', 1);
   useViews(app, { cache: config.production });
 

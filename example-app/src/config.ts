@@ -6,12 +6,12 @@ export interface Config {
   host: string;
   port: number;
   databaseFile: string;
-  /** A PostgreSQL database, in place of the file, which any number of instances share. */
+  /** A PostgreSQL database instead of the file. Any number of instances can share it. */
   databaseUrl?: string | undefined;
-  /** A Redis for sessions and limits, which any number of instances share. */
+  /** A Redis server for sessions and limits. Any number of instances can share it. */
   redisUrl?: string | undefined;
   sessionSecret: string;
-  /** The validation servers to ask. Without them the app is a demo: it seeds a user and a virtual YubiKey. */
+  /** The validation servers to ask. Without them the app is a demo: it creates a user and virtual YubiKeys. */
   cloud?: CloudConfig | undefined;
 }
 
@@ -22,7 +22,7 @@ export interface CloudConfig {
   servers?: string[] | undefined;
 }
 
-/** Everything that is wrong with the environment, for the person who starts the app. */
+/** Reports all mistakes in the configuration to the person who starts the app. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 
@@ -31,7 +31,7 @@ export class ConfigError extends Error {
   }
 }
 
-/** Where accounts, keys and counters are kept when nothing else is said: for the demo alone. */
+/** The default database file, for the demo only. */
 export const DEMO_DATABASE_FILE = fileURLToPath(new URL('../example.db', import.meta.url));
 const INSTEAD_OF_A_DEMO =
   'set YUBICO_CLIENT_ID and YUBICO_API_KEY, which https://upgrade.yubico.com/getapikey/ gives you';
@@ -41,9 +41,9 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
   const mistakes: string[] = [];
   const read = (name: string) => environment[name]?.trim() || undefined;
   const nodeEnv = read('NODE_ENV') ?? 'development';
-  // Whoever writes "Production" or "prod" means it, and must not get what is for one's own machine.
+  // A typo such as "Production" or "prod" must not start the app with settings for development.
   if (!['production', 'development', 'test'].includes(nodeEnv)) {
-    mistakes.push('NODE_ENV must be production, development or test, in this spelling, or be unset');
+    mistakes.push('NODE_ENV must be production, development or test, in lower case, or unset');
   }
   const production = nodeEnv === 'production';
   const host = read('HOST') ?? 'localhost';
@@ -70,14 +70,14 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
   else if (cloud && demo === '1') {
     mistakes.push('DEMO=1 and YUBICO_CLIENT_ID exclude each other: unset one of them');
   } else if (!cloud && demo === '0') {
-    mistakes.push(`Nothing to check OTPs with, since DEMO=0: ${INSTEAD_OF_A_DEMO}`);
+    mistakes.push(`DEMO=0 leaves nothing to check OTPs with: ${INSTEAD_OF_A_DEMO}`);
   } else if (demo === '1' && production) {
     mistakes.push(
       `Demo mode is refused with NODE_ENV=production, since everybody could sign in: ${INSTEAD_OF_A_DEMO}`,
     );
   } else if (demo === '1' && read('DEMO') === undefined && !isLoopback(host)) {
     mistakes.push(
-      `Demo mode is refused at HOST=${host}, since everybody there could sign in: unset HOST; or ${INSTEAD_OF_A_DEMO}; or set DEMO=1 if that is meant`,
+      `Demo mode is refused at HOST=${host}, since everybody who reaches it could sign in: unset HOST; or ${INSTEAD_OF_A_DEMO}; or set DEMO=1 if that is intended`,
     );
   }
 
@@ -100,7 +100,7 @@ function isLoopback(host: string): boolean {
 
 type Read = (name: string) => string | undefined;
 
-/** The URL itself is not repeated: there may be a password in it. */
+/** Error messages do not repeat the URL, since it may contain a password. */
 function readUrl(read: Read, name: string, protocols: string[], mistakes: string[]): string | undefined {
   const url = read(name);
   if (url !== undefined && !(URL.canParse(url) && protocols.includes(new URL(url).protocol))) {
@@ -123,7 +123,7 @@ function readCloud(read: Read, mistakes: string[]): CloudConfig | undefined {
   else if (!/^[A-Za-z0-9+/]+={0,2}$/.test(apiKey)) mistakes.push('YUBICO_API_KEY must be base64');
   for (const url of servers ?? []) {
     if (!/^https?:/i.test(url) || !URL.canParse(url)) {
-      mistakes.push(`YUBIKEY_SERVERS must be URLs with commas between them; this is none: "${url}"`);
+      mistakes.push(`YUBIKEY_SERVERS must be URLs separated by commas; this is not a URL: "${url}"`);
     }
   }
   return { clientId: clientId ?? '', apiKey: apiKey ?? '', servers };

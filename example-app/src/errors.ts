@@ -3,11 +3,11 @@ import { nextPage } from './next-page.js';
 import { touchHint } from './touch-hint.js';
 
 /**
- * What a visitor reads, by status. A refused OTP has one text whatever the reason: which keys exist, and whose
- * they are, is nobody else's business.
+ * Messages for visitors, by status. A refused OTP has the same message whatever the reason, so that it does not
+ * reveal which keys exist and who owns them.
  */
 const TEXTS: Record<number, string> = {
-  400: 'This request is not one that the app understands.',
+  400: 'The app does not understand this request.',
   403: 'This page was open for too long. Please try again.',
   404: 'There is no such page.',
   500: 'Something went wrong on our side. Please try again later.',
@@ -15,8 +15,8 @@ const TEXTS: Record<number, string> = {
 
 const NO_OTP = 'This is not what a YubiKey types. Touch your key while the cursor is in the field.';
 const CANNOT_TELL = 'Your key could not be checked right now. Please touch it again in a moment.';
-/** Some verifiers' faults use an OTP up, so that sending it again would be refused. */
-const USED_UP = 'Your touch was received, but its answer was lost. Please touch your key again.';
+/** For faults that may have used the OTP up, so that it would be refused if sent again. */
+const USED_UP = 'Your touch was received, but the answer was lost. Please touch your key again.';
 const USED_UP_CODES = ['ANSWER_LOST', 'NOT_ENOUGH_ANSWERS'];
 
 interface Form {
@@ -25,14 +25,14 @@ interface Form {
   texts: Record<number, string>;
 }
 
-/** The forms that are shown again when they are refused, by where they are sent to. */
+/** The forms that are shown again after a refusal, by the path they are sent to. */
 const FORMS: Record<string, Form> = {
   '/login': {
     view: 'login',
     needsUser: false,
     texts: {
       400: 'Type your user name and your password.',
-      401: 'This user name and this password do not go together.',
+      401: 'This user name and password do not match.',
     },
   },
   '/login/key': {
@@ -58,7 +58,7 @@ const FORMS: Record<string, Form> = {
     needsUser: true,
     texts: {
       400: 'Type one of your recovery codes.',
-      401: 'This recovery code was not accepted. Each code works once, and only those you made last.',
+      401: 'This recovery code was not accepted. Each code works once, and new codes replace all earlier ones.',
     },
   },
   '/sign-up': { view: 'sign-up', needsUser: false, texts: {} },
@@ -73,7 +73,7 @@ const FORMS: Record<string, Form> = {
   },
 };
 
-/** What a visitor got wrong, with words of its own where the form has none for the status. */
+/** A visitor's mistake, with a message of its own if the form's message for the status does not fit. */
 export class FormError extends Error {
   override readonly name = 'FormError';
 
@@ -89,11 +89,11 @@ export const notFound: RequestHandler = (_req, _res, next) => {
   next(new FormError(404));
 };
 
-/** Where everything that went wrong ends up: a wrong form is shown again, all else gets a page of its own. */
+/** Handles everything that went wrong: a refused form is shown again, all other errors have a page of their own. */
 export const errorHandler: ErrorRequestHandler = (error, req, res, next) => {
   if (res.headersSent) return next(error);
   const status = toStatus(error);
-  // For the operator. Neither what was typed nor a secret is in these errors.
+  // For the operator. These errors contain no secrets and nothing that was typed.
   if (status >= 500) console.error(error);
 
   // A session that cannot be read has no CSRF token for a form.
@@ -106,7 +106,7 @@ export const errorHandler: ErrorRequestHandler = (error, req, res, next) => {
   else res.render('error', { error: message });
 };
 
-/** What the client got wrong has a status of its own, be it from Passport, a body parser or this package. */
+/** The status that Passport, a body parser or the library gave to an error; otherwise 500. */
 function toStatus(error: unknown): number {
   const status = Number((error as { status?: unknown })?.status);
   if (status === 413) return 400;
@@ -133,7 +133,7 @@ function findForm(req: Request) {
   return form?.needsUser && !req.user ? undefined : form;
 }
 
-/** Kept, so that only the secret has to be typed again. */
+/** Fields that are filled in again, so that only the secret has to be retyped. */
 function keptFields({ body }: Request) {
   const name: unknown = body?.username ?? body?.name;
   return { name: typeof name === 'string' ? name : undefined, next: nextPage(body?.next) };

@@ -4,12 +4,12 @@ import { currentAccount } from './accounts/account.js';
 import { withNext } from './next-page.js';
 import { hasProof } from './proofs.js';
 
-/** How long ago a proof may be, where keys are added and removed. */
+/** Maximum age, in milliseconds, of the proof that adding or removing a key needs. */
 export const FRESHNESS = 10 * 60 * 1000;
 
 const requireBothSteps = requireSecondFactor({ redirectTo: '/login/yubikey' });
 
-/** For every page of the account: both steps, or what the account allows in their place. */
+/** For every page of the account: requires both steps, or what the account accepts instead. */
 export const requireSignIn: RequestHandler = (req, res, next) => {
   if (!req.user) return res.redirect('/login');
   if (isRecovering(req)) return res.redirect('/account/keys');
@@ -17,13 +17,13 @@ export const requireSignIn: RequestHandler = (req, res, next) => {
   return requireBothSteps(req, res, next);
 };
 
-/** Those few pages which a recovery code opens too. */
+/** For the few pages that a recovery code also opens. */
 export const requireSignInOrRecovery: RequestHandler = (req, res, next) =>
   isRecovering(req) ? next() : requireSignIn(req, res, next);
 
 /**
- * For what changes how the account is signed in to: a touch of the last ten minutes, or the password while there
- * are no keys. Whoever has none is asked for it, and then sent to `page`.
+ * For changes to how the user signs in: requires a touch within the last ten minutes, or the password if the account
+ * has no keys. Users without it are asked for it, and then sent to `page`.
  */
 export function requireFreshSignIn(page: string): RequestHandler {
   const freshTouch = requireSecondFactor({ maxAge: FRESHNESS, redirectTo: withNext('/login/yubikey', page) });
@@ -39,12 +39,12 @@ export function requireFreshSignInOrRecovery(page: string): RequestHandler {
   return (req, res, next) => (isRecovering(req) ? next() : fresh(req, res, next));
 }
 
-/** A recovery code stands in for the second factor, for a while, until a key is there again. */
+/** Whether a recent recovery code stands in for the second factor. */
 export function isRecovering(req: Request): boolean {
   return hasProof(req, 'recovery', FRESHNESS);
 }
 
-/** For the second step: it is none without a first. */
+/** For the second step: requires the first one. */
 export const requirePassword: RequestHandler = (req, res, next) => {
   if (!req.user) return res.redirect('/login');
   if (!hasProof(req, 'password')) return res.redirect(withNext('/login?again=1', readNext(req)));

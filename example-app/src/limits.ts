@@ -10,11 +10,11 @@ import {
 import { currentAccount } from './accounts/account.js';
 import type { Redis } from './redis.js';
 
-/** Goes around a form in which something could be guessed. */
+/** Middleware before and after the check of a form whose input could be guessed. */
 export interface Limit {
-  /** Before the check: counts the attempt, so that many at once are counted too. */
+  /** Before the check: counts the attempt, so that simultaneous attempts count too. */
   attempt: RequestHandler;
-  /** Behind the check: what was right was no guess. */
+  /** After a successful check: a correct input does not count as an attempt. */
   succeeded: RequestHandler;
 }
 
@@ -26,7 +26,7 @@ export interface Limits {
   signUp: Limit;
 }
 
-/** For the error handler, which says when to come back. */
+/** The error handler tells the visitor when to try again. */
 export class TooManyAttempts extends Error {
   override readonly name = 'TooManyAttempts';
   readonly status = 429;
@@ -39,9 +39,9 @@ export class TooManyAttempts extends Error {
 const WINDOW_SECONDS = 15 * 60;
 
 /**
- * No account is ever locked: what is counted is one account's attempts *from one address*, so whoever guesses
- * at it keeps only himself out. An address as a whole has a wider limit, since many people may share it.
- * With Redis all instances count together.
+ * No account is ever locked. Attempts are counted per account *and address*, so an attacker who guesses locks out
+ * only himself. Each address also has a higher limit of its own, since many people may share it. With Redis, all
+ * instances count together.
  */
 export function createLimits(redis: Redis | undefined): Limits {
   const limit = (name: string, perAddress: number, perAccount?: PerAccount) =>
@@ -107,7 +107,7 @@ async function countAttempt(counter: RateLimiterAbstract, key: string): Promise<
   }
 }
 
-/** Of IPv6, the network: one subscriber has as many addresses in it as he likes. */
+/** The IPv4 address, or the /64 network of an IPv6 address: one subscriber can use all addresses in it. */
 function countedAddress({ ip = '' }: Request): string {
   if (!ipaddr.isValid(ip)) return '';
   const address = ipaddr.process(ip);

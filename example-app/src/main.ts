@@ -16,11 +16,11 @@ async function start(): Promise<void> {
   const services = await openServices(config);
   const server = createApp({ config, ...services }).listen(config.port, config.host, (error) => {
     if (error) {
-      console.error(`The app cannot listen at ${config.host}, port ${config.port}: ${error.message}`);
+      console.error(`The app cannot listen on ${config.host}, port ${config.port}: ${error.message}`);
       process.exit(1);
     }
     const { port } = server.address() as AddressInfo;
-    // Not on stdout, which is the audit log's.
+    // On stderr, since stdout is for the audit log.
     console.error(`Example app: http://${config.host}:${port}`);
     console.error(services.demo ? demoGreeting(services.demo) : GREETING);
   });
@@ -37,5 +37,5 @@ const demoGreeting = ({ name, password }: { name: string; password: string }) =>
 Demo mode: no hardware and no account is needed.
   1. Sign in as ${name} with the password ${password}.
   2. Touch the virtual YubiKey on the page: it types a one-time password, as a real one does.
-  3. See what is refused: the same one-time password again, and a key that nobody has registered.
+  3. See what is refused: the same one-time password again, and a key that is not registered.
   4. Sign up with an account of your own, and add the fresh key to it.`;

@@ -1,4 +1,4 @@
-/** Where a step on the way may lead back to. Nothing else, so no link leads from here to another site. */
+/** The pages that a sign-in step may lead back to. The list is closed, so that no link redirects to another site. */
 const NEXT_PAGES = [
   '/account',
   '/account/keys',
@@ -7,11 +7,12 @@ const NEXT_PAGES = [
   '/account/activity',
 ];
 
+/** The wanted page, if it is one of the allowed ones. */
 export function nextPage(wanted: unknown): string | undefined {
   return NEXT_PAGES.find((page) => page === wanted);
 }
 
-/** An address that leads back to a page afterwards. */
+/** The address with a parameter for the page to return to afterwards. */
 export function withNext(address: string, wanted: unknown): string {
   const page = nextPage(wanted);
   if (!page) return address;

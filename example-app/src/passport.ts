@@ -10,25 +10,25 @@ export type Passport = ReturnType<typeof createPassport>;
 
 type PassportServices = Pick<Services, 'accounts' | 'accountKeys' | 'verifier'>;
 
-/** The four ways to prove something to the app. */
+/** The app's four strategies. */
 export function createPassport({ accounts, accountKeys, verifier }: PassportServices) {
   const authenticator = new passport.Passport();
 
-  // The first step: a password says who you are.
+  // The first step: user name and password.
   authenticator.use(
     new LocalStrategy((name, password, done) => {
-      // A field that was sent twice comes as a list.
+      // A field that was sent twice arrives as an array.
       if (typeof name !== 'string' || typeof password !== 'string') return done(null, false);
       accounts.checkPassword(name, password).then((account) => done(null, account ?? false), done);
     }),
   );
 
-  // The second step: a touch of a key of that same account.
+  // The second step: a touch of one of the account's keys.
   authenticator.use(
     new YubikeyStrategy({ verifier, secondFactor: true }, ({ publicId }) => accountKeys.findOwner(publicId)),
   );
 
-  // A key to add, which its touch shows to be at hand. The key of another account finds nobody.
+  // Adding a key: its touch proves possession. A key that already has an owner is refused.
   authenticator.use(
     new YubikeyStrategy(
       { verifier, name: 'yubikey-to-add', secondFactor: true, passReqToCallback: true },
@@ -37,7 +37,7 @@ export function createPassport({ accounts, accountKeys, verifier }: PassportServ
     ),
   );
 
-  // A key in place of both steps, where its account allows that.
+  // A key instead of both steps, if its account allows that.
   authenticator.use(
     new YubikeyStrategy({ verifier, name: 'yubikey-alone' }, async ({ publicId }) => {
       const owner = await accountKeys.findOwner(publicId);
@@ -46,7 +46,7 @@ export function createPassport({ accounts, accountKeys, verifier }: PassportServ
   );
 
   authenticator.serializeUser((account, done) => done(null, toSessionUser(account as never)));
-  // Only the current generation: see changeAccount.
+  // Sessions with an older generation have ended: see changeAccount.
   authenticator.deserializeUser(({ id, generation }: SessionUser, done) => {
     accounts
       .findById(id)

@@ -2,7 +2,7 @@ import type { Request } from 'express';
 import type { SecondFactor } from 'passport-yubikey-otp';
 import { currentAccount } from './accounts/account.js';
 
-/** What somebody proved, when, and in which session: like the second factor's record, void in any other. */
+/** Records when a user proved something. Like the record of the second factor, valid only in its own session. */
 export interface Proof {
   accountId: string;
   sessionId: string;
@@ -23,10 +23,12 @@ declare module 'express-session' {
 
 export type ProofName = 'password' | 'keyAlone' | 'recovery';
 
+/** Records a proof by the signed-in user. */
 export function setProof(req: Request, name: ProofName, at = Date.now()): void {
   req.session[name] = { accountId: currentAccount(req).id, sessionId: req.sessionID, at };
 }
 
+/** Whether the signed-in user gave this proof, in this session, at most `maxAge` milliseconds ago. */
 export function hasProof(req: Request, name: ProofName, maxAge = Number.POSITIVE_INFINITY): boolean {
   const proof = req.session[name];
   return (

@@ -16,14 +16,14 @@ import { openRedis } from './redis.js';
 import { createSessionStore } from './sessions.js';
 import { createCloudVerifier, createKsmVerifier } from './verifier.js';
 
-/** What the app works with. */
+/** Everything the routes use. */
 export interface Services {
   accounts: Accounts;
   accountKeys: AccountKeys;
   recoveryCodes: RecoveryCodes;
   activity: Activity;
   verifier: Verifier;
-  /** The AES keys of YubiKeys. Empty where validation servers hold them. */
+  /** The AES keys of YubiKeys. Empty if validation servers check the OTPs. */
   keys: KeyStore;
   sessionStore: Store;
   limits: Limits;
@@ -33,12 +33,12 @@ export interface Services {
 }
 
 interface ServiceOptions {
-  /** The audit log. Default: lines of JSON on stdout. */
+  /** The audit log. Default: JSON lines on stdout. */
   log?: Logger | undefined;
   passwords?: Passwords | undefined;
 }
 
-/** Opens the databases, and what checks the OTPs. */
+/** Opens the databases, and creates the services that use them. */
 export async function openServices(
   config: Config,
   { log = pino(), passwords = new Passwords() }: ServiceOptions = {},

@@ -9,7 +9,7 @@ import type { Redis } from './redis.js';
 
 const EIGHT_HOURS = 8 * 60 * 60 * 1000;
 
-/** Redis where there is one, else PostgreSQL; in memory where one instance is all there is. */
+/** Sessions in Redis if there is one, else in PostgreSQL, else in memory, for a single instance. */
 export function createSessionStore(shared: { redis: Redis | undefined; pool: Pool | undefined }): Store {
   if (shared.redis) return new RedisStore({ client: shared.redis, prefix: 'example-app:session:' });
   if (shared.pool) {
@@ -38,10 +38,11 @@ export function sessionMiddleware(
 }
 
 /**
- * Lets no part of an answer go before its end. express-session saves the session just before the last byte, but a
- * browser follows a redirect as soon as it has the first ones: another instance would read what was not saved yet.
+ * Holds a response back until it is complete. express-session saves the session just before the last byte, but a
+ * browser follows a redirect as soon as it has the headers: another instance would then read the session before it
+ * is saved.
  *
- * A file or another stream is no redirect, and would wait for ever for room that only its end makes.
+ * Streams, such as files, are sent at once: they are no redirects, and a full buffer would block them for ever.
  */
 const holdResponse: RequestHandler = (_req, res, next) => {
   res.cork();

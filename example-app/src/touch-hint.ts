@@ -2,11 +2,11 @@
 const SHORTEST = 32;
 const MODHEX = /^[cbdefghijklnrtuv]*$/i;
 
-const PART = 'Only a part of it arrived: leave the cursor in the field until the key has finished.';
+const PART = 'Only part of it arrived: leave the cursor in the field until the key has finished.';
 const OTHER_LAYOUT =
-  'Your keyboard may have another layout than your key expects: switch it to English (US), and touch again.';
+  'Your keyboard layout may differ from the one your key expects: switch it to English (US), and touch the key again.';
 
-/** What may have gone wrong with a touch that was refused, told by nothing but what was typed. */
+/** Explains a refused touch as far as the typed text reveals what went wrong. */
 export function touchHint(typed: unknown): string | undefined {
   const otp = typeof typed === 'string' ? typed.trim() : '';
   if (otp === '' || otp.includes('://')) return undefined;

@@ -2,7 +2,7 @@ import { CloudVerifier, KsmVerifier, LocalKsm, type Verifier } from 'passport-yu
 import { type CloudConfig, ConfigError } from './config.js';
 import type { AppDatabase } from './database/open.js';
 
-/** Checks OTPs with the keys of the app's own database: in demo mode, those of the virtual YubiKeys. */
+/** Checks OTPs with the keys in the app's own database: in demo mode, those of the virtual YubiKeys. */
 export function createKsmVerifier({ keys, counters }: AppDatabase['yubikeys']): Verifier {
   return new KsmVerifier({ ksm: new LocalKsm(keys), counters });
 }

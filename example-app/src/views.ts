@@ -5,7 +5,7 @@ import type { Express } from 'express';
 
 const VIEWS = fileURLToPath(new URL('../views', import.meta.url));
 
-/** Lets `res.render` use the Eta templates in views/. They escape whatever stands in `<%= %>`. */
+/** Lets `res.render` use the Eta templates in views/. Eta escapes everything in `<%= %>`. */
 export function useViews(app: Express, { cache }: { cache: boolean }): void {
   const eta = new Eta({ views: VIEWS, cache });
   app.set('views', VIEWS);

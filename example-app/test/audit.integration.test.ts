@@ -16,7 +16,7 @@ function collect() {
   return { lines, log: pino(stream) };
 }
 
-test('the audit log tells each step as a line of JSON, and no secret', async () => {
+test('the audit log has a JSON line for each step, without secrets', async () => {
   const { lines, log } = collect();
   const app = await openApp({}, { log });
   const { person, key } = await Person.signUpWithKey(app);
@@ -58,15 +58,15 @@ test('the audit log tells each step as a line of JSON, and no secret', async () 
   }
 });
 
-describe('a verifier that cannot tell, while a key is added', () => {
+describe('a verifier that fails while a key is added', () => {
   const errorLog = vi.spyOn(console, 'error').mockImplementation(() => {});
 
   test.each([
-    ['is a page that says to try again', brokenVerifier, 'Please touch it again in a moment.'],
+    ['shows a page that says to try again', brokenVerifier, 'Please touch it again in a moment.'],
     [
-      'says to touch again where the OTP is used up',
+      'says to touch again if the OTP is used up',
       { verify: () => Promise.reject(new YubikeyError('ANSWER_LOST', 'The answer was lost')) },
-      'its answer was lost. Please touch your key again.',
+      'the answer was lost. Please touch your key again.',
     ],
   ])('%s', async (_what, verifier, words) => {
     const app = await openApp({}, { change: { verifier } });
@@ -83,14 +83,14 @@ describe('a verifier that cannot tell, while a key is added', () => {
   });
 });
 
-test('a key without a proper name is not added, and its OTP not used up', async () => {
+test('a key without a valid name is not added, and its OTP is not used up', async () => {
   const app = await openApp();
   const person = await Person.signUp(app);
   const key = await app.newKey();
   const otp = key.press();
   const refused = await submit(person.browser, '/account/keys/add', { name: 'two\nlines', otp });
   expect(refused.status).toBe(400);
-  expect(refused.text).toContain('A name has 1 to 40 characters');
+  expect(refused.text).toContain('A name must have 1 to 40 visible characters');
   expect(refused.text).not.toContain(otp);
   const added = await submit(person.browser, '/account/keys/add', { name: '<b>bold</b>', otp });
   expect(added.status).toBe(302);

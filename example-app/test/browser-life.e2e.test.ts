@@ -33,7 +33,7 @@ describeWith('the life of a key in a real browser', ['chromium'], () => {
     }
   }
 
-  test('every page is in order on a phone and on a desktop, light and dark', async () => {
+  test('every page passes axe on a phone and on a desktop, light and dark', async () => {
     await live(await openListening(), {}, ({ page }) => ({ look: (name) => lookAt(page, name) }));
   });
 
@@ -42,7 +42,7 @@ describeWith('the life of a key in a real browser', ['chromium'], () => {
   });
 
   describeWith('two instances', ['redis-server', ...missingPostgres], () => {
-    test('of which one is killed in the middle', async () => {
+    test('one of which is killed in the middle', async () => {
       const world = await startTwoInstances();
       await live(world, {}, () => ({ halfway: () => world.killOne() }));
     });

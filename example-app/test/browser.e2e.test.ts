@@ -28,21 +28,21 @@ describeWith('in a real browser', ['chromium'], () => {
   });
 
   describe('the demo panel', () => {
-    async function aliceGivesHerPassword(): Promise<void> {
+    async function givePasswordAsAlice(): Promise<void> {
       await visitor.page.goto('/');
       await visitor.givePassword('alice', 'wonderland');
       await visitor.waitForPage('/login/yubikey', 'Touch your YubiKey');
     }
 
-    test('the virtual key types into the focused field and submits it: signed in, a replay refused', async () => {
+    test('the virtual key types into the focused field and signs in; a replay and a stranger’s key do not', async () => {
       const { page } = visitor;
-      await aliceGivesHerPassword();
+      await givePasswordAsAlice();
       expect(await page.locator('#otp:focus').count()).toBe(1);
       await visitor.press('Touch alice’s YubiKey');
       await visitor.waitForPage('/account', 'Hello, alice');
 
       await visitor.signOut();
-      await aliceGivesHerPassword();
+      await givePasswordAsAlice();
       for (const refused of ['Replay the last touch', 'Touch a stranger’s key']) {
         const answer = page.waitForResponse(
           (response) => response.request().method() === 'POST' && response.url().endsWith('/login/yubikey'),
@@ -55,7 +55,7 @@ describeWith('in a real browser', ['chromium'], () => {
       expect(page.url()).toContain('/login/yubikey');
     });
 
-    test('a new account adds the fresh key, and can print its recovery codes', async () => {
+    test('a new account can add the fresh key and print its recovery codes', async () => {
       const { page } = visitor;
       await page.goto('/sign-up');
       await visitor.givePassword('bob', PASSWORD);
@@ -88,19 +88,19 @@ describeWith('in a real browser', ['chromium'], () => {
       await visitor.waitForPage('/account/recovery-codes', 'Recovery codes');
     });
 
-    async function comeToTheSecondStep(): Promise<void> {
+    async function openSecondStep(): Promise<void> {
       await visitor.signOut();
       await visitor.givePassword('bob', PASSWORD);
       await visitor.waitForPage('/login/yubikey', 'Touch your YubiKey');
     }
 
-    /** Lets what is sent wait, and hears what the page says meanwhile. */
-    async function holdAnswers() {
+    /** Delays requests until `release`, and records the hints that the page shows meanwhile. */
+    async function holdRequests() {
       const { page } = visitor;
       let sent = 0;
-      let letGo = () => {};
+      let release = () => {};
       const released = new Promise<void>((resolve) => {
-        letGo = resolve;
+        release = resolve;
       });
       await page.route('**/login/yubikey', async (route) => {
         if (route.request().method() === 'POST') {
@@ -109,18 +109,18 @@ describeWith('in a real browser', ['chromium'], () => {
         }
         await route.continue();
       });
-      const words: string[] = [];
-      page.on('console', (message) => words.push(message.text()));
+      const hints: string[] = [];
+      page.on('console', (message) => hints.push(message.text()));
       await page.evaluate(`{
-        const word = document.querySelector('#otp-word');
-        new MutationObserver(() => console.info(word.textContent)).observe(word, { childList: true });
+        const hint = document.querySelector('#otp-hint');
+        new MutationObserver(() => console.info(hint.textContent)).observe(hint, { childList: true });
       }`);
-      return { letGo, words, sent: () => sent };
+      return { release, hints, sent: () => sent };
     }
 
-    test('while the cursor is nowhere, or on a link, lands in the field', async () => {
+    test('lands in the field while the cursor is in no field or on a link', async () => {
       for (const elsewhere of ['h1', 'a:has-text("Key lost?")']) {
-        await comeToTheSecondStep();
+        await openSecondStep();
         if (elsewhere === 'h1') await visitor.page.locator(elsewhere).click();
         else await visitor.page.locator(elsewhere).focus();
         expect(await visitor.page.locator('#otp:focus').count()).toBe(0);
@@ -129,11 +129,11 @@ describeWith('in a real browser', ['chromium'], () => {
       }
     });
 
-    test('while the cursor is in another field lands in its own, and that one keeps what it had', async () => {
+    test('lands in its own field while the cursor is in another one, which keeps its content', async () => {
       const { page } = visitor;
       await page.goto('/account/keys/add');
       await page.getByLabel('Name', { exact: true }).fill('In the safe');
-      // A person has moved a hand from the keyboard to the key by then.
+      // The time a person needs to move a hand from the keyboard to the key.
       await page.waitForTimeout(400);
       await visitor.touch(await world.newKey());
       await visitor.waitForPage('/account/recovery-codes', 'Recovery codes');
@@ -143,11 +143,11 @@ describeWith('in a real browser', ['chromium'], () => {
       await visitor.expectNoOtp();
     });
 
-    test('of which only a part arrived is not sent, and the page says what to do', async () => {
-      await comeToTheSecondStep();
-      const { sent } = await holdAnswers();
+    test('that arrived only in part is not sent, and the page says what to do', async () => {
+      await openSecondStep();
+      const { sent } = await holdRequests();
       await visitor.type(key.press().slice(0, 20));
-      await visitor.waitForText('Only a part arrived. Touch the key again');
+      await visitor.waitForText('Only part of it arrived. Touch the key again');
       expect(await visitor.page.locator('#otp').inputValue()).toBe('');
       expect(await visitor.page.locator('#otp:focus').count()).toBe(1);
       expect(sent()).toBe(0);
@@ -156,35 +156,35 @@ describeWith('in a real browser', ['chromium'], () => {
       await visitor.waitForPage('/account', 'Hello, bob');
     });
 
-    test('through another keyboard layout is told, and read all the same', async () => {
-      await comeToTheSecondStep();
-      const { letGo, words } = await holdAnswers();
+    test('typed with another keyboard layout is accepted, and the page mentions the layout', async () => {
+      await openSecondStep();
+      const { release, hints } = await holdRequests();
       const DVORAK = Object.fromEntries([...'cbdefghijklnrtuv'].map((c, i) => [c, 'jxe.uidchtnbpygk'[i]]));
       await visitor.type([...key.press()].map((letter) => DVORAK[letter]).join(''));
-      letGo();
+      release();
       await visitor.waitForPage('/account', 'Hello, bob');
-      expect(words.join()).toContain('Your keyboard has another layout');
+      expect(hints.join()).toContain('Your keyboard layout differs');
     });
 
-    test('that no layout explains is refused with a helpful word', async () => {
-      await comeToTheSecondStep();
+    test('that no keyboard layout explains is refused with a hint', async () => {
+      await openSecondStep();
       await visitor.type('0'.repeat(44));
       await visitor.waitForRefusal('switch it to English (US)');
     });
 
-    test('right after another, which is still checked, is not sent', async () => {
-      await comeToTheSecondStep();
-      const { letGo, words, sent } = await holdAnswers();
+    test('is not sent while an earlier one is still being checked', async () => {
+      await openSecondStep();
+      const { release, hints, sent } = await holdRequests();
       await visitor.touch(key);
       await visitor.touch(key);
-      letGo();
+      release();
       await visitor.waitForPage('/account', 'Hello, bob');
       expect(sent()).toBe(1);
-      expect(words).toContain('Checking…');
+      expect(hints).toContain('Checking…');
     });
 
-    test('is not on the page that somebody goes back to', async () => {
-      await comeToTheSecondStep();
+    test('is not shown after going back to the page', async () => {
+      await openSecondStep();
       await visitor.touch(key);
       await visitor.waitForPage('/account', 'Hello, bob');
       await visitor.page.goBack();
@@ -192,8 +192,8 @@ describeWith('in a real browser', ['chromium'], () => {
       expect(await visitor.page.locator('#otp').inputValue()).toBe('');
     });
 
-    test('comes first in the order of the keyboard, and then what is next to it', async () => {
-      await comeToTheSecondStep();
+    test('comes first in the tab order, followed by the elements below it', async () => {
+      await openSecondStep();
       const order = ['otp'];
       for (let press = 0; press < 3; press += 1) {
         await visitor.page.keyboard.press('Tab');

@@ -12,7 +12,7 @@ beforeEach(async () => {
 afterEach(() => server.stop());
 
 describe('with validation servers', () => {
-  test('a key is added by touching it, and signs in from then on', async () => {
+  test('a key is added with a touch, and signs in from then on', async () => {
     const app = await openApp(server.environment);
     const key = new SoftYubikey();
     const bob = await Person.signUp(app);
@@ -27,7 +27,7 @@ describe('with validation servers', () => {
     await app.close();
   });
 
-  test('servers that cannot be reached are a 503 page', async () => {
+  test('a page with status 503 if no server can be reached', async () => {
     const errorLog = vi.spyOn(console, 'error').mockImplementation(() => {});
     const app = await openApp(server.environment);
     const key = new SoftYubikey();

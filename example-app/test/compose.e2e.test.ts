@@ -14,13 +14,13 @@ const read = (name: string) => readFileSync(new URL(`../${name}`, import.meta.ur
 const compose = parse(read('compose.yaml'), { strict: true, uniqueKeys: true });
 const dockerfile = read('Dockerfile');
 
-/** What the container is given, with other places for the servers. */
-function containerEnvironment(places: Record<string, string>): Record<string, string> {
+/** The container's environment, with the given values for its variables. */
+function containerEnvironment(values: Record<string, string>): Record<string, string> {
   const names: string[] = Object.keys(compose.services.app.environment);
-  return Object.fromEntries([...names.map((name) => [name, places[name] ?? '']), ['NODE_ENV', 'production']]);
+  return Object.fromEntries([...names.map((name) => [name, values[name] ?? '']), ['NODE_ENV', 'production']]);
 }
 
-test('the Dockerfile is in order, runs the app that is there, and not as root', () => {
+test('the Dockerfile is valid, and runs the app, not as root', () => {
   expect(validate(dockerfile)).toEqual([]);
   expect(dockerfile).toMatch(/^USER node$/m);
   expect(dockerfile).toContain('NODE_ENV=production');
@@ -28,7 +28,7 @@ test('the Dockerfile is in order, runs the app that is there, and not as root', 
   expect(read(command.at(-1) as string)).toContain('createApp');
 });
 
-test('compose.yaml names only services, volumes and settings that are there', () => {
+test('compose.yaml refers only to services, volumes and settings that exist', () => {
   const { services, volumes } = compose;
   for (const service of Object.values<Record<string, unknown>>(services)) {
     const needs = service.depends_on ?? [];
@@ -46,7 +46,7 @@ test('compose.yaml names only services, volumes and settings that are there', ()
   expect(JSON.stringify(services)).not.toMatch(/PASSWORD":"(?!\$)|SECRET":"(?!\$)/);
 });
 
-test('with what compose.yaml sets, the app finds nothing missing', () => {
+test('compose.yaml sets every variable that the app needs', () => {
   const config = readConfig(
     containerEnvironment({
       DATABASE_URL: 'postgres://app:x@postgres:5432/app',
@@ -59,7 +59,7 @@ test('with what compose.yaml sets, the app finds nothing missing', () => {
   expect(config).toMatchObject({ production: true, redisUrl: 'redis://redis:6379' });
 });
 
-describeWith('the same set-up without containers', ['redis-server', ...missingPostgres], () => {
+describeWith('the same setup without containers', ['redis-server', ...missingPostgres], () => {
   let postgres: PostgresServer;
   let redis: RedisServer;
   let validation: ValidationServer;
@@ -87,7 +87,7 @@ describeWith('the same set-up without containers', ['redis-server', ...missingPo
     await Promise.all([postgres?.stop(), redis?.stop()]);
   });
 
-  test('behind a proxy that speaks TLS, who signs up at one instance is signed in at the other', async () => {
+  test('behind a TLS proxy, a user who signs up at one instance is signed in at the other', async () => {
     const [one, other] = instances.map(({ port }) => supertest(`http://127.0.0.1:${port}`));
     const secure = { 'X-Forwarded-Proto': 'https', 'X-Forwarded-For': '192.0.2.7' };
     const page = await one?.get('/sign-up').set(secure).expect(200);

@@ -15,14 +15,14 @@ function readMistakes(environment: NodeJS.ProcessEnv): string {
 }
 
 describe('readConfig', () => {
-  test('needs nothing: that is demo mode', () => {
+  test('with an empty environment, is in demo mode', () => {
     const config = readConfig({});
     expect(config).toMatchObject({ production: false, host: 'localhost', port: 3000 });
     expect(config.cloud).toBeUndefined();
     expect(config.databaseFile).toMatch(/example-app.example\.db$/);
   });
 
-  test('is a demo beyond this machine only where that is meant', () => {
+  test('allows a demo beyond this machine only if DEMO=1 says so', () => {
     for (const HOST of ['localhost', '127.0.0.1', '127.1.2.3', '::1']) {
       expect(readConfig({ HOST }).host).toBe(HOST);
     }
@@ -30,12 +30,12 @@ describe('readConfig', () => {
     expect(readConfig({ HOST: '0.0.0.0', ...CLOUD }).host).toBe('0.0.0.0');
   });
 
-  test('makes a session secret for one start', () => {
+  test('generates a session secret at each start', () => {
     expect(readConfig({}).sessionSecret).toHaveLength(64);
     expect(readConfig({}).sessionSecret).not.toBe(readConfig({}).sessionSecret);
   });
 
-  test('asks validation servers when it has their credentials', () => {
+  test('asks validation servers if it has their credentials', () => {
     const servers = 'https://one.example/wsapi/2.0/verify, https://two.example/wsapi/2.0/verify';
     expect(readConfig({ ...CLOUD, ...PRODUCTION }).cloud).toEqual({
       clientId: '87',
@@ -49,7 +49,7 @@ describe('readConfig', () => {
     ['PORT must be', { PORT: '70000' }],
     ['DEMO must be 1 or 0', { DEMO: 'maybe' }],
     ['DEMO must be 1 or 0', { ...CLOUD, DEMO: 'maybe' }],
-    ['Nothing to check OTPs with, since DEMO=0: set YUBICO_CLIENT_ID and YUBICO_API_KEY', { DEMO: '0' }],
+    ['DEMO=0 leaves nothing to check OTPs with: set YUBICO_CLIENT_ID and YUBICO_API_KEY', { DEMO: '0' }],
     ['Demo mode is refused with NODE_ENV=production', PRODUCTION],
     ['Demo mode is refused with NODE_ENV=production', { ...PRODUCTION, DEMO: '1' }],
     ['Demo mode is refused at HOST=0.0.0.0', { HOST: '0.0.0.0' }],
@@ -75,7 +75,7 @@ describe('readConfig', () => {
     expect(readMistakes(environment)).toContain(words);
   });
 
-  test('names every mistake at once, and repeats no secret', () => {
+  test('reports every mistake at once, and repeats no secret', () => {
     const message = readMistakes({ PORT: 'x', SESSION_SECRET: 'hush', YUBICO_API_KEY: 'hush!' });
     expect(message.match(/^ {2}- /gm)).toHaveLength(4);
     expect(message).not.toContain('hush');

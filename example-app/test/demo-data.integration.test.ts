@@ -11,7 +11,7 @@ const WHAT_TO_DO = 'Set DATABASE_FILE or DATABASE_URL to one that no demo has us
 
 type App = Awaited<ReturnType<typeof openApp>>;
 
-/** A database as an app has left it that has ended. */
+/** The database file that an app leaves behind. */
 async function leaveDatabase(environment: NodeJS.ProcessEnv, use: (app: App) => unknown = () => undefined) {
   const DATABASE_FILE = newDatabaseFile();
   const app = await openApp({ ...environment, DATABASE_FILE });
@@ -26,7 +26,7 @@ async function expectRefusal(environment: NodeJS.ProcessEnv): Promise<string> {
   return refusal.message;
 }
 
-/** Opens, and so is not refused. */
+/** Expects the app to open without a refusal. */
 async function expectOpens(environment: NodeJS.ProcessEnv): Promise<void> {
   await (await openApp(environment)).close();
 }
@@ -35,22 +35,22 @@ describe.each([
   ['in production', PRODUCTION],
   ['with validation servers, wherever it runs', CLOUD],
 ])('an app %s', (_where, environment) => {
-  test('does not start with what a demo left', async () => {
+  test('does not start with the data of a demo', async () => {
     const message = await expectRefusal({ ...environment, DATABASE_FILE: await leaveDatabase({}) });
     expect(message).toContain("the demo's user alice, whose password everybody knows");
-    expect(message).toContain('keys whose touches anybody could have from the demo');
+    expect(message).toContain('keys whose OTPs anybody can get from the demo');
     expect(message).toContain("AES keys of the demo's virtual YubiKeys");
     expect(message).toContain(WHAT_TO_DO);
     expect(message).not.toContain('wonderland');
   });
 
-  test('nor with a copy of it, or by another name', async () => {
+  test('does not start with a copy of it, or under another name', async () => {
     const demo = await leaveDatabase({});
     const [copy, link] = [newDatabaseFile(), newDatabaseFile()].map((file) => `${file}.copy`) as [
       string,
       string,
     ];
-    // What SQLite has not moved into the file yet is beside it.
+    // The -wal file holds what SQLite has not yet moved into the database.
     for (const end of ['', '-wal']) copyFileSync(demo + end, copy + end);
     symlinkSync(demo, link);
     for (const DATABASE_FILE of [copy, link]) {
@@ -58,7 +58,7 @@ describe.each([
     }
   });
 
-  test("nor with the demo's own file, be it empty or missing", async () => {
+  test("does not start with the demo's own file, even if it is missing", async () => {
     const wasThere = existsSync(DEMO_DATABASE_FILE);
     for (const DATABASE_FILE of ['', DEMO_DATABASE_FILE, relative(process.cwd(), DEMO_DATABASE_FILE)]) {
       expect(await expectRefusal({ ...environment, DATABASE_FILE })).toContain(
@@ -71,8 +71,8 @@ describe.each([
   test.each<[string, string, (app: App) => Promise<unknown>]>([
     ["the demo's user alone", 'user alice', ({ accounts }) => accounts.add('Alice', 'wonderland')],
     [
-      "somebody's key that is the demo's",
-      'keys whose touches',
+      "an account's key that is the demo's",
+      'keys whose OTPs',
       async ({ accounts, accountKeys }) => {
         const publicId = await demoPublicId();
         const bob = await accounts.add('bob', 'correct horse battery');
@@ -84,13 +84,13 @@ describe.each([
       'AES keys',
       async ({ keys }) => keys.add(new SoftYubikey({ publicId: await demoPublicId() })),
     ],
-  ])('nor with %s', async (_what, words, leave) => {
+  ])('does not start with %s', async (_what, words, leave) => {
     const message = await expectRefusal({ ...environment, DATABASE_FILE: await leaveDatabase(CLOUD, leave) });
     expect(message).toContain(words);
     expect(message).not.toContain(';');
   });
 
-  test('starts with accounts and keys of its own, though one is called alice', async () => {
+  test('starts with its own accounts and keys, even if one is called alice', async () => {
     const DATABASE_FILE = await leaveDatabase(CLOUD, async ({ accounts, accountKeys, keys }) => {
       const key = new SoftYubikey();
       const alice = await accounts.add('alice', 'another password');
@@ -102,7 +102,7 @@ describe.each([
   });
 });
 
-/** The public ID of a virtual key that a demo has made. */
+/** The public ID of a virtual key that a demo has created. */
 async function demoPublicId(): Promise<string> {
   const demo = await openApp();
   const publicId = await requireDemo(demo).yubikeys.make();
@@ -110,7 +110,7 @@ async function demoPublicId(): Promise<string> {
   return publicId;
 }
 
-test('nobody can sign up with what would keep the app from starting again', async () => {
+test('nobody can sign up with a password that would keep the app from starting again', async () => {
   const app = await openApp(CLOUD);
   for (const password of ['wonderland', 'ｗｏｎｄｅｒｌａｎｄ']) {
     const refused = await submit(app.openBrowser(), '/sign-up', { username: 'alice', password });
@@ -120,7 +120,7 @@ test('nobody can sign up with what would keep the app from starting again', asyn
   await app.close();
 });
 
-test('a demo does not start with the accounts of another app, and leaves nothing there', async () => {
+test('a demo does not start with the accounts of another app, and does not change them', async () => {
   const DATABASE_FILE = await leaveDatabase(CLOUD, ({ accounts }) =>
     accounts.add('carol', 'correct horse battery'),
   );
@@ -128,7 +128,7 @@ test('a demo does not start with the accounts of another app, and leaves nothing
   await expectOpens({ ...PRODUCTION, DATABASE_FILE });
 });
 
-test('a demo starts again with what it left, and with an empty database', async () => {
+test('a demo starts again with its own data, and with an empty database', async () => {
   await expectOpens({
     DATABASE_FILE: await leaveDatabase({}, ({ accounts }) => accounts.add('carol', 'correct horse')),
   });

@@ -6,7 +6,7 @@ import { openApp, submitPassword } from './support/application.js';
 import { testFlows } from './support/flows.js';
 import { Person } from './support/person.js';
 
-describeWith('past one machine', ['redis-server', ...missingPostgres], () => {
+describeWith('on more than one machine', ['redis-server', ...missingPostgres], () => {
   let postgres: PostgresServer;
   let redis: RedisServer;
 
@@ -23,7 +23,7 @@ describeWith('past one machine', ['redis-server', ...missingPostgres], () => {
   describe('with PostgreSQL and Redis', () =>
     testFlows(async () => openApp({ ...(await shared()), REDIS_URL: redis.url })));
 
-  test('guesses at two instances are counted together', async () => {
+  test('attempts at two instances are counted together', async () => {
     const environment = { ...(await shared()), REDIS_URL: redis.url };
     const instances = [await openApp(environment), await openApp(environment)] as const;
     const name = `somebody ${Date.now()}`;
@@ -36,7 +36,7 @@ describeWith('past one machine', ['redis-server', ...missingPostgres], () => {
     await Promise.all(instances.map((instance) => instance.close()));
   });
 
-  test('with PostgreSQL alone, sessions are in it too, and end at once', async () => {
+  test('without Redis, sessions are in PostgreSQL, and end at once too', async () => {
     const environment = await shared();
     const [one, other] = [await openApp(environment), await openApp(environment)];
     const { person, key } = await Person.signUpWithKey(one);

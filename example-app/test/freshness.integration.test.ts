@@ -19,7 +19,7 @@ afterEach(() => {
 const tenMinutesPass = () => vi.setSystemTime(Date.now() + FRESHNESS + 1000);
 
 describe('ten minutes after the touch', () => {
-  test('the account is still open, and nothing about its keys is changed before another touch', async () => {
+  test('the account is still open, but its keys cannot be changed without another touch', async () => {
     const { person, key } = await Person.signUpWithKey(app);
     const spare = await app.newKey();
     await person.addKey(spare);
@@ -54,7 +54,7 @@ describe('ten minutes after the touch', () => {
   });
 
   test.each(['https://evil.example/', '//evil.example', '/logout', '/account/keys/../../x', ''])(
-    'the touch leads to no page but one of those: %j',
+    'the touch leads back to no page but the allowed ones: %j',
     async (next) => {
       const { person, key } = await Person.signUpWithKey(app);
       const response = await submit(person.browser, '/login/yubikey', { otp: key.press(), next });
@@ -65,7 +65,7 @@ describe('ten minutes after the touch', () => {
   );
 });
 
-test('ten minutes after the password, the first key needs it again', async () => {
+test('adding the first key needs the password again after ten minutes', async () => {
   const person = await Person.signUp(app);
   tenMinutesPass();
   const sent = (await person.redirectFrom('/account/keys/add')) as string;
@@ -90,7 +90,7 @@ test('a recovery code opens nothing after ten minutes', async () => {
   expect(await recovering.redirectFrom('/account/keys/add')).toMatch(/^\/login\/yubikey/);
 });
 
-test('removing the key of the touch itself takes the second factor away', async () => {
+test('removing the key that signed in ends the second factor', async () => {
   const { person, key } = await Person.signUpWithKey(app);
   const spare = await app.newKey();
   await person.addKey(spare);

@@ -17,25 +17,25 @@ function browserAt(address: string): Browser {
   return browser;
 }
 
-/** Sends a form fifty times with something else each time, and counts the answers by status. */
+/** Sends a form fifty times with different fields, and counts the responses by status. */
 async function guess(browser: Browser, page: string, fields: (guess: number) => Record<string, string>) {
   const _csrf = await readToken(browser, page);
-  const answers: Record<number, number> = {};
+  const counts: Record<number, number> = {};
   for (let index = 0; index < 50; index++) {
     const { status } = await browser
       .post(page)
       .type('form')
       .send({ _csrf, ...fields(index) });
-    answers[status] = (answers[status] ?? 0) + 1;
+    counts[status] = (counts[status] ?? 0) + 1;
   }
-  return answers;
+  return counts;
 }
 
 describe('fifty guesses', () => {
   test.each([
     ['at a password', 'alice', '192.0.2.1'],
-    ['at a name that nobody has', 'mallory', '192.0.2.2'],
-  ])('%s: ten are looked at', async (_what, username, address) => {
+    ['at an unknown name', 'mallory', '192.0.2.2'],
+  ])('%s: ten are checked', async (_what, username, address) => {
     const browser = browserAt(address);
     const answers = await guess(browser, '/login', (index) => ({ username, password: `guess ${index}` }));
     expect(answers).toEqual({ 401: 10, 429: 40 });
@@ -45,7 +45,7 @@ describe('fifty guesses', () => {
     expect(late.text).toMatch(/Too many attempts. Please try again in 1[45] minutes/);
   });
 
-  test('lock out neither the owner elsewhere nor others at the same address', async () => {
+  test('lock out neither the owner at another address nor other users at the same one', async () => {
     const bob = await Person.signUp(app);
     const same = await submitPassword(browserAt('192.0.2.1'), bob.name, bob.password);
     expect(same.headers.location).toBe('/account');
@@ -55,7 +55,7 @@ describe('fifty guesses', () => {
     expect(spelled.status).toBe(429);
   });
 
-  test('of IPv6, a whole network is one guesser', async () => {
+  test('from one IPv6 network are counted together', async () => {
     const answers = await Promise.all(
       Array.from({ length: 12 }, (_, index) =>
         submitPassword(browserAt(`2001:db8::${index + 1}`), 'mallory', 'guess'),
@@ -64,7 +64,7 @@ describe('fifty guesses', () => {
     expect(answers.filter(({ status }) => status === 429)).toHaveLength(2);
   });
 
-  test('at a key: thirty are looked at, and the owner elsewhere signs in', async () => {
+  test('at a key: thirty are checked, and the owner can sign in at another address', async () => {
     const { person, key } = await Person.signUpWithKey(app);
     const thief = browserAt('192.0.2.4');
     await submitPassword(thief, person.name, person.password);
@@ -76,7 +76,7 @@ describe('fifty guesses', () => {
     await person.signInElsewhere(key);
   });
 
-  test('at a recovery code: ten are looked at, and the key signs in all the same', async () => {
+  test('at a recovery code: ten are checked, and the key still signs in', async () => {
     const { person, key } = await Person.signUpWithKey(app);
     const [code] = (await person.newCodes()) as [string];
     const thief = await person.elsewhere();
@@ -86,7 +86,7 @@ describe('fifty guesses', () => {
     expect((await thief.touch(key)).headers.location).toBe('/account');
   });
 
-  test('at a key alone: forty are looked at', async () => {
+  test('at a key alone: forty are checked', async () => {
     const { key } = await Person.signUpWithKey(app);
     const browser = browserAt('192.0.2.5');
     const _csrf = await readToken(browser, '/login');
@@ -98,7 +98,7 @@ describe('fifty guesses', () => {
     expect(statuses).toEqual([...Array(40).fill(401), ...Array(10).fill(429)]);
   });
 
-  test('a right password ends the count', async () => {
+  test('the right password resets the count', async () => {
     const bob = await Person.signUp(app);
     for (let round = 0; round < 3; round++) {
       for (let index = 0; index < 4; index++) {
@@ -110,7 +110,7 @@ describe('fifty guesses', () => {
   });
 });
 
-test('so many accounts from one address, and no more', async () => {
+test('an address can try to sign up forty times', async () => {
   const browser = browserAt('192.0.2.7');
   const short = { username: 'x', password: 'short' };
   const statuses: number[] = [];

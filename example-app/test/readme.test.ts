@@ -3,18 +3,18 @@ import { describe, expect, test } from 'vitest';
 
 const read = (name: string) => readFileSync(new URL(`../${name}`, import.meta.url), 'utf8');
 const readme = read('README.md');
-const isThere = (name: string) => existsSync(new URL(`../${name}`, import.meta.url));
+const exists = (name: string) => existsSync(new URL(`../${name}`, import.meta.url));
 
 const NAMED = [...readme.matchAll(/`((?:src|views|public)\/[\w./-]+|[\w-]+\.(?:json|yaml))`/g)];
 
 test.each([...new Set(NAMED.map(([, name]) => name as string))])(
-  '%s, which the README names, is there',
+  '%s, which the README names, exists',
   (name) => {
-    expect(isThere(name)).toBe(true);
+    expect(exists(name)).toBe(true);
   },
 );
 
-/** Each step of the walk-through, and each row of the table: names in it are looked for in the files in it. */
+/** Each step of the walk and each row of the table: the files it names must contain the identifiers it names. */
 const STEPS = readme
   .slice(readme.indexOf('## A walk'))
   .split(/\n(?=\d+\. |\| |#)/)
@@ -24,10 +24,10 @@ const STEPS = readme
   }))
   .filter(({ files, names }) => files.length > 0 && names.length > 0);
 
-describe('each step of the walk-through', () => {
-  test('is read by this test', () => expect(STEPS.length).toBeGreaterThan(25));
+describe('each step of the walk', () => {
+  test('is found by this test', () => expect(STEPS.length).toBeGreaterThan(25));
 
-  test.each(STEPS)('$files has $names', ({ files, names }) => {
+  test.each(STEPS)('$files contains $names', ({ files, names }) => {
     const sources = files.map(read).join('\n');
     for (const name of names) expect(sources).toMatch(new RegExp(`\\b${name}\\b`));
   });

@@ -37,7 +37,7 @@ function expectFormAgain(response: Page, status: number, words: string): void {
 }
 
 describe('an OTP that is refused', () => {
-  test('the same one again', async () => {
+  test('that was used before', async () => {
     const otp = await touch(app);
     const first = await openBrowserWithPassword(app);
     expect((await submitOtp(first, otp)).headers.location).toBe('/account');
@@ -46,13 +46,13 @@ describe('an OTP that is refused', () => {
     await again.get('/account').expect(302);
   });
 
-  test('an older one than was used', async () => {
+  test('older than one that was used', async () => {
     const older = await touch(app);
     await submitOtp(await openBrowserWithPassword(app), await touch(app));
     expectFormAgain(await submitOtp(browser, older), 401, NOT_ACCEPTED);
   });
 
-  test('of a key that nobody has registered', async () => {
+  test('of a key that is not registered', async () => {
     expectFormAgain(await submitOtp(browser, new SoftYubikey().press()), 401, NOT_ACCEPTED);
   });
 
@@ -62,7 +62,7 @@ describe('an OTP that is refused', () => {
     await browser.get('/account').expect(302);
   });
 
-  test('of a key that is registered but belongs to nobody', async () => {
+  test('of a key that the app can check but that belongs to no account', async () => {
     const lostKey = await newKey(app);
     expectFormAgain(await submitOtp(browser, lostKey.press()), 401, NOT_ACCEPTED);
   });
@@ -73,7 +73,7 @@ describe('an OTP that is refused', () => {
     expectFormAgain(await submitOtp(browser, changed), 401, NOT_ACCEPTED);
   });
 
-  test('every refusal reads the same', async () => {
+  test('gets the same page for every reason', async () => {
     const page = async (otp: string) => (await submitOtp(browser, otp)).text.replaceAll(/value="\w+"/g, '');
     const used = await touch(app);
     await submitOtp(await openBrowserWithPassword(app), used);
@@ -81,7 +81,7 @@ describe('an OTP that is refused', () => {
   });
 });
 
-describe('what is no OTP', () => {
+describe('input that is not an OTP', () => {
   test.each<[string, Fields]>([
     ['nothing', {}],
     ['an empty field', { otp: '' }],
@@ -97,25 +97,25 @@ describe('what is no OTP', () => {
     ['the field twice', ['otp', 'otp'].map((name) => [name, 'c'.repeat(44)] as [string, string])],
     ['names of the prototype', { ['__proto__']: 'x', constructor: 'x', toString: 'x' }],
     ['nine thousand letters', { otp: 'c'.repeat(9_000) }],
-  ])('%s is answered with 400 and a page', async (_what, fields) => {
+  ])('%s gets status 400 and a page', async (_what, fields) => {
     expectFormAgain(await submitOtp(browser, fields), 400, NOT_AN_OTP);
   });
 
-  test('one megabyte is answered with 400 and a page', async () => {
+  test('one megabyte gets status 400 and a page', async () => {
     expectFormAgain(await submitOtp(browser, 'c'.repeat(2 ** 20)), 400, NOT_AN_OTP);
   });
 
-  test('the key signs in after all that', async () => {
+  test('the key can sign in afterwards', async () => {
     await submitOtp(browser, 'hello');
     expect((await submitOtp(browser, await touch(app))).headers.location).toBe('/account');
   });
 });
 
-describe('a verifier that cannot tell', () => {
+describe('a verifier that fails', () => {
   const errorLog = vi.spyOn(console, 'error').mockImplementation(() => {});
   afterEach(() => errorLog.mockClear());
 
-  test('is answered with 503 and a page, and told to the operator without the OTP', async () => {
+  test('gets status 503 and a page, and is logged without the OTP', async () => {
     const broken = await openApp({}, { change: { verifier: brokenVerifier } });
     const otp = await touch(broken);
     const response = await submitOtp(await openBrowserWithPassword(broken), otp);
@@ -128,7 +128,7 @@ describe('a verifier that cannot tell', () => {
     await broken.close();
   });
 
-  test('an error of any other kind is a page, too', async () => {
+  test('gets a page for any other error, too', async () => {
     const verify = () => Promise.reject(new Error('secret detail'));
     const broken = await openApp({}, { change: { verifier: { verify } } });
     const response = await submitOtp(await openBrowserWithPassword(broken), await touch(broken));

@@ -39,7 +39,7 @@ describe('a form without its CSRF token', () => {
     expect(none.text).toContain('role="alert"');
   });
 
-  test('a stranger gets a page as well', async () => {
+  test('gets an error page without a session, too', async () => {
     const response = await app.openBrowser().post('/login/yubikey').type('form').send({ otp: 'x' });
     expect(response.status).toBe(403);
     expect(response.text).toContain('role="alert"');
@@ -48,7 +48,7 @@ describe('a form without its CSRF token', () => {
 
 describe('every page', () => {
   test.each(['/login', '/sign-up', '/nothing', '/%'])(
-    'GET %s forbids what it does not need',
+    'GET %s forbids everything it does not need',
     async (path) => {
       const { headers, text } = await app.openBrowser().get(path);
       const policy = String(headers['content-security-policy']);
@@ -68,12 +68,12 @@ describe('every page', () => {
 });
 
 describe('the session cookie', () => {
-  test('is out of reach of scripts and other sites', async () => {
+  test('cannot be read by scripts or sent by other sites', async () => {
     const { headers } = await app.openBrowser().get('/login');
     expect(headers['set-cookie']?.[0]).toMatch(/HttpOnly.*SameSite=Lax/);
   });
 
-  test('goes over TLS only in production', async () => {
+  test('is sent over TLS only in production', async () => {
     const production = await openApp({
       NODE_ENV: 'production',
       SESSION_SECRET: 'x'.repeat(32),
@@ -89,7 +89,7 @@ describe('the session cookie', () => {
 });
 
 describe('the demo', () => {
-  test('presses the key for a script that shows the token in a header', async () => {
+  test('touches the key for a script that sends the CSRF token in a header', async () => {
     const browser = await openBrowserWithPassword(app);
     const token = await readToken(browser, '/login/yubikey');
     const press = async (touch: string) => {
@@ -111,7 +111,7 @@ describe('the demo', () => {
     expect((await press('fresh')).slice(0, 12)).toBe((await press('fresh')).slice(0, 12));
   });
 
-  test('fills the OTP in where there are no scripts', async () => {
+  test('fills in the OTP without scripts', async () => {
     const browser = await openBrowserWithPassword(app);
     const _csrf = await readToken(browser, '/login/yubikey');
     const publicId = (await touch(app)).slice(0, 12);
@@ -127,13 +127,13 @@ describe('the demo', () => {
     await browser.post('/login/yubikey').type('form').send({ _csrf, otp }).expect('Location', '/account');
   });
 
-  test('says on the page who can sign in', async () => {
+  test('shows its user and password on the page', async () => {
     const { text } = await app.openBrowser().get('/login');
     expect(text).toContain('Demo');
     expect(text).toContain(requireDemo(app).password);
   });
 
-  test('is absent where validation servers are asked: no panel, no route, no user', async () => {
+  test('is absent if validation servers are asked: no panel, no route, no user', async () => {
     const real = await openApp({ YUBICO_CLIENT_ID: '1', YUBICO_API_KEY: 'AAAA' });
     expect(real.demo).toBeUndefined();
     expect(await real.accounts.findByName('alice')).toBeUndefined();

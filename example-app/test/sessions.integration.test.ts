@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 import { createSessionStore, sessionMiddleware } from '../src/sessions.js';
 import { type Browser, newDatabaseFile, openApp, readToken } from './support/application.js';
 
-/** As the store of a busy machine, which another instance reads meanwhile. */
+/** A store that writes slowly, as on a busy machine, while other instances read it. */
 function slowSessionStore() {
   const store = createSessionStore({ redis: undefined, pool: undefined });
   const set = store.set.bind(store);
@@ -13,29 +13,33 @@ function slowSessionStore() {
   return store;
 }
 
-/** Where a browser arrives that follows redirects as soon as it has their head, as browsers do. */
-async function arrival(browser: Browser, page: string, fields: Record<string, string>): Promise<string> {
+/** The page that a browser ends up on if, like any browser, it follows a redirect as soon as it has the headers. */
+async function followRedirects(
+  browser: Browser,
+  page: string,
+  fields: Record<string, string>,
+): Promise<string> {
   const form = { ...fields, _csrf: await readToken(browser, page) };
   const { redirects } = await browser.post(page).type('form').send(form).redirects(5);
   return new URL(redirects.at(-1) as string).pathname;
 }
 
-test('no part of an answer leaves before its session is saved', async () => {
+test('no part of a response is sent before the session is saved', async () => {
   const app = await openApp({}, { change: { sessionStore: slowSessionStore() } });
   const browser = app.openBrowser();
   const [username, password] = ['somebody', 'correct horse battery'];
   const key = await app.newKey();
-  expect(await arrival(browser, '/sign-up', { username, password })).toBe('/account');
-  expect(await arrival(browser, '/account/keys/add', { name: 'A key', otp: key.press() })).toBe(
+  expect(await followRedirects(browser, '/sign-up', { username, password })).toBe('/account');
+  expect(await followRedirects(browser, '/account/keys/add', { name: 'A key', otp: key.press() })).toBe(
     '/account/recovery-codes',
   );
   const elsewhere = app.openBrowser();
-  expect(await arrival(elsewhere, '/login', { username, password })).toBe('/login/yubikey');
-  expect(await arrival(elsewhere, '/login/yubikey', { otp: key.press() })).toBe('/account');
+  expect(await followRedirects(elsewhere, '/login', { username, password })).toBe('/login/yubikey');
+  expect(await followRedirects(elsewhere, '/login/yubikey', { otp: key.press() })).toBe('/account');
   await app.close();
 });
 
-test('a file behind the sessions arrives, however long it is', async () => {
+test('a large file is sent completely', async () => {
   const file = newDatabaseFile();
   writeFileSync(file, Buffer.alloc(1_000_000));
   const app = express();

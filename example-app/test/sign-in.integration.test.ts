@@ -57,7 +57,7 @@ describe('a whole sign-in', () => {
     expect(new Set(ids).size).toBe(3);
   });
 
-  test('what a phone reads off the key and what capitals make of it are the same OTP', async () => {
+  test('the URL that a phone reads and an OTP in capitals are accepted', async () => {
     const signedIn = await openBrowserWithPassword(app);
     const url = await submitOtp(signedIn, `https://my.yubico.com/yk/#${await touch(app)}`);
     expect(url.headers.location).toBe('/account');
@@ -65,7 +65,7 @@ describe('a whole sign-in', () => {
     expect(capitals.headers.location).toBe('/account');
   });
 
-  test('the field is made for a key', async () => {
+  test('the attributes of the OTP field suit a key', async () => {
     const signedIn = await openBrowserWithPassword(app);
     const { text } = await signedIn.get('/login/yubikey').expect(200);
     const field = /<input id="otp"[^>]*>/.exec(text)?.[0];
@@ -77,12 +77,12 @@ describe('a whole sign-in', () => {
 });
 
 describe('the password', () => {
-  test('a wrong one and an unknown user get the same answer', async () => {
+  test('a wrong one and an unknown user get the same response', async () => {
     const { name } = requireDemo(app);
     const wrong = await submitPassword(browser, name, 'looking-glass');
     const unknown = await submitPassword(app.openBrowser(), 'mallory', 'looking-glass');
     expect([wrong.status, unknown.status]).toEqual([401, 401]);
-    const words = 'This user name and this password do not go together.';
+    const words = 'This user name and password do not match.';
     expect(wrong.text).toContain(words);
     expect(unknown.text).toContain(words);
     expect(wrong.text).toContain(`value="${name}"`);
@@ -100,7 +100,7 @@ describe('the password', () => {
   });
 
   test.each<Fields>([{ username: 'alice' }, { password: 'wonderland' }, { username: '', password: '' }])(
-    'a form that lacks something is shown again: %j',
+    'an incomplete form is shown again: %j',
     async (fields) => {
       const response = await submit(browser, '/login', fields);
       expect(response.status).toBe(400);
@@ -108,7 +108,7 @@ describe('the password', () => {
     },
   );
 
-  test('a field that is sent twice is refused, not a fault', async () => {
+  test('a field that is sent twice is refused with 400', async () => {
     const fields: Fields = [
       ['username', 'alice'],
       ['username', 'bob'],
@@ -118,14 +118,14 @@ describe('the password', () => {
     expect((await submit(browser, '/login', fields)).status).toBe(400);
   });
 
-  test('a user name is shown as text', async () => {
+  test('a user name is escaped', async () => {
     const response = await submitPassword(browser, '"><script>alert(1)</script>', 'looking-glass');
     expect(response.text).not.toContain('<script>alert');
   });
 });
 
 describe('without the second step', () => {
-  test('a stranger is sent to the first step', async () => {
+  test('a visitor is sent to the first step', async () => {
     await browser.get('/account').expect(302).expect('Location', '/login');
     await browser.get('/login/yubikey').expect(302).expect('Location', '/login');
   });
@@ -142,7 +142,7 @@ describe('without the second step', () => {
     expect(response.headers.location).toBe('/login');
   });
 
-  test('signing out voids it, also for somebody who kept the cookie', async () => {
+  test('signing out ends the session, even for an attacker who kept the cookie', async () => {
     const signedIn = await openBrowserWithPassword(app);
     const touched = await submitOtp(signedIn, await touch(app));
     const cookie = String(touched.headers['set-cookie']?.[0]).split(';')[0] as string;
@@ -154,7 +154,7 @@ describe('without the second step', () => {
     await app.openBrowser().get('/account').set('Cookie', cookie).expect(302);
   });
 
-  test('signing in anew voids it', async () => {
+  test('signing in again requires it again', async () => {
     const signedIn = await openBrowserWithPassword(app);
     await submitOtp(signedIn, await touch(app));
     const { name: username, password } = requireDemo(app);

@@ -13,11 +13,16 @@ const PASSWORD = 'correct horse battery';
 test.each([
   ['a short password', { username: 'carol', password: '1234567' }, 400, 'at least 8 characters'],
   ['no password', { username: 'carol' }, 400, 'at least 8 characters'],
-  ['a huge password', { username: 'carol', password: 'x'.repeat(1001) }, 400, 'not more than a thousand'],
-  ['no name', { password: PASSWORD }, 400, 'A name has 1 to 40 characters'],
-  ['a name of blanks', { username: '   ', password: PASSWORD }, 400, 'A name has 1 to 40 characters'],
+  ['a huge password', { username: 'carol', password: 'x'.repeat(1001) }, 400, 'no more than 1000'],
+  ['no name', { password: PASSWORD }, 400, 'A name must have 1 to 40 visible characters'],
+  [
+    'a name of blanks',
+    { username: '   ', password: PASSWORD },
+    400,
+    'A name must have 1 to 40 visible characters',
+  ],
   ['a taken name', { username: 'Alice', password: PASSWORD }, 409, 'This name is taken'],
-])('%s is refused with words', async (_what, fields: Record<string, string>, status, words) => {
+])('%s is refused with a message', async (_what, fields: Record<string, string>, status, words) => {
   const browser = app.openBrowser();
   const response = await submit(browser, '/sign-up', fields);
   expect(response.status).toBe(status);

@@ -9,7 +9,7 @@ import { newDatabaseFile } from './support/application.js';
 const FOLDER = fileURLToPath(new URL('..', import.meta.url));
 let started: ChildProcess | undefined;
 
-/** A group of its own, so that npm ends together with what it started. */
+/** Starts its own process group, so that npm ends together with its child processes. */
 function npmStart(environment: NodeJS.ProcessEnv) {
   const { PATH, HOME } = process.env;
   started = spawn('npm', ['start'], {
@@ -31,7 +31,7 @@ afterEach(() => {
   if (started?.pid && started.exitCode === null) process.kill(-started.pid, 'SIGTERM');
 });
 
-test('npm start says where it is and what it offers, and serves', async () => {
+test('npm start prints its address and how to sign in, and serves', async () => {
   const { output } = npmStart({});
   await expect.poll(output, { timeout: 15_000 }).toContain('alice with the password wonderland');
   const address = /^Example app: (http:\/\/localhost:\d+)$/m.exec(output())?.[1];
@@ -64,7 +64,7 @@ async function expectFailedStart(environment: NodeJS.ProcessEnv): Promise<string
   return output();
 }
 
-test("npm start refuses the demo's database file for an app that is no demo, in production or not", async () => {
+test("npm start refuses the demo's database file outside demo mode, in production or not", async () => {
   for (const NODE_ENV of ['production', undefined]) {
     expect(await expectFailedStart({ ...PRODUCTION, NODE_ENV, DATABASE_FILE: '' })).toContain(
       "is the demo's database: set DATABASE_FILE to another one",
@@ -73,7 +73,7 @@ test("npm start refuses the demo's database file for an app that is no demo, in 
 });
 
 describeWith('a PostgreSQL database', missingPostgres, () => {
-  test('in which a demo has been does not serve production, and npm start ends', async () => {
+  test('that a demo has used is refused in production, and npm start ends', async () => {
     const postgres = await PostgresServer.start();
     try {
       const shared = { DATABASE_URL: postgres.url, SESSION_SECRET: PRODUCTION.SESSION_SECRET };
@@ -81,9 +81,9 @@ describeWith('a PostgreSQL database', missingPostgres, () => {
       await expect.poll(output, { timeout: 30_000 }).toContain('alice with the password wonderland');
       if (child.pid) process.kill(-child.pid, 'SIGTERM');
       await once(child, 'exit');
-      const said = await expectFailedStart({ ...PRODUCTION, ...shared });
-      expect(said).toContain("the demo's user alice");
-      expect(said).toContain("AES keys of the demo's virtual YubiKeys");
+      const message = await expectFailedStart({ ...PRODUCTION, ...shared });
+      expect(message).toContain("the demo's user alice");
+      expect(message).toContain("AES keys of the demo's virtual YubiKeys");
     } finally {
       await postgres.stop();
     }

@@ -5,10 +5,10 @@ import { testFlows } from './support/flows.js';
 import { Person } from './support/person.js';
 import { startTwoInstances, type TwoInstances } from './support/two-instances.js';
 
-describeWith('two instances behind alternating requests', ['redis-server', ...missingPostgres], () => {
-  describe('do all that one does', () => testFlows(startTwoInstances));
+describeWith('two instances that take turns', ['redis-server', ...missingPostgres], () => {
+  describe('work like a single one', () => testFlows(startTwoInstances));
 
-  describe('of which one is killed', () => {
+  describe('if one is killed', () => {
     let world: TwoInstances;
 
     beforeAll(async () => {
@@ -16,7 +16,7 @@ describeWith('two instances behind alternating requests', ['redis-server', ...mi
     });
     afterAll(() => world?.close());
 
-    test('people go on where they were, and what was used stays used', async () => {
+    test('sessions continue, and used OTPs and codes stay used', async () => {
       const { person, key } = await Person.signUpWithKey(world);
       const [code] = (await person.newCodes()) as [string];
       const halfway = await person.elsewhere();

@@ -9,7 +9,7 @@ export interface AccountKey {
   addedAt: string;
 }
 
-/** Which YubiKey belongs to whom: a key to one account, any number of keys to each. */
+/** The YubiKeys of each account. A key belongs to one account; an account can have any number of keys. */
 export class AccountKeys {
   readonly #db: Kysely<Tables>;
 
@@ -43,7 +43,7 @@ export class AccountKeys {
     return (await this.list(account)).find((key) => key.publicId === publicId);
   }
 
-  /** Undefined when the key has an owner already: of two accounts at once, the primary key lets one have it. */
+  /** Undefined if the key already has an owner. If two accounts add it at once, the primary key lets one succeed. */
   add(account: Account, publicId: string, name: string): Promise<Account | undefined> {
     return changeAccount(this.#db, account, async (transaction) => {
       const added = await transaction
@@ -56,7 +56,7 @@ export class AccountKeys {
     });
   }
 
-  /** With the last key goes what is worth nothing, or too much, without one. */
+  /** Removing the last key also removes the recovery codes, and turns off signing in with a key alone. */
   remove(account: Account, publicId: string): Promise<Account | undefined> {
     return changeAccount(this.#db, account, async (transaction) => {
       const { numDeletedRows } = await transaction

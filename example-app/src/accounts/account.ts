@@ -2,21 +2,21 @@ import type { Request } from 'express';
 import type { Kysely, Transaction } from 'kysely';
 import type { Tables } from '../database/tables.js';
 
-/** Somebody who can sign in, as far as a request needs to know. */
+/** A user who can sign in: what the routes need to know. */
 export interface Account {
   id: string;
   name: string;
-  /** Goes up with every change of how the account is signed in to; sessions of an older one have ended. */
+  /** Rises with every change to how the user signs in; sessions with a lower generation have ended. */
   generation: number;
-  /** Once there is a key, the password alone opens nothing. */
+  /** With a key, the password alone is not enough to sign in. */
   hasKeys: boolean;
-  /** Whether a key opens the account without the password. */
+  /** Whether a key may sign in without the password. */
   keyAlone: boolean;
 }
 
-export type Db = Kysely<Tables> | Transaction<Tables>;
+type Db = Kysely<Tables> | Transaction<Tables>;
 
-/** The account that Passport found for a request; behind a guard there always is one. */
+/** The signed-in account. Call this only after a guard, which makes sure that there is one. */
 export function currentAccount(req: Request): Account {
   return req.user as Account;
 }

@@ -5,7 +5,7 @@ import { type Account, selectAccounts, toAccount } from './account.js';
 import { changeAccount } from './change.js';
 import type { Passwords } from './passwords.js';
 
-/** Who may sign in, and with which password. */
+/** The accounts, with their names and passwords. */
 export class Accounts {
   readonly #db: Kysely<Tables>;
   readonly #passwords: Passwords;
@@ -23,7 +23,7 @@ export class Accounts {
     return toAccount(await selectAccounts(this.#db).where('name_key', '=', nameKey(name)).executeTakeFirst());
   }
 
-  /** Takes as long for a name that nobody has, so that the time does not tell which names exist. */
+  /** Takes as long for an unknown name as for a known one, so that the time does not reveal which names exist. */
   async checkPassword(name: string, password: string): Promise<Account | undefined> {
     const row = await selectAccounts(this.#db)
       .select('password_hash')
@@ -36,7 +36,7 @@ export class Accounts {
     return matches ? toAccount(row) : undefined;
   }
 
-  /** Undefined when the name is taken. */
+  /** Undefined if the name is taken. */
   async add(name: string, password: string): Promise<Account | undefined> {
     const password_hash = await this.#passwords.hash(password);
     const added = await this.#db
@@ -48,7 +48,7 @@ export class Accounts {
     return added && this.findById(added.id);
   }
 
-  /** Lets the account's keys sign in without the password, or no longer. */
+  /** Sets whether the account's keys may sign in without the password. */
   setKeyAlone(account: Account, allowed: boolean): Promise<Account | undefined> {
     return changeAccount(this.#db, account, async (transaction) => {
       await transaction
@@ -61,7 +61,7 @@ export class Accounts {
   }
 }
 
-/** One account to what looks the same: `Alice` and `alice`, and both ways to compose an accent. */
+/** Names that look the same share one key: `Alice` and `alice`, and both ways to compose an accent. */
 function nameKey(name: string): string {
   return name.normalize('NFKC').toLowerCase();
 }

@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import type { Tables } from '../database/tables.js';
 import type { Account } from './account.js';
 
-/** What can happen to an account, in the words of its activity page. */
+/** The events of an account, as worded on its activity page. */
 export type ActivityEvent =
   | 'Signed up'
   | 'Gave the password'
@@ -34,9 +34,9 @@ export interface ActivityEntry {
   address: string;
 }
 
-const SHOWN = 50;
+const MAX_SHOWN = 50;
 
-/** What happened, when, with which key: for the account's owner in a table, for the operator in the audit log. */
+/** Records what happened, when and with which key: in a table for the user, in the audit log for the operator. */
 export class Activity {
   readonly #db: Kysely<Tables>;
   readonly #log: Logger;
@@ -63,7 +63,7 @@ export class Activity {
       .execute();
   }
 
-  /** What belongs to no account that somebody proved to own: for the operator alone, so nobody fills a table with it. */
+  /** Records an attempt without a proven account in the audit log only, so that strangers cannot fill the table. */
   recordStranger(req: Request, event: 'A password was refused' | 'A key alone was refused'): void {
     this.#log.warn({ event, address: req.ip });
   }
@@ -74,7 +74,7 @@ export class Activity {
       .selectAll()
       .where('account_id', '=', id)
       .orderBy('at', 'desc')
-      .limit(SHOWN)
+      .limit(MAX_SHOWN)
       .execute();
     return rows.map(({ at, event, address, ...row }) => ({
       at,

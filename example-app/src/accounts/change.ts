@@ -3,9 +3,9 @@ import type { Tables } from '../database/tables.js';
 import { type Account, selectAccounts, toAccount } from './account.js';
 
 /**
- * Changes how an account is signed in to, all or nothing, and ends its other sessions: the account that comes
- * back is of a new generation. Undefined, with nothing changed, when the work says false, or when somebody was
- * faster: of two changes made on the same knowledge one wins, so a guard that was passed still holds.
+ * Changes how a user signs in, as a whole or not at all, and ends the account's other sessions. Returns the account
+ * with its new generation; or undefined, with nothing changed, if `work` returns false or if another request has
+ * changed the account since it was read. So what a guard has checked is still true when the change is made.
  */
 export async function changeAccount(
   db: Kysely<Tables>,

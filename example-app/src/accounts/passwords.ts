@@ -7,11 +7,11 @@ export interface ScryptCost {
   readonly p: number;
 }
 
-/** 32 MiB and about a tenth of a second: as slow for a thief of the database as N = 2^17 with p = 1. */
+/** 32 MiB and about a tenth of a second: as much work for an attacker as N = 2^17 with p = 1. */
 const COST: ScryptCost = { N: 2 ** 15, r: 8, p: 3 };
 const HASH_LENGTH = 32;
 
-/** Hashes passwords. The cost is kept with each hash, so that it can be raised without locking anybody out. */
+/** Hashes passwords. Each hash includes its cost, so that the cost can be raised without locking anybody out. */
 export class Passwords {
   readonly #cost: ScryptCost;
 
@@ -24,7 +24,7 @@ export class Passwords {
     return this.#format(salt, await derive(password, salt, this.#cost));
   }
 
-  /** What no password has, and takes as long to compare with. */
+  /** A hash that no password matches, and that takes as long to check as a real one. */
   unmatchableHash(): string {
     return this.#format(randomBytes(16), randomBytes(HASH_LENGTH));
   }
@@ -42,7 +42,7 @@ export class Passwords {
   }
 }
 
-/** One spelling for what looks the same: keyboards differ in how they compose accents. */
+/** One encoding for passwords that look the same, since keyboards compose accents differently. */
 function normalise(password: string): string {
   return password.normalize('NFKC');
 }
@@ -56,12 +56,12 @@ function derive(password: string, salt: Buffer, cost: ScryptCost): Promise<Buffe
   });
 }
 
-/** Long enough; and short enough not to be work for the server. No rule about what is in it makes it better. */
+/** Only the length matters: at least 8 characters, and not so many that hashing them burdens the server. */
 export function isGoodPassword(typed: unknown): typed is string {
   return typeof typed === 'string' && typed.length >= 8 && typed.length <= 1000;
 }
 
-/** What the demo tells everybody. An app with the demo's user does not start, so nobody else may have it either. */
+/** The demo's public password. Nobody may sign up with it: an app that has the demo's user does not start again. */
 export function isDemoPassword(typed: string): boolean {
   return normalise(typed) === DEMO_USER.password;
 }

@@ -5,12 +5,12 @@ import type { Account } from './account.js';
 import { changeAccount } from './change.js';
 
 const CODES = 10;
-/** 16 letters of 32 are 80 bits: too many to guess, so a plain hash hides them. */
+/** 16 letters out of 32 are 80 bits, too many to guess, so a fast hash is enough. */
 const LENGTH = 16;
-/** Without `i`, `l`, `o` and `u`, which are taken for others when they are read. */
+/** Without `i`, `l`, `o` and `u`, which are easily misread. */
 const LETTERS = '0123456789abcdefghjkmnpqrstvwxyz';
 
-/** What gets somebody in whose keys are lost: shown once, kept as hashes, each good for one time. */
+/** Codes for users who have lost their keys: shown once, stored as hashes, each valid once. */
 export class RecoveryCodes {
   readonly #db: Kysely<Tables>;
 
@@ -18,7 +18,7 @@ export class RecoveryCodes {
     this.#db = db;
   }
 
-  /** New codes in place of all old ones. Nobody can be shown them again. */
+  /** Replaces all codes by new ones, which cannot be shown again. */
   async renew(account: Account): Promise<{ account: Account; codes: string[] } | undefined> {
     const codes = Array.from({ length: CODES }, createCode);
     const changed = await changeAccount(this.#db, account, async (transaction) => {
@@ -32,7 +32,7 @@ export class RecoveryCodes {
     return changed && { account: changed, codes };
   }
 
-  /** Uses a code up. The row that is deleted decides, so of two at once one is told true. */
+  /** Uses a code up. If two requests use it at once, the one that deletes its row succeeds. */
   async use(account: Account, typed: string): Promise<boolean> {
     const { numDeletedRows } = await this.#db
       .deleteFrom('recovery_codes')
@@ -57,7 +57,7 @@ function createCode(): string {
   return (letters.match(/.{4}/g) as string[]).join('-');
 }
 
-/** However it is typed: capitals, and with or without what groups it. */
+/** Accepts capitals, spaces and hyphens anywhere, and letters that look like digits. */
 function hashCode({ id }: Account, code: string): string {
   const letters = code.toLowerCase().replaceAll(/[\s-]/g, '').replaceAll('o', '0').replaceAll(/[il]/g, '1');
   return createHash('sha256').update(`${id}:${letters}`).digest('hex');

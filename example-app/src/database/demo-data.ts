@@ -5,20 +5,20 @@ import type { Accounts } from '../accounts/accounts.js';
 import { type Config, ConfigError, DEMO_DATABASE_FILE } from '../config.js';
 import type { Tables } from './tables.js';
 
-/** Every demo has her, and tells everybody her password. */
+/** The user of every demo. Her password is public. */
 export const DEMO_USER = { name: 'alice', password: 'wonderland' };
 
-/** How the public IDs of the demo's virtual keys start. No key of a maker starts so. */
+/** Prefix of the public IDs of the demo's virtual keys. No manufactured key has it. */
 export const DEMO_PUBLIC_ID = 'fictive';
 
-interface Data {
+interface DatabaseContent {
   db: Kysely<Tables>;
   keys: KeyStore;
   accounts: Accounts;
 }
 
 /**
- * Refuses the file that a demo is kept in by default, for an app that is no demo.
+ * Refuses to open the demo's default database file outside demo mode.
  *
  * @throws ConfigError
  */
@@ -30,35 +30,38 @@ export function refuseDemoFile({ databaseUrl, databaseFile }: Config): void {
 }
 
 /**
- * Refuses a database in which a demo has left anything, under whatever name, for an app that is no demo.
+ * Refuses, outside demo mode, a database that contains data of a demo, whatever the file is called.
  *
- * @throws ConfigError with all that was found
+ * @throws ConfigError listing everything that was found
  */
-export async function refuseDemoData({ db, keys, accounts }: Data): Promise<void> {
+export async function refuseDemoData({ db, keys, accounts }: DatabaseContent): Promise<void> {
   const found: string[] = [];
   if (await isDemoUser(accounts)) {
     found.push(`the demo's user ${DEMO_USER.name}, whose password everybody knows`);
   }
-  if (await hasDemoKeys(db)) found.push('keys whose touches anybody could have from the demo');
+  if (await hasDemoKeys(db)) found.push('keys whose OTPs anybody can get from the demo');
   const { records } = await keys.list({ after: DEMO_PUBLIC_ID, limit: 1 });
   if (records.some(({ publicId }) => isDemoKey(publicId)))
     found.push("AES keys of the demo's virtual YubiKeys");
   if (found.length === 0) return;
   throw new ConfigError([
-    `The database holds what a demo left: ${found.join('; ')}. Set DATABASE_FILE or DATABASE_URL to one that no demo has used`,
+    `The database contains data of a demo: ${found.join('; ')}. Set DATABASE_FILE or DATABASE_URL to one that no demo has used`,
   ]);
 }
 
 /**
- * Refuses a database with accounts that are not the demo's, for a demo, which lets everybody in.
+ * Refuses, in demo mode, a database with the accounts of a real app: demo mode would let everybody in.
  *
  * @throws ConfigError
  */
-export async function refuseOtherData({ db, accounts }: Pick<Data, 'db' | 'accounts'>): Promise<void> {
-  const anybody = await db.selectFrom('accounts').select('id').limit(1).executeTakeFirst();
-  if (!anybody || (await isDemoUser(accounts))) return;
+export async function refuseOtherData({
+  db,
+  accounts,
+}: Pick<DatabaseContent, 'db' | 'accounts'>): Promise<void> {
+  const anyAccount = await db.selectFrom('accounts').select('id').limit(1).executeTakeFirst();
+  if (!anyAccount || (await isDemoUser(accounts))) return;
   throw new ConfigError([
-    "The database holds accounts that are not the demo's, and demo mode would let everybody in: set YUBICO_CLIENT_ID and YUBICO_API_KEY, or DATABASE_FILE or DATABASE_URL to a database of the demo's own",
+    "The database holds accounts that are not the demo's, and demo mode would let everybody in: set YUBICO_CLIENT_ID and YUBICO_API_KEY, or set DATABASE_FILE or DATABASE_URL to a database for the demo alone",
   ]);
 }
 
@@ -70,7 +73,7 @@ async function isDemoUser(accounts: Accounts): Promise<boolean> {
   );
 }
 
-/** In the drawer of virtual keys, or in an account. */
+/** Whether there are virtual keys, in the demo's own table or in an account. */
 async function hasDemoKeys(db: Kysely<Tables>): Promise<boolean> {
   const drawn = await db.selectFrom('demo_yubikeys').select('public_id').limit(1).executeTakeFirst();
   const owned = await db

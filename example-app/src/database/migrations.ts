@@ -1,7 +1,7 @@
 import { type Kysely, type Migration, Migrator, sql } from 'kysely';
 import type { Tables } from './tables.js';
 
-/** Add yours behind the last one, and never change one that has run somewhere. */
+/** Add new migrations at the end, and never change one that has already run somewhere. */
 const MIGRATIONS: Record<string, Migration> = {
   '001-accounts': {
     async up(db: Kysely<unknown>) {
@@ -10,7 +10,7 @@ const MIGRATIONS: Record<string, Migration> = {
   },
 };
 
-/** The primary keys decide what must be unique: whose a key is, and which recovery codes are left. */
+/** Primary keys enforce that a YubiKey has one owner, and that a recovery code exists once. */
 const ACCOUNTS = [
   `CREATE TABLE accounts (
      id TEXT PRIMARY KEY,
@@ -51,7 +51,7 @@ const ACCOUNTS = [
    )`,
 ];
 
-/** Brings the tables up to date; safe at every start, and from several instances at once on PostgreSQL. */
+/** Brings the tables up to date. Safe at every start and, with PostgreSQL, from several instances at once. */
 export async function migrate(db: Kysely<Tables>): Promise<void> {
   const provider = { getMigrations: async () => MIGRATIONS };
   const { error } = await new Migrator({ db, provider }).migrateToLatest();

@@ -12,23 +12,23 @@ import { type Config, ConfigError } from '../config.js';
 import { migrate } from './migrations.js';
 import type { Tables } from './tables.js';
 
-/** Accounts in tables of the app's own, and beside them the tables of this package: keys and counters. */
+/** The app's own tables, and in the same database the library's tables for keys and counters. */
 export interface AppDatabase {
   db: Kysely<Tables>;
   yubikeys: { keys: KeyStore; clients: ClientStore; counters: CounterStore };
-  /** Where sessions may be kept too. */
+  /** PostgreSQL only; can also store the sessions. */
   pool?: pg.Pool | undefined;
   close(): Promise<void>;
 }
 
-/** PostgreSQL where DATABASE_URL names one, else a SQLite file. */
+/** PostgreSQL if DATABASE_URL is set, otherwise a SQLite file. */
 export function openDatabase({ databaseUrl, databaseFile }: Config): Promise<AppDatabase> {
   return databaseUrl ? openPostgres(databaseUrl) : openSqlite(databaseFile);
 }
 
 async function openPostgres(connectionString: string): Promise<AppDatabase> {
   const pool = new pg.Pool({ connectionString });
-  pool.on('error', (error) => console.error('An idle connection to PostgreSQL broke:', error.message));
+  pool.on('error', (error) => console.error('An idle connection to PostgreSQL failed:', error.message));
   const yubikeys = new PostgresStore({ pool });
   const db = new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
   try {
@@ -36,24 +36,24 @@ async function openPostgres(connectionString: string): Promise<AppDatabase> {
     await migrate(db);
   } catch (error) {
     await db.destroy();
-    throw new ConfigError([`DATABASE_URL names no database that works: ${(error as Error).message}`]);
+    throw new ConfigError([`The database at DATABASE_URL cannot be used: ${(error as Error).message}`]);
   }
   return { db, yubikeys, pool, close: () => db.destroy() };
 }
 
 async function openSqlite(file: string): Promise<AppDatabase> {
-  // Two handles: a transaction of the app must not hold an OTP's counters in it.
-  const [own, shared] = [openFile(file), openFile(file)];
-  const yubikeys = new SqliteStore({ database: shared });
+  // Two handles, so that writing an OTP's counters never becomes part of one of the app's transactions.
+  const [appFile, yubikeyFile] = [openFile(file), openFile(file)];
+  const yubikeys = new SqliteStore({ database: yubikeyFile });
   await yubikeys.migrate();
-  own.exec('PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON');
+  appFile.exec('PRAGMA busy_timeout = 5000; PRAGMA foreign_keys = ON');
   const db = new Kysely<Tables>({
-    dialect: new SqliteDialect({ database: own as unknown as SqliteDatabase }),
+    dialect: new SqliteDialect({ database: appFile as unknown as SqliteDatabase }),
   });
   await migrate(db);
   const close = async () => {
     await db.destroy();
-    shared.close();
+    yubikeyFile.close();
   };
   return { db, yubikeys, close };
 }

@@ -1,16 +1,16 @@
 import type { Generated } from 'kysely';
 
-/** Times are ISO 8601, and flags 0 or 1: both read the same in SQLite and PostgreSQL. */
+/** The app's tables. Times are ISO 8601 and flags are 0 or 1, which read the same in SQLite and PostgreSQL. */
 export interface Tables {
   accounts: {
     id: string;
     name: string;
-    /** The name as it is looked up: in one spelling and case. */
+    /** The name for lookups, normalised and in lower case. */
     name_key: string;
     password_hash: string;
-    /** Sessions of an older generation have ended. */
+    /** Sessions with a lower generation have ended. */
     generation: Generated<number>;
-    /** Whether a key alone may sign in. */
+    /** 1 if a key may sign in without the password. */
     key_alone: Generated<number>;
   };
   account_keys: {
@@ -34,7 +34,7 @@ export interface Tables {
   };
   demo_yubikeys: {
     public_id: string;
-    /** Secrets too, since this key has no other place to be. */
+    /** The key's state as JSON, including its secrets: a virtual key has no other place for them. */
     state: string;
     last_otp: string | null;
     touched_at: string | null;

@@ -8,12 +8,12 @@ import { DEMO_USER, refuseOtherData } from '../database/demo-data.js';
 import type { Tables } from '../database/tables.js';
 import { DemoYubikeys } from './yubikeys.js';
 
-/** A user and virtual YubiKeys, for trying the app out. Remove this folder from an app of your own. */
+/** A user and virtual YubiKeys, for trying the app out. Remove this folder from your own app. */
 export interface Demo {
   name: string;
   password: string;
   yubikeys: DemoYubikeys;
-  /** What a YubiKey types that the app has never heard of. */
+  /** An OTP of a YubiKey that the app does not know. */
   pressStrangersKey(): string;
 }
 
@@ -26,7 +26,7 @@ interface DemoOptions {
   accountKeys: AccountKeys;
 }
 
-/** Seeds the user and her keys at the first start; later ones find what the first one left. */
+/** Creates the user and her keys at the first start; later starts reuse them. */
 export async function openDemo({ db, keys, accounts, accountKeys }: DemoOptions): Promise<Demo> {
   await refuseOtherData({ db, accounts });
   const yubikeys = new DemoYubikeys(db, keys);

@@ -4,7 +4,7 @@ import type { Demo } from './demo.js';
 
 declare module 'express-session' {
   interface SessionData {
-    /** What a virtual key typed, on its way into the page that is shown next. */
+    /** An OTP that a virtual key typed, for the field on the next page. */
     demoOtp?: string | undefined;
   }
 }
@@ -12,7 +12,7 @@ declare module 'express-session' {
 /** The pages with a field for an OTP. */
 const OTP_PAGES = ['/login', '/login/yubikey', '/account/keys/add'];
 
-/** The keys on the demo panel. Its script asks for JSON; without scripts, the OTP comes filled in. */
+/** The keys on the demo panel. Its script asks for JSON; without scripts, the next page has the OTP filled in. */
 export function demoRoutes(demo: Demo): Router {
   const router = Router();
 
@@ -39,9 +39,9 @@ export function demoRoutes(demo: Demo): Router {
 async function press({ yubikeys, pressStrangersKey }: Demo, { body }: Request): Promise<string> {
   const { touch } = body;
   if (touch === 'stranger') return pressStrangersKey();
-  const typed =
+  const otp =
     touch === 'replay'
       ? await yubikeys.replay()
       : await yubikeys.press(touch === 'fresh' ? await yubikeys.findFresh() : String(touch));
-  return typed ?? pressStrangersKey();
+  return otp ?? pressStrangersKey();
 }

@@ -11,9 +11,9 @@ export interface DemoKey {
   label: string;
 }
 
-const SHOWN_TO_STRANGERS = 6;
+const MAX_SHOWN = 6;
 
-/** The drawer of virtual YubiKeys. A real one counts its touches in its own memory; these do in the database. */
+/** All virtual YubiKeys. A real one counts touches in its own memory; these count them in the database. */
 export class DemoYubikeys {
   readonly #db: Kysely<Tables>;
   readonly #keys: KeyStore;
@@ -42,7 +42,7 @@ export class DemoYubikeys {
     return yubikey.publicId;
   }
 
-  /** Those of the account, or some of everybody's: no real app would tell. */
+  /** The keys of the account or, before sign-in, some of all accounts: a real app would not reveal these. */
   async list(account: Account | undefined): Promise<DemoKey[]> {
     let query = this.#db
       .selectFrom('demo_yubikeys as yubikey')
@@ -50,13 +50,13 @@ export class DemoYubikeys {
       .innerJoin('accounts as owner', 'owner.id', 'key.account_id')
       .select(['yubikey.public_id', 'key.name', 'owner.name as owner'])
       .orderBy('yubikey.made_at')
-      .limit(SHOWN_TO_STRANGERS);
+      .limit(MAX_SHOWN);
     if (account) query = query.where('owner.id', '=', account.id);
     const rows = await query.execute();
     return rows.map((row) => ({ publicId: row.public_id, label: `${row.owner}’s ${row.name}` }));
   }
 
-  /** A key that nobody has added, or removed since. */
+  /** The public ID of a key that belongs to no account; creates one if necessary. */
   async findFresh(): Promise<string> {
     const row = await this.#db
       .selectFrom('demo_yubikeys as yubikey')
@@ -75,7 +75,7 @@ export class DemoYubikeys {
     return row?.public_id ?? this.make();
   }
 
-  /** Touches it: what it types. Undefined for a key that is not in the drawer. */
+  /** Touches a key and returns its OTP, or undefined if there is no such key. */
   async press(publicId: string): Promise<string | undefined> {
     for (;;) {
       const row = await this.#db
@@ -92,12 +92,12 @@ export class DemoYubikeys {
         .where('public_id', '=', publicId)
         .where('state', '=', row.state)
         .executeTakeFirst();
-      // Otherwise it was touched in another place at the same time.
+      // Otherwise another request touched the key at the same time: try again.
       if (numUpdatedRows === 1n) return otp;
     }
   }
 
-  /** What was typed last, as somebody would send who watched. */
+  /** The latest OTP, as an eavesdropper would send it again. */
   async replay(): Promise<string | undefined> {
     const row = await this.#db
       .selectFrom('demo_yubikeys')

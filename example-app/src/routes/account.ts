@@ -3,7 +3,7 @@ import { currentAccount } from '../accounts/account.js';
 import { requireSignIn } from '../guards.js';
 import type { Services } from '../services.js';
 
-/** What a sign-in protects. Put `requireSignIn` before every route of yours. */
+/** The pages that signing in protects. Put `requireSignIn` before every route of your own. */
 export function accountRoutes({ accountKeys, recoveryCodes, activity }: Services): Router {
   const router = Router();
 

@@ -12,8 +12,8 @@ import { rememberPasswordProof, renewSession, restorePasswordProof } from '../si
 const PAGE = '/account/keys/add';
 
 /**
- * Adding a key: a name, and a touch that shows it to be at hand. `authorize` leaves the account signed in; the
- * touch then counts as its second factor, in a new session, and all other sessions have ended.
+ * Adding a key, with a name and a touch that proves possession. `authorize` leaves the account signed in; the touch
+ * then counts as its second factor, in a new session, and ends all other sessions.
  */
 export function addKeyRoutes(passport: Passport, services: Services): Router {
   const { accountKeys, recoveryCodes, activity, limits } = services;
@@ -46,11 +46,9 @@ export function addKeyRoutes(passport: Passport, services: Services): Router {
   return router;
 }
 
-/** Before the OTP is looked at, which is used up by that. */
+/** Goes before the check of the OTP, which uses it up. */
 const requireName: RequestHandler = (req, _res, next) => {
   next(
-    readName(req.body.name)
-      ? undefined
-      : new FormError(400, 'A name has 1 to 40 characters that can be seen.'),
+    readName(req.body.name) ? undefined : new FormError(400, 'A name must have 1 to 40 visible characters.'),
   );
 };

@@ -7,7 +7,7 @@ import { onRefusal } from '../refusals.js';
 import type { Services } from '../services.js';
 import { keepSession } from '../sign-in.js';
 
-/** Signing in with a key and no password, for accounts that turned it on. */
+/** Signing in with a key and no password, for accounts that have turned this on. */
 export function keyAloneRoutes(passport: Passport, services: Services): Router {
   const { accounts, activity, limits } = services;
   const router = Router();

@@ -8,7 +8,7 @@ import { keepSession } from '../sign-in.js';
 const PAGE = '/account/keys';
 const REMOVE = `${PAGE}/remove`;
 
-/** The keys of the account, and taking one away. */
+/** The account's keys, and removing one. */
 export function keysRoutes({ accountKeys, recoveryCodes, activity }: Services): Router {
   const router = Router();
 
@@ -33,7 +33,7 @@ export function keysRoutes({ accountKeys, recoveryCodes, activity }: Services): 
     const account = key && (await accountKeys.remove(currentAccount(req), key.publicId));
     if (!account) throw new FormError(404);
     keepSession(req, account);
-    // What this key proved counts no longer, here too.
+    // A second factor given with this key is no longer valid in this session either.
     if (req.session.secondFactor?.publicId === key.publicId) delete req.session.secondFactor;
     await activity.record(req, account, 'Removed a key', key);
     res.redirect(PAGE);

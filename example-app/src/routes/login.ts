@@ -10,14 +10,14 @@ import type { Services } from '../services.js';
 export function loginRoutes(passport: Passport, { activity, limits }: Services): Router {
   const router = Router();
 
-  // `again` asks somebody who is signed in for the password once more.
+  // `again` asks a user who is already signed in for the password once more.
   router.get('/login', (req, res) => {
     if (req.user && !req.query.again) return res.redirect('/account');
     const name = req.user && currentAccount(req).name;
     res.render('login', { name, next: nextPage(req.query.next) });
   });
 
-  // failWithError brings a wrong password to the app's one error handler, which shows the form again.
+  // failWithError passes a wrong password to the app's error handler, which shows the form again.
   router.post(
     '/login',
     limits.password.attempt,

@@ -6,7 +6,7 @@ import { keepSession } from '../sign-in.js';
 
 const PAGE = '/account/recovery-codes';
 
-/** How many recovery codes are left, and new ones: in the answer itself, since nothing keeps them. */
+/** Shows how many recovery codes are left, and new ones: in the response itself, since they are not stored. */
 export function recoveryCodesRoutes({ recoveryCodes, activity }: Services): Router {
   const router = Router();
 

@@ -7,7 +7,7 @@ import { onRefusal } from '../refusals.js';
 import type { Services } from '../services.js';
 import { rememberPasswordProof, restorePasswordProof, signIn } from '../sign-in.js';
 
-/** "Key lost?" on the second step: a recovery code in place of a touch opens the pages of keys, and no other. */
+/** "Key lost?" on the second step: a recovery code instead of a touch opens the pages about keys, and no others. */
 export function recoveryRoutes({ recoveryCodes, activity, limits }: Services): Router {
   const router = Router();
 

@@ -6,7 +6,7 @@ import { setProof } from '../proofs.js';
 import type { Services } from '../services.js';
 import { signIn } from '../sign-in.js';
 
-/** A new account: a name and a password. Its first key comes next, from its own pages. */
+/** Signing up, with a name and a password. The account's pages then offer to add the first key. */
 export function signUpRoutes({ accounts, activity, limits }: Services): Router {
   const router = Router();
 
@@ -14,9 +14,9 @@ export function signUpRoutes({ accounts, activity, limits }: Services): Router {
 
   router.post('/sign-up', limits.signUp.attempt, async (req, res) => {
     const name = readName(req.body.username);
-    if (!name) throw new FormError(400, 'A name has 1 to 40 characters that can be seen.');
+    if (!name) throw new FormError(400, 'A name must have 1 to 40 visible characters.');
     if (!isGoodPassword(req.body.password)) {
-      throw new FormError(400, 'A password has at least 8 characters, and not more than a thousand.');
+      throw new FormError(400, 'A password must have at least 8 characters, and no more than 1000.');
     }
     if (isDemoPassword(req.body.password)) {
       throw new FormError(400, 'Everybody knows this password from the demo. Choose another one.');

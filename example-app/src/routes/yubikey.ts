@@ -9,8 +9,8 @@ import type { Services } from '../services.js';
 import { rememberPasswordProof, restorePasswordProof } from '../sign-in.js';
 
 /**
- * The second step: a touch of the YubiKey, which types an OTP into the form's one field and submits it. Later
- * it is asked for again before anything about the keys is changed.
+ * The second step: a touch of the YubiKey, which types an OTP into the form's only field and submits it. Changing
+ * anything about the keys later needs another touch here.
  */
 export function yubikeyRoutes(passport: Passport, { accountKeys, activity, limits }: Services): Router {
   const router = Router();
@@ -19,7 +19,7 @@ export function yubikeyRoutes(passport: Passport, { accountKeys, activity, limit
     res.render('yubikey', { next: nextPage(req.query.next) });
   });
 
-  // failWithError brings every refusal to the app's one error handler, where verifier faults arrive too.
+  // failWithError passes every refusal to the app's error handler, which also receives the verifier's faults.
   router.post(
     '/login/yubikey',
     requirePassword,

@@ -23,6 +23,6 @@ test.each([
   [undefined],
   [['a', 'b']],
   [{ a: 'b' }],
-])('%j is none', (typed) => {
+])('%j is not a name', (typed) => {
   expect(readName(typed)).toBeUndefined();
 });

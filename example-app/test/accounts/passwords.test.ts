@@ -3,21 +3,21 @@ import { Passwords } from '../../src/accounts/passwords.js';
 
 const passwords = new Passwords();
 
-test('a hash recognises its password and no other', async () => {
+test('a hash matches its password and no other', async () => {
   const hash = await passwords.hash('wonderland');
   expect(await passwords.matches('wonderland', hash)).toBe(true);
   expect(await passwords.matches('Wonderland', hash)).toBe(false);
   expect(await passwords.matches('', hash)).toBe(false);
 });
 
-test('a hash tells nothing: not the password, nor that two are equal', async () => {
+test('a hash reveals neither the password nor that two passwords are equal', async () => {
   const hash = await passwords.hash('wonderland');
   expect(hash).toMatch(/^scrypt\$32768\$8\$3\$/);
   expect(hash).not.toContain('wonderland');
   expect(hash).not.toBe(await passwords.hash('wonderland'));
 });
 
-test('the hash of nothing looks like any other, and no password has it', async () => {
+test('the unmatchable hash looks like any other, and no password matches it', async () => {
   expect(passwords.unmatchableHash()).toHaveLength((await passwords.hash('wonderland')).length);
   expect(await passwords.matches('', passwords.unmatchableHash())).toBe(false);
 });

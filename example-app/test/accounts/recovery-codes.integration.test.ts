@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-test('codes have 80 bits, in groups that can be read aloud, and are those of one account', async () => {
+test('codes have 80 bits, in groups that can be read aloud, and belong to one account', async () => {
   const alice = (await app.accounts.findByName('alice')) as Account;
   const bob = (await app.accounts.add('bob', 'another password')) as Account;
   const { codes = [], account } = (await app.recoveryCodes.renew(alice)) ?? {};
@@ -20,10 +20,10 @@ test('codes have 80 bits, in groups that can be read aloud, and are those of one
   expect(await app.recoveryCodes.countLeft(alice)).toBe(9);
 });
 
-test('letters that look like others are taken for them', async () => {
+test('letters that look like digits are accepted as these digits', async () => {
   const alice = (await app.accounts.findByName('alice')) as Account;
   const { codes = [] } = (await app.recoveryCodes.renew(alice)) ?? {};
-  const mistaken = codes.find((code) => /[01]/.test(code));
-  const typed = mistaken?.replaceAll('0', 'O').replaceAll('1', 'l');
+  const ambiguous = codes.find((code) => /[01]/.test(code));
+  const typed = ambiguous?.replaceAll('0', 'O').replaceAll('1', 'l');
   if (typed) expect(await app.recoveryCodes.use(alice, typed)).toBe(true);
 });

@@ -15,15 +15,15 @@ import { openServices, type Services } from '../../src/services.js';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
-/** A tenth of a second of a whole core each would be long for all the passwords that tests give. */
+/** Cheap hashes: at the real cost, each password would take a tenth of a second. */
 const cheapPasswords = new Passwords({ N: 2 ** 10, r: 8, p: 1 });
 
 export type Browser = ReturnType<typeof supertest.agent>;
 
-/** Where a test finds an app: in this process, or behind a URL. */
+/** An app under test, in this process or behind a URL. */
 export interface World {
   openBrowser(): Browser;
-  /** A key whose OTPs the app can check, and that nobody has added. */
+  /** A key whose OTPs the app can check, and that belongs to no account. */
   newKey(): Promise<SoftYubikey>;
 }
 
@@ -36,7 +36,7 @@ interface OpenOptions {
   log?: Logger | undefined;
 }
 
-/** The app as `npm start` makes it, with a database of its own. */
+/** The app as `npm start` opens it, with its own database. */
 export async function openApp(
   environment: NodeJS.ProcessEnv = {},
   { change = {}, log = pino({ level: 'silent' }) }: OpenOptions = {},
@@ -53,7 +53,7 @@ export async function openApp(
   };
 }
 
-/** The same, behind a URL that a real browser can open. */
+/** The app behind a URL that a real browser can open. */
 export async function openListening(): Promise<
   Pick<World, 'newKey'> & { url: string; close(): Promise<void> }
 > {
@@ -80,7 +80,7 @@ export async function newKey({ keys }: Pick<Services, 'keys'>): Promise<SoftYubi
 }
 
 export function requireDemo({ demo }: Pick<Services, 'demo'>) {
-  if (!demo) throw new Error('This app is no demo');
+  if (!demo) throw new Error('This app is not a demo');
   return demo;
 }
 
@@ -91,16 +91,16 @@ export async function touch(app: App): Promise<string> {
   return (await yubikeys.press(key?.publicId ?? '')) as string;
 }
 
-/** The token of the forms on a page. */
+/** The CSRF token of the forms on a page. */
 export async function readToken(browser: Browser, page: string): Promise<string> {
   const { text } = await browser.get(page).expect(200);
   return /name="_csrf" value="(\w+)"/.exec(text)?.[1] ?? '';
 }
 
-/** Pairs, where a field is sent twice. */
+/** As pairs if a field is sent twice. */
 export type Fields = Record<string, string> | [string, string][];
 
-/** Loads the page first, as a browser does: supertest takes the cookies at the moment the request is made. */
+/** Loads the page before submitting its form, as a browser does. */
 export async function submit(browser: Browser, page: string, fields: Fields, action = page) {
   const form = new URLSearchParams(fields);
   form.append('_csrf', await readToken(browser, page));
@@ -111,12 +111,12 @@ export function submitPassword(browser: Browser, username: string, password: str
   return submit(browser, '/login', { username, password });
 }
 
-/** Submits the form with one OTP, or with fields that no browser would send. */
+/** Submits the form with an OTP, or with any other fields. */
 export function submitOtp(browser: Browser, fields: string | Fields) {
   return submit(browser, '/login/yubikey', typeof fields === 'string' ? { otp: fields } : fields);
 }
 
-/** A browser in which the demo's user has given her password. */
+/** A browser in which the demo's user has entered her password. */
 export async function openBrowserWithPassword(app: App): Promise<Browser> {
   const browser = app.openBrowser();
   const { name, password } = requireDemo(app);

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { submit, submitPassword, type World } from './application.js';
 import { Person } from './person.js';
 
-/** What people do with their keys, and what is refused: wherever the app keeps things, and however many serve it. */
+/** What users do with their keys, and what is refused: the same for every database and number of instances. */
 export function testFlows(open: () => Promise<World & { close(): Promise<void> }>): void {
   let world: World & { close(): Promise<void> };
 
@@ -34,7 +34,7 @@ export function testFlows(open: () => Promise<World & { close(): Promise<void> }
       expect((await again.touch(spare)).headers.location).toBe('/account');
     });
 
-    test('from the first key on, the password alone reaches nothing but the second step', async () => {
+    test('once there is a key, the password alone leads only to the second step', async () => {
       const { person } = await Person.signUpWithKey(world);
       const halfway = await person.elsewhere();
       for (const page of ['/account', '/account/keys', '/account/activity', '/account/recovery-codes']) {
@@ -44,7 +44,7 @@ export function testFlows(open: () => Promise<World & { close(): Promise<void> }
       expect(await halfway.redirectFrom('/account/keys/remove')).toMatch(/^\/login\/yubikey/);
     });
 
-    test('adding and removing a key each end the other sessions, at once', async () => {
+    test('adding a key and removing one each end the other sessions at once', async () => {
       const { person, key } = await Person.signUpWithKey(world);
       const other = await person.signInElsewhere(key);
       expect(await other.redirectFrom('/account')).toBeUndefined();
@@ -59,7 +59,7 @@ export function testFlows(open: () => Promise<World & { close(): Promise<void> }
       expect(await another.redirectFrom('/account/keys')).toBe('/login');
     });
 
-    test('a session is in order before and after each step only under its new ID', async () => {
+    test('an old session ID is no longer valid after the second step', async () => {
       const { person, key } = await Person.signUpWithKey(world);
       const browser = world.openBrowser();
       const afterPassword = await submitPassword(browser, person.name, person.password);
@@ -72,7 +72,7 @@ export function testFlows(open: () => Promise<World & { close(): Promise<void> }
       }
     });
 
-    test('each step up gives the session a new ID: the first key, and a recovery code', async () => {
+    test('the first key and a recovery code each give the session a new ID', async () => {
       const person = await Person.signUp(world);
       const ids = [person.sessionCookie()];
       await person.addKey(await world.newKey());
@@ -89,7 +89,7 @@ export function testFlows(open: () => Promise<World & { close(): Promise<void> }
       }
     });
 
-    test('the last key takes recovery codes and key-only sign-in with it', async () => {
+    test('removing the last key ends its recovery codes and signing in with a key alone', async () => {
       const { person, key } = await Person.signUpWithKey(world);
       const [code] = await person.newCodes();
       await submit(person.browser, '/account/keys', { allowed: '1' }, '/account/key-alone');
@@ -109,7 +109,7 @@ export function testFlows(open: () => Promise<World & { close(): Promise<void> }
   });
 
   describe('a key that is refused', () => {
-    test("another account's key, without telling whose it is, and the same key twice", async () => {
+    test("when adding: another account's key, without revealing its owner, and the same key twice", async () => {
       const { person: owner, key } = await Person.signUpWithKey(world);
       const other = await Person.signUp(world);
       const taken = await other.addKey(key);
@@ -124,14 +124,14 @@ export function testFlows(open: () => Promise<World & { close(): Promise<void> }
       expect((await owner.addKey(key)).status).toBe(401);
     });
 
-    test('by two accounts at once: one has it', async () => {
+    test('when two accounts add it at once: one of them gets it', async () => {
       const key = await world.newKey();
       const people = [await Person.signUp(world), await Person.signUp(world)];
       const answers = await Promise.all(people.map((person) => person.addKey(key)));
       expect(answers.map(({ status }) => status).sort()).toEqual([302, 401]);
     });
 
-    test("another account's key, and a replay in a second window, as the second step", async () => {
+    test("as the second step: another account's key, and a replay in a second window", async () => {
       const { person, key } = await Person.signUpWithKey(world);
       const { key: othersKey } = await Person.signUpWithKey(world);
       const first = await person.elsewhere();
@@ -147,7 +147,7 @@ export function testFlows(open: () => Promise<World & { close(): Promise<void> }
   });
 
   describe('a lost key', () => {
-    test('a recovery code opens the pages of keys, and no other, until a new key is added', async () => {
+    test('a recovery code opens the pages about keys, and no others, until a new key is added', async () => {
       const { person, key: lost } = await Person.signUpWithKey(world);
       const codes = await person.newCodes();
       expect(new Set(codes).size).toBe(10);
@@ -173,11 +173,11 @@ export function testFlows(open: () => Promise<World & { close(): Promise<void> }
       expect(await person.redirectFrom('/account')).toBe('/login');
     });
 
-    test('a recovery code works once, of two at once for one', async () => {
+    test('a recovery code works once, even if used twice at the same time', async () => {
       const { person } = await Person.signUpWithKey(world);
       const [first, second] = (await person.newCodes()) as [string, string];
       const tries = [await person.elsewhere(), await person.elsewhere()];
-      const answers = await Promise.all(tries.map((it) => it.giveCode(first)));
+      const answers = await Promise.all(tries.map((attempt) => attempt.giveCode(first)));
       expect(answers.map(({ status }) => status).sort()).toEqual([302, 401]);
 
       const again = await person.elsewhere();
@@ -186,7 +186,7 @@ export function testFlows(open: () => Promise<World & { close(): Promise<void> }
       expect((await again.giveCode(` ${second.toUpperCase().replaceAll('-', ' ')} `)).status).toBe(302);
     });
 
-    test('new codes end the old ones', async () => {
+    test('new codes replace the old ones', async () => {
       const { person } = await Person.signUpWithKey(world);
       const [old] = (await person.newCodes()) as [string];
       const [fresh] = (await person.newCodes()) as [string];
@@ -197,7 +197,7 @@ export function testFlows(open: () => Promise<World & { close(): Promise<void> }
   });
 
   describe('a key alone', () => {
-    test('signs in where the account allows it, and is refused in the same words where not', async () => {
+    test('signs in if the account allows it; otherwise it is refused like an unknown key', async () => {
       const { person, key } = await Person.signUpWithKey(world);
       const tryAlone = () => submit(world.openBrowser(), '/login', { otp: key.press() }, '/login/key');
       const refused = await tryAlone();
@@ -213,7 +213,7 @@ export function testFlows(open: () => Promise<World & { close(): Promise<void> }
       expect((await tryAlone()).status).toBe(401);
     });
 
-    test('changes no keys without the password', async () => {
+    test('cannot change keys without the password', async () => {
       const { person, key } = await Person.signUpWithKey(world);
       await submit(person.browser, '/account/keys', { allowed: '1' }, '/account/key-alone');
       const browser = world.openBrowser();
@@ -232,7 +232,7 @@ export function testFlows(open: () => Promise<World & { close(): Promise<void> }
     });
   });
 
-  test('the activity page tells what happened, with which key, from where', async () => {
+  test('the activity page shows what happened, with which key, and from which address', async () => {
     const { person, key } = await Person.signUpWithKey(world);
     const text = await person.text('/account/activity');
     for (const words of ['Signed up', 'Added a key', 'A key', key.publicId, '127.0.0.1']) {

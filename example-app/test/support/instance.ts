@@ -5,7 +5,7 @@ import { freePort } from '../../../test/support/programs.js';
 
 const FOLDER = fileURLToPath(new URL('../..', import.meta.url));
 
-/** The app as a process of its own, on a free port. */
+/** The app in its own process, on a free port. */
 export class Instance {
   readonly port: number;
   readonly #process: ChildProcess;
@@ -25,12 +25,12 @@ export class Instance {
     });
     child.stdout.resume();
     await new Promise<void>((resolve, reject) => {
-      let said = '';
+      let output = '';
       child.stderr.on('data', (text) => {
-        said += text;
-        if (said.includes('Example app: http')) resolve();
+        output += text;
+        if (output.includes('Example app: http')) resolve();
       });
-      child.once('exit', () => reject(new Error(`The app did not start: ${said}`)));
+      child.once('exit', () => reject(new Error(`The app did not start: ${output}`)));
     });
     return new Instance(port, child);
   }

@@ -10,8 +10,8 @@ const SCHEMES = ['light', 'dark'] as const;
 const SIZES = { phone: { width: 390, height: 844 }, desktop: { width: 1280, height: 800 } };
 
 /**
- * Looks at a page as people with any eyes do: on a phone and on a desktop, light and dark. Nothing may be wider
- * than the screen, and axe finds nothing to object to. UPDATE_SCREENSHOTS=1 keeps what was seen.
+ * Checks a page on a phone and on a desktop, light and dark: nothing is wider than the screen, and axe reports no
+ * violations. UPDATE_SCREENSHOTS=1 saves screenshots.
  */
 export async function lookAt(page: Page, name: string): Promise<void> {
   await page.evaluate(axe.source);
@@ -27,7 +27,7 @@ export async function lookAt(page: Page, name: string): Promise<void> {
       });
       if (process.env.UPDATE_SCREENSHOTS === '1') {
         mkdirSync(FOLDER, { recursive: true });
-        // With few colours, so that all of them together stay small.
+        // Few colours keep the files small.
         await sharp(await page.screenshot({ fullPage: true }))
           .png({ palette: true, colours: 32, dither: 0, effort: 7 })
           .toFile(`${FOLDER}/${name}-${device}-${colorScheme}.png`);

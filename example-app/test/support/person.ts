@@ -4,7 +4,7 @@ import { type Browser, submit, submitOtp, submitPassword, type World } from './a
 const PASSWORD = 'correct horse battery';
 let people = 0;
 
-/** Somebody with an account of her own, doing in a browser what people do. */
+/** A user with an account and a browser. */
 export class Person {
   readonly password = PASSWORD;
 
@@ -25,7 +25,7 @@ export class Person {
     return new Person(world, name, browser);
   }
 
-  /** With one key, and signed in with it. */
+  /** Signs up and adds one key. */
   static async signUpWithKey(world: World): Promise<{ person: Person; key: SoftYubikey }> {
     const person = await Person.signUp(world);
     const key = await world.newKey();
@@ -46,7 +46,7 @@ export class Person {
     );
   }
 
-  /** The same person in another browser, so far with the password. */
+  /** The same person in another browser, after the password. */
   async elsewhere(): Promise<Person> {
     const person = new Person(this.#world, this.name, this.#world.openBrowser());
     await submitPassword(person.browser, this.name, this.password);
@@ -75,11 +75,11 @@ export class Person {
   sessionCookie(): string {
     const access = { domain: '127.0.0.1', path: '/', secure: false, script: false };
     const cookie = this.browser.jar.getCookie('session', access as never);
-    if (!cookie) throw new Error('There is no session');
+    if (!cookie) throw new Error('There is no session cookie');
     return cookie.value;
   }
 
-  /** Where a page sends: undefined where it is shown. */
+  /** The page that a page redirects to; undefined if it is shown. */
   async redirectFrom(page: string): Promise<string | undefined> {
     const response = await this.browser.get(page);
     if (response.status !== 200 && response.status !== 302) throw new Error(`${page}: ${response.status}`);
@@ -95,6 +95,6 @@ type Response = Awaited<ReturnType<typeof submit>>;
 
 function expectLocation({ status, headers, text }: Response, location: string): void {
   if (headers.location !== location) {
-    throw new Error(`Not sent to ${location}, but ${status} ${headers.location ?? text}`);
+    throw new Error(`Expected a redirect to ${location}, but got ${status} ${headers.location ?? text}`);
   }
 }

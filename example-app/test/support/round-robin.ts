@@ -7,7 +7,7 @@ export interface RoundRobin {
   close(): Promise<void>;
 }
 
-/** A small proxy: each request goes to the next port, and on to another one where nobody listens. */
+/** A small proxy: each request goes to the next port, or to the one after it if that does not respond. */
 export async function startRoundRobin(ports: readonly number[]): Promise<RoundRobin> {
   let turn = 0;
   const server = createServer(async (req, res) => {
@@ -39,12 +39,12 @@ function forward(
   res: ServerResponse,
 ): Promise<boolean> {
   return new Promise((resolve) => {
-    // A connection of its own: one that was kept alive breaks only after the request is sent.
+    // A new connection for each request: a kept-alive one fails only after the request is sent.
     const options = { host: '127.0.0.1', port, path: url, method, headers, agent: false };
-    const upstream = request(options, (answer) => {
-      res.writeHead(answer.statusCode ?? 502, answer.headers);
-      answer.pipe(res);
-      answer.once('end', () => resolve(true));
+    const upstream = request(options, (response) => {
+      res.writeHead(response.statusCode ?? 502, response.headers);
+      response.pipe(res);
+      response.once('end', () => resolve(true));
     });
     upstream.once('error', () => resolve(false));
     upstream.end(body);

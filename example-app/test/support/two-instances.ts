@@ -9,14 +9,14 @@ import { Instance } from './instance.js';
 import { startRoundRobin } from './round-robin.js';
 
 export interface TwoInstances extends World {
-  /** Of the proxy in front, which asks them in turn. */
+  /** The URL of the proxy, which forwards to the instances in turn. */
   url: string;
-  /** Kills one of them in the middle of whatever it does; the other goes on. */
+  /** Kills one instance without warning; the other continues. */
   killOne(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Two processes of the app in demo mode, over one PostgreSQL and one Redis, behind alternating requests. */
+/** Two processes of the app in demo mode, with one PostgreSQL and one Redis, behind a proxy that alternates. */
 export async function startTwoInstances(): Promise<TwoInstances> {
   const [postgres, redis] = await Promise.all([PostgresServer.start(), RedisServer.start()]);
   const environment = {

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 
 const API_KEY = 'mG5be6ZJU1qBGz24yPh/ESM3UdU=';
 
-/** A validation server that takes every OTP once. */
+/** A validation server that accepts every OTP once. */
 export class ValidationServer {
   readonly #used = new Set<string>();
   readonly #server: Server = createServer((req, res) =>
@@ -19,7 +19,7 @@ export class ValidationServer {
     return started;
   }
 
-  /** What makes the app ask it. */
+  /** The environment that makes the app ask this server. */
   get environment() {
     const { port } = this.#server.address() as AddressInfo;
     return {

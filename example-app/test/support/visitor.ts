@@ -3,7 +3,7 @@ import type { SoftYubikey } from 'passport-yubikey-otp/testing';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { expect } from 'vitest';
 
-/** Chromium looks for things on the network at its start, and none of them is wanted here. */
+/** Keeps Chromium from making network requests of its own at the start. */
 const QUIET = [
   '--no-sandbox',
   '--disable-gpu',
@@ -23,9 +23,9 @@ export async function launchChromium(): Promise<Browser> {
   return chromium.launch({ executablePath, args: QUIET });
 }
 
-/** Somebody at a real browser, with YubiKeys that type into it as keyboards do. */
+/** A user of a real browser, with YubiKeys that type into it like keyboards. */
 export class Visitor {
-  /** What the browser has to say about the pages: nothing. */
+  /** Errors that the browser reported about the pages. Tests expect none. */
   readonly complaints: string[] = [];
   readonly #typed: string[] = [];
   readonly #addresses: string[] = [];
@@ -61,7 +61,7 @@ export class Visitor {
 
   async type(otp: string): Promise<void> {
     this.#typed.push(otp);
-    // The cursor is in the field once the page is loaded, and not when its words can be read.
+    // The cursor is in the field only once the page is loaded, later than its text is visible.
     await this.page.waitForLoadState('load');
     await this.page.keyboard.type(otp);
     await this.page.keyboard.press('Enter');
@@ -92,9 +92,9 @@ export class Visitor {
       await this.page.waitForURL(({ pathname }) => pathname === path);
       await this.page.getByRole('heading', { level: 1, name: heading, exact: true }).waitFor();
     } catch (cause) {
-      const read = await this.page.locator('h1, [role=alert], [role=status]').allInnerTexts();
-      const words = `Not at ${path}, "${heading}", but at ${this.page.url()}, which says: ${read.join(' | ')}`;
-      throw new Error(words, { cause });
+      const texts = await this.page.locator('h1, [role=alert], [role=status]').allInnerTexts();
+      const message = `Expected ${path}, "${heading}", but ${this.page.url()} shows: ${texts.join(' | ')}`;
+      throw new Error(message, { cause });
     }
   }
 
@@ -107,7 +107,7 @@ export class Visitor {
     await this.page.getByText(words).first().waitFor();
   }
 
-  /** What was typed is nowhere but in the key: not on the page, not in an address. */
+  /** Expects no typed OTP to be left on the page or in a URL. */
   async expectNoOtp(): Promise<void> {
     const values = await this.page
       .locator('input')
