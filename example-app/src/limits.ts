@@ -39,8 +39,8 @@ export class TooManyAttempts extends Error {
 const WINDOW_SECONDS = 15 * 60;
 
 /**
- * No account is ever locked. Attempts are counted per account *and address*, so an attacker who guesses locks out
- * only himself. Each address also has a higher limit of its own, since many people may share it. With Redis, all
+ * No account is ever locked. Attempts are counted per account *and address*, so guessing locks out
+ * only the guesser. Each address also has a higher limit of its own, since many people may share it. With Redis, all
  * instances count together.
  */
 export function createLimits(redis: Redis | undefined): Limits {

@@ -42,7 +42,7 @@ export function sessionMiddleware(
  * browser follows a redirect as soon as it has the headers: another instance would then read the session before it
  * is saved.
  *
- * Streams, such as files, are sent at once: they are no redirects, and a full buffer would block them for ever.
+ * Streams, such as files, are sent at once: they are not redirects, and a full buffer would block them for ever.
  */
 const holdResponse: RequestHandler = (_req, res, next) => {
   res.cork();
