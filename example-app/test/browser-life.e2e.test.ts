@@ -2,9 +2,9 @@ import type { Browser, BrowserContextOptions } from 'playwright-core';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { describeWith } from '../../test/support/programs.js';
 import { missingPostgres } from '../../test/support/servers/postgres.js';
+import { openListening } from './support/application.js';
 import { type LifeHooks, lifeOfAKey } from './support/life-of-a-key.js';
 import { lookAt } from './support/looks.js';
-import { openListening } from './support/application.js';
 import { startTwoInstances } from './support/two-instances.js';
 import { launchChromium, Visitor } from './support/visitor.js';
 

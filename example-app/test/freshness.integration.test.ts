@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { FRESHNESS } from '../src/guards.js';
-import { Person } from './support/person.js';
 import { type App, openApp, submit } from './support/application.js';
+import { Person } from './support/person.js';
 
 let app: App;
 

@@ -1,7 +1,7 @@
 import { SoftYubikey } from 'passport-yubikey-otp/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Person } from './support/person.js';
 import { type App, type Browser, openApp, readToken, submit, submitPassword } from './support/application.js';
+import { Person } from './support/person.js';
 
 let app: App;
 
