@@ -21,26 +21,26 @@ import {
   serveSqlite,
 } from './engines.js';
 
-/** The stores of one database, as they are: secrets in them are sealed. */
+/** The stores of one database; secrets in them are sealed. */
 export interface Database {
   readonly keys: KeyStore;
   readonly clients: ClientStore;
   readonly counters: CounterStore;
-  /** What it promises of a write. */
+  /** What the database promises about a write. */
   readonly durability: Durability;
   readonly bulk: Engine['bulk'];
-  /** Resolves when it can be used no more; a database that reconnects has none. */
+  /** Resolves when the database can no longer be used; undefined for a database that reconnects. */
   readonly fault?: Promise<SqliteFault> | undefined;
-  /** Writes durably, and rejects where that fails or takes too long. */
+  /** Writes durably; rejects if the write fails or takes too long. */
   probe(): Promise<void>;
-  /** Resolves when it is closed, or hangs. */
+  /** Resolves when the database is closed, or closing it hangs. */
   close(): Promise<void>;
 }
 
 export interface OpenDatabaseOptions extends ConnectOptions {
   /**
-   * What to do where the SQLite file is not there yet. `pretend` takes any database that is not set up yet as an empty
-   * one, and writes nothing to one that is.
+   * What to do if the SQLite file does not exist. `pretend` treats a database that is not set up as an empty one, and
+   * writes nothing to any database.
    */
   ifMissing: 'create' | 'refuse' | 'pretend';
 }
@@ -48,14 +48,14 @@ export interface OpenDatabaseOptions extends ConnectOptions {
 /**
  * Opens the database that `--db` names and brings its tables up to date.
  *
- * @throws SetupError, which never repeats a password.
+ * @throws SetupError, whose message never repeats a password.
  */
 export async function openDatabase(where: string, options: OpenDatabaseOptions): Promise<Database> {
   refuseOtherUrls(where);
   const isMissing = !isUrl(where) && !existsSync(where);
   if (isMissing && options.ifMissing === 'refuse') {
     throw new SetupError(
-      `There is no database at ${where}: name another one with --db, or make it with: yubikey-otp keys new`,
+      `There is no database at ${where}: name another one with --db, or make one with: yubikey-otp keys new`,
     );
   }
   if (isMissing && options.ifMissing === 'pretend') return emptyDatabase();
@@ -74,28 +74,28 @@ export async function openDatabase(where: string, options: OpenDatabaseOptions):
   } catch (error) {
     await close().catch(() => undefined);
     if (error instanceof SetupError) throw error;
-    throw new SetupError(`The database ${nameOf(where)} cannot be used: ${reasonOf(error, where)}`);
+    throw new SetupError(`The database ${toLabel(where)} cannot be used: ${explainFailure(error, where)}`);
   }
 }
 
-/** Says so where an accepted OTP can be forgotten. */
+/** Warns if the database can forget an accepted OTP. */
 export function warnUnlessDurable({ durability }: Database): void {
   if (!durability.durable) warn(durability.statement);
 }
 
-/** What went wrong in a database, and why, in words that repeat no password. */
-export function reasonOf(error: unknown, where: string): string {
+/** Explains why a database failed, with its causes and without passwords. */
+export function explainFailure(error: unknown, where: string): string {
   const { message, code, errors } = error as { message?: string; code?: string; errors?: unknown[] };
   const text = message || errors?.map((each) => (each as Error).message).join('; ') || code || String(error);
   if (isStoreFault(error) && error.cause instanceof Error) {
-    return `${withoutPasswords(text, where)}: ${reasonOf(error.cause, where)}`;
+    return `${withoutPasswords(text, where)}: ${explainFailure(error.cause, where)}`;
   }
   return withoutPasswords(text, where);
 }
 
-/** A text that may repeat a database URL, without its passwords. */
+/** Replaces the passwords of a database URL in a text. */
 export function withoutPasswords(text: string, where: string): string {
-  return passwordsOf(where).reduce((rest, password) => rest.replaceAll(password, '***'), text);
+  return findPasswords(where).reduce((rest, password) => rest.replaceAll(password, '***'), text);
 }
 
 /** Whether a store failed because of its database. */
@@ -126,8 +126,8 @@ function emptyDatabase(): Database {
   return { keys, clients, counters, durability, bulk: (work) => work(), probe: nothing, close: nothing };
 }
 
-/** Where the database is, without user, password and options. */
-function nameOf(where: string): string {
+/** The database's URL without user, password and options. */
+function toLabel(where: string): string {
   if (!isUrl(where)) return where;
   const url = URL.canParse(where) ? new URL(where) : undefined;
   return url
@@ -135,8 +135,8 @@ function nameOf(where: string): string {
     : `${where.slice(0, where.indexOf(':'))}: URL, which is malformed,`;
 }
 
-/** The passwords in a database URL, as they are written and as they are meant. */
-function passwordsOf(where: string): string[] {
+/** The passwords in a database URL, both as they are written and decoded. */
+function findPasswords(where: string): string[] {
   if (!isUrl(where)) return [];
   const inUserInfo = /:\/\/[^/?#]*?:([^/?#]*)@/.exec(where)?.[1];
   const inQuery = /[?&]password=([^&#]*)/i.exec(where)?.[1];

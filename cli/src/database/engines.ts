@@ -6,29 +6,29 @@ import { SetupError } from '../terminal/failure.js';
 import { ANSWER_MS, within } from '../terminal/within.js';
 import { RedisConnection } from './redis-connection.js';
 
-/** An open database, of whichever kind. */
+/** An open database of any kind. */
 export interface Engine {
   readonly store: SqliteStore | PostgresStore | RedisStore;
-  /** Whether `migrate()` has been here, and would change nothing. Reads only. A service does not ask. */
-  isSetUp?(): Promise<boolean>;
-  /** Many writes that can be done again: they are durable once all of this has resolved, and not before. */
+  /** Whether the tables exist, so that `migrate()` would change nothing. Reads only; a service does not call it. */
+  isSetUp?: (() => Promise<boolean>) | undefined;
+  /** Runs many writes that can be repeated. They are durable once this resolves, not before. */
   bulk(work: () => Promise<void>): Promise<void>;
-  /** Resolves when the store can be used no more. */
-  readonly fault?: Promise<SqliteFault>;
+  /** Resolves when the store can no longer be used. */
+  readonly fault?: Promise<SqliteFault> | undefined;
   close(): Promise<void>;
 }
 
 export interface ConnectOptions {
   allowReplayAfterCrash: boolean;
-  /** For a service: connections that break are made anew. Default false. */
+  /** For a service: broken connections are replaced. Default false. */
   longLived?: boolean | undefined;
 }
 
 const CLOSE_MS = 1_000;
 
 /**
- * A write that changes nothing in the end: its sync of the log takes all writes before it along. SQLite neither writes nor
- * syncs where a row is set to what it is.
+ * A write with no net effect, whose sync of the log makes all earlier writes durable. SQLite neither writes nor syncs if
+ * a row is set to the value it has.
  */
 const SYNC_ALL = `
   PRAGMA busy_timeout = 5000;
@@ -39,15 +39,15 @@ const SYNC_ALL = `
   COMMIT;
 `;
 
-/** Where many writes share a sync anyway. */
+/** For databases in which many writes share a sync anyway. */
 const asUsual: Engine['bulk'] = (work) => work();
 
 const FIND_SCHEMA = "SELECT 1 FROM sqlite_master WHERE name = 'yubikey_schema'";
 
-/** Opens a SQLite file, which is made if need be. `readOnly` promises that nothing will be written. */
+/** Opens a SQLite file and creates it if necessary. `readOnly`: nothing will be written. */
 export async function openSqlite(path: string, readOnly: boolean): Promise<Engine> {
   const { default: LibsqlDatabase } = await import('libsql');
-  // A handle that may write would move what is in the log to the file; one that may not would leave a log behind.
+  // A writable handle would move the log into the file; a read-only one would leave an empty log behind.
   const hasLog = existsSync(`${path}-wal`);
   const database = new LibsqlDatabase(
     readOnly && hasLog ? `${pathToFileURL(resolve(path)).href}?mode=ro` : path,
@@ -62,7 +62,7 @@ export async function openSqlite(path: string, readOnly: boolean): Promise<Engin
         `A dry run writes nothing, and ${path} has to be set to WAL mode first, as any other command does: yubikey-otp keys list`,
       );
     },
-    // A sync for each of many writes would take minutes.
+    // One sync for each write would take minutes.
     async bulk(work) {
       database.exec('PRAGMA synchronous = NORMAL');
       try {
@@ -75,7 +75,7 @@ export async function openSqlite(path: string, readOnly: boolean): Promise<Engin
   };
 }
 
-/** The same for a service, in threads of its own: no sync of the disk stops others from being answered. */
+/** Opens a SQLite file for a service, in worker threads: a sync of the disk does not hold up other requests. */
 export function serveSqlite(path: string): Engine {
   const store = new SqliteStore({ path, driver: 'libsql' });
   return { store, bulk: asUsual, fault: store.fault, close: () => store.close() };
@@ -90,10 +90,10 @@ export async function connectPostgres(
     connectionString: url,
     connectionTimeoutMillis: ANSWER_MS,
     keepAlive: true,
-    // A server that hangs does not close what is idle.
+    // A server that hangs does not close idle connections.
     allowExitOnIdle: true,
   });
-  // A broken idle connection is replaced by the pool; one in use rejects its query.
+  // The pool replaces a broken idle connection; a broken connection in use rejects its query.
   pool.on('error', () => undefined);
   return {
     store: new PostgresStore({ pool, allowReplayAfterCrash }),
@@ -102,12 +102,12 @@ export async function connectPostgres(
       return rows[0].is_set_up;
     },
     bulk: asUsual,
-    // What it has lent comes back by a deadline.
+    // Every borrowed connection comes back by a deadline.
     close: async () => void (await within(CLOSE_MS, pool.end())),
   };
 }
 
-/** What `migrate()` writes in Redis, under the prefix that the library has by default. */
+/** The key that `migrate()` writes in Redis, under the library's default prefix. */
 const REDIS_SCHEMA = 'yubikey-otp:schema';
 
 export async function connectRedis(
@@ -123,10 +123,10 @@ export async function connectRedis(
         connectTimeout: ANSWER_MS,
         reconnectStrategy: (tries) => longLived === true && isConnected && Math.min(tries * 50, 1000),
       },
-      // A verification that fails at once can be tried again; what waits may be written when nobody waits any more.
+      // A verification that fails at once can be tried again; a queued command may be written after its caller has given up.
       disableOfflineQueue: true,
     });
-    // What a command was waiting for, it rejects with.
+    // Each waiting command rejects with this error.
     client.on('error', () => undefined);
     return client;
   });

@@ -6,19 +6,19 @@ import { createFile } from '../files/durable-file.js';
 import { SetupError } from '../terminal/failure.js';
 import { DEFAULT_MASTER_KEY_FILE } from '../terminal/global-options.js';
 import { warn } from '../terminal/output.js';
-import { shellWord } from './shell.js';
+import { quoteForShell } from './shell.js';
 
-/** The shell's `-C` keeps it from writing over a master key that is there. */
+/** The shell's `set -C` refuses to overwrite an existing master key. */
 const howToMakeOne = (path: string) =>
-  `Make one with: (umask 077; set -C; yubikey-otp master-key new > ${shellWord(path)}), ` +
-  'and keep a copy apart from the database: without it, what it sealed cannot be read';
+  `Make one with: (umask 077; set -C; yubikey-otp master-key new > ${quoteForShell(path)}), ` +
+  'and keep a copy apart from the database: without it, the sealed secrets cannot be read';
 
 /**
- * There is no master key that can be used. It says where one was looked for; what to do about it depends on what is in
- * the database.
+ * There is no usable master key. The message says where it was looked for; the remedy depends on the content of the
+ * database.
  */
 export class NoMasterKey extends SetupError {
-  /** @param remedy What to do where nothing is sealed yet. */
+  /** @param remedy What to do if nothing is sealed yet. */
   constructor(
     problem: string,
     readonly remedy: string,
@@ -27,17 +27,17 @@ export class NoMasterKey extends SetupError {
   }
 }
 
-/** Master keys, and where they come from. */
+/** Master keys and their source. */
 export interface FoundKeyring {
   readonly keyring: Keyring;
   readonly source: string;
 }
 
 /**
- * The master keys that seal secrets: of the file that was named, else of the environment, else of the default file.
- * The first one seals.
+ * Reads the master keys that seal secrets: from the file that was named, else from the environment, else from the
+ * default file. The first one seals.
  *
- * @throws NoMasterKey, which repeats no key.
+ * @throws NoMasterKey, whose message repeats no key.
  */
 export async function readKeyring(file: string | undefined): Promise<FoundKeyring> {
   const { source, text } = await findMasterKeys(file);
@@ -53,20 +53,20 @@ export async function readKeyring(file: string | undefined): Promise<FoundKeyrin
   }
 }
 
-/** Whether a master key was given in any of these ways, fit for use or not. */
+/** Whether a master key was given in any of these ways, usable or not. */
 export function hasMasterKey(file: string | undefined): boolean {
   return file !== undefined || inEnvironment() !== undefined || existsSync(DEFAULT_MASTER_KEY_FILE);
 }
 
 /**
- * Makes a file with a new master key, for its owner only, whole and on disk when this resolves. False where there is
- * one already, which stays as it is: of several that are started at once, one makes it.
+ * Makes a file with a new master key that only its owner can read, complete and on disk when this resolves. False if
+ * the file exists, which is left as it is: of several processes that start at once, one makes it.
  *
- * @throws SetupError where it cannot be made.
+ * @throws SetupError if the file cannot be made.
  */
 export async function createMasterKeyFile(path: string): Promise<boolean> {
   try {
-    return await createFile(path, masterKeyLine());
+    return await createFile(path, formatNewMasterKey());
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new SetupError(
@@ -75,8 +75,8 @@ export async function createMasterKeyFile(path: string): Promise<boolean> {
   }
 }
 
-/** A new master key as a master key file holds it, named after the day. Secret. */
-export function masterKeyLine(id = new Date().toISOString().slice(0, 10)): string {
+/** A line of a master key file with a new master key, by default named after the day. Secret. */
+export function formatNewMasterKey(id = new Date().toISOString().slice(0, 10)): string {
   return `${id}:${newMasterKey().toString('base64')}\n`;
 }
 
@@ -93,7 +93,7 @@ async function findMasterKeys(file: string | undefined): Promise<{ source: strin
   return { source: DEFAULT_MASTER_KEY_FILE, text: await readMasterKeyFile(DEFAULT_MASTER_KEY_FILE) };
 }
 
-/** Set but empty is how many tools leave it out. */
+/** Many tools leave a variable out by setting it to an empty text. */
 const inEnvironment = () => process.env.YUBIKEY_MASTER_KEY?.trim() || undefined;
 
 async function readMasterKeyFile(path: string): Promise<string> {
@@ -102,7 +102,7 @@ async function readMasterKeyFile(path: string): Promise<string> {
     file = await open(path);
     const { mode } = await file.stat();
     if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
-      warn(`The master key file ${path} can be read by others than its owner: chmod 600 ${path}`);
+      warn(`The master key file ${path} can be read by other users: chmod 600 ${path}`);
     }
     return await file.readFile('utf8');
   } catch (error) {

@@ -10,20 +10,19 @@ interface Client {
 
 const LOOK_MS = 500;
 
-/** A connection to Redis that is made anew where it does not answer: its client would wait for ever. */
+/** A connection to Redis that is replaced if it does not answer: its client would wait for ever. */
 export class RedisConnection {
-  private client: Client;
+  readonly #create: () => Client;
+  #client: Client;
   /** Commands without an answer. */
-  private waiting = 0;
-  private heardAt = performance.now();
-  private readonly looking: NodeJS.Timeout;
+  #waiting = 0;
+  #heardAt = performance.now();
+  readonly #looking: NodeJS.Timeout;
 
-  private constructor(
-    private readonly create: () => Client,
-    first: Client,
-  ) {
-    this.client = first;
-    this.looking = setInterval(() => this.look(), LOOK_MS).unref();
+  private constructor(create: () => Client, first: Client) {
+    this.#create = create;
+    this.#client = first;
+    this.#looking = setInterval(() => this.#look(), LOOK_MS).unref();
   }
 
   /** @throws Error where Redis cannot be reached. */
@@ -39,35 +38,35 @@ export class RedisConnection {
   }
 
   send(command: string[]): Promise<unknown> {
-    const { client } = this;
+    const client = this.#client;
     if (!client.isReady) return client.sendCommand(command);
-    if (this.waiting === 0) this.heardAt = performance.now();
-    this.waiting++;
+    if (this.#waiting === 0) this.#heardAt = performance.now();
+    this.#waiting++;
     return client.sendCommand(command).finally(() => {
-      if (client !== this.client) return;
-      this.waiting--;
-      this.heardAt = performance.now();
+      if (client !== this.#client) return;
+      this.#waiting--;
+      this.#heardAt = performance.now();
     });
   }
 
   close(): void {
-    clearInterval(this.looking);
-    this.client.destroy();
+    clearInterval(this.#looking);
+    this.#client.destroy();
   }
 
-  private look(): void {
+  #look(): void {
     const now = performance.now();
-    if (this.client.isReady && this.waiting === 0) this.heardAt = now;
-    else if (now - this.heardAt > ANSWER_MS) this.replace();
+    if (this.#client.isReady && this.#waiting === 0) this.#heardAt = now;
+    else if (now - this.#heardAt > ANSWER_MS) this.#replace();
   }
 
-  private replace(): void {
-    const silent = this.client;
-    this.client = this.create();
-    this.waiting = 0;
-    this.heardAt = performance.now();
-    // What waits for an answer is rejected.
+  #replace(): void {
+    const silent = this.#client;
+    this.#client = this.#create();
+    this.#waiting = 0;
+    this.#heardAt = performance.now();
+    // Waiting commands are rejected.
     silent.destroy();
-    this.client.connect().catch(() => undefined);
+    this.#client.connect().catch(() => undefined);
   }
 }

@@ -5,28 +5,28 @@ import { Refusal, SetupError } from '../terminal/failure.js';
 import type { GlobalOptions } from '../terminal/global-options.js';
 import {
   type Database,
+  explainFailure,
   isStoreFault,
   isUrl,
   type OpenDatabaseOptions,
   openDatabase,
-  reasonOf,
 } from './database.js';
 import { type FoundKeyring, NoMasterKey, readKeyring } from './master-key.js';
-import { sealedBy, TRIED, wayToTheOldMasterKey } from './sealed-by.js';
+import { adviseOldMasterKey, MAX_TRIED, readSeals } from './seals.js';
 import { isUnopened } from './unopened.js';
 
-/** What every command takes, and whether it is a service. */
+/** The options of every command, and whether it is a service. */
 type SessionOptions = GlobalOptions & Pick<OpenDatabaseOptions, 'longLived'>;
 type IfMissing = OpenDatabaseOptions['ifMissing'];
 
-/** A database, and the stores that open what is sealed in it. */
+/** A database, and the stores that open its sealed secrets. */
 export interface Secrets {
   readonly database: Database;
   readonly keys: SealedKeyStore;
   readonly clients: SealedClientStore;
 }
 
-/** Opens the database, works with it as it is, its secrets sealed, and closes it again whatever happens. */
+/** Opens the database, works with it without opening secrets, and always closes it. */
 export async function withDatabase(
   { db, allowReplayAfterCrash = false, longLived }: SessionOptions,
   ifMissing: IfMissing,
@@ -37,17 +37,17 @@ export async function withDatabase(
     await work(database);
   } catch (error) {
     if (isOurs(error) && !isStoreFault(error)) throw error;
-    throw new SetupError(`The database failed: ${reasonOf(error, db)}`);
+    throw new SetupError(`The database failed: ${explainFailure(error, db)}`);
   } finally {
     await database.close();
   }
 }
 
 /**
- * Opens the database and what is sealed in it. The master key is tried first: a wrong one would seal new records
- * beside those that it does not open. Records that are damaged are no reason to refuse, as long as others open.
+ * Opens the database and its sealed secrets. The master key is tried first: a wrong one would seal new records beside
+ * records that it does not open. Damaged records are accepted as long as others open.
  *
- * @throws SetupError without a master key, or with one that does not fit.
+ * @throws SetupError without a master key, or with a wrong one.
  */
 export async function withSecrets(
   options: SessionOptions,
@@ -66,28 +66,28 @@ export async function withSecrets(
   });
 }
 
-/** Where there is none, what is in the database decides whether to make one or to look for the old one. */
+/** If there is no master key, the content of the database decides whether to advise a new one or a search for the old one. */
 async function findKeyring(options: SessionOptions, ifMissing: IfMissing): Promise<FoundKeyring> {
   try {
     return await readKeyring(options.masterKeyFile);
   } catch (error) {
     if (!(error instanceof NoMasterKey)) throw error;
-    throw new SetupError(`${error.message}. ${await wayOutOf(error, options, ifMissing)}`);
+    throw new SetupError(`${error.message}. ${await adviseOnMissingMasterKey(error, options, ifMissing)}`);
   }
 }
 
-async function wayOutOf(
+async function adviseOnMissingMasterKey(
   { remedy }: NoMasterKey,
   { db, allowReplayAfterCrash }: SessionOptions,
   ifMissing: IfMissing,
 ): Promise<string> {
   let way = remedy;
-  // Nothing is made only to be looked at.
+  // A database is not created only to be looked at.
   const isNotMadeYet = ifMissing === 'create' && !existsSync(db);
   const options = { db, allowReplayAfterCrash: allowReplayAfterCrash ?? false };
   await withDatabase(options, isUrl(db) || isNotMadeYet ? 'pretend' : ifMissing, async (database) => {
-    const sealed = await sealedBy(database);
-    if (sealed.hasRecords) way = wayToTheOldMasterKey(sealed);
+    const sealed = await readSeals(database);
+    if (sealed.hasRecords) way = adviseOldMasterKey(sealed);
   });
   return way;
 }
@@ -95,28 +95,28 @@ async function wayOutOf(
 async function proveMasterKey({ database, keys, clients }: Secrets, source: string): Promise<void> {
   const unopened: YubikeyError[] = [];
   const attempts = [
-    firstThatOpens(database.keys, keys, ({ publicId }) => publicId, unopened),
-    firstThatOpens(database.clients, clients, ({ id }) => id, unopened),
+    opensAny(database.keys, keys, ({ publicId }) => publicId, unopened),
+    opensAny(database.clients, clients, ({ id }) => id, unopened),
   ];
   if ((await Promise.all(attempts)).includes(true)) return;
   if (unopened.length === 0) return;
   throw new SetupError(
-    `The master key in ${source} does not fit this database: nothing that was tried opens (${unopened.length} of its keys and clients). ` +
-      `${wayToTheOldMasterKey(await sealedBy(database))}.${unopened.some(isBroken) ? ' If this is that master key, the database is damaged: restore it from a backup' : ''}`,
+    `The master key in ${source} does not fit this database: it opens none of the ${unopened.length} keys and clients that were tried. ` +
+      `${adviseOldMasterKey(await readSeals(database))}.${unopened.some(isBroken) ? ' If this is that master key, the database is damaged: restore it from a backup' : ''}`,
   );
 }
 
-/** Whether one of the first records opens. What does not open is added to `unopened`. */
-export async function firstThatOpens<Stored>(
+/** Whether any of the first records opens. The error of each record that does not is added to `unopened`. */
+export async function opensAny<Stored>(
   raw: Pick<RecordStore<Stored, unknown>, 'list'>,
   sealed: Pick<RecordStore<Stored, unknown>, 'get'>,
-  idOf: (record: Stored) => string,
+  readId: (record: Stored) => string,
   unopened: YubikeyError[],
 ): Promise<boolean> {
-  const { records } = await raw.list({ limit: TRIED });
+  const { records } = await raw.list({ limit: MAX_TRIED });
   for (const record of records) {
     try {
-      if (await sealed.get(idOf(record))) return true;
+      if (await sealed.get(readId(record))) return true;
     } catch (error) {
       if (!isUnopened(error)) throw error;
       unopened.push(error);

@@ -1,6 +1,6 @@
 import { YubikeyError } from 'passport-yubikey-otp';
 
-/** Whether a record could be read, and what is sealed in it could not be opened. */
+/** Whether the error means that a record was read but its sealed secrets did not open. */
 export function isUnopened(error: unknown): error is YubikeyError {
   return (
     error instanceof YubikeyError && (error.code === 'SEAL_BROKEN' || error.code === 'MASTER_KEY_UNKNOWN')
@@ -8,11 +8,11 @@ export function isUnopened(error: unknown): error is YubikeyError {
 }
 
 /**
- * What to do about a record that does not open; where its master key is missing, the error says so itself. What is
- * deleted cannot be had back, so that comes last.
+ * Advises what to do about a record that does not open. If its master key is missing, the error says so itself. Deleting
+ * comes last, since a deleted record cannot be recovered.
  */
-export function remedyOf(error: YubikeyError, forget: string): string {
+export function adviseOnUnopened(error: YubikeyError, forget: string): string {
   return error.code === 'SEAL_BROKEN'
-    ? `${error.message}. Give the master key file that it was stored with, or restore it from a backup; where there is neither, forget it: ${forget}`
+    ? `${error.message}. Give the master key file that it was stored with, or restore it from a backup; if neither exists, forget it: ${forget}`
     : `${error.message} to the master key file`;
 }

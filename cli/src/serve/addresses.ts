@@ -4,37 +4,37 @@ import ipaddr from 'ipaddr.js';
 import type { AddressOf } from 'passport-yubikey-otp/server';
 import proxyAddr from 'proxy-addr';
 
-/** Whether only programs of this machine reach what listens on this address. */
+/** Whether a server on this address can be reached only from this machine. */
 export function isLoopbackHost(host: string): boolean {
   return host.toLowerCase() === 'localhost' || isLoopback(host);
 }
 
-/** Whether an address is this machine's own. */
+/** Whether this is a loopback address. */
 export function isLoopback(address: string | undefined): boolean {
   return isIP(address ?? '') !== 0 && ipaddr.process(address as string).range() === 'loopback';
 }
 
 /**
- * Finds the address that a request comes from: the last one in `X-Forwarded-For` that is no trusted proxy's, where
- * the connection is from a trusted proxy, and that of the connection otherwise.
+ * Makes the function that finds the address of a request: the last address in `X-Forwarded-For` that is not a trusted
+ * proxy, where the connection comes from a trusted proxy; otherwise the address of the connection.
  */
-export function addressOfWith(trustedProxies: readonly string[] | undefined): AddressOf {
-  if (trustedProxies === undefined) return ({ socket }) => plain(socket.remoteAddress);
+export function createAddressReader(trustedProxies: readonly string[] | undefined): AddressOf {
+  if (trustedProxies === undefined) return ({ socket }) => unmapped(socket.remoteAddress);
   const isTrusted = proxyAddr.compile([...trustedProxies]);
   return (request) => {
     const address = proxyAddr(request, isTrusted);
-    // What a client wrote there itself may be anything.
-    return plain(isIP(address) ? address : request.socket.remoteAddress);
+    // A client can write any text into this header.
+    return unmapped(isIP(address) ? address : request.socket.remoteAddress);
   };
 }
 
-/** Whether a proxy says that it passes on a request of somebody else. */
+/** Whether the headers say that a proxy passed this request on. */
 export function isForwarded({ headers }: IncomingMessage): boolean {
   return headers['x-forwarded-for'] !== undefined || headers.forwarded !== undefined;
 }
 
-/** What one subscriber has: an IPv4 address, or an IPv6 network of 64 bits. */
-export function networkOf(address: string): string {
+/** The network of one subscriber: an IPv4 address, or the first 64 bits of an IPv6 address. */
+export function toNetwork(address: string): string {
   if (!address.includes(':') || isIP(address) !== 6) return address;
   const { parts } = ipaddr.IPv6.parse(address.replace(/%.*$/, ''));
   return parts
@@ -43,7 +43,7 @@ export function networkOf(address: string): string {
     .join(':');
 }
 
-/** IPv4 addresses as such, also where an IPv6 socket took the connection. */
-function plain(address: string | undefined): string | undefined {
+/** Writes an IPv4 address as IPv4, even if an IPv6 socket accepted the connection. */
+function unmapped(address: string | undefined): string | undefined {
   return address?.startsWith('::') ? address.replace(/^::ffff:(?=\d+\.)/i, '') : address;
 }

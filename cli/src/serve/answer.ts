@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http';
 
-/** Answers with a line of text, which nothing may keep. */
+/** Answers with a line of text that must not be cached. */
 export function answer(
   response: ServerResponse,
   status: number,
@@ -10,12 +10,12 @@ export function answer(
   send(response, status, 'text/plain; charset=utf-8', `${text}\n`, headers);
 }
 
-/** Answers with a JSON value, which nothing may keep. */
+/** Answers with a JSON value that must not be cached. */
 export function answerJson(response: ServerResponse, status: number, value: unknown): void {
   send(response, status, 'application/json', JSON.stringify(value));
 }
 
-/** Answers with a body of any type, which nothing may keep. */
+/** Answers with a body of any type that must not be cached. */
 export function send(
   response: ServerResponse,
   status: number,

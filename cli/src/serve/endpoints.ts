@@ -5,23 +5,23 @@ import { answer, answerJson, send } from './answer.js';
 import type { Metrics } from './metrics.js';
 import type { Readiness } from './readiness.js';
 
-/** Who asks whether the process lives restarts it when that takes a second. */
+/** Supervisors restart a process whose health check takes a second. */
 const HEALTH_MS = 250;
 
 export interface EndpointsOptions {
   readonly readiness: Readiness;
-  /** Served to programs of this machine. */
+  /** Served on loopback only. Undefined: not here. */
   readonly metrics?: Metrics | undefined;
   isStopping(): boolean;
 }
 
 /**
- * What operators ask a service: `/health` is 200 as long as the process answers, `/ready` is 503 while the database
- * takes no writes or the service is being stopped, `/metrics` is for Prometheus.
+ * The endpoints for operators: `/health` is 200 as long as the process answers, `/ready` is 503 while the database
+ * takes no writes or the service is stopping, `/metrics` is for Prometheus.
  */
 export function endpoints({ readiness, metrics, isStopping }: EndpointsOptions): Listener {
   return (request, response, next) => {
-    switch (pathOf(request)) {
+    switch (parsePath(request)) {
       case '/health':
         if (isRead(request, response)) void answerHealth(response, readiness);
         return;
@@ -38,15 +38,15 @@ export function endpoints({ readiness, metrics, isStopping }: EndpointsOptions):
   };
 }
 
-/** `/metrics` alone, for a port of its own. */
+/** Serves `/metrics` alone, on its own port. */
 export function metricsListener(metrics: Metrics): Listener {
   return (request, response) => {
-    if (pathOf(request) !== '/metrics') answer(response, 404, 'Not found: this port has /metrics');
+    if (parsePath(request) !== '/metrics') answer(response, 404, 'Not found: this port has /metrics');
     else if (isRead(request, response)) void answerMetrics(response, metrics);
   };
 }
 
-/** In the words of the KSM's REST API. */
+/** Answers in the format of the KSM's REST API. */
 async function answerHealth(response: ServerResponse, readiness: Readiness): Promise<void> {
   const status = (await readiness.check(HEALTH_MS)) ? 'connected' : 'disconnected';
   answerJson(response, 200, { status: 'healthy', database: { status } });
@@ -66,7 +66,7 @@ async function answerMetrics(response: ServerResponse, metrics: Metrics): Promis
   send(response, 200, metrics.contentType, await metrics.text());
 }
 
-function pathOf({ url = '' }: IncomingMessage): string {
+function parsePath({ url = '' }: IncomingMessage): string {
   const mark = url.indexOf('?');
   return mark < 0 ? url : url.slice(0, mark);
 }

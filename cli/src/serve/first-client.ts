@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import type { YubikeyError } from 'passport-yubikey-otp';
 import type { ClientStore } from 'passport-yubikey-otp/stores';
 import { isUrl } from '../database/database.js';
-import { firstThatOpens, type Secrets } from '../database/session.js';
+import { opensAny, type Secrets } from '../database/session.js';
 import { createFile } from '../files/durable-file.js';
 import { SetupError } from '../terminal/failure.js';
 import { warn } from '../terminal/output.js';
@@ -11,28 +11,29 @@ import { warn } from '../terminal/output.js';
 const ID = '1';
 const API_KEY_LENGTH = 20;
 
-/** The client that a first start made, and where its API key is told. */
+/** The client that a first start made, and where its API key is shown. */
 export interface FirstClient {
   readonly id: string;
   readonly apiKey: { readonly text: string } | { readonly file: string };
 }
 
 /**
- * Makes a client where there is none, since without one nobody can ask a validation server. Its API key is told
- * once: to the terminal, or, where standard error goes elsewhere and may be kept, in a file for its owner only.
+ * Makes a first client if there is none, since nobody can ask a validation server without one. Its API key is shown
+ * once: on the terminal or, if standard error is not a terminal and may be kept, in a file that only its owner can read.
  *
- * @returns undefined where there are clients; of several instances that start at once, one makes it.
+ * @returns undefined if there are clients already; of several instances that start at once, one makes the client.
  */
 export async function makeFirstClient(
   { database: { clients: sealed }, clients }: Secrets,
   where: string,
 ): Promise<FirstClient | undefined> {
-  if ((await sealed.list({ limit: 1 })).records.length > 0) return made(sealed, clients);
+  if ((await sealed.list({ limit: 1 })).records.length > 0) return assertClientsOpen(sealed, clients);
   const apiKey = randomBytes(API_KEY_LENGTH);
   const text = apiKey.toString('base64');
   const add = () => clients.add({ id: ID, apiKey, notes: 'made by the first start of yubikey-otp serve' });
-  if (process.stderr.isTTY) return (await add()) ? { id: ID, apiKey: { text } } : made(sealed, clients);
-  // The file comes first: a client whose API key is told nowhere would be of no use, and in the way.
+  if (process.stderr.isTTY)
+    return (await add()) ? { id: ID, apiKey: { text } } : assertClientsOpen(sealed, clients);
+  // The file comes first: a client whose API key is shown nowhere would be useless and in the way.
   const file = await writeApiKey(
     `${isUrl(where) ? './yubikey-otp' : where}.client-${ID}`,
     `YUBIKEY_CLIENT_ID=${ID}\nYUBIKEY_API_KEY=${text}\n`,
@@ -44,30 +45,30 @@ export async function makeFirstClient(
   } finally {
     if (!isAdded) await rm(file, { force: true });
   }
-  return isAdded ? { id: ID, apiKey: { file } } : made(sealed, clients);
+  return isAdded ? { id: ID, apiKey: { file } } : assertClientsOpen(sealed, clients);
 }
 
-/** Instances that start at once in different folders make a master key each; with two of them, none would work. */
-async function made(sealed: ClientStore, clients: ClientStore): Promise<undefined> {
+/** Instances that start at once in different folders each make a master key; with two master keys, none of them would work. */
+async function assertClientsOpen(sealed: ClientStore, clients: ClientStore): Promise<undefined> {
   const unopened: YubikeyError[] = [];
-  if (await firstThatOpens(sealed, clients, ({ id }) => id, unopened)) return;
+  if (await opensAny(sealed, clients, ({ id }) => id, unopened)) return;
   const [first] = unopened;
   if (!first) return;
   throw new SetupError(
     `No client of this database opens with this master key. ${first.message}. ` +
-      'Another instance has perhaps set up the database at the ' +
-      'same time, with a master key of its own: give that one to all instances, and keep this one until they all run',
+      'Another instance may have set up the database at the ' +
+      'same time, with its own master key: give that master key to all instances, and keep this one until they all run',
   );
 }
 
-/** Another instance, or another database of this folder, may have taken the name. */
+/** Another instance, or another database in this folder, may have taken the name. */
 async function writeApiKey(path: string, text: string): Promise<string | undefined> {
   try {
     for (const name of [path, `${path}.${randomUUID()}`]) if (await createFile(name, text)) return name;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     warn(
-      `There is no client, and ${path}, where the API key of a first one belongs, cannot be made (${code}): ` +
+      `There is no client, and ${path}, the file for the API key of a first client, cannot be made (${code}): ` +
         'make a client with: yubikey-otp clients new',
     );
   }

@@ -2,12 +2,12 @@ import { isUrl } from '../database/database.js';
 import { DEFAULT_DATABASE, DEFAULT_MASTER_KEY_FILE } from '../terminal/global-options.js';
 import { say } from '../terminal/output.js';
 import type { FirstClient } from './first-client.js';
-import type { RunningService } from './service.js';
+import type { ServiceUrls } from './service.js';
 import type { Settings } from './settings/serve-settings.js';
 
-/** Tells where the service listens and, at the first start, what to do next. */
+/** Says where the service listens and, at the first start, what to do next. */
 export function sayFirstSteps(
-  { validation, ksm }: RunningService['urls'],
+  { validation, ksm }: ServiceUrls,
   client: FirstClient | undefined,
   { db, masterKeyFile }: Settings,
 ): void {
@@ -23,10 +23,10 @@ export function sayFirstSteps(
   say(`
 This is the first start, which made client ${id}. ${
     'text' in apiKey
-      ? `Its API key is told only now: ${apiKey.text}`
-      : `Its API key is in ${apiKey.file}, which only its owner can read: give it to the application, then delete it.`
+      ? `Its API key is shown only now: ${apiKey.text}`
+      : `Its API key is in ${apiKey.file}, which only its owner can read: give the key to the application, then delete the file.`
   }
-${masterKey} seals what is secret in ${database}: keep a copy of both, apart from one another.
+${masterKey} seals the secrets in ${database}: keep a copy of each, in different places.
 Try it without a YubiKey:   yubikey-otp${option} press | xargs yubikey-otp${option} verify
 Store YubiKeys:             yubikey-otp${option} keys new --help`);
 }

@@ -23,7 +23,7 @@ const LIMITS = {
 const HANDSHAKE_TIMEOUT_MS = 5_000;
 const MAX_CONNECTIONS = 16_000;
 const MAX_HEADERS = 100;
-/** Connections that come at once and wait to be accepted, as far as the system allows. */
+/** Connections that may wait to be accepted; the system may allow fewer. */
 const BACKLOG = 4096;
 const MAKE_ROOM_INTERVAL_MS = 1_000;
 
@@ -50,10 +50,10 @@ export function createHttpServer(listener: Listener, certificate: Certificate | 
 }
 
 /**
- * Starts to listen.
+ * Starts listening.
  *
- * @returns its URL.
- * @throws SetupError where that address cannot be had.
+ * @returns The server's URL.
+ * @throws SetupError if the address cannot be used.
  */
 export async function listen(
   server: Server,

@@ -2,53 +2,56 @@ import { LRUCache } from 'lru-cache';
 import { YubikeyError } from 'passport-yubikey-otp';
 import type { AddressOf, Listener } from 'passport-yubikey-otp/server';
 import type { Advance, CounterStore } from 'passport-yubikey-otp/stores';
-import { networkOf } from './addresses.js';
+import { toNetwork } from './addresses.js';
 import { answer } from './answer.js';
 
 const WINDOW_MS = 60_000;
-/** Who sends from more addresses than this pushes out those that send least. */
+/** A sender with more addresses than this pushes out the addresses that were used least recently. */
 const MAX_REMEMBERED = 100_000;
 
-/** How often something may happen a minute, for each of many keys, in bounded memory. */
+/** Limits how often something may happen in a minute, for each of many keys, in bounded memory. */
 export class RateLimit {
-  private readonly windows = new LRUCache<string, { count: number; endsAt: number }>({ max: MAX_REMEMBERED });
+  readonly #perMinute: number;
+  readonly #windows = new LRUCache<string, { count: number; endsAt: number }>({ max: MAX_REMEMBERED });
 
-  /** @param perMinute 0 for any number. */
-  constructor(private readonly perMinute: number) {}
+  /** @param perMinute 0 for no limit. */
+  constructor(perMinute: number) {
+    this.#perMinute = perMinute;
+  }
 
-  /** Counts one, and says whether it is still within the limit. */
+  /** Counts one event. Returns whether it is within the limit. */
   take(key: string): boolean {
-    if (this.perMinute === 0) return true;
-    let window = this.windowOf(key);
+    if (this.#perMinute === 0) return true;
+    let window = this.#currentWindow(key);
     if (!window) {
       window = { count: 0, endsAt: performance.now() + WINDOW_MS };
-      this.windows.set(key, window);
+      this.#windows.set(key, window);
     }
     window.count += 1;
-    return window.count <= this.perMinute;
+    return window.count <= this.#perMinute;
   }
 
   /** Whether the limit is reached, without counting. */
   isReached(key: string): boolean {
-    return this.perMinute !== 0 && (this.windowOf(key)?.count ?? 0) >= this.perMinute;
+    return this.#perMinute !== 0 && (this.#currentWindow(key)?.count ?? 0) >= this.#perMinute;
   }
 
-  /** In how many seconds the next one is within the limit again. */
+  /** Seconds until the next event is within the limit again. */
   secondsLeft(key: string): number {
-    const left = (this.windowOf(key)?.endsAt ?? 0) - performance.now();
+    const left = (this.#currentWindow(key)?.endsAt ?? 0) - performance.now();
     return Math.max(1, Math.ceil(left / 1000));
   }
 
-  private windowOf(key: string) {
-    const window = this.windows.get(key);
+  #currentWindow(key: string) {
+    const window = this.#windows.get(key);
     return window && window.endsAt > performance.now() ? window : undefined;
   }
 }
 
-/** Answers 429 to an address that sends too much, before anything is read of it. */
-export function limitAddresses(listener: Listener, limit: RateLimit, addressOf: AddressOf): Listener {
+/** Answers 429 to an address that sends too many requests, before any of the request is read. */
+export function limitAddresses(listener: Listener, limit: RateLimit, readAddress: AddressOf): Listener {
   return (request, response, next) => {
-    const network = networkOf(addressOf(request) ?? '');
+    const network = toNetwork(readAddress(request) ?? '');
     if (limit.take(network)) return listener(request, response, next);
     answer(response, 429, 'Too many requests from this address', {
       'Retry-After': String(limit.secondsLeft(network)),
@@ -57,8 +60,8 @@ export function limitAddresses(listener: Listener, limit: RateLimit, addressOf: 
 }
 
 /**
- * Counter stores hear of OTPs that decrypted only, so garbage counts for nobody. Of these, a fresh one is never
- * refused: who got hold of an old OTP could otherwise lock its owner out by sending it often.
+ * Limits replays by public ID. Only OTPs that decrypt reach a counter store, so garbage counts against no key. A fresh
+ * OTP is never refused: otherwise an attacker could lock an owner out by sending an old OTP often.
  */
 export function limitReplays(counters: CounterStore, limit: RateLimit): CounterStore {
   return {

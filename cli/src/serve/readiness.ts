@@ -3,11 +3,11 @@ import type { Advance, CounterStore } from 'passport-yubikey-otp/stores';
 import type { Database } from '../database/database.js';
 import { within } from '../terminal/within.js';
 
-/** A write that succeeded proves so long that the database takes more. */
+/** How long a successful write shows that the database takes writes. */
 const PROVEN_MS = 5_000;
-/** After one that failed, the database is tried again so soon. */
+/** How long after a failed write the database is tried again. */
 const RETRY_MS = 1_000;
-/** A write of its own that takes longer is taken for one that fails. */
+/** A probe that takes longer than this counts as failed. */
 const SLOW_MS = 2_000;
 
 interface Outcome {
@@ -15,26 +15,29 @@ interface Outcome {
   readonly at: number;
 }
 
-/** A write of its own that is not done yet. */
+/** A write that only tests the database, and is not done yet. */
 interface Probe {
   isSlow: boolean;
-  /** Resolves when it is done, or slow. */
+  /** Resolves when the write is done, or slow. */
   known: Promise<unknown>;
 }
 
-/** Whether the database takes writes: as the last one tells, or one of its own where there was none. */
+/** Tells whether the database takes writes: by the last write, or by a probe if there was none lately. */
 export class Readiness {
-  private last: Outcome | undefined;
-  private probing: Probe | undefined;
-  private isOver = false;
+  #last: Outcome | undefined;
+  #probing: Probe | undefined;
+  #isOver = false;
 
-  constructor(private readonly database: Pick<Database, 'fault' | 'probe'>) {
+  readonly #database: Pick<Database, 'fault' | 'probe'>;
+
+  constructor(database: Pick<Database, 'fault' | 'probe'>) {
+    this.#database = database;
     void database.fault?.then(() => {
-      this.isOver = true;
+      this.#isOver = true;
     });
   }
 
-  /** The same counters, whose writes tell how the database is. */
+  /** Wraps a counter store so that its writes show the state of the database. */
   watch(counters: CounterStore): CounterStore {
     return {
       get: (publicId) => counters.get(publicId),
@@ -42,51 +45,51 @@ export class Readiness {
       advance: async (...row): Promise<Advance> => {
         try {
           const advance = await counters.advance(...row);
-          // A replay changes nothing, so perhaps nothing was written.
-          if (advance.advanced) this.note(true);
+          // A replay may be refused without a write.
+          if (advance.advanced) this.#note(true);
           return advance;
         } catch (error) {
           const [, , , , signal] = row;
-          // Other errors are about the counters, and an aborted call is about who asked.
-          if (error instanceof YubikeyError && !signal?.aborted) this.note(false);
+          // Any other error is about the arguments, and an aborted call is about its caller.
+          if (error instanceof YubikeyError && !signal?.aborted) this.#note(false);
           throw error;
         }
       },
     };
   }
 
-  /** Says what is known after so many milliseconds at the latest. Default: when a write of its own is done, or slow. */
+  /** Answers within `milliseconds` with what is known by then. Default: waits until the probe is done, or slow. */
   async check(milliseconds?: number): Promise<boolean> {
-    if (this.isOver) return false;
-    if (!this.isFresh) {
-      this.probing ??= this.begin();
-      const { known } = this.probing;
+    if (this.#isOver) return false;
+    if (!this.#isFresh) {
+      this.#probing ??= this.#begin();
+      const { known } = this.#probing;
       await (milliseconds === undefined ? known : within(milliseconds, known));
     }
-    return this.last?.isWritten === true && (this.isFresh || !this.probing?.isSlow);
+    return this.#last?.isWritten === true && (this.#isFresh || !this.#probing?.isSlow);
   }
 
-  private get isFresh(): boolean {
-    if (!this.last) return false;
-    return performance.now() - this.last.at < (this.last.isWritten ? PROVEN_MS : RETRY_MS);
+  get #isFresh(): boolean {
+    if (!this.#last) return false;
+    return performance.now() - this.#last.at < (this.#last.isWritten ? PROVEN_MS : RETRY_MS);
   }
 
-  private begin(): Probe {
-    const done = this.database.probe().then(
-      () => this.note(true),
-      () => this.note(false),
+  #begin(): Probe {
+    const done = this.#database.probe().then(
+      () => this.#note(true),
+      () => this.#note(false),
     );
     const probe: Probe = { isSlow: false, known: within(SLOW_MS, done) };
     void probe.known.then(() => {
       probe.isSlow = true;
     });
     void done.then(() => {
-      this.probing = undefined;
+      this.#probing = undefined;
     });
     return probe;
   }
 
-  private note(isWritten: boolean): void {
-    this.last = { isWritten, at: performance.now() };
+  #note(isWritten: boolean): void {
+    this.#last = { isWritten, at: performance.now() };
   }
 }

@@ -6,30 +6,29 @@ import { type Secrets, withSecrets } from '../database/session.js';
 import { beginToStop, endAtOnce, hangs } from '../terminal/ending.js';
 import { Refusal, SetupError } from '../terminal/failure.js';
 import { say, warn } from '../terminal/output.js';
-import { errorFields } from './error-fields.js';
 import { makeFirstClient } from './first-client.js';
 import { sayFirstSteps } from './first-start.js';
-import { type Log, openLog } from './logs.js';
+import { errorFields, type Log, openLog } from './logs.js';
 import { startService } from './service.js';
 import { contradictionsIn, warningsAbout } from './settings/contradictions.js';
 import { readManagementToken } from './settings/management-token.js';
 import type { Settings } from './settings/serve-settings.js';
-import { readConfigFile, resolve } from './settings/sources.js';
+import { readConfigFile, resolveSettings } from './settings/sources.js';
 import { stopSignal } from './stop.js';
 import { type Certificate, readCertificate } from './tls.js';
 
-/** All that a service needs to know before it opens the database. */
+/** Everything that a service reads before it opens the database. */
 interface Prepared {
   readonly settings: Settings;
   readonly managementToken: string | undefined;
   readonly certificate: Certificate | undefined;
 }
 
-/** Serves until a signal says stop. */
+/** Serves until a signal asks it to stop. */
 export async function serve(command: Command): Promise<void> {
   const prepared = prepare(command);
   const { db, masterKeyFile, allowReplayAfterCrash, logLevel } = prepared.settings;
-  const options = { db, allowReplayAfterCrash, ...(masterKeyFile !== undefined && { masterKeyFile }) };
+  const options = { db, allowReplayAfterCrash, masterKeyFile };
   await makeFirstMasterKey(options);
   const { log, close } = openLog(logLevel);
   try {
@@ -44,7 +43,7 @@ export async function serve(command: Command): Promise<void> {
 /** @throws SetupError that names every mistake at once. */
 function prepare(command: Command): Prepared {
   const path = command.opts<{ config?: string }>().config ?? (process.env.YUBIKEY_CONFIG || undefined);
-  const { settings, mistakes } = resolve({
+  const { settings, mistakes } = resolveSettings({
     flags: givenFlags(command),
     environment: process.env,
     file: path === undefined ? undefined : readConfigFile(path),
@@ -62,7 +61,7 @@ function prepare(command: Command): Prepared {
   return { settings, managementToken: management.token, certificate };
 }
 
-/** What somebody typed, or what commander took from the environment itself; no defaults. */
+/** Options from the command line, and those that commander itself takes from the environment; no defaults. */
 function givenFlags(command: Command): Record<string, unknown> {
   const isGiven = (name: string) =>
     ['cli', 'env'].includes(command.getOptionValueSourceWithGlobals(name) ?? '');
@@ -74,26 +73,26 @@ async function run(prepared: Prepared, secrets: Secrets, log: Log): Promise<void
   warnUnlessDurable(secrets.database);
   const service = await startService({ ...prepared, secrets, log });
   try {
-    // Before anything is told: whoever reads it may ask the service to stop.
+    // Before the first message: a program that reads it may ask the service to stop.
     const stopped = stopSignal(() => endAtOnce(secrets.database.close));
     const client = settings.validation ? await makeFirstClient(secrets, settings.db) : undefined;
     for (const [served, url] of Object.entries(service.urls)) log.info({ service: served, url }, 'listening');
     sayFirstSteps(service.urls, client, settings);
-    const why = await Promise.race([stopped, endOfDatabase(secrets.database, settings.db, log)]);
+    const why = await Promise.race([stopped, waitForDatabaseEnd(secrets.database, settings.db, log)]);
     if (why instanceof YubikeyError) {
       beginToStop();
       log.error(errorFields(why, settings.db), 'stopping');
       throw new Refusal(why.message);
     }
     log.info({ signal: why }, 'stopping');
-    say(`Stopping (${why}): what was asked is answered first; once more ends it at once`);
+    say(`Stopping (${why}): open requests are answered first; a second signal ends the process at once`);
   } finally {
     await service.stop();
   }
 }
 
-/** Resolves where a new process can go on with the database. One that lost its file stays, and refuses everything. */
-async function endOfDatabase({ fault }: Database, db: string, log: Log): Promise<YubikeyError> {
+/** Resolves if a new process could go on with the database. A service that lost its file keeps running and refuses every OTP. */
+async function waitForDatabaseEnd({ fault }: Database, db: string, log: Log): Promise<YubikeyError> {
   const { kind, error } = await (fault ?? new Promise<never>(() => undefined));
   if (kind === 'THREAD_ENDED') return error;
   log.error(errorFields(error, db), 'refusing everything');

@@ -4,13 +4,13 @@ import { KsmVerifier, LocalKsm } from 'passport-yubikey-otp';
 import { ksmListener, type Listener, validationListener } from 'passport-yubikey-otp/server';
 import { CachedClientStore, CachedKeyStore } from 'passport-yubikey-otp/stores';
 import type { Secrets } from '../database/session.js';
-import { addressOfWith } from './addresses.js';
+import { createAddressReader } from './addresses.js';
 import { endpoints, metricsListener } from './endpoints.js';
 import { createHttpServer, listen, type Place } from './http-server.js';
 import { limitAddresses, limitReplays, RateLimit } from './limits.js';
 import { type Log, logKsm, logVerification } from './logs.js';
 import { Metrics } from './metrics.js';
-import { placesOf } from './places.js';
+import { planPlaces } from './places.js';
 import { Readiness } from './readiness.js';
 import type { Settings } from './settings/serve-settings.js';
 import { GracefulStop } from './stop.js';
@@ -24,17 +24,23 @@ export interface ServiceOptions {
   readonly log: Log;
 }
 
-/** A service that listens. */
+/** The URL of each part that is served. */
+export interface ServiceUrls {
+  validation?: string | undefined;
+  ksm?: string | undefined;
+  metrics?: string | undefined;
+}
+
+/** A service that is listening. */
 export interface RunningService {
-  /** Where, for people. */
-  readonly urls: { readonly validation?: string; readonly ksm?: string; readonly metrics?: string };
+  readonly urls: ServiceUrls;
   stop(): Promise<void>;
 }
 
-/** Starts all that the settings name, each on its place; those that share a place share a server. */
+/** Starts every part of the service that the settings name; parts that share a place share a server. */
 export async function startService(options: ServiceOptions): Promise<RunningService> {
   const { settings, secrets, certificate, log } = options;
-  const places = placesOf(settings);
+  const places = planPlaces(settings);
   const metrics = new Metrics();
   const stopping = new GracefulStop();
   const readiness = new Readiness(secrets.database);
@@ -43,15 +49,15 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
     metrics: places.metrics ? undefined : metrics,
     isStopping: () => stopping.isStopping,
   });
-  const addressOf = addressOfWith(settings.trustProxy);
+  const readAddress = createAddressReader(settings.trustProxy);
   const limit = new RateLimit(settings.addressLimit);
   const limited = (listeners: readonly Listener[]) => [
     shared,
-    limitAddresses(chain(listeners), limit, addressOf),
+    limitAddresses(chain(listeners), limit, readAddress),
   ];
-  const { validation, ksm } = servicesOf(options, metrics, readiness);
+  const { validation, ksm } = createServices(options, metrics, readiness);
   const isShared = places.validation === places.ksm;
-  const urls: { validation?: string; ksm?: string; metrics?: string } = {};
+  const urls: ServiceUrls = {};
   const encrypted: Server[] = [];
 
   async function start(
@@ -83,7 +89,7 @@ export async function startService(options: ServiceOptions): Promise<RunningServ
   return { urls, stop: () => stopping.stop() };
 }
 
-function servicesOf(
+function createServices(
   { settings, secrets, managementToken, log }: ServiceOptions,
   metrics: Metrics,
   readiness: Readiness,
@@ -94,14 +100,14 @@ function servicesOf(
   const { db, delayTolerance, allowDecryptFrom } = settings;
   const counters = limitReplays(readiness.watch(database.counters), new RateLimit(settings.replayLimit));
   const clientLimit = new RateLimit(settings.clientLimit);
-  const addressOf = addressOfWith(settings.trustProxy);
+  const readAddress = createAddressReader(settings.trustProxy);
   const ksm = new LocalKsm(keys);
   return {
     validation: validationListener({
       verifier: new KsmVerifier({ ksm, counters, ...(delayTolerance && { delayTolerance }) }),
       clients,
       limitClient: (clientId) => clientLimit.take(clientId),
-      addressOf,
+      addressOf: readAddress,
       onVerification(event) {
         metrics.countVerification(event);
         logVerification(log, event, db);
@@ -112,10 +118,10 @@ function servicesOf(
       counters,
       managementToken,
       dangerouslyManageKeysWithoutToken: settings.dangerouslyManageKeysWithoutToken,
-      ...(allowDecryptFrom && { allowDecryptFrom }),
+      allowDecryptFrom,
       refuseWsapiReplays: settings.wsapiRefuseReplays,
       yubikeyKsmWording: settings.wsapiYubikeyKsmWording,
-      addressOf,
+      addressOf: readAddress,
       onRequest(event) {
         metrics.countKsm(event);
         logKsm(log, event, db);
@@ -124,7 +130,7 @@ function servicesOf(
   };
 }
 
-/** Asks one listener after another. */
+/** Tries one listener after another. */
 function chain(listeners: readonly Listener[]): Listener {
   return listeners.reduceRight<Listener>(
     (rest, listener) => (request, response, next) =>

@@ -11,9 +11,9 @@ export interface Certificate {
 }
 
 /**
- * Reads the certificate and its key, where there are any, and tries whether they belong together.
+ * Reads the certificate and its key, if given, and checks that they belong together.
  *
- * @throws SetupError, which repeats nothing of them.
+ * @throws SetupError, whose message repeats nothing of either.
  */
 export function readCertificate({ tlsCert, tlsKey }: Settings): Certificate | undefined {
   if (tlsCert === undefined || tlsKey === undefined) return undefined;
@@ -37,7 +37,7 @@ function read(flag: string, path: string): Buffer {
   }
 }
 
-/** Takes a renewed certificate when SIGHUP says so; connections that are open keep the old one. */
+/** Loads a renewed certificate on SIGHUP; open connections keep the old one. */
 export function reloadOnHangup(servers: readonly HttpsServer[], settings: Settings, log: Log): void {
   process.on('SIGHUP', () => {
     try {

@@ -3,9 +3,9 @@ import { type Command, Option } from 'commander';
 /** What every command takes. */
 export interface GlobalOptions {
   readonly db: string;
-  readonly masterKeyFile?: string;
-  readonly json?: boolean;
-  readonly allowReplayAfterCrash?: boolean;
+  readonly masterKeyFile?: string | undefined;
+  readonly json?: boolean | undefined;
+  readonly allowReplayAfterCrash?: boolean | undefined;
 }
 
 export const DEFAULT_DATABASE = './yubikey-otp.db';

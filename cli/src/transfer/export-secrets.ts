@@ -1,5 +1,5 @@
 import type { RecordStore } from 'passport-yubikey-otp/stores';
-import { remedyOf } from '../database/unopened.js';
+import { adviseOnUnopened } from '../database/unopened.js';
 import { writeLines } from '../files/write-lines.js';
 import { EXIT } from '../terminal/failure.js';
 import { say } from '../terminal/output.js';
@@ -23,7 +23,7 @@ export async function exportSecrets<Stored>(options: SecretsExport<Stored>): Pro
   let [written, leftOut] = [0, 0];
   const records = openRecordsOf(sealed, raw, idOf, (id, error) => {
     leftOut += 1;
-    say(`Left out: ${remedyOf(error, `yubikey-otp ${noun} delete ${argumentOf(id)}`)}`);
+    say(`Left out: ${adviseOnUnopened(error, `yubikey-otp ${noun} delete ${argumentOf(id)}`)}`);
   });
   async function* counted() {
     for await (const record of records) {

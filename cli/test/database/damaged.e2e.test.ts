@@ -69,7 +69,7 @@ describe('records that do not open', () => {
     expect(await command(['keys', 'export'])).toMatchObject({ code: 0 });
   });
 
-  it('stop no reseal of the others, which says them', async () => {
+  it('do not stop the reseal of the others, which names them', async () => {
     const command = await damaged();
     const next = masterKey('second');
     const ended = await command(['keys', 'reseal', '--json'], {
@@ -89,14 +89,14 @@ describe('records that do not open', () => {
     expect(await command(['keys', 'show', GOOD.publicId], { env })).toMatchObject({ code: 0 });
   });
 
-  it('mean a wrong master key where nothing opens, however many there are', async () => {
+  it('mean a wrong master key if nothing opens, however many there are', async () => {
     const command = await damaged();
     const { keys, raw } = await openStores(command);
     await keys.delete(GOOD.publicId);
     await raw.clients.delete('2');
     const ended = await command(['keys', 'new']);
     expect(ended).toMatchObject({ code: 2, stdout: '' });
-    expect(ended.stderr).toMatch(/does not fit this database: nothing that was tried opens \(4 of/);
+    expect(ended.stderr).toMatch(/does not fit this database: it opens none of the 4 keys/);
     expect(ended.stderr).toMatch(/sealed with master key first and elsewhere.*restore it from a backup/);
     expect(ended.stderr).not.toMatch(/delete|master-key new/);
     for (const id of [EDITED, FOREIGN]) await command(['keys', 'delete', '-y', id]);

@@ -90,7 +90,7 @@ describeWith('yubikey-otp on PostgreSQL', missingPostgres, () => {
     }
   });
 
-  it('ends with 2 where the database is not there, without the password', async () => {
+  it('ends with 2 if there is no database, without repeating the password', async () => {
     const url = new URL(server.url);
     url.pathname = '/nonexistent';
     url.password = 'hunter2';
@@ -135,7 +135,7 @@ describeWith('yubikey-otp on Redis', ['redis-server'], () => {
     }
   });
 
-  it('refuses a server that forgets, unless it may', async () => {
+  it('refuses a server that can forget, unless an option allows it', async () => {
     const forgetful = await RedisServer.start(['--appendonly', 'no']);
     try {
       const client = await createClient({ url: forgetful.url }).connect();

@@ -20,7 +20,7 @@ async function masterKeyIdIn(path: string): Promise<string | undefined> {
 }
 
 describe('the default master key file', () => {
-  it('is used where neither --master-key-file nor YUBIKEY_MASTER_KEY is given', async () => {
+  it('is used if neither --master-key-file nor YUBIKEY_MASTER_KEY is given', async () => {
     const cwd = temporaryFolder();
     writeFileSync(join(cwd, 'yubikey-otp.master-key'), masterKey('default'), { mode: 0o600 });
     writeFileSync(join(cwd, 'named-file'), masterKey('named'), { mode: 0o600 });
@@ -36,7 +36,7 @@ describe('the default master key file', () => {
     }
   });
 
-  it('is named where there is no master key at all, and when others can read it', async () => {
+  it('is named if there is no master key at all, and if other users can read it', async () => {
     const cwd = temporaryFolder();
     expect(await run(['keys', 'new'], { cwd })).toMatchObject({
       code: 2,
@@ -52,7 +52,7 @@ describe('the default master key file', () => {
 });
 
 describe('createMasterKeyFile', () => {
-  it('makes it once, for its owner only, whole, whoever else does so', async () => {
+  it('makes one complete file that only its owner can read, however many processes try', async () => {
     const folder = temporaryFolder();
     const path = join(folder, 'master-key');
     const made = await Promise.all(Array.from({ length: 20 }, () => createMasterKeyFile(path)));
@@ -65,7 +65,7 @@ describe('createMasterKeyFile', () => {
     expect(readFileSync(path, 'utf8')).toBe(text);
   });
 
-  it('says what to do where it cannot', async () => {
+  it('says what to do if it cannot', async () => {
     await expect(createMasterKeyFile('/nonexistent/master-key')).rejects.toThrow(
       /cannot be made \(ENOENT\): give a master key with --master-key-file/,
     );

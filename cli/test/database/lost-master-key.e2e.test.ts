@@ -73,7 +73,7 @@ const SITUATIONS: readonly [
   [
     'a new one with its id was made in its place',
     (cwd) => writeFileSync(join(cwd, FILE), masterKey('of-2024')),
-    { says: 'no new master key of the same id either' },
+    { says: 'not even a new master key with the same id' },
   ],
   [
     'another one is in the environment',
@@ -92,7 +92,7 @@ const COMMANDS: readonly (readonly string[])[] = [
   ['serve', '--port', '0'],
 ];
 
-describe('where the master key of a database is missing, the words lead to the old one', () => {
+describe('if the master key of a database is missing, the message leads to the old one', () => {
   it.each(SITUATIONS)('%s', async (_, change, { args = [], env = {}, says }) => {
     const cwd = await folderWithKeys();
     change(cwd);
@@ -122,7 +122,7 @@ describe('where the master key of a database is missing, the words lead to the o
     expectWayToTheOldOne(await run(['keys', 'new', '--db', 'backup.db'], { cwd }));
   });
 
-  it('in the wrong folder, a command that needs a database says that there is none', async () => {
+  it('in the wrong folder, a command that needs a database says that there is no database', async () => {
     for (const args of [
       ['keys', 'export'],
       ['keys', 'reseal'],
@@ -134,7 +134,7 @@ describe('where the master key of a database is missing, the words lead to the o
     }
   });
 
-  it('keys that another program stored unsealed are told apart', async () => {
+  it('keys that another program stored unsealed are recognised', async () => {
     const cwd = temporaryFolder();
     const database = new LibsqlDatabase(join(cwd, 'yubikey-otp.db'));
     const store = new SqliteStore({ database });
@@ -150,7 +150,7 @@ describe('where the master key of a database is missing, the words lead to the o
 });
 
 describeWith('where nothing is sealed yet', ['sh'], () => {
-  it('the words make a master key when they are run as they are printed, whatever the path', async () => {
+  it('the advice makes a master key when it is run as printed, whatever the path', async () => {
     const cwd = temporaryFolder();
     const file = "the company's key";
     const { stderr } = await run(['keys', 'new', '--master-key-file', file], { cwd });

@@ -17,7 +17,7 @@ describe('the master key', () => {
     expect(statSync(db).mode & 0o777).toBe(0o600);
   });
 
-  it('is missed with an advice, before a database is made', async () => {
+  it('is reported missing with advice, before a database is made', async () => {
     const db = join(temporaryFolder(), 'keys.db');
     for (const args of [[], ['--master-key-file', '/nonexistent']]) {
       expect(await run(['keys', 'new', '--db', db, ...args])).toMatchObject({
@@ -29,7 +29,7 @@ describe('the master key', () => {
     expect(existsSync(db)).toBe(false);
   });
 
-  it('does not open the keys of another, nor seal beside them', async () => {
+  it('neither opens keys of another master key nor seals beside them', async () => {
     const command = newCommand();
     const { publicId } = await command.json('keys', 'new');
     for (const wrong of [masterKey('second'), masterKey('first')]) {

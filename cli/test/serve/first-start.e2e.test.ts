@@ -11,7 +11,7 @@ import { MAIN, run, start, temporaryFolder } from '../support/command.js';
 import { firstClient, refused, Service, serve, store, verdict } from '../support/serve/service.js';
 
 describe('the first start', () => {
-  it('makes all that is missing, accepts an OTP once, and tells no secret', async () => {
+  it('makes everything that is missing, accepts an OTP once, and shows no secret', async () => {
     const cwd = temporaryFolder();
     const service = await serve([], { cwd });
     await service.says('Store YubiKeys');
@@ -47,7 +47,7 @@ describe('the first start', () => {
     expect(existsSync(join(cwd, 'yubikey-otp.db.client-1'))).toBe(true);
   });
 
-  it('is followed by starts that find all of it and make nothing', async () => {
+  it('is followed by starts that find everything and make nothing', async () => {
     const cwd = temporaryFolder();
     const first = await serve([], { cwd });
     const yubikey = new SoftYubikey();
@@ -66,7 +66,7 @@ describe('the first start', () => {
     expect(JSON.parse((await run(['clients', 'list', '--json'], { cwd })).stdout)).toHaveLength(1);
   });
 
-  it('makes no other master key where there are records and theirs is missing', async () => {
+  it('makes no new master key if there are records whose master key is missing', async () => {
     const cwd = temporaryFolder();
     await (await serve([], { cwd })).stop();
     rmSync(join(cwd, 'yubikey-otp.master-key'));
@@ -85,7 +85,7 @@ describe('the first start', () => {
 });
 
 describeWith('the first start at a terminal', ['script'], () => {
-  it('shows the API key there alone, and Ctrl-C stops the service', async () => {
+  it('shows the API key only on the terminal, and Ctrl-C stops the service', async () => {
     const cwd = temporaryFolder();
     // Some shells stay beside their command, and Ctrl-C ends them too.
     const command = `exec ${process.execPath} ${MAIN} serve --port 0`;
@@ -100,7 +100,7 @@ describeWith('the first start at a terminal', ['script'], () => {
       isAsked ||= shown.includes('Store YubiKeys');
     }
     expect((await ended)[0]).toBe(0);
-    const apiKey = /API key is told only now: (\S+)/.exec(shown)?.[1] as string;
+    const apiKey = /API key is shown only now: (\S+)/.exec(shown)?.[1] as string;
     expect(Buffer.from(apiKey, 'base64')).toHaveLength(20);
     expect(readdirSync(cwd).filter((name) => name.includes('client'))).toEqual([]);
     expect(shown).toContain('Stopping (SIGINT)');
@@ -126,7 +126,7 @@ describeWith('two first starts at once on one PostgreSQL', missingPostgres, () =
     expect(JSON.parse((await run(['clients', 'list', '--json'], { cwd, env })).stdout)).toHaveLength(1);
   });
 
-  it('do not serve with a master key each', async () => {
+  it('do not serve with two different master keys', async () => {
     const env = { YUBIKEY_DB: await server.newSchema() };
     const started = await Promise.allSettled([1, 2].map(() => serve([], { cwd: temporaryFolder(), env })));
     const failed = started.filter((each) => each.status === 'rejected');

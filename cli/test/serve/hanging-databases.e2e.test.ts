@@ -47,7 +47,7 @@ describeWith('yubikey-otp serve over SQLite', ['gcc'], () => {
     });
   });
 
-  it('does not start while a sync hangs, and ends all the same', async () => {
+  it('does not start while a sync hangs, and still ends', async () => {
     const { env, hang } = hangingCalls();
     hang('HANG_SYNCS');
     const startedAt = performance.now();
@@ -99,7 +99,7 @@ describeWith('yubikey-otp serve over Redis', ['redis-server'], () => {
     expect(code).toBe(0);
   });
 
-  it('makes a connection anew that is silent', async () => {
+  it('replaces a silent connection', async () => {
     const proxy = await silentable(server.port);
     const doors = await Doors.open(`redis://127.0.0.1:${proxy.port}/2`);
     await expectFaultsWhile(

@@ -31,7 +31,7 @@ function answered(socket: Socket): Promise<void> {
 const ASKED_ONCE = 'GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n';
 
 describe('idle connections', () => {
-  it(`that have asked once stop nobody else: ${COUNT} of them`, async () => {
+  it(`that have asked once stop no other client: ${COUNT} of them`, async () => {
     const cwd = temporaryFolder();
     const service = await serve([], { cwd });
     const yubikey = new SoftYubikey();

@@ -5,7 +5,7 @@ import { firstClient, serve, store, verdict } from '../support/serve/service.js'
 
 const GARBAGE = 'cccccccccccccccccccccccccccccccc';
 
-it('limits an address, and no other one', async () => {
+it('limits one address and no other', async () => {
   const service = await serve(['--address-limit', '3', '--trust-proxy', '127.0.0.1'], {
     cwd: temporaryFolder(),
     env: { YUBIKEY_MANAGEMENT_TOKEN: 'a-token-of-16-characters' },
@@ -25,7 +25,7 @@ it('limits an address, and no other one', async () => {
   expect((await from('2001:db8:0:2::1')).status).toBe(200);
 });
 
-it('limits a client by its signed requests alone, so that nobody else can lock it out', async () => {
+it('counts only signed requests against a client, so that nobody else can lock it out', async () => {
   const cwd = temporaryFolder();
   const service = await serve(['--client-limit', '2'], { cwd });
   const yubikey = new SoftYubikey();
@@ -43,7 +43,7 @@ it('limits a client by its signed requests alone, so that nobody else can lock i
   expect(await service.line({ http: 429 })).toMatchObject({ status: 'HTTP_ERROR', level: 'info' });
 });
 
-it('limits replays of a key, and never its fresh OTPs', async () => {
+it('limits replays of a key, but never its fresh OTPs', async () => {
   const cwd = temporaryFolder();
   const service = await serve(['--replay-limit', '2'], { cwd });
   const yubikey = new SoftYubikey();

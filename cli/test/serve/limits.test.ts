@@ -1,6 +1,6 @@
 import { MemoryStore } from 'passport-yubikey-otp/stores';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { networkOf } from '../../src/serve/addresses.js';
+import { toNetwork } from '../../src/serve/addresses.js';
 import { limitReplays, RateLimit } from '../../src/serve/limits.js';
 
 describe('RateLimit', () => {
@@ -11,7 +11,7 @@ describe('RateLimit', () => {
     vi.useRealTimers();
   });
 
-  it('lets as many through as it says, for each key, in each minute', () => {
+  it('lets the given number through, for each key, in each minute', () => {
     const limit = new RateLimit(2);
     expect([limit.take('a'), limit.take('a'), limit.take('a'), limit.take('b')]).toEqual([
       true,
@@ -24,13 +24,13 @@ describe('RateLimit', () => {
     expect(limit.take('a')).toBe(true);
   });
 
-  it('lets everything through where it is 0', () => {
+  it('lets everything through if the limit is 0', () => {
     const limit = new RateLimit(0);
     expect(Array.from({ length: 1000 }, () => limit.take('a'))).not.toContain(false);
     expect(limit.isReached('a')).toBe(false);
   });
 
-  it('remembers who sends most, however many others there are', () => {
+  it('remembers the busiest sender, however many others there are', () => {
     const limit = new RateLimit(1);
     limit.take('flooder');
     for (let at = 0; at < 250_000; at++) {
@@ -41,7 +41,7 @@ describe('RateLimit', () => {
   });
 });
 
-describe('networkOf', () => {
+describe('toNetwork', () => {
   it.each([
     ['192.0.2.7', '192.0.2.7'],
     ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2'],
@@ -49,7 +49,7 @@ describe('networkOf', () => {
     ['fe80::1%eth0', 'fe80:0:0:0'],
     ['', ''],
   ])('%s is limited with %s', (address, network) => {
-    expect(networkOf(address)).toBe(network);
+    expect(toNetwork(address)).toBe(network);
   });
 });
 

@@ -23,7 +23,7 @@ async function startInShell(command: string, port: number) {
   return { child, url };
 }
 
-describe('a log that takes no lines', () => {
+describe('a log that nobody reads', () => {
   it.skipIf(!existsSync('/dev/full'))('stops neither the service nor its end: a full disk', async () => {
     const port = await freePort();
     const { child, url } = await startInShell(

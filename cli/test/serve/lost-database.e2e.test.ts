@@ -61,7 +61,7 @@ describe('a service whose database file was', () => {
     },
   );
 
-  it('replaced while nobody asks says so when its readiness is asked for', async () => {
+  it('replaced while idle says so when its readiness is asked for', async () => {
     const cwd = temporaryFolder();
     const doors = await Doors.open(undefined, { cwd });
     await doors.becomes('ready');
@@ -85,7 +85,7 @@ const END_THREADS = `
   }`;
 
 describe('a service whose SQLite thread ended', () => {
-  it('stops with an exit code that has a supervisor start it again, and then works', async () => {
+  it('stops with an exit code that makes a supervisor restart it, and then works', async () => {
     const cwd = temporaryFolder();
     const preload = join(temporaryFolder(), 'end-threads.cjs');
     writeFileSync(preload, END_THREADS);

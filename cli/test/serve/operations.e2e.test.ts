@@ -33,7 +33,7 @@ describe('health and readiness', () => {
     expect((await fetch(`${service.url}/ready`, { method: 'HEAD' })).status).toBe(200);
   });
 
-  it('tell that the file of the database was gone, also when it is back', async () => {
+  it('say that the database file was gone, even after it is back', async () => {
     const cwd = temporaryFolder();
     const service = await serve([], { cwd });
     renameSync(join(cwd, 'yubikey-otp.db'), join(cwd, 'moved.db'));
@@ -69,7 +69,7 @@ describe('metrics', () => {
     expect(text).not.toContain(yubikey.publicId);
   });
 
-  it('are for this machine alone, unless they have a port of their own', async () => {
+  it('are for this machine alone, unless they have a separate port', async () => {
     const forwarded = { headers: { 'x-forwarded-for': '192.0.2.1' } };
     const one = await serve([], { cwd: temporaryFolder() });
     expect((await fetch(`${one.url}/metrics`)).status).toBe(200);
@@ -117,7 +117,7 @@ describe('logs', () => {
     });
   });
 
-  it('are empty where nobody wants them', async () => {
+  it('are empty at the level silent', async () => {
     const service = await serve(['--log-level', 'silent'], { cwd: temporaryFolder() });
     expect(service.stdout).toBe('');
   });

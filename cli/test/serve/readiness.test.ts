@@ -29,7 +29,7 @@ async function checked(readiness: Readiness, wait = 0, bound?: number): Promise<
 }
 
 describe('readiness', () => {
-  it('is tried by a write of its own, once in five seconds however often it is asked', async () => {
+  it('is tested by a probe, once in five seconds however often it is asked for', async () => {
     const { readiness, probe } = watched();
     const answers = await Promise.all(Array.from({ length: 100 }, () => readiness.check()));
     expect(answers).toEqual(Array.from({ length: 100 }, () => true));
@@ -41,7 +41,7 @@ describe('readiness', () => {
     expect(probe).toHaveBeenCalledTimes(2);
   });
 
-  it('needs no write of its own while OTPs are accepted', async () => {
+  it('needs no probe while OTPs are accepted', async () => {
     const { readiness, probe, counters } = watched();
     for (let session = 1; session < 20; session++) {
       await counters.advance('cc', { ...COUNTERS, sessionUse: session });
@@ -51,7 +51,7 @@ describe('readiness', () => {
     expect(probe).not.toHaveBeenCalled();
   });
 
-  it('ends with a verification that failed, and is tried again a second later', async () => {
+  it('ends with a failed verification, and is tested again a second later', async () => {
     const { readiness, probe, advance, counters } = watched();
     await counters.advance('cc', COUNTERS);
     advance.mockRejectedValueOnce(FAULT);
@@ -63,7 +63,7 @@ describe('readiness', () => {
     expect(probe).toHaveBeenCalledTimes(1);
   });
 
-  it('is not proved by a replay, which writes nothing', async () => {
+  it('is not proved by a replay, which may write nothing', async () => {
     const { readiness, probe, counters } = watched(vi.fn(() => Promise.reject(FAULT)));
     await counters.advance('cc', COUNTERS);
     await vi.advanceTimersByTimeAsync(5_000);
@@ -83,7 +83,7 @@ describe('readiness', () => {
     expect(await checked(readiness)).toBe(true);
   });
 
-  it('says nothing because of a call that was given up by who asked', async () => {
+  it('is not changed by a call that its caller aborted', async () => {
     const { readiness, advance, counters } = watched();
     await counters.advance('cc', COUNTERS);
     advance.mockRejectedValueOnce(FAULT);
@@ -92,7 +92,7 @@ describe('readiness', () => {
     expect(await checked(readiness)).toBe(true);
   });
 
-  it('is not there while a write of its own hangs: after two seconds at first, then at once', async () => {
+  it('is false while a probe hangs: after two seconds at first, then at once', async () => {
     const { readiness, probe } = watched(vi.fn(() => new Promise<undefined>(() => undefined)));
     expect(await checked(readiness, 2_000)).toBe(false);
     expect(await checked(readiness)).toBe(false);
@@ -101,7 +101,7 @@ describe('readiness', () => {
     expect(probe).toHaveBeenCalledTimes(1);
   });
 
-  it('is as it was for who waits a shorter time, until the write of its own is slow', async () => {
+  it('stays as it was for callers that wait a shorter time, until the probe is slow', async () => {
     const probe = vi.fn(async () => undefined as undefined);
     const { readiness } = watched(probe);
     expect(await checked(readiness)).toBe(true);
@@ -112,14 +112,14 @@ describe('readiness', () => {
     expect(await checked(readiness, 0, 250)).toBe(false);
   });
 
-  it('comes back with the first OTP that is accepted, though a write of its own hangs', async () => {
+  it('comes back with the first accepted OTP, even while a probe hangs', async () => {
     const { readiness, counters } = watched(vi.fn(() => new Promise<undefined>(() => undefined)));
     expect(await checked(readiness, 2_000)).toBe(false);
     await counters.advance('cc', COUNTERS);
     expect(await checked(readiness)).toBe(true);
   });
 
-  it('ends for good with a database that can be used no more', async () => {
+  it('ends for good with a database that can no longer be used', async () => {
     const { readiness, counters } = watched(undefined, Promise.resolve() as Promise<never>);
     await counters.advance('cc', COUNTERS);
     expect(await checked(readiness)).toBe(false);

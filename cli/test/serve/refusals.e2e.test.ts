@@ -17,7 +17,7 @@ describe('a service that is not set up', () => {
     ['a configuration that is not there', ['--config', 'none.json'], {}, 'none.json cannot be read'],
     ['a token on the command line', ['--management-token', TOKEN], {}, 'unknown option'],
   ];
-  it.each(CASES)('%s: exit 2, and nothing is made', async (_name, args, env, message) => {
+  it.each(CASES)('%s: exit 2, and no file is made', async (_name, args, env, message) => {
     const cwd = temporaryFolder();
     writeFileSync(join(cwd, 'x'), 'x');
     const ended = await refused(args, { cwd, env });
@@ -50,7 +50,7 @@ describe('a service that is not set up', () => {
 });
 
 describe('a service on a network', () => {
-  it('starts with a token from a file, warns of plain text, and manages keys for who has the token', async () => {
+  it('starts with a token from a file, warns of plain text, and lets holders of the token manage keys', async () => {
     const cwd = temporaryFolder();
     writeFileSync(join(cwd, 'token'), `${TOKEN}\n`, { mode: 0o600 });
     const config = { host: '0.0.0.0', managementTokenFile: 'token', allowDecryptFrom: ['192.0.2.0/24'] };
@@ -68,7 +68,7 @@ describe('a service on a network', () => {
 });
 
 describe('what is served', () => {
-  it('can be the KSM on a port of its own', async () => {
+  it('can be the KSM on a separate port', async () => {
     const service = await serve(['--ksm-port', '0'], { cwd: temporaryFolder() });
     const [validation, ksm] = [service.urlOf('validation'), service.urlOf('ksm')];
     expect(ksm).not.toBe(validation);
@@ -78,7 +78,7 @@ describe('what is served', () => {
     expect((await fetch(`${validation}/wsapi/2.0/verify`)).status).toBe(200);
   });
 
-  it('can be one of the two', async () => {
+  it('can be the validation server or the KSM alone', async () => {
     const [validation, ksm] = await Promise.all([
       serve(['--no-ksm'], { cwd: temporaryFolder() }),
       serve([], { cwd: temporaryFolder(), env: { YUBIKEY_VALIDATION: 'true', YUBIKEY_KSM: 'true' } }),
@@ -87,7 +87,7 @@ describe('what is served', () => {
     expect((await fetch(`${ksm.url}/api/v1/keys`)).status).toBe(401);
   });
 
-  it('lets nobody manage keys without a token, unless it is told to', async () => {
+  it('lets nobody manage keys without a token, unless an option allows it', async () => {
     const [closed, open] = await Promise.all([
       serve([], { cwd: temporaryFolder() }),
       serve(['--dangerously-manage-keys-without-token'], { cwd: temporaryFolder() }),
@@ -98,7 +98,7 @@ describe('what is served', () => {
     expect((await fetch(`${open.url}/api/v1/keys`, forwarded)).status).toBe(403);
   });
 
-  it('words wsapi as the options say', async () => {
+  it('uses the wsapi wording that the options ask for', async () => {
     const cwd = temporaryFolder();
     const options = ['--no-validation', '--wsapi-yubikey-ksm-wording'];
     const service = await serve(options, { cwd });
@@ -107,7 +107,7 @@ describe('what is served', () => {
     expect(await answer.text()).toBe('ERR Unknown yubikey\n');
   });
 
-  it('refuses what is too long', async () => {
+  it('refuses a URL and headers that are too long', async () => {
     const service = await serve([], { cwd: temporaryFolder() });
     expect((await fetch(`${service.url}/wsapi/2.0/verify?otp=${'c'.repeat(8300)}`)).status).toBe(414);
     expect((await fetch(`${service.url}/wsapi/2.0/verify?otp=${'c'.repeat(17_000)}`)).status).toBe(431);

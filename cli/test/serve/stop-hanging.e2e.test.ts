@@ -39,7 +39,7 @@ async function startUnread(command: (line: string) => string[]) {
 }
 
 describeWith('SIGTERM while a sync of the disk hangs', ['gcc'], () => {
-  it('ends the process at once when it comes twice', async () => {
+  it('ends the process at once the second time', async () => {
     const { env, hang } = hangingCalls();
     const doors = await Doors.open(undefined, { env });
     hang('HANG_SYNCS');
@@ -53,7 +53,7 @@ describeWith('SIGTERM while a sync of the disk hangs', ['gcc'], () => {
     await said;
   });
 
-  it('ends a process whose log nobody takes', async () => {
+  it('ends a process whose log nobody reads', async () => {
     const { child, url } = await startUnread((line) => ['sh', '-c', line]);
     for (let asked = 0; asked < 1500; asked++) await fetch(`${url}/wsapi/2.0/verify?id=1`);
     child.kill('SIGTERM');

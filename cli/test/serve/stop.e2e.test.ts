@@ -45,7 +45,7 @@ async function beginRequest(service: Service): Promise<Socket> {
 }
 
 describe('SIGTERM', () => {
-  it('under load loses no request that the service has taken', async () => {
+  it('loses no request that the service has accepted, under load', async () => {
     const service = await serve([], { cwd: temporaryFolder() });
     const agents = [new Agent({ keepAlive: true, maxSockets: 20 }), new Agent({ keepAlive: false })];
     const lost: unknown[] = [];
@@ -99,7 +99,7 @@ describe('SIGTERM', () => {
     idle.destroy();
   });
 
-  it('ends the process at once when it comes twice', async () => {
+  it('ends the process at once the second time', async () => {
     const service = await serve([], { cwd: temporaryFolder() });
     const begun = await beginRequest(service);
     service.child.kill('SIGTERM');
@@ -112,7 +112,7 @@ describe('SIGTERM', () => {
     begun.destroy();
   });
 
-  it('waits for no request longer than some ten seconds', async () => {
+  it('waits for no request longer than about ten seconds', async () => {
     const service = await serve([], { cwd: temporaryFolder() });
     const begun = await beginRequest(service);
     const startedAt = performance.now();

@@ -49,7 +49,7 @@ it('verifies over TLS, and takes a renewed certificate at SIGHUP', async () => {
   expect((await service.stop()).code).toBe(0);
 });
 
-it('refuses a certificate with the key of another', async () => {
+it('refuses a certificate with the key of another certificate', async () => {
   const args = ['--tls-cert', fixture('server.pem'), '--tls-key', fixture('other-host.key.pem')];
   const ended = await refused(args, { cwd: temporaryFolder() });
   expect(ended).toMatchObject({

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander';
 import { MemoryStore } from 'passport-yubikey-otp/stores';
 import { withSecrets } from '../../database/session.js';
-import { onSameDatabase } from '../../database/shell.js';
+import { commandOnSameDatabase } from '../../database/shell.js';
 import type { GlobalOptions } from '../../terminal/global-options.js';
 import { say } from '../../terminal/output.js';
 import { detectKeyFormat, KEY_FORMATS, type KeyFormat, mayBeYkksm } from '../../transfer/detect.js';
@@ -68,7 +68,7 @@ so a file can be imported again. Key files of yubikey-ksm are usually encrypted,
           },
           remarks: () => [
             ...remarksOn(seen),
-            ...(isAnyYkksm ? [adviceOnDisabledKeys(onSameDatabase(command))] : []),
+            ...(isAnyYkksm ? [adviceOnDisabledKeys(commandOnSameDatabase(command))] : []),
           ],
         });
       });

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { masterKeyLine } from '../../database/master-key.js';
+import { formatNewMasterKey } from '../../database/master-key.js';
 import { SetupError } from '../../terminal/failure.js';
 import { print } from '../../terminal/output.js';
 
@@ -13,6 +13,6 @@ export function addMasterKeyNew(masterKey: Command): void {
     .action(async ({ id }: { id?: string }) => {
       if (id !== undefined && !/^[A-Za-z0-9_-]{1,32}$/.test(id))
         throw new SetupError('--id takes 1 to 32 letters, digits, - or _');
-      await print(masterKeyLine(id));
+      await print(formatNewMasterKey(id));
     });
 }

@@ -4,15 +4,15 @@ import { z } from 'zod';
 import type { Kind } from './serve-settings.js';
 
 /** How a kind of setting is read. */
-interface Reading {
-  /** What fits, in words. */
+interface SettingReader {
+  /** The values it takes, in words. */
   readonly takes: string;
   readonly schema: z.ZodType;
-  /** Reads it from the command line or the environment; what does not fit is left for the schema to refuse. */
+  /** Reads text of the command line or the environment. Text that does not fit is returned as it is, for the schema to refuse. */
   fromText(text: string): unknown;
 }
 
-export const KINDS: Readonly<Record<Kind, Reading>> = {
+export const KINDS: Readonly<Record<Kind, SettingReader>> = {
   text: { takes: 'a text', schema: z.string().min(1), fromText: (text) => text },
   port: whole(65_535),
   rate: whole(1_000_000_000),
@@ -26,7 +26,7 @@ export const KINDS: Readonly<Record<Kind, Reading>> = {
   logLevel: choice(['error', 'warn', 'info', 'debug', 'silent']),
 };
 
-function whole(max: number): Reading {
+function whole(max: number): SettingReader {
   return {
     takes: `a whole number from 0 to ${max}`,
     schema: z.int().min(0).max(max),
@@ -34,7 +34,7 @@ function whole(max: number): Reading {
   };
 }
 
-function addresses(names: readonly string[]): Reading {
+function addresses(names: readonly string[]): SettingReader {
   const takes = 'addresses and ranges such as 10.0.0.0/8, separated by commas (in a file: a list of texts)';
   return {
     takes: names.length === 0 ? takes : `${takes}, or ${names.join(', ')}`,
@@ -48,6 +48,6 @@ function isAddressOrRange(entry: string): boolean {
   return isIP(address) !== 0 && (length === undefined || ipaddr.isValidCIDR(entry));
 }
 
-function choice(choices: readonly string[]): Reading {
+function choice(choices: readonly string[]): SettingReader {
   return { takes: `one of ${choices.join(', ')}`, schema: z.enum(choices), fromText: (text) => text };
 }

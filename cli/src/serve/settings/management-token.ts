@@ -4,16 +4,16 @@ import type { Settings } from './serve-settings.js';
 
 const VARIABLE = 'YUBIKEY_MANAGEMENT_TOKEN';
 const FLAG = '--management-token-file';
-/** What an HTTP header can carry, long enough not to be guessed. */
+/** Characters that an HTTP header can carry; too long to be guessed. */
 const TOKEN = /^[\x21-\x7e]{16,}$/;
 
 export interface ManagementToken {
   /** Secret. */
-  readonly token?: string;
+  readonly token?: string | undefined;
   readonly mistakes: readonly string[];
 }
 
-/** Reads the token of those who may manage keys, which no command line and no configuration file holds. */
+/** Reads the token that allows managing keys, which never stands on a command line or in a configuration file. */
 export function readManagementToken(
   { managementTokenFile: path }: Settings,
   environment: Readonly<Record<string, string | undefined>>,
@@ -32,13 +32,15 @@ export function readManagementToken(
 function checked(token: string | undefined, where: string): ManagementToken {
   if (token === undefined) return { mistakes: [] };
   if (TOKEN.test(token)) return { token, mistakes: [] };
-  return wrong(`${where} takes 16 or more letters, digits and signs without blanks: openssl rand -hex 32`);
+  return wrong(
+    `${where} takes 16 or more letters, digits and signs without blanks; make one with: openssl rand -hex 32`,
+  );
 }
 
 const wrong = (mistake: string): ManagementToken => ({ mistakes: [mistake] });
 
 function warnWhereOthersRead(path: string): void {
   if (process.platform !== 'win32' && (statSync(path).mode & 0o077) !== 0) {
-    warn(`The management token file ${path} can be read by others than its owner: chmod 600 ${path}`);
+    warn(`The management token file ${path} can be read by other users: chmod 600 ${path}`);
   }
 }

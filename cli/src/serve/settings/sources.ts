@@ -2,11 +2,11 @@ import { readFileSync } from 'node:fs';
 import { distance } from 'fastest-levenshtein';
 import { SetupError } from '../../terminal/failure.js';
 import { KINDS } from './kinds.js';
-import { environmentNameOf, SETTINGS, type Setting, type Settings } from './serve-settings.js';
+import { SETTINGS, type Setting, type Settings, toEnvironmentName } from './serve-settings.js';
 
-/** Where settings come from; what stands first wins. */
+/** Where settings come from; the first source that has a setting wins. */
 export interface Sources {
-  /** As commander read them, without those that nobody gave. */
+  /** As commander read them, without defaults. */
   readonly flags: Readonly<Record<string, unknown>>;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly file?: ConfigFile | undefined;
@@ -19,11 +19,11 @@ export interface ConfigFile {
 
 export interface Resolved {
   readonly settings: Settings;
-  /** One sentence each, with the name that has to be written otherwise. */
+  /** One sentence each, with the name of the setting to correct. */
   readonly mistakes: readonly string[];
 }
 
-/** @throws SetupError for a file that cannot be read, or holds no JSON object. */
+/** @throws SetupError for a file that cannot be read, or does not hold a JSON object. */
 export function readConfigFile(path: string): ConfigFile {
   const values = parse(path, read(path));
   if (typeof values !== 'object' || values === null || Array.isArray(values)) {
@@ -42,7 +42,7 @@ function read(path: string): string {
   }
 }
 
-/** The parser's message would repeat a part of the file, such as a password in a URL. */
+/** Drops the parser's message, which would repeat part of the file, such as a password in a URL. */
 function parse(path: string, text: string): unknown {
   try {
     return JSON.parse(text);
@@ -52,7 +52,7 @@ function parse(path: string, text: string): unknown {
 }
 
 /** Reads every setting from the first source that has it, and finds all mistakes at once. No mistake repeats a value. */
-export function resolve(sources: Sources): Resolved {
+export function resolveSettings(sources: Sources): Resolved {
   const mistakes = [...unknownInFile(sources), ...misspelledInEnvironment(sources)];
   const settings: Record<string, unknown> = {};
   for (const [name, setting] of Object.entries<Setting>(SETTINGS)) {
@@ -76,9 +76,9 @@ function findSetting(
     const where = flag?.split(' ')[0] ?? `--${name}`;
     return { where, value: typeof typed === 'string' ? fromText(typed) : typed };
   }
-  // Every command reads these two from the environment in its own way.
-  const variable = flag === undefined ? undefined : environmentNameOf(name);
-  // Set but empty is how many tools leave a variable out.
+  // Every command reads the options without a flag here from the environment itself.
+  const variable = flag === undefined ? undefined : toEnvironmentName(name);
+  // Many tools leave a variable out by setting it to an empty text.
   const text = variable && environment[variable];
   if (text) return { where: variable, value: fromText(text) };
   const isOverruled = name === 'masterKeyFile' && environment.YUBIKEY_MASTER_KEY?.trim();
@@ -95,11 +95,11 @@ function unknownInFile({ file }: Sources): string[] {
     .map((name) => {
       const meant = nearest(name, NAMES);
       const advice = meant ? `write ${meant}` : `there are ${NAMES.join(', ')}`;
-      return `${JSON.stringify(name.slice(0, 64))} in ${file.path} is no setting: ${advice}`;
+      return `${JSON.stringify(name.slice(0, 64))} in ${file.path} is not a setting: ${advice}`;
     });
 }
 
-/** What else is in the environment with this prefix, and what others may put there. */
+/** Other variables with this prefix, of this package and of applications. */
 const OTHER_VARIABLES = ['DB', 'MASTER_KEY', 'MANAGEMENT_TOKEN', 'CONFIG', 'CLIENT_ID', 'API_KEY'].map(
   (name) => `YUBIKEY_${name}`,
 );
@@ -109,17 +109,17 @@ function misspelledInEnvironment({ environment }: Sources): string[] {
     ...OTHER_VARIABLES,
     ...Object.entries<Setting>(SETTINGS)
       .filter(([, { flag }]) => flag !== undefined)
-      .map(([name]) => environmentNameOf(name)),
+      .map(([name]) => toEnvironmentName(name)),
   ];
   return Object.keys(environment)
     .filter((name) => name.startsWith('YUBIKEY_') && !known.includes(name))
     .flatMap((name) => {
       const meant = nearest(name, known);
-      return meant ? [`${name} in the environment is no setting: write ${meant}`] : [];
+      return meant ? [`${name} in the environment is not a setting: write ${meant}`] : [];
     });
 }
 
-/** The name that somebody meant who wrote nearly that, in any case and with any separators. */
+/** The closest name within two letters, ignoring case and separators. */
 function nearest(text: string, names: readonly string[]): string | undefined {
   const bare = (name: string) => name.toLowerCase().replace(/[^a-z]/g, '');
   const [best] = names

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { contradictionsIn, warningsAbout } from '../../../src/serve/settings/contradictions.js';
-import { resolve } from '../../../src/serve/settings/sources.js';
+import { resolveSettings } from '../../../src/serve/settings/sources.js';
 
 /** Settings as a configuration file gives them. */
 function settings(values: Record<string, unknown> = {}) {
-  const resolved = resolve({ flags: {}, environment: {}, file: { path: 'serve.json', values } });
+  const resolved = resolveSettings({ flags: {}, environment: {}, file: { path: 'serve.json', values } });
   expect(resolved.mistakes).toEqual([]);
   return resolved.settings;
 }

@@ -2,8 +2,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Option } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { environmentNameOf, SETTINGS, type Setting } from '../../../src/serve/settings/serve-settings.js';
-import { readConfigFile, resolve, type Sources } from '../../../src/serve/settings/sources.js';
+import { SETTINGS, type Setting, toEnvironmentName } from '../../../src/serve/settings/serve-settings.js';
+import { readConfigFile, resolveSettings, type Sources } from '../../../src/serve/settings/sources.js';
 import { SetupError } from '../../../src/terminal/failure.js';
 import { temporaryFolder } from '../../support/command.js';
 
@@ -15,27 +15,27 @@ describe('settings', () => {
     '%s is called the same as an option, in the environment and in a file',
     (name, { flag }) => {
       expect(new Option(flag as string, '').attributeName()).toBe(name);
-      expect(environmentNameOf(name)).toMatch(/^YUBIKEY_[A-Z]+(_[A-Z]+)*$/);
+      expect(toEnvironmentName(name)).toMatch(/^YUBIKEY_[A-Z]+(_[A-Z]+)*$/);
     },
   );
 
-  it('are taken from options, then from the environment, then from the file, then as they are by default', () => {
+  it('are taken from options, then the environment, then the file, then the defaults', () => {
     const flags = { port: '1' };
     const environment = { YUBIKEY_PORT: '2', YUBIKEY_KSM_PORT: '3' };
     const values = { port: 4, ksmPort: 5, metricsPort: 6 };
-    const { settings, mistakes } = resolve({ flags, environment, file: file(values) });
+    const { settings, mistakes } = resolveSettings({ flags, environment, file: file(values) });
     expect(mistakes).toEqual([]);
     expect(settings).toMatchObject({ port: 1, ksmPort: 3, metricsPort: 6, host: '127.0.0.1' });
   });
 
-  it('read yes, no and lists from the environment, and take an empty variable as none', () => {
+  it('read yes, no and lists from the environment, and ignore an empty variable', () => {
     const environment = {
       YUBIKEY_KSM: 'false',
       YUBIKEY_DELAY_TOLERANCE: 'true',
       YUBIKEY_ALLOW_DECRYPT_FROM: '10.0.0.0/8, ::1',
       YUBIKEY_HOST: '',
     };
-    const { settings, mistakes } = resolve({ ...NOTHING, environment });
+    const { settings, mistakes } = resolveSettings({ ...NOTHING, environment });
     expect(mistakes).toEqual([]);
     expect(settings).toMatchObject({ ksm: false, delayTolerance: true, host: '127.0.0.1' });
     expect(settings.allowDecryptFrom).toEqual(['10.0.0.0/8', '::1']);
@@ -43,9 +43,11 @@ describe('settings', () => {
 
   it('prefer the master key in the environment to a master key file in the configuration', () => {
     const values = { masterKeyFile: './other' };
-    expect(resolve({ ...NOTHING, file: file(values) }).settings.masterKeyFile).toBe('./other');
+    expect(resolveSettings({ ...NOTHING, file: file(values) }).settings.masterKeyFile).toBe('./other');
     const environment = { YUBIKEY_MASTER_KEY: 'id:key' };
-    expect(resolve({ flags: {}, environment, file: file(values) }).settings.masterKeyFile).toBeUndefined();
+    expect(
+      resolveSettings({ flags: {}, environment, file: file(values) }).settings.masterKeyFile,
+    ).toBeUndefined();
   });
 });
 
@@ -65,7 +67,7 @@ describe('mistakes in settings', () => {
     ['addressLimit', 'many', '--address-limit'],
   ];
   it.each(FLAGS)('%s %j is refused by its name', (name, value, message) => {
-    const { mistakes } = resolve({ ...NOTHING, flags: { [name]: value } });
+    const { mistakes } = resolveSettings({ ...NOTHING, flags: { [name]: value } });
     expect(mistakes).toEqual([expect.stringContaining(message)]);
   });
 
@@ -80,7 +82,7 @@ describe('mistakes in settings', () => {
     ['logLevel', 'INFO'],
   ];
   it.each(VALUES)('%s: %j in a file is refused by its name', (name, value) => {
-    const { mistakes } = resolve({ ...NOTHING, file: file({ [name]: value }) });
+    const { mistakes } = resolveSettings({ ...NOTHING, file: file({ [name]: value }) });
     expect(mistakes).toEqual([expect.stringContaining(`${name} in serve.json takes `)]);
   });
 
@@ -93,9 +95,9 @@ describe('mistakes in settings', () => {
     ['constructor', 'there are db, masterKeyFile'],
     ['__proto__', 'there are db'],
   ];
-  it.each(UNKNOWN)('%s in a file is no setting: %s', (name, advice) => {
+  it.each(UNKNOWN)('%s in a file is not a setting: %s', (name, advice) => {
     const values = JSON.parse(`{${JSON.stringify(name)}: 1}`);
-    const { mistakes } = resolve({ ...NOTHING, file: file(values) });
+    const { mistakes } = resolveSettings({ ...NOTHING, file: file(values) });
     expect(mistakes).toEqual([expect.stringContaining(advice)]);
   });
 
@@ -106,14 +108,14 @@ describe('mistakes in settings', () => {
       YUBIKEY_API_KEY: 'x',
       YUBIKEY_SERVICE_HOST: '10.0.0.2',
     };
-    const { mistakes } = resolve({ ...NOTHING, environment });
+    const { mistakes } = resolveSettings({ ...NOTHING, environment });
     expect(mistakes).toEqual([
-      'YUBIKEY_ALLOW_DECRYPT_FORM in the environment is no setting: write YUBIKEY_ALLOW_DECRYPT_FROM',
+      'YUBIKEY_ALLOW_DECRYPT_FORM in the environment is not a setting: write YUBIKEY_ALLOW_DECRYPT_FROM',
     ]);
   });
 
   it('are all found at once, and repeat no value', () => {
-    const { mistakes } = resolve({
+    const { mistakes } = resolveSettings({
       flags: { port: 'secret-1' },
       environment: { YUBIKEY_LOG_LEVEL: 'secret-2' },
       file: file({ db: ['secret-3'], prot: 'secret-4' }),
@@ -136,7 +138,7 @@ describe('a configuration file', () => {
     expect(() => readConfigFile(path)).not.toThrow('hunter2');
   });
 
-  it('that is not there is named', () => {
+  it('that does not exist is named', () => {
     expect(() => readConfigFile('/nonexistent/serve.json')).toThrow(/\/nonexistent\/serve.json .*ENOENT/);
   });
 });
