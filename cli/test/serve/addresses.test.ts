@@ -6,7 +6,7 @@ const request = (remoteAddress: string, forwarded?: string) =>
   ({ socket: { remoteAddress }, headers: { 'x-forwarded-for': forwarded } }) as unknown as IncomingMessage;
 
 describe('the address of a request', () => {
-  it('is the connection's, whatever the headers say', () => {
+  it('is the address of the connection, whatever the headers say', () => {
     const addressOf = createAddressReader(undefined);
     expect(addressOf(request('192.0.2.1', '198.51.100.1'))).toBe('192.0.2.1');
     expect(addressOf(request('::ffff:192.0.2.1'))).toBe('192.0.2.1');
