@@ -4,7 +4,7 @@ import { addClients } from './commands/clients/index.js';
 import { addCounters } from './commands/counters/index.js';
 import { addInspect } from './commands/inspect.js';
 import { addKeys } from './commands/keys/index.js';
-import { addMasterKey } from './commands/master-key/index.js';
+import { addMasterKey } from './commands/master-key.js';
 import { addPress } from './commands/press/index.js';
 import { addServe } from './commands/serve.js';
 import { addVerify } from './commands/verify/index.js';

@@ -1,5 +1,4 @@
 import { once } from 'node:events';
-import { oneLine } from '../transfer/line.js';
 
 /** Results go to standard output, and wait for who reads them. */
 export async function print(text: string): Promise<void> {
@@ -66,4 +65,9 @@ export async function printFields(fields: Readonly<Record<string, string>>): Pro
 /** A date as people read it: UTC, to the second. */
 export function dateText(date: Date): string {
   return `${date.toISOString().slice(0, 19).replace('T', ' ')}Z`;
+}
+
+/** What a file of settings-like text holds of another's: one line, without control characters. */
+export function oneLine(text: string): string {
+  return text.replace(/\p{Cc}+/gu, ' ').trim();
 }

@@ -50,8 +50,3 @@ export async function* parseLines<Entry>(
     if (parsed) yield { line: number, parsed };
   }
 }
-
-/** What a file of settings-like text holds of another's: one line, without control characters. */
-export function oneLine(text: string): string {
-  return text.replace(/\p{Cc}+/gu, ' ').trim();
-}

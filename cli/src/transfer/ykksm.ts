@@ -1,6 +1,7 @@
 import type { KeyRecord } from 'passport-yubikey-otp/stores';
+import { oneLine } from '../terminal/output.js';
 import { type KeyEntry, keyOf, serialAndComment } from './key-columns.js';
-import { oneLine, type Parsed } from './line.js';
+import type { Parsed } from './line.js';
 
 /** The first line of a key provisioning file of yubikey-ksm. `ykksm-export` leaves it out. */
 export const YKKSM_HEADER = '# ykksm 1';
@@ -64,4 +65,25 @@ function hex(bytes: Uint8Array | undefined): string {
 
 function timeOf(date: Date): string {
   return date.toISOString().slice(0, 19);
+}
+
+/**
+ * Prints the public IDs that yubikey-ksm decrypts nothing for, so also where `active` is NULL; for psql alike. A file of
+ * ykksm-export does not hold that column.
+ */
+const PRINT_DISABLED = "mysql -NBe 'SELECT publicname FROM yubikeys WHERE active IS NOT TRUE' ykksm";
+
+/**
+ * The command line that disables what yubikey-ksm had disabled, run where its database is.
+ *
+ * @param command How this command is called on the database here.
+ */
+export function disableAsYkksm(command = 'yubikey-otp'): string {
+  return `${PRINT_DISABLED} | xargs -r ${command} keys disable`;
+}
+
+/** What a file of yubikey-ksm cannot say, and the command that carries it over. */
+export function adviceOnDisabledKeys(command: string): string {
+  return `Files of yubikey-ksm do not say which keys it had disabled: those are active here. If these keys come from there, this disables them, run where its database is (PostgreSQL: psql -Atc in place of mysql -NBe), once they are imported:
+  ${disableAsYkksm(command)}`;
 }

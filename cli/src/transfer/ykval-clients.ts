@@ -1,5 +1,6 @@
 import type { ClientRecord, NewClient } from 'passport-yubikey-otp/stores';
-import { oneLine, type Parsed } from './line.js';
+import { oneLine } from '../terminal/output.js';
+import type { Parsed } from './line.js';
 import { activeOf, delimiterOf, unixTime } from './ykval.js';
 
 export interface ClientEntry extends NewClient {

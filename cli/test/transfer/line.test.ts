@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Line, linesOf, oneLine, parseLines } from '../../src/transfer/line.js';
+import { type Line, linesOf, parseLines } from '../../src/transfer/line.js';
 
 async function* chunked(bytes: Uint8Array, sizes: readonly number[]) {
   let at = 0;
@@ -51,8 +51,4 @@ describe('linesOf', () => {
     const beginnings = parseLines(linesOf(endless()), (text) => ({ entry: text.length }), true);
     expect((await beginnings.next()).value).toEqual({ line: 1, parsed: { entry: 10_001 } });
   });
-});
-
-it('oneLine leaves no control character', () => {
-  expect(oneLine(' a\r\n4711,vv\x1b[2Jb\t')).toBe('a 4711,vv [2Jb');
 });

@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
-import { addClientsDelete } from './delete.js';
-import { addClientsDisable } from './disable.js';
-import { addClientsEnable } from './enable.js';
+import { addRecordsDelete } from '../records/delete.js';
+import { addRecordsList } from '../records/list.js';
+import { addRecordsDisable, addRecordsEnable } from '../records/set-active.js';
 import { addClientsExport } from './export.js';
 import { addClientsImport } from './import.js';
-import { addClientsList } from './list.js';
+import { CLIENT } from './kind.js';
 import { addClientsNew } from './new.js';
 
 /** `yubikey-otp clients …` */
@@ -13,10 +13,10 @@ export function addClients(program: Command): void {
     .command('clients')
     .description('the clients of a validation server and their API keys');
   addClientsNew(clients);
-  addClientsList(clients);
-  addClientsDisable(clients);
-  addClientsEnable(clients);
-  addClientsDelete(clients);
+  addRecordsList(clients, CLIENT);
+  addRecordsDisable(clients, CLIENT);
+  addRecordsEnable(clients, CLIENT);
+  addRecordsDelete(clients, CLIENT);
   addClientsImport(clients);
   addClientsExport(clients);
 }

@@ -9,7 +9,7 @@ import { dryRunOf } from '../../transfer/dry-run.js';
 import { importKey } from '../../transfer/import-records.js';
 import type { KeyEntry } from '../../transfer/key-columns.js';
 import { runImport } from '../../transfer/run-import.js';
-import { adviceOnDisabledKeys, disableAsYkksm } from '../../transfer/ykksm-disabled.js';
+import { adviceOnDisabledKeys, disableAsYkksm } from '../../transfer/ykksm.js';
 
 interface Options extends GlobalOptions {
   format?: KeyFormat;

@@ -7,8 +7,21 @@ import { printJson, say } from '../../terminal/output.js';
 import { askOnce } from '../../terminal/prompt.js';
 import type { RecordKind } from './kind.js';
 
+/** `yubikey-otp keys delete PUBLIC_ID…`, `yubikey-otp clients delete ID…` */
+export function addRecordsDelete<Stored extends RecordFields>(
+  parent: Command,
+  kind: RecordKind<Stored>,
+): void {
+  parent
+    .command('delete')
+    .argument(kind.idArgument.flags, kind.idArgument.description)
+    .description(kind.descriptions.delete)
+    .option('-y, --yes', 'do not ask')
+    .action((ids: string[], _options: unknown, command: Command) => deleteRecords(kind, ids, command));
+}
+
 /** Forgets records, if the person at the terminal, or `--yes`, says so. */
-export async function deleteRecords<Stored extends RecordFields>(
+async function deleteRecords<Stored extends RecordFields>(
   kind: RecordKind<Stored>,
   texts: readonly string[],
   command: Command,

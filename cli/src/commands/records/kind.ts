@@ -5,6 +5,14 @@ import type { Column } from '../../terminal/output.js';
 /** What commands do alike with keys and with clients: they name them, turn them on and off, forget them. */
 export interface RecordKind<Stored extends RecordFields> {
   readonly noun: 'key' | 'client';
+  /** The argument of the commands that take several ids. */
+  readonly idArgument: { readonly flags: string; readonly description: string };
+  readonly descriptions: {
+    readonly list: string;
+    readonly disable: string;
+    readonly enable: string;
+    readonly delete: string;
+  };
   /** What its id is called in JSON. */
   readonly idName: 'publicId' | 'id';
   readonly idColumn: Column<Stored>;

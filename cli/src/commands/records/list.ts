@@ -12,8 +12,16 @@ const COLUMNS: readonly Column<RecordFields>[] = [
   { title: 'NOTES', width: 0, text: ({ notes }) => notes },
 ];
 
+/** `yubikey-otp keys list`, `yubikey-otp clients list` */
+export function addRecordsList<Stored extends RecordFields>(parent: Command, kind: RecordKind<Stored>): void {
+  parent
+    .command('list')
+    .description(kind.descriptions.list)
+    .action((_options: unknown, command: Command) => listRecords(kind, command));
+}
+
 /** Prints all records, without their secrets. */
-export async function listRecords<Stored extends RecordFields>(
+async function listRecords<Stored extends RecordFields>(
   kind: RecordKind<Stored>,
   command: Command,
 ): Promise<void> {

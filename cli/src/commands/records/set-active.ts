@@ -8,11 +8,35 @@ import type { RecordKind, StoreOf } from './kind.js';
 
 type Result = 'done' | 'unchanged' | 'not found';
 
+/** `yubikey-otp keys disable PUBLIC_ID…`, `yubikey-otp clients disable ID…` */
+export function addRecordsDisable<Stored extends RecordFields>(
+  parent: Command,
+  kind: RecordKind<Stored>,
+): void {
+  parent
+    .command('disable')
+    .argument(kind.idArgument.flags, kind.idArgument.description)
+    .description(kind.descriptions.disable)
+    .action((ids: string[], _options: unknown, command: Command) => setActive(kind, ids, false, command));
+}
+
+/** `yubikey-otp keys enable PUBLIC_ID…`, `yubikey-otp clients enable ID…` */
+export function addRecordsEnable<Stored extends RecordFields>(
+  parent: Command,
+  kind: RecordKind<Stored>,
+): void {
+  parent
+    .command('enable')
+    .argument(kind.idArgument.flags, kind.idArgument.description)
+    .description(kind.descriptions.enable)
+    .action((ids: string[], _options: unknown, command: Command) => setActive(kind, ids, true, command));
+}
+
 /**
  * Makes records active or not, one after another; the exit code tells whether all were there. Of a long list, one that
  * can be no id does not keep the others as they are.
  */
-export async function setActive<Stored extends RecordFields>(
+async function setActive<Stored extends RecordFields>(
   kind: RecordKind<Stored>,
   texts: readonly string[],
   active: boolean,

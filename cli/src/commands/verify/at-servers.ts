@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { CloudVerifier, type CloudVerifierOptions, type Otp } from 'passport-yubikey-otp';
 import { SetupError } from '../../terminal/failure.js';
 import { warn } from '../../terminal/output.js';
-import type { Verdict } from './meanings.js';
 import type { VerifyOptions } from './options.js';
+import type { Verdict } from './verdict.js';
 
 /**
  * Asks the servers.

@@ -4,8 +4,8 @@ import { otpText, readOtp } from '../../terminal/otp-input.js';
 import { print, printJson } from '../../terminal/output.js';
 import { verifyAtServers } from './at-servers.js';
 import { verifyLocally } from './locally.js';
-import { MEANINGS, type Verdict } from './meanings.js';
 import { assertServerOptions, type VerifyOptions } from './options.js';
+import { MEANINGS, type Verdict } from './verdict.js';
 
 /** `yubikey-otp verify [OTP]` */
 export function addVerify(program: Command): void {

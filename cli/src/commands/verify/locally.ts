@@ -3,8 +3,8 @@ import type { KeyStore } from 'passport-yubikey-otp/stores';
 import { warnUnlessDurable } from '../../database/database.js';
 import { withSecrets } from '../../database/session.js';
 import { SetupError } from '../../terminal/failure.js';
-import type { Verdict } from './meanings.js';
 import type { VerifyOptions } from './options.js';
+import type { Verdict } from './verdict.js';
 
 /** Verifies with the keys and counters of the database. */
 export async function verifyLocally(otp: Otp, options: VerifyOptions): Promise<Verdict> {

@@ -1,11 +1,13 @@
 import type { Command } from 'commander';
-import { formatNewMasterKey } from '../../database/master-key.js';
-import { SetupError } from '../../terminal/failure.js';
-import { print } from '../../terminal/output.js';
+import { formatNewMasterKey } from '../database/master-key.js';
+import { SetupError } from '../terminal/failure.js';
+import { print } from '../terminal/output.js';
 
 /** `yubikey-otp master-key new` */
-export function addMasterKeyNew(masterKey: Command): void {
-  masterKey
+export function addMasterKey(program: Command): void {
+  program
+    .command('master-key')
+    .description('the keys that seal secrets in the database')
     .command('new')
     .description('print a new master key, fit for the master key file')
     .option('--id <id>', 'its name, 1 to 32 letters, digits, - or _ (default: the day)')
