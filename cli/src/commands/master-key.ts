@@ -12,7 +12,7 @@ export function addMasterKey(program: Command): void {
     .description('print a new master key, fit for the master key file')
     .option('--id <id>', 'its name, 1 to 32 letters, digits, - or _ (default: the day)')
     .addHelpText('after', '\n  $ (umask 077; set -C; yubikey-otp master-key new > master.key)')
-    .action(async ({ id }: { id?: string }) => {
+    .action(async ({ id }: { id?: string | undefined }) => {
       if (id !== undefined && !/^[A-Za-z0-9_-]{1,32}$/.test(id))
         throw new SetupError('--id takes 1 to 32 letters, digits, - or _');
       await print(formatNewMasterKey(id));

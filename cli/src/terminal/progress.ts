@@ -5,15 +5,15 @@ const CLEAR_LINE = '\r\x1b[2K';
 
 /** One line on standard error that changes while something long runs, where a person is there to see it. */
 export class Progress {
-  private readonly isShown = process.stderr.isTTY === true;
-  private shownAt = 0;
-  private hasLine = false;
+  readonly #isShown = process.stderr.isTTY === true;
+  #shownAt = 0;
+  #hasLine = false;
 
   update(text: string): void {
-    if (!this.isShown || Date.now() - this.shownAt < INTERVAL_MS) return;
+    if (!this.#isShown || Date.now() - this.#shownAt < INTERVAL_MS) return;
     process.stderr.write(CLEAR_LINE + text);
-    this.shownAt = Date.now();
-    this.hasLine = true;
+    this.#shownAt = Date.now();
+    this.#hasLine = true;
   }
 
   /** A message that stays, above the line that changes. */
@@ -23,8 +23,8 @@ export class Progress {
   }
 
   clear(): void {
-    if (this.hasLine) process.stderr.write(CLEAR_LINE);
-    this.hasLine = false;
-    this.shownAt = 0;
+    if (this.#hasLine) process.stderr.write(CLEAR_LINE);
+    this.#hasLine = false;
+    this.#shownAt = 0;
   }
 }

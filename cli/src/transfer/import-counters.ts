@@ -34,7 +34,7 @@ async function importDeactivated(
   await target.counters.advance(mark, NOTHING);
   const problem = isEnabledSince ? enabledSince(entry) : undefined;
   return entry.problem === undefined
-    ? { tally, disabled, ...(problem !== undefined && { problem }) }
+    ? { tally, disabled, problem }
     : {
         ...refused(
           entry,

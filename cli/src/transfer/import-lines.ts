@@ -9,9 +9,9 @@ export type Tallies = Partial<Record<Tally, number>>;
 /** What became of one entry, and what somebody has to look at. */
 export interface Outcome {
   readonly tally: Tally;
-  readonly problem?: string;
+  readonly problem?: string | undefined;
   /** Whether a key that was active is not any more. */
-  readonly disabled?: boolean;
+  readonly disabled?: boolean | undefined;
 }
 
 export interface LineProblem {

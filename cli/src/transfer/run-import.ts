@@ -22,7 +22,7 @@ export interface Import<Entry> {
   /** How to read a file, from its first lines. */
   parserFor(sample: readonly Line[], file: string): ParseLine<Entry>;
   /** Whether lines end in notes that are not kept. */
-  endIsNotes?: boolean;
+  endIsNotes?: boolean | undefined;
   idOf(entry: Entry): string;
   apply(entry: Entry): Promise<Outcome>;
   dryRun: boolean;

@@ -12,7 +12,7 @@ export interface CountersEntry {
   /** False for a key that was deactivated at the validation server. */
   readonly active: boolean;
   /** What is wrong with the rest of the line of a deactivated key, which then says nothing but that. */
-  readonly problem?: string;
+  readonly problem?: string | undefined;
 }
 
 /** The bit of the usage counter that says caps lock triggered the key; no part of the counter. */

@@ -16,10 +16,10 @@ export interface Ended {
 
 export interface RunOptions {
   /** What it reads from standard input. */
-  input?: string;
-  env?: Record<string, string>;
+  input?: string | undefined;
+  env?: Record<string, string> | undefined;
   /** The folder it works in. */
-  cwd?: string;
+  cwd?: string | undefined;
 }
 
 /** Starts the command as a shell does. */

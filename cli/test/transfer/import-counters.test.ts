@@ -12,7 +12,7 @@ const off = (usageCounter?: number, problem?: string): CountersEntry => ({
   nonce: undefined,
   acceptedAt: new Date(0),
   active: false,
-  ...(problem !== undefined && { problem }),
+  problem,
 });
 const on = (usageCounter: number): CountersEntry => ({ ...off(usageCounter), active: true });
 

@@ -12,7 +12,7 @@ export function addClientsExport(parent: Command): void {
     .description('write all clients with their API keys, as ykval-import-clients reads them')
     .option('-o, --output <file>', 'a new file, for its owner only (default: standard output)')
     .action(async (_options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<GlobalOptions & { output?: string }>();
+      const options = command.optsWithGlobals<GlobalOptions & { output?: string | undefined }>();
       await withSecrets(options, 'refuse', ({ database, clients }) =>
         exportSecrets({
           noun: 'clients',

@@ -18,7 +18,7 @@ export function addClientsImport(parent: Command): void {
     .description('store the clients of a yubikey-val server')
     .option('--dry-run', 'tell what would happen, and write nothing')
     .action(async (files: string[], _options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<GlobalOptions & { dryRun?: boolean }>();
+      const options = command.optsWithGlobals<GlobalOptions & { dryRun?: boolean | undefined }>();
       const { dryRun = false, json = false } = options;
       await withSecrets(options, dryRun ? 'pretend' : 'create', async ({ database, clients: stored }) => {
         const store = dryRun

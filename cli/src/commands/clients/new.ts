@@ -9,7 +9,7 @@ import { recordsOf } from '../../transfer/records-of.js';
 import { clientIdOf } from './kind.js';
 
 interface Options extends GlobalOptions {
-  id?: string;
+  id?: string | undefined;
   notes: string;
 }
 

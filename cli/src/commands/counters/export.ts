@@ -14,7 +14,7 @@ export function addCountersExport(parent: Command): void {
     .description('write all counters as ykval-import reads them')
     .option('-o, --output <file>', 'a new file (default: standard output)')
     .action(async (_options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<GlobalOptions & { output?: string }>();
+      const options = command.optsWithGlobals<GlobalOptions & { output?: string | undefined }>();
       await withDatabase(options, 'refuse', async (database) => {
         async function* lines() {
           for await (const listed of recordsOf(database.counters)) {

@@ -21,7 +21,7 @@ Import the keys first: those that were deactivated there are disabled here, what
 enabled here after such an import stays active when the same file is imported again, and is reported.`,
     )
     .action(async (files: string[], _options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<GlobalOptions & { dryRun?: boolean }>();
+      const options = command.optsWithGlobals<GlobalOptions & { dryRun?: boolean | undefined }>();
       const { dryRun = false, json = false } = options;
       await withDatabase(options, dryRun ? 'pretend' : 'create', async (database) => {
         if (!dryRun) warnUnlessDurable(database);

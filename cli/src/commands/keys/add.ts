@@ -18,8 +18,8 @@ interface Options extends GlobalOptions {
 /** What is secret of a key. The private ID, an OTP that holds it, or neither. */
 interface KeySecrets {
   aesKey: Buffer;
-  privateId?: Buffer;
-  otp?: string;
+  privateId?: Buffer | undefined;
+  otp?: string | undefined;
 }
 
 /** `yubikey-otp keys add PUBLIC_ID` */

@@ -18,7 +18,7 @@ export function addKeysExport(parent: Command): void {
       '\nEncrypt what leaves the machine:\n\n  $ yubikey-otp keys export | gpg -ae -r KEYID',
     )
     .action(async (_options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<GlobalOptions & { output?: string }>();
+      const options = command.optsWithGlobals<GlobalOptions & { output?: string | undefined }>();
       await withSecrets(options, 'refuse', async ({ database, keys }) => {
         const seen = { disabled: 0 };
         await exportSecrets({

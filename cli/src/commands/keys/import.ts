@@ -12,8 +12,8 @@ import { runImport } from '../../transfer/run-import.js';
 import { adviceOnDisabledKeys, disableAsYkksm } from '../../transfer/ykksm.js';
 
 interface Options extends GlobalOptions {
-  format?: KeyFormat;
-  dryRun?: boolean;
+  format?: KeyFormat | undefined;
+  dryRun?: boolean | undefined;
 }
 
 /** `yubikey-otp keys import FILE…` */

@@ -9,10 +9,10 @@ import { publicIdOf } from '../../transfer/public-id.js';
 import { warnOfCounters } from './counters-exist.js';
 
 interface Options extends GlobalOptions {
-  serial?: string;
-  publicId?: string;
+  serial?: string | undefined;
+  publicId?: string | undefined;
   slot: string;
-  notes?: string;
+  notes?: string | undefined;
 }
 
 /** `yubikey-otp keys new` */

@@ -10,7 +10,7 @@ import { type TouchOptions, touch } from './touch.js';
 
 interface Options extends GlobalOptions, TouchOptions {
   count: string;
-  enrol?: boolean;
+  enrol?: boolean | undefined;
 }
 
 const MAX_COUNT = 100_000;

@@ -4,9 +4,9 @@ import { writeState } from './state-file.js';
 
 export interface TouchOptions {
   file: string;
-  replug?: boolean;
-  capsLock?: boolean;
-  layout?: string;
+  replug?: boolean | undefined;
+  capsLock?: boolean | undefined;
+  layout?: string | undefined;
 }
 
 /** Touches the key. No OTP leaves this before its counters are on disk, so that no later touch repeats them. */

@@ -26,7 +26,7 @@ async function deleteRecords<Stored extends RecordFields>(
   texts: readonly string[],
   command: Command,
 ): Promise<void> {
-  const options = command.optsWithGlobals<GlobalOptions & { yes?: boolean }>();
+  const options = command.optsWithGlobals<GlobalOptions & { yes?: boolean | undefined }>();
   const ids = texts.map(kind.parseId);
   await withDatabase(options, 'refuse', async (database) => {
     if (!options.yes)

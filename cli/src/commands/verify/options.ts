@@ -3,10 +3,10 @@ import { SetupError } from '../../terminal/failure.js';
 import type { GlobalOptions } from '../../terminal/global-options.js';
 
 export interface VerifyOptions extends GlobalOptions {
-  readonly url?: string[];
-  readonly clientId?: string;
-  readonly apiKeyFile?: string;
-  readonly ca?: string;
+  readonly url?: string[] | undefined;
+  readonly clientId?: string | undefined;
+  readonly apiKeyFile?: string | undefined;
+  readonly ca?: string | undefined;
   readonly protocol: '1.0' | '2.0';
   readonly timeout: string;
 }

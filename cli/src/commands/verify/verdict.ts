@@ -3,7 +3,7 @@ import type { Rejection, Verification } from 'passport-yubikey-otp';
 export interface Verdict {
   readonly verification: Verification;
   /** What its refusal means here, where more is known than {@link MEANINGS} tells. */
-  readonly meaning?: string;
+  readonly meaning?: string | undefined;
 }
 
 /** What a refusal tells whoever tries a key. */
