@@ -20,11 +20,11 @@ process.stderr.on('error', () => undefined);
 try {
   await createProgram().parseAsync();
 } catch (error) {
-  process.exitCode = exitCodeOf(error);
+  process.exitCode = reportFailure(error);
 }
 await end();
 
-function exitCodeOf(error: unknown): number {
+function reportFailure(error: unknown): number {
   // Commander has said what is wrong.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.setup;
   say(`Error: ${(error as Error).message}`);

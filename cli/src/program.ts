@@ -14,7 +14,7 @@ import { addGlobalOptions } from './terminal/global-options.js';
 export function createProgram(): Command {
   const program = new Command('yubikey-otp')
     .description('Keeps what verifies YubiKey one-time passwords: keys, counters and clients.')
-    .version(version())
+    .version(readVersion())
     .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
     .showHelpAfterError('(--help tells more)')
     .exitOverride()
@@ -42,7 +42,7 @@ Exit codes: 0 done, 1 something was refused or not found, 2 wrong usage or set-u
   return program;
 }
 
-function version(): string {
+function readVersion(): string {
   const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
   return (JSON.parse(text) as { version: string }).version;
 }

@@ -2,9 +2,9 @@ import type { Command } from 'commander';
 import type { Otp } from 'passport-yubikey-otp';
 import { Refusal } from '../terminal/failure.js';
 import type { GlobalOptions } from '../terminal/global-options.js';
-import { otpText, readOtp } from '../terminal/otp-input.js';
+import { readOtp, readOtpText } from '../terminal/otp-input.js';
 import { printFields, printJson, say } from '../terminal/output.js';
-import { hexOfModhex } from '../transfer/modhex.js';
+import { modhexToHex } from '../transfer/modhex.js';
 
 type Origin = 'factory' | 'uploaded' | 'own';
 
@@ -25,12 +25,16 @@ export function addInspect(program: Command): void {
     .description('tell what an OTP shows without any key; verifies nothing, and does not use it up')
     .action(async (argument: string | undefined, _options: unknown, command: Command) => {
       const { json } = command.optsWithGlobals<GlobalOptions>();
-      const text = await otpText(argument);
+      const text = await readOtpText(argument);
       const parsed = readOtp(text);
       if ('problem' in parsed) throw new Refusal(parsed.problem);
       if (json)
-        await printJson({ ...factsOf(parsed.otp), undone: undoneIn(text, parsed.otp), verified: false });
-      else await printFields(fieldsOf(text, parsed.otp));
+        await printJson({
+          ...collectFacts(parsed.otp),
+          undone: listUndone(text, parsed.otp),
+          verified: false,
+        });
+      else await printFields(formatFields(text, parsed.otp));
       say(
         'Nothing was verified, and the OTP is not used up: yubikey-otp verify tells whether it is genuine and fresh.',
       );
@@ -38,44 +42,44 @@ export function addInspect(program: Command): void {
 }
 
 /** Never the token: until the OTP is used, whoever reads it can use it. */
-function factsOf({ value, publicId, token }: Otp) {
-  const hex = hexOfModhex(publicId);
+function collectFacts({ value, publicId, token }: Otp) {
+  const hex = modhexToHex(publicId);
   return {
     publicId,
     publicIdHex: hex,
     publicIdDecimal: hex === '' ? null : String(BigInt(`0x${hex}`)),
-    origin: originOf(publicId),
-    serial: serialOf(publicId) ?? null,
+    origin: detectOrigin(publicId),
+    serial: readSerial(publicId) ?? null,
     length: value.length,
     tokenLength: token.length,
   };
 }
 
-function fieldsOf(text: string, otp: Otp): Record<string, string> {
-  const { publicId, publicIdHex, publicIdDecimal, origin, serial, length, tokenLength } = factsOf(otp);
+function formatFields(text: string, otp: Otp): Record<string, string> {
+  const { publicId, publicIdHex, publicIdDecimal, origin, serial, length, tokenLength } = collectFacts(otp);
   return {
     'Public ID': publicId || '(empty)',
     ...(publicIdDecimal === null ? {} : { 'In hexadecimal': publicIdHex, 'In decimal': publicIdDecimal }),
     Origin: ORIGINS[origin],
     ...(serial === null ? {} : { 'Serial number': `${serial}, unless the public ID was chosen otherwise` }),
     Letters: `${length}: a public ID of ${publicId.length} and a token of ${tokenLength}, which is not shown`,
-    Undone: undoneIn(text, otp).join(', ') || 'nothing: typed as it stands',
+    Undone: listUndone(text, otp).join(', ') || 'nothing: typed as it stands',
   };
 }
 
-function originOf(publicId: string): Origin {
+function detectOrigin(publicId: string): Origin {
   if (publicId.length === 12 && publicId.startsWith('cc')) return 'factory';
   return publicId.startsWith('vv') ? 'uploaded' : 'own';
 }
 
 /** The serial number in the last four bytes, where Yubico (`cccc`) or `--serial-public-id` of ykman (`vvcc`) puts it. */
-function serialOf(publicId: string): number | undefined {
+function readSerial(publicId: string): number | undefined {
   const [, letters] = /^(?:cccc|vvcc)(.{8})$/.exec(publicId) ?? [];
-  return letters === undefined ? undefined : Number.parseInt(hexOfModhex(letters), 16);
+  return letters === undefined ? undefined : Number.parseInt(modhexToHex(letters), 16);
 }
 
 /** How the text differs from the OTP that was meant. */
-function undoneIn(text: string, { value }: Otp): string[] {
+function listUndone(text: string, { value }: Otp): string[] {
   const trimmed = text.trim();
   const isUrl = trimmed.includes('://');
   const typed = isUrl ? trimmed.slice(-value.length) : trimmed;

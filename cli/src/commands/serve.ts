@@ -17,7 +17,7 @@ SIGTERM and SIGINT stop it once what was asked is answered; SIGHUP reads the cer
   $ yubikey-otp serve --port 8080`,
     );
   for (const { flag, description, fallback } of Object.values<Setting>(SETTINGS)) {
-    if (flag !== undefined) serve.addOption(new Option(flag, described(description, fallback)));
+    if (flag !== undefined) serve.addOption(new Option(flag, describeSetting(description, fallback)));
   }
   serve.action(async (_options: unknown, command: Command) => {
     // What only a service needs would make every other command start later.
@@ -26,7 +26,7 @@ SIGTERM and SIGINT stop it once what was asked is answered; SIGHUP reads the cer
   });
 }
 
-function described(description: string, fallback: unknown): string {
+function describeSetting(description: string, fallback: unknown): string {
   const isTold = typeof fallback === 'string' || typeof fallback === 'number';
   return isTold ? `${description} (default: ${fallback})` : description;
 }

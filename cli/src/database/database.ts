@@ -11,7 +11,7 @@ import {
 import { closeInTime } from '../terminal/ending.js';
 import { SetupError } from '../terminal/failure.js';
 import { warn } from '../terminal/output.js';
-import { answered } from '../terminal/within.js';
+import { awaitAnswer } from '../terminal/within.js';
 import {
   type ConnectOptions,
   connectPostgres,
@@ -63,7 +63,7 @@ export async function openDatabase(where: string, options: OpenDatabaseOptions):
   const close = async () => engine && closeInTime(engine.close);
   try {
     engine = await connect(where, options);
-    if (options.ifMissing === 'pretend' && !(await answered(Promise.resolve(engine.isSetUp?.())))) {
+    if (options.ifMissing === 'pretend' && !(await awaitAnswer(Promise.resolve(engine.isSetUp?.())))) {
       await close();
       return emptyDatabase();
     }

@@ -1,4 +1,4 @@
-import { ANSWER_MS, answered } from '../terminal/within.js';
+import { ANSWER_MS, awaitAnswer } from '../terminal/within.js';
 
 /** A client of `redis`. */
 interface Client {
@@ -29,7 +29,7 @@ export class RedisConnection {
   static async open(create: () => Client): Promise<RedisConnection> {
     const first = create();
     try {
-      await answered(first.connect());
+      await awaitAnswer(first.connect());
     } catch (error) {
       first.destroy();
       throw error;

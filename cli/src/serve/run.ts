@@ -3,7 +3,7 @@ import { YubikeyError } from 'passport-yubikey-otp';
 import { type Database, warnUnlessDurable } from '../database/database.js';
 import { makeFirstMasterKey } from '../database/first-master-key.js';
 import { type Secrets, withSecrets } from '../database/session.js';
-import { beginToStop, endAtOnce, hangs } from '../terminal/ending.js';
+import { beginToStop, endAtOnce, isHanging } from '../terminal/ending.js';
 import { Refusal, SetupError } from '../terminal/failure.js';
 import { say, warn } from '../terminal/output.js';
 import { makeFirstClient } from './first-client.js';
@@ -33,9 +33,9 @@ export async function serve(command: Command): Promise<void> {
   const { log, close } = openLog(logLevel);
   try {
     await withSecrets({ ...options, longLived: true }, 'create', (secrets) => run(prepared, secrets, log));
-    if (!hangs()) log.info('stopped');
+    if (!isHanging()) log.info('stopped');
   } finally {
-    if (hangs()) log.error('killed, since the database hangs');
+    if (isHanging()) log.error('killed, since the database hangs');
     await close();
   }
 }

@@ -14,41 +14,41 @@ const LAST_WORK_MS = 100;
 
 /** When the process was asked to stop. */
 let stoppingAt: number | undefined;
-let isHanging = false;
+let somethingHangs = false;
 
 /** Has the process end in time from now on, whatever hangs. */
 export function beginToStop(): void {
   stoppingAt = performance.now();
-  setTimeout(cut, PROCESS_MS).unref();
+  setTimeout(killProcess, PROCESS_MS).unref();
 }
 
 /** Closes what may hang, such as a thread in a sync of the disk. */
 export async function closeInTime(close: () => Promise<void>): Promise<void> {
   const left = stoppingAt === undefined ? CLOSE_MS : stoppingAt + DATABASE_MS - performance.now();
-  isHanging = !(await isClosed(close, Math.max(0, left))) || isHanging;
+  somethingHangs = !(await isClosed(close, Math.max(0, left))) || somethingHangs;
 }
 
 /** Ends the process without waiting for what it is at. */
 export async function endAtOnce(close: () => Promise<void>): Promise<void> {
   process.exitCode = EXIT.refused;
-  isHanging = !(await isClosed(close, AT_ONCE_MS).catch(() => true));
+  somethingHangs = !(await isClosed(close, AT_ONCE_MS).catch(() => true));
   await end();
 }
 
 /** Whether something was not closed in time. */
-export function hangs(): boolean {
-  return isHanging;
+export function isHanging(): boolean {
+  return somethingHangs;
 }
 
 /** The end of a command. A service waits for nothing any more; all others end when what they wrote was taken. */
 export async function end(): Promise<void> {
   if (stoppingAt !== undefined) {
     for (let waited = 0; isPoolBusy() && waited < LAST_WORK_MS; waited += 10) await sleep(10);
-    isHanging ||= isPoolBusy();
+    somethingHangs ||= isPoolBusy();
   }
-  if (isHanging) {
+  if (somethingHangs) {
     say('Error: The process is killed, since something hangs that it uses, such as a disk or a name server');
-    cut();
+    killProcess();
   }
   if (stoppingAt !== undefined) process.exit();
 }
@@ -64,7 +64,7 @@ async function isClosed(close: () => Promise<void>, milliseconds: number): Promi
 }
 
 /** An ordinary end waits for every thread, however long it hangs. */
-function cut(): void {
+function killProcess(): void {
   process.kill(process.pid, 'SIGKILL');
   // The first process of a container is not killed by its own SIGKILL.
   process.abort();

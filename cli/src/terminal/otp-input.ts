@@ -2,7 +2,7 @@ import { type Otp, parseOtp, YubikeyError } from 'passport-yubikey-otp';
 import { askOnce } from './prompt.js';
 
 /** The argument; for `-` or none, what is typed at the terminal, or the first line of standard input. */
-export async function otpText(argument: string | undefined): Promise<string> {
+export async function readOtpText(argument: string | undefined): Promise<string> {
   return argument === undefined || argument === '-' ? askOnce('Touch the YubiKey: ') : argument;
 }
 

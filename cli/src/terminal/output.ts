@@ -63,7 +63,7 @@ export async function printFields(fields: Readonly<Record<string, string>>): Pro
 }
 
 /** A date as people read it: UTC, to the second. */
-export function dateText(date: Date): string {
+export function formatDate(date: Date): string {
   return `${date.toISOString().slice(0, 19).replace('T', ' ')}Z`;
 }
 

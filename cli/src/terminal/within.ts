@@ -11,7 +11,7 @@ export async function within(milliseconds: number, work: Promise<unknown>): Prom
 }
 
 /** @throws Error where the database does not answer in time. */
-export async function answered<T>(work: Promise<T>): Promise<T> {
+export async function awaitAnswer<T>(work: Promise<T>): Promise<T> {
   if (!(await within(ANSWER_MS, work))) throw new Error(`no answer within ${ANSWER_MS} ms`);
   return work;
 }

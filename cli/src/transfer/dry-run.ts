@@ -12,37 +12,37 @@ type Readable<Stored, New> = Pick<RecordStore<Stored, New>, 'get' | 'add'>;
  * Records that behave as if they were written: what is added is kept in memory, and only looked up in the store. A
  * record that does not open takes its id as any other does, so that is looked up in the `raw` store.
  */
-export function dryRunOf<Stored, New>(
+export function dryRunRecords<Stored, New>(
   store: Pick<Readable<Stored, New>, 'get'>,
   raw: Pick<Readable<Stored, New>, 'get'>,
   memory: Readable<Stored, New>,
-  idOf: (record: New) => string,
+  toId: (record: New) => string,
 ): Readable<Stored, New> {
   return {
     get: async (id) => (await memory.get(id)) ?? store.get(id),
-    add: async (record) => (await raw.get(idOf(record))) === undefined && memory.add(record),
+    add: async (record) => (await raw.get(toId(record))) === undefined && memory.add(record),
   };
 }
 
 /** Counters that behave as if they were advanced. */
-export function dryRunOfCounters(store: Pick<CounterStore, 'get'>): Pick<CounterStore, 'advance' | 'get'> {
+export function dryRunCounters(store: Pick<CounterStore, 'get'>): Pick<CounterStore, 'advance' | 'get'> {
   const memory = new MemoryStore().counters;
   return {
     get: async (publicId) => (await memory.get(publicId)) ?? store.get(publicId),
     async advance(publicId, counters, nonce, acceptedAt) {
       const stored = (await memory.get(publicId)) ? undefined : await store.get(publicId);
-      if (stored) await memory.advance(publicId, countersOf(stored));
+      if (stored) await memory.advance(publicId, pickCounters(stored));
       return memory.advance(publicId, counters, nonce, acceptedAt);
     },
   };
 }
 
-function countersOf({ usageCounter, sessionUse, timestamp }: CounterRecord) {
+function pickCounters({ usageCounter, sessionUse, timestamp }: CounterRecord) {
   return { usageCounter, sessionUse, timestamp };
 }
 
 /** Keys that behave as if they were made active or not. */
-export function dryRunOfActive(store: Pick<KeyStore, 'get'>): Pick<KeyStore, 'get' | 'replace'> {
+export function dryRunActivation(store: Pick<KeyStore, 'get'>): Pick<KeyStore, 'get' | 'replace'> {
   const states = new Map<string, boolean>();
   return {
     async get(id) {

@@ -3,27 +3,27 @@ import { adviseOnUnopened } from '../database/unopened.js';
 import { writeLines } from '../files/write-lines.js';
 import { EXIT } from '../terminal/failure.js';
 import { say } from '../terminal/output.js';
-import { argumentOf } from './public-id.js';
-import { openRecordsOf } from './records-of.js';
+import { quotePublicId } from './public-id.js';
+import { readUnsealedRecords } from './read-records.js';
 
 export interface SecretsExport<Stored> {
   /** What the records are called, such as keys. */
   noun: 'keys' | 'clients';
   sealed: Pick<RecordStore<Stored, unknown>, 'get' | 'list'>;
   raw: Pick<RecordStore<Stored, unknown>, 'list'>;
-  idOf(record: Stored): string;
+  toId(record: Stored): string;
   /** The lines of the file, from the records that open. */
-  linesOf(records: AsyncIterable<Stored>): AsyncIterable<string>;
+  formatLines(records: AsyncIterable<Stored>): AsyncIterable<string>;
   output: string | undefined;
 }
 
 /** Writes all records that open, reports those that do not, and sets the exit code. */
 export async function exportSecrets<Stored>(options: SecretsExport<Stored>): Promise<void> {
-  const { noun, sealed, raw, idOf, linesOf, output } = options;
+  const { noun, sealed, raw, toId, formatLines, output } = options;
   let [written, leftOut] = [0, 0];
-  const records = openRecordsOf(sealed, raw, idOf, (id, error) => {
+  const records = readUnsealedRecords(sealed, raw, toId, (id, error) => {
     leftOut += 1;
-    say(`Left out: ${adviseOnUnopened(error, `yubikey-otp ${noun} delete ${argumentOf(id)}`)}`);
+    say(`Left out: ${adviseOnUnopened(error, `yubikey-otp ${noun} delete ${quotePublicId(id)}`)}`);
   });
   async function* counted() {
     for await (const record of records) {
@@ -31,7 +31,7 @@ export async function exportSecrets<Stored>(options: SecretsExport<Stored>): Pro
       yield record;
     }
   }
-  await writeLines(linesOf(counted()), output);
+  await writeLines(formatLines(counted()), output);
   const secrets = noun === 'keys' ? 'their secrets' : 'their API keys';
   say(`Wrote ${written} ${noun} with ${secrets}${output ? ` to ${output}` : ''}`);
   if (leftOut === 0) return;

@@ -1,7 +1,7 @@
 import type { Counters } from 'passport-yubikey-otp';
 import type { CounterRecord, CounterStore, KeyRecord, KeyStore } from 'passport-yubikey-otp/stores';
 import type { Outcome } from './import-lines.js';
-import { argumentOf } from './public-id.js';
+import { quotePublicId } from './public-id.js';
 import type { CountersEntry } from './ykval.js';
 
 export interface CountersTarget {
@@ -26,7 +26,7 @@ async function importDeactivated(
   entry: CountersEntry,
   key: KeyRecord,
 ): Promise<Outcome> {
-  const mark = markOf(key);
+  const mark = formatImportMark(key);
   const isEnabledSince =
     key.active && (await target.counters.get(mark)) !== undefined && !(await isNews(target.counters, entry));
   const disabled = !isEnabledSince && (await disable(target.keys, entry.publicId));
@@ -48,7 +48,7 @@ async function importDeactivated(
  * Where it is kept that an import has disabled this very record: beside the counters, under no public ID. A key that is
  * stored anew is another record, and is disabled again.
  */
-function markOf({ publicId, createdAt }: KeyRecord): string {
+function formatImportMark({ publicId, createdAt }: KeyRecord): string {
   return `deactivated:${publicId}:${createdAt.getTime()}`;
 }
 
@@ -93,5 +93,5 @@ function notStored({ publicId }: CountersEntry): string {
 }
 
 function enabledSince({ publicId }: CountersEntry): string {
-  return `the key ${publicId} is deactivated in this file, and was enabled here since an import disabled it: it stays active; if it should not be, yubikey-otp keys disable ${argumentOf(publicId)}`;
+  return `the key ${publicId} is deactivated in this file, and was enabled here since an import disabled it: it stays active; if it should not be, yubikey-otp keys disable ${quotePublicId(publicId)}`;
 }

@@ -22,7 +22,7 @@ export interface LineProblem {
 export interface ImportLinesOptions<Entry> {
   lines: AsyncIterable<{ line: number; parsed: NonNullable<Parsed<Entry>> }>;
   /** What two entries share that must not be applied at once. */
-  idOf(entry: Entry): string;
+  toId(entry: Entry): string;
   apply(entry: Entry): Promise<Outcome>;
   onProblem(problem: LineProblem): void;
   onProgress?(lines: number, tallies: Tallies): void;
@@ -36,7 +36,7 @@ const BATCH = 100;
  * if they came one after another. Problems are told in the order of the lines; the memory it takes stays flat.
  */
 export async function importLines<Entry>(options: ImportLinesOptions<Entry>): Promise<Tallies> {
-  const { idOf, apply, onProblem, onProgress } = options;
+  const { toId, apply, onProblem, onProgress } = options;
   const tallies: Tallies = {};
   let batch: { line: number; outcome: Promise<Outcome> }[] = [];
   let ids = new Set<string>();
@@ -54,10 +54,10 @@ export async function importLines<Entry>(options: ImportLinesOptions<Entry>): Pr
   };
 
   for await (const { line, parsed } of options.lines) {
-    const id = 'entry' in parsed ? idOf(parsed.entry) : undefined;
+    const id = 'entry' in parsed ? toId(parsed.entry) : undefined;
     if (batch.length === BATCH || (id !== undefined && ids.has(id))) await settle();
     if (id !== undefined) ids.add(id);
-    const outcome = 'entry' in parsed ? apply(parsed.entry) : Promise.resolve(outcomeOf(parsed));
+    const outcome = 'entry' in parsed ? apply(parsed.entry) : Promise.resolve(toOutcome(parsed));
     // Whichever fails first is what the import fails with; the others must not end the process.
     outcome.catch(() => undefined);
     batch.push({ line, outcome });
@@ -67,7 +67,7 @@ export async function importLines<Entry>(options: ImportLinesOptions<Entry>): Pr
   return tallies;
 }
 
-function outcomeOf(parsed: { problem: string } | { skipped: string }): Outcome {
+function toOutcome(parsed: { problem: string } | { skipped: string }): Outcome {
   return 'problem' in parsed ? { tally: 'refused', problem: parsed.problem } : { tally: 'skipped' };
 }
 

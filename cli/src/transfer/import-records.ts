@@ -3,7 +3,7 @@ import type { ClientStore, KeyRecord, KeyStore } from 'passport-yubikey-otp/stor
 import { isUnopened } from '../database/unopened.js';
 import type { Outcome } from './import-lines.js';
 import type { KeyEntry } from './key-columns.js';
-import { argumentOf } from './public-id.js';
+import { quotePublicId } from './public-id.js';
 import type { ClientEntry } from './ykval-clients.js';
 
 /** Adds a key, unless its public ID is taken: then the stored one stays as it is. */
@@ -13,24 +13,27 @@ export async function importKey(keys: Pick<KeyStore, 'add' | 'get'>, entry: KeyE
   const stored = await readable(keys.get(publicId));
   if (!stored)
     return conflict(
-      `the key ${publicId} is stored already and does not open: yubikey-otp keys show ${argumentOf(publicId)} says why`,
+      `the key ${publicId} is stored already and does not open: yubikey-otp keys show ${quotePublicId(publicId)} says why`,
     );
-  const difference = differenceOf(stored, entry);
+  const difference = describeDifference(stored, entry);
   if (difference !== undefined) return conflict(`the key ${publicId} is stored already ${difference}`);
   if (entry.active || !stored.active) return { tally: 'already there' };
-  const problem = `the key ${publicId} is disabled in this file and active here: if it should not be, yubikey-otp keys disable ${argumentOf(publicId)}`;
+  const problem = `the key ${publicId} is disabled in this file and active here: if it should not be, yubikey-otp keys disable ${quotePublicId(publicId)}`;
   return { tally: 'already there', problem };
 }
 
 const COUNTERS_STAY = 'a YubiKey that was programmed anew needs another public ID, since the counters stay';
 
 /** What differs in a stored key, and what to do about it. */
-function differenceOf(stored: KeyRecord, { publicId, aesKey, privateId }: KeyEntry): string | undefined {
+function describeDifference(
+  stored: KeyRecord,
+  { publicId, aesKey, privateId }: KeyEntry,
+): string | undefined {
   if (!isSame(stored.aesKey, aesKey)) return `with another AES key: ${COUNTERS_STAY}`;
   if (privateId === undefined || isSame(stored.privateId, privateId)) return undefined;
   return stored.privateId
     ? `with another private ID: ${COUNTERS_STAY}`
-    : `without a private ID: to give it one, touch it at yubikey-otp keys pin ${argumentOf(publicId)}`;
+    : `without a private ID: to give it one, touch it at yubikey-otp keys pin ${quotePublicId(publicId)}`;
 }
 
 /** Adds a client, unless its id is taken: then the stored one stays as it is. */

@@ -20,8 +20,8 @@ export interface KeyEntry extends NewKey {
 }
 
 /** A key from its columns, or the first thing that is wrong with them. */
-export function keyOf(columns: KeyColumns, comment = '', active = true): Parsed<KeyEntry> {
-  const problem = problemOf(columns);
+export function parseKeyColumns(columns: KeyColumns, comment = '', active = true): Parsed<KeyEntry> {
+  const problem = findColumnProblem(columns);
   if (problem !== undefined) return { problem };
   const { serial, publicId, privateId, aesKey, accessCode } = columns;
   return {
@@ -29,14 +29,20 @@ export function keyOf(columns: KeyColumns, comment = '', active = true): Parsed<
       publicId,
       aesKey: Buffer.from(aesKey, 'hex'),
       privateId: privateId === '' ? undefined : Buffer.from(privateId, 'hex'),
-      notes: notesOf(serial, comment),
+      notes: formatNotes(serial, comment),
       active,
       hasAccessCode: !/^0*$/.test(accessCode),
     },
   };
 }
 
-function problemOf({ serial, publicId, privateId, aesKey, accessCode }: KeyColumns): string | undefined {
+function findColumnProblem({
+  serial,
+  publicId,
+  privateId,
+  aesKey,
+  accessCode,
+}: KeyColumns): string | undefined {
   if (!/^\d*$/.test(serial)) return 'the serial number is not a decimal number';
   if (!isPublicId(publicId)) return 'the public ID is not 0 to 16 modhex letters (cbdefghijklnrtuv)';
   if (!/^([0-9a-f]{12})?$/i.test(privateId)) return 'the private ID is not 12 hexadecimal digits';
@@ -49,7 +55,7 @@ function problemOf({ serial, publicId, privateId, aesKey, accessCode }: KeyColum
 }
 
 /** `serial 4711, comment`: what {@link serialAndComment} takes apart again. */
-function notesOf(serial: string, comment: string): string {
+function formatNotes(serial: string, comment: string): string {
   const named = /^0*$/.test(serial) ? '' : `serial ${serial}`;
   return [named, comment].filter((part) => part !== '').join(', ');
 }

@@ -19,7 +19,7 @@ export type ParseLine<Entry> = (text: string) => Parsed<Entry>;
 const MAX_LENGTH = 10_000;
 
 /** Text as lines that end in LF or CRLF. Of a line that is too long for any format, only its beginning is kept. */
-export async function* linesOf(chunks: AsyncIterable<string | Uint8Array>): AsyncGenerator<Line> {
+export async function* splitLines(chunks: AsyncIterable<string | Uint8Array>): AsyncGenerator<Line> {
   const decoder = new TextDecoder();
   let number = 1;
   let rest = '';

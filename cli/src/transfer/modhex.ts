@@ -8,7 +8,7 @@ export function encodeModhex(bytes: Uint8Array): string {
 }
 
 /** Writes modhex as hexadecimal digits, a digit a letter. */
-export function hexOfModhex(letters: string): string {
+export function modhexToHex(letters: string): string {
   return letters.replace(/./g, (letter) => ALPHABET.indexOf(letter).toString(16));
 }
 

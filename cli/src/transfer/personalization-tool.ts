@@ -1,4 +1,4 @@
-import { type KeyEntry, keyOf } from './key-columns.js';
+import { type KeyEntry, parseKeyColumns } from './key-columns.js';
 import type { Parsed } from './line.js';
 import { parseYkmanLine } from './ykman.js';
 
@@ -41,5 +41,5 @@ function parseTraditional(columns: string[]): Parsed<KeyEntry> {
     columns.at(-7) !== '0' || publicId === '' || privateId === '' || /^([0-9a-f]{40})?$/i.test(aesKey);
   if (isOther || (!isOtp && looksOther)) return { skipped: NO_OTP_KEY };
   if (privateId === '') return { problem: 'the private ID is missing' };
-  return keyOf({ serial: '', publicId, privateId, aesKey, accessCode: next || current });
+  return parseKeyColumns({ serial: '', publicId, privateId, aesKey, accessCode: next || current });
 }

@@ -8,9 +8,9 @@ import { isPublicId } from './modhex.js';
  *
  * @throws SetupError
  */
-export function publicIdOf(text: string): string {
+export function parsePublicId(text: string): string {
   if (isPublicId(text)) return text;
-  const meant = publicIdIn(text);
+  const meant = findPublicId(text);
   throw new SetupError(
     meant === undefined
       ? 'A public ID has 0 to 16 of the letters cbdefghijklnrtuv, usually 12: what every OTP of the key begins with'
@@ -19,11 +19,11 @@ export function publicIdOf(text: string): string {
 }
 
 /** A public ID as it is written on a command line, where the empty one would be nothing. */
-export function argumentOf(publicId: string): string {
+export function quotePublicId(publicId: string): string {
   return publicId || "''";
 }
 
-function publicIdIn(text: string): string | undefined {
+function findPublicId(text: string): string | undefined {
   try {
     return parseOtp(text).publicId;
   } catch (error) {

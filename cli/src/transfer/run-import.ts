@@ -12,7 +12,7 @@ import {
   TALLIES,
   type Tallies,
 } from './import-lines.js';
-import { type Line, linesOf, type ParseLine, parseLines } from './line.js';
+import { type Line, type ParseLine, parseLines, splitLines } from './line.js';
 
 export interface Import<Entry> {
   /** What is imported, as the command is called. */
@@ -23,7 +23,7 @@ export interface Import<Entry> {
   parserFor(sample: readonly Line[], file: string): ParseLine<Entry>;
   /** Whether lines end in notes that are not kept. */
   endIsNotes?: boolean | undefined;
-  idOf(entry: Entry): string;
+  toId(entry: Entry): string;
   apply(entry: Entry): Promise<Outcome>;
   dryRun: boolean;
   json: boolean;
@@ -43,16 +43,17 @@ export async function runImport<Entry>(options: Import<Entry>): Promise<void> {
   const problems: FileProblem[] = [];
   const importAll = async () => {
     for (const file of options.files) {
-      const { sample, lines } = await withSample(linesOf(chunksOf(file)), options.noun);
+      const { sample, lines } = await withSample(splitLines(readChunks(file)), options.noun);
       const tallies = await importLines({
         lines: parseLines(lines, options.parserFor(sample, file), options.endIsNotes),
-        idOf: options.idOf,
+        toId: options.toId,
         apply: options.apply,
         onProblem(problem) {
-          progress.say(`${nameOf(file)}:${problem.line}: ${problem.reason}`);
-          if (problems.length < MAX_JSON_PROBLEMS) problems.push({ file: nameOf(file), ...problem });
+          progress.say(`${formatFileName(file)}:${problem.line}: ${problem.reason}`);
+          if (problems.length < MAX_JSON_PROBLEMS) problems.push({ file: formatFileName(file), ...problem });
         },
-        onProgress: (line, so) => progress.update(`${nameOf(file)}: line ${line}: ${textOf(so)}`),
+        onProgress: (line, tallies) =>
+          progress.update(`${formatFileName(file)}: line ${line}: ${formatTallies(tallies)}`),
       });
       addTallies(sum, tallies);
     }
@@ -75,12 +76,14 @@ async function summarize<Entry>(
     const counts = Object.fromEntries(TALLIES.map((tally) => [camelCase(tally), sum[tally] ?? 0]));
     await printJson({ dryRun, ...counts, problems });
   } else {
-    say(`${dryRun ? 'Dry run, nothing was written: ' : ''}${textOf(sum) || 'there was nothing to import'}`);
+    say(
+      `${dryRun ? 'Dry run, nothing was written: ' : ''}${formatTallies(sum) || 'there was nothing to import'}`,
+    );
   }
   if (problems.length > 0) process.exitCode = EXIT.refused;
 }
 
-function textOf(tallies: Tallies): string {
+function formatTallies(tallies: Tallies): string {
   return TALLIES.filter((tally) => tallies[tally])
     .map((tally) => `${tallies[tally]} ${tally}`)
     .join(', ');
@@ -90,17 +93,17 @@ function camelCase(words: string): string {
   return words.replace(/ (\w)/g, (_, letter: string) => letter.toUpperCase());
 }
 
-function nameOf(file: string): string {
+function formatFileName(file: string): string {
   return file === '-' ? 'standard input' : file;
 }
 
-async function* chunksOf(file: string): AsyncGenerator<Uint8Array> {
+async function* readChunks(file: string): AsyncGenerator<Uint8Array> {
   try {
     yield* file === '-' ? process.stdin : createReadStream(file);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     throw new SetupError(
-      `${nameOf(file)} cannot be read: ${code === 'ENOENT' ? 'there is no such file' : message}`,
+      `${formatFileName(file)} cannot be read: ${code === 'ENOENT' ? 'there is no such file' : message}`,
     );
   }
 }

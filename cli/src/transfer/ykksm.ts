@@ -1,6 +1,6 @@
 import type { KeyRecord } from 'passport-yubikey-otp/stores';
 import { oneLine } from '../terminal/output.js';
-import { type KeyEntry, keyOf, serialAndComment } from './key-columns.js';
+import { type KeyEntry, parseKeyColumns, serialAndComment } from './key-columns.js';
 import type { Parsed } from './line.js';
 
 /** The first line of a key provisioning file of yubikey-ksm. `ykksm-export` leaves it out. */
@@ -27,15 +27,15 @@ export function parseYkksmLine(text: string): Parsed<KeyEntry> {
   if (![created, accessed].every(isTime)) return { problem: 'a date is not written as 2009-02-24T17:41:57' };
   if (!/^\d*$/.test(progflags)) return { problem: 'the progflags are not a decimal number' };
   const comment = rest.join('#').trim();
-  const mark = markOf(comment);
-  return keyOf(
+  const mark = findMark(comment);
+  return parseKeyColumns(
     { serial, publicId, privateId, aesKey, accessCode },
     comment.slice(mark.length).trim(),
     mark !== DISABLED,
   );
 }
 
-function markOf(comment: string): string {
+function findMark(comment: string): string {
   return [DISABLED, ACTIVE].find((mark) => comment.startsWith(mark)) ?? '';
 }
 
@@ -53,8 +53,8 @@ export function formatYkksmLine({
   active,
 }: KeyRecord): string {
   const { serial, comment } = serialAndComment(oneLine(notes));
-  const columns = [serial, publicId, hex(privateId), hex(aesKey), '000000000000', timeOf(createdAt), ''];
-  const mark = active ? markOf(comment) && ACTIVE : DISABLED;
+  const columns = [serial, publicId, hex(privateId), hex(aesKey), '000000000000', formatTime(createdAt), ''];
+  const mark = active ? findMark(comment) && ACTIVE : DISABLED;
   const remark = [mark, comment].filter((part) => part !== '').join(' ');
   return columns.join(',') + (remark === '' ? '' : ` # ${remark}`);
 }
@@ -63,7 +63,7 @@ function hex(bytes: Uint8Array | undefined): string {
   return bytes ? Buffer.from(bytes).toString('hex') : '';
 }
 
-function timeOf(date: Date): string {
+function formatTime(date: Date): string {
   return date.toISOString().slice(0, 19);
 }
 

@@ -1,4 +1,4 @@
-import { type KeyEntry, keyOf } from './key-columns.js';
+import { type KeyEntry, parseKeyColumns } from './key-columns.js';
 import type { Parsed } from './line.js';
 
 /**
@@ -15,5 +15,11 @@ export function parseYkmanLine(text: string): Parsed<KeyEntry> {
   }
   if (end !== '') return { problem: 'there is something behind the last comma' };
   if (privateId === '') return { problem: 'the private ID is missing' };
-  return keyOf({ serial: serial === 'None' ? '' : serial, publicId, privateId, aesKey, accessCode });
+  return parseKeyColumns({
+    serial: serial === 'None' ? '' : serial,
+    publicId,
+    privateId,
+    aesKey,
+    accessCode,
+  });
 }

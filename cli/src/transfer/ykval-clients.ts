@@ -1,7 +1,7 @@
 import type { ClientRecord, NewClient } from 'passport-yubikey-otp/stores';
 import { oneLine } from '../terminal/output.js';
 import type { Parsed } from './line.js';
-import { activeOf, delimiterOf, unixTime } from './ykval.js';
+import { findDelimiter, parseActive, unixTime } from './ykval.js';
 
 export interface ClientEntry extends NewClient {
   readonly notes: string;
@@ -15,18 +15,18 @@ export interface ClientEntry extends NewClient {
  */
 export function parseYkvalClientsLine(text: string): Parsed<ClientEntry> {
   if (text.trim() === '' || text.startsWith('#')) return undefined;
-  const delimiter = delimiterOf(text);
+  const delimiter = findDelimiter(text);
   const untrimmed = text.split(delimiter);
   const columns = untrimmed.map((column) => column.trim());
   if (columns.length === 2) {
     const [id = '', secret = ''] = columns;
-    return clientOf(id, secret, '', true);
+    return parseClient(id, secret, '', true);
   }
   if (columns.length < 5) {
     return { problem: `there are ${columns.length} columns instead of 7 (or 2 of ykval-gen-clients)` };
   }
   const [id = '', first = '', created = '', secret = '', email = ''] = columns;
-  const active = activeOf(first);
+  const active = parseActive(first);
   if (active === undefined) return { problem: 'active is neither 0 nor 1' };
   const notes = untrimmed
     .slice(5, Math.max(6, columns.length - 1))
@@ -34,7 +34,7 @@ export function parseYkvalClientsLine(text: string): Parsed<ClientEntry> {
     .trim();
   const isTime = /^\d{1,11}$/.test(created);
   const parsed: Parsed<ClientEntry> = isTime
-    ? clientOf(id, secret, [email, notes].filter((part) => part !== '').join(' '), active)
+    ? parseClient(id, secret, [email, notes].filter((part) => part !== '').join(' '), active)
     : { problem: 'created is not a number of seconds since 1970' };
   if (!parsed || !('problem' in parsed) || active || !isClientId(id)) return parsed;
   return {
@@ -42,7 +42,7 @@ export function parseYkvalClientsLine(text: string): Parsed<ClientEntry> {
   };
 }
 
-function clientOf(id: string, secret: string, notes: string, active: boolean): Parsed<ClientEntry> {
+function parseClient(id: string, secret: string, notes: string, active: boolean): Parsed<ClientEntry> {
   if (!isClientId(id)) return { problem: 'the client id is not 1 to 20 decimal digits' };
   const apiKey = Buffer.from(secret, 'base64');
   if (secret === '' || apiKey.toString('base64') !== secret) {

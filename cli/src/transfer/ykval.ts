@@ -25,14 +25,14 @@ const CAPS_LOCK_BIT = 0x8000;
  */
 export function parseYkvalLine(text: string): Parsed<CountersEntry> {
   if (text.trim() === '' || text.startsWith('#')) return undefined;
-  const columns = text.split(delimiterOf(text)).map((column) => column.trim());
+  const columns = text.split(findDelimiter(text)).map((column) => column.trim());
   if (columns.length < 9) return { problem: `there are ${columns.length} columns instead of 10` };
   const [first = '', , modified = '', publicId = '', ...rest] = columns;
   // With tabs, PHP wrote the false of PostgreSQL as nothing.
-  const active = text.startsWith('\t') ? false : activeOf(first);
+  const active = text.startsWith('\t') ? false : parseActive(first);
   if (active === undefined) return { problem: 'active is neither 0 nor 1' };
   if (!isPublicId(publicId)) return { problem: 'the public ID is not 0 to 16 modhex letters' };
-  const read = countersOf(rest, modified);
+  const read = parseCounters(rest, modified);
   const { problem, counters } = read;
   if (active && problem !== undefined) return { problem };
   if (active && !counters) return { skipped: 'no OTP of the key was ever accepted' };
@@ -47,10 +47,10 @@ type ReadCounters = Omit<CountersEntry, 'publicId' | 'active'>;
 /** Also of what does not read. */
 const NEVER_USED: ReadCounters = { counters: undefined, nonce: undefined, acceptedAt: new Date(0) };
 
-function countersOf(columns: readonly string[], modified: string): ReadCounters {
+function parseCounters(columns: readonly string[], modified: string): ReadCounters {
   const [counter = '', use = '', low = '', high = '', nonce = ''] = columns;
   if (isNone(counter)) return NEVER_USED;
-  const problem = problemIn([counter, use, low, high], modified);
+  const problem = findCounterProblem([counter, use, low, high], modified);
   if (problem !== undefined) return { ...NEVER_USED, problem };
   return {
     counters: {
@@ -64,7 +64,7 @@ function countersOf(columns: readonly string[], modified: string): ReadCounters 
   };
 }
 
-function problemIn(
+function findCounterProblem(
   counters: readonly [string, string, string, string],
   modified: string,
 ): string | undefined {
@@ -79,7 +79,7 @@ function problemIn(
 }
 
 /** What is between the columns of a line of yubikey-val: the first there is, since notes may hold the other. */
-export function delimiterOf(text: string): string {
+export function findDelimiter(text: string): string {
   return /[,\t]/.exec(text)?.[0] ?? ',';
 }
 
@@ -93,7 +93,7 @@ const ACTIVE: ReadonlyMap<string, boolean> = new Map([
 ]);
 
 /** What yubikey-val and PostgreSQL write of whether something is active; undefined for what cannot be told. */
-export function activeOf(text: string): boolean | undefined {
+export function parseActive(text: string): boolean | undefined {
   return ACTIVE.get(text);
 }
 

@@ -1,7 +1,7 @@
 import { SoftYubikey } from 'passport-yubikey-otp/testing';
 import { describe, expect, it } from 'vitest';
-import { fileOf } from '../support/command.js';
-import { newCommand, openStores, secretsOf } from '../support/stores.js';
+import { temporaryFile } from '../support/command.js';
+import { newCommand, openStores, secretAnswers } from '../support/stores.js';
 
 describe('yubikey-otp counters', () => {
   const line = (publicId: string, counter: number, active = 1, nonce = 'aoincuhfuahsaoin') =>
@@ -12,7 +12,7 @@ describe('yubikey-otp counters', () => {
     const { publicId } = await command.json('keys', 'new');
     const text =
       line('cccccccccccb', 0x8000 + 9) + line(publicId, 3, 0) + line('vvvv', 1, 0) + line('vv', -1);
-    const args = ['counters', 'import', '--json', fileOf(text)];
+    const args = ['counters', 'import', '--json', temporaryFile(text)];
     const dryRun = await command([...args, '--dry-run']);
     expect(await command(['counters', 'export'])).toMatchObject({ stdout: '' });
     expect(await command.json('keys', 'show', publicId)).toMatchObject({ active: true });
@@ -56,11 +56,11 @@ describe('yubikey-otp counters', () => {
   it('import says the same of a key that is missing until it is there', async () => {
     const command = newCommand();
     const yubikey = new SoftYubikey();
-    const file = fileOf(line(yubikey.publicId, 7, 0));
+    const file = temporaryFile(line(yubikey.publicId, 7, 0));
     const missing = await command(['counters', 'import', file]);
     expect(missing).toMatchObject({ code: 1, stderr: expect.stringContaining('then this file again') });
     expect((await command(['counters', 'export'])).stdout).toBe('');
-    await command(['keys', 'add', yubikey.publicId], { input: secretsOf(yubikey) });
+    await command(['keys', 'add', yubikey.publicId], { input: secretAnswers(yubikey) });
     expect(await command(['counters', 'import', file])).toMatchObject({ code: 0, stdout: '' });
     expect(await command.json('keys', 'show', yubikey.publicId)).toMatchObject({
       active: false,
@@ -71,7 +71,7 @@ describe('yubikey-otp counters', () => {
   it('import of an old file leaves a key alone that was enabled since, and says so', async () => {
     const command = newCommand();
     const { publicId } = await command.json('keys', 'new');
-    const file = fileOf(line(publicId, 7, 0));
+    const file = temporaryFile(line(publicId, 7, 0));
     await command(['counters', 'import', file]);
     expect(await command(['counters', 'import', file])).toMatchObject({ code: 0 });
     await command(['keys', 'enable', publicId]);

@@ -3,7 +3,7 @@ import { SoftYubikey } from 'passport-yubikey-otp/testing';
 import { describe, expect, it } from 'vitest';
 import { run, temporaryFolder } from '../support/command.js';
 
-const pressOf = (publicId: string, layout?: string) =>
+const pressOnce = (publicId: string, layout?: string) =>
   new SoftYubikey({ publicId, ...(layout && { layout }) }).press();
 
 async function inspect(text: string) {
@@ -15,7 +15,7 @@ async function inspect(text: string) {
 describe('yubikey-otp inspect', () => {
   it('says what an OTP shows, that nothing was verified, and not the token; it needs no database', async () => {
     const cwd = temporaryFolder();
-    const otp = pressOf('cccccccccccb');
+    const otp = pressOnce('cccccccccccb');
     for (const ended of [
       await run(['inspect', otp], { cwd }),
       await run(['inspect'], { cwd, input: `${otp}\n` }),
@@ -40,7 +40,7 @@ describe('yubikey-otp inspect', () => {
     ['dteffuje', 'own', null, String(0x2d344e83)],
     ['', 'own', null, undefined],
   ])('knows where the key of %j comes from', async (publicId, origin, serial, decimal) => {
-    expect(await inspect(pressOf(publicId))).toMatchObject({
+    expect(await inspect(pressOnce(publicId))).toMatchObject({
       publicId,
       origin,
       serial,
@@ -52,22 +52,22 @@ describe('yubikey-otp inspect', () => {
   });
 
   it('says how it was typed', async () => {
-    const otp = pressOf('vvvvvvvvvvvv');
+    const otp = pressOnce('vvvvvvvvvvvv');
     for (const [text, undone] of [
       [otp, []],
       [` ${otp}\n`, ['white space around it']],
       [otp.toUpperCase(), ['capitals (caps lock?)']],
       [`https://my.yubico.com/yk/#${otp}`, ['the URL of an NFC tag']],
       [`https://my.yubico.com/neo/${otp.toUpperCase()}`, ['the URL of an NFC tag', 'capitals (caps lock?)']],
-      [pressOf('vvvvvvvvvvvv', 'us(dvorak)'), ['another keyboard layout']],
-      [pressOf('vvvvvvvvvvvv', 'ru').toUpperCase(), ['capitals (caps lock?)', 'another keyboard layout']],
+      [pressOnce('vvvvvvvvvvvv', 'us(dvorak)'), ['another keyboard layout']],
+      [pressOnce('vvvvvvvvvvvv', 'ru').toUpperCase(), ['capitals (caps lock?)', 'another keyboard layout']],
     ] as const) {
       expect(await inspect(text)).toMatchObject({ publicId: 'vvvvvvvvvvvv', undone });
     }
   });
 
   it('refuses what is no OTP, without repeating it', async () => {
-    const otp = pressOf('vvvvvvvvvvvv');
+    const otp = pressOnce('vvvvvvvvvvvv');
     for (const text of [otp.slice(20), `${otp}${otp}`, `${otp.slice(0, -1)}!`, '']) {
       const ended = await run(['inspect', text]);
       expect(ended).toMatchObject({

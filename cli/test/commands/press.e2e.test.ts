@@ -12,10 +12,10 @@ import { expectNoSecrets, MAIN, run, start, temporaryFolder } from '../support/c
 
 const FILE = 'virtual-yubikey.json';
 const stateIn = (folder: string) => JSON.parse(readFileSync(join(folder, FILE), 'utf8'));
-const linesOf = (text: string) => text.split('\n').filter((line) => line !== '');
+const splitLines = (text: string) => text.split('\n').filter((line) => line !== '');
 
 /** Usage counter and session use of OTPs, as the key's own secrets tell. */
-async function countersOf(folder: string, otps: readonly string[]): Promise<string[]> {
+async function readCounters(folder: string, otps: readonly string[]): Promise<string[]> {
   const { keys } = new MemoryStore();
   await keys.add(SoftYubikey.fromJSON(stateIn(folder)));
   const decryptions = otps.map((otp) => new LocalKsm(keys).decrypt(parseOtp(otp)));
@@ -77,7 +77,7 @@ describe('yubikey-otp press', () => {
 
   it('types as it is told to', async () => {
     const cwd = temporaryFolder();
-    const press = async (...args: string[]) => linesOf((await run(['press', ...args], { cwd })).stdout);
+    const press = async (...args: string[]) => splitLines((await run(['press', ...args], { cwd })).stdout);
     const plain = await press('--count', '3');
     const capitals = await press('--caps-lock');
     const dvorak = await press('--layout', 'us(dvorak)', '--count', '2');
@@ -87,7 +87,7 @@ describe('yubikey-otp press', () => {
     expect(dvorak[0]).toMatch(/^kk[jxe.uidchtnbpygk]{42}$/);
     expect(replugged[0]).toMatch(/^vv[cbdefghijklnrtuv]{42}$/);
     const all = [...plain, ...capitals, ...dvorak, ...replugged];
-    expect(await countersOf(cwd, all)).toEqual(['1/0', '1/1', '1/2', '1/3', '1/4', '1/5', '2/0']);
+    expect(await readCounters(cwd, all)).toEqual(['1/0', '1/1', '1/2', '1/3', '1/4', '1/5', '2/0']);
     for (const otp of [...capitals, ...dvorak, ...replugged]) {
       expect(await run(['verify', otp], { cwd })).toMatchObject({ code: 0 });
     }
@@ -98,9 +98,9 @@ describe('yubikey-otp press', () => {
     const cwd = temporaryFolder();
     const ended = await Promise.all(Array.from({ length: 6 }, () => run(['press', '--count', '4'], { cwd })));
     expect(ended.map(({ code }) => code)).toEqual([0, 0, 0, 0, 0, 0]);
-    const counters = await countersOf(
+    const counters = await readCounters(
       cwd,
-      ended.flatMap(({ stdout }) => linesOf(stdout)),
+      ended.flatMap(({ stdout }) => splitLines(stdout)),
     );
     expect(new Set(counters).size).toBe(24);
     expect(stateIn(cwd)).toMatchObject({ usageCounter: 1, sessionUse: 23 });
@@ -111,18 +111,18 @@ describe('yubikey-otp press', () => {
     const cwd = temporaryFolder();
     await run(['press'], { cwd });
     const startedAt = Date.now();
-    const otps = linesOf((await run(['press'], { cwd })).stdout);
+    const otps = splitLines((await run(['press'], { cwd })).stdout);
     const duration = Date.now() - startedAt;
     const TIMES = 12;
     for (let at = 0; at < TIMES; at++) {
       const child = start(['press'], { cwd });
-      child.stdout.on('data', (chunk) => otps.push(...linesOf(String(chunk))));
+      child.stdout.on('data', (chunk) => otps.push(...splitLines(String(chunk))));
       await Promise.race([once(child, 'close'), sleep(duration * (0.5 + at / (2 * TIMES)))]);
       child.kill('SIGKILL');
       if (child.exitCode === null && child.signalCode === null) await once(child, 'close');
     }
-    otps.push(...linesOf((await run(['press'], { cwd })).stdout));
-    expect(new Set(await countersOf(cwd, otps)).size).toBe(otps.length);
+    otps.push(...splitLines((await run(['press'], { cwd })).stdout));
+    expect(new Set(await readCounters(cwd, otps)).size).toBe(otps.length);
   }, 60_000);
 
   it('prints nothing whose counters could not be written', async () => {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { SoftYubikey } from 'passport-yubikey-otp/testing';
 import { expect, it } from 'vitest';
-import { hex, spellingsOf, temporaryFolder } from '../support/command.js';
+import { hex, listSpellings, temporaryFolder } from '../support/command.js';
 import { firstClient, serve, store, verdict } from '../support/serve/service.js';
 
 const TOKEN = 'canary-token-7c1e9b52d0a84f36';
@@ -77,7 +77,7 @@ it('writes no secret to logs, metrics, health or messages, whatever it is asked'
   const masterKey = readFileSync(join(cwd, 'yubikey-otp.master-key'), 'utf8').trim().split(':')[1] as string;
   const secrets = [
     ...otps.flatMap((otp) => [otp, otp.slice(-32), otp.toUpperCase()]),
-    ...[known, added, unknown].flatMap(spellingsOf),
+    ...[known, added, unknown].flatMap(listSpellings),
     ...[client.apiKey, wrong.apiKey, masterKey].flatMap((text) => spelled(Buffer.from(text, 'base64'))),
     TOKEN,
     ...spelled(Buffer.from(TOKEN)),

@@ -63,7 +63,7 @@ export function programs(scripts: Readonly<Record<string, string>> = {}): string
 }
 
 /** A file that is removed when the test has finished. */
-export function fileOf(text: string): string {
+export function temporaryFile(text: string): string {
   const path = join(temporaryFolder(), 'import.csv');
   writeFileSync(path, text);
   return path;
@@ -86,7 +86,7 @@ export type CommandOn = ReturnType<typeof commandOn>;
 export const hex = (bytes: Uint8Array | undefined) => Buffer.from(bytes ?? []).toString('hex');
 
 /** The secrets of a key, in every spelling in which they could leak. */
-export function spellingsOf({ aesKey, privateId }: NewKey): string[] {
+export function listSpellings({ aesKey, privateId }: NewKey): string[] {
   const modhex = (text: string) =>
     text.replace(/./g, (digit) => 'cbdefghijklnrtuv'[Number.parseInt(digit, 16)] as string);
   return [aesKey, privateId].flatMap((secret) => {
@@ -99,5 +99,5 @@ export function spellingsOf({ aesKey, privateId }: NewKey): string[] {
 /** Fails when anything that was printed holds a secret of the keys. */
 export function expectNoSecrets(ended: Ended, ...keys: NewKey[]): void {
   const printed = ended.stdout + ended.stderr;
-  for (const secret of keys.flatMap(spellingsOf)) expect(printed.includes(secret)).toBe(false);
+  for (const secret of keys.flatMap(listSpellings)) expect(printed.includes(secret)).toBe(false);
 }

@@ -17,7 +17,7 @@ export const masterKey = (id = 'first') => `${id}:${newMasterKey().toString('bas
 export const newCommand = () => commandOn(join(temporaryFolder(), 'keys.db'), masterKey());
 
 /** What `keys add` asks for. */
-export const secretsOf = ({ aesKey, privateId }: SoftYubikey) => `${hex(aesKey)}\n${hex(privateId)}\n`;
+export const secretAnswers = ({ aesKey, privateId }: SoftYubikey) => `${hex(aesKey)}\n${hex(privateId)}\n`;
 
 /** The stores of the command's database, opened by the library as an application does. */
 export async function openStores({ db, masterKey }: CommandOn) {

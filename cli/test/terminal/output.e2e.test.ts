@@ -9,7 +9,7 @@ import { describeWith } from '../../../test/support/programs.js';
 import { type CommandOn, hex, MAIN, start, temporaryFolder } from '../support/command.js';
 import { newCommand } from '../support/stores.js';
 
-const environmentOf = ({ db, masterKey }: CommandOn) => ({ YUBIKEY_DB: db, YUBIKEY_MASTER_KEY: masterKey });
+const toEnvironment = ({ db, masterKey }: CommandOn) => ({ YUBIKEY_DB: db, YUBIKEY_MASTER_KEY: masterKey });
 
 function keyLines(count: number): string {
   return Array.from({ length: count }, (_, at) => {
@@ -27,7 +27,7 @@ async function withKeys(count: number): Promise<CommandOn> {
 describe('results that cannot be written', () => {
   it('end the command quietly when nobody reads on', async () => {
     const command = await withKeys(3000);
-    const child = start(['keys', 'export'], { env: environmentOf(command) });
+    const child = start(['keys', 'export'], { env: toEnvironment(command) });
     const stderr = text(child.stderr);
     await once(child.stdout, 'data');
     child.stdout.destroy();
@@ -42,7 +42,7 @@ describe('results that cannot be written', () => {
     const command = await withKeys(1);
     const full = openSync('/dev/full', 'w');
     const child = spawn(process.execPath, [MAIN, ...args], {
-      env: { ...process.env, ...environmentOf(command) },
+      env: { ...process.env, ...toEnvironment(command) },
       stdio: ['ignore', full, 'pipe'],
     });
     closeSync(full);
@@ -60,7 +60,7 @@ describeWith('an export to a file that cannot grow', ['sh'], () => {
     // A limit of the shell: 64 KB, less than these keys take.
     const script = 'ulimit -f 128; exec "$@"';
     const child = spawn('sh', ['-c', script, 'sh', process.execPath, MAIN, 'keys', 'export', '-o', file], {
-      env: { ...process.env, ...environmentOf(command) },
+      env: { ...process.env, ...toEnvironment(command) },
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     const stderr = text(child.stderr);
@@ -77,7 +77,7 @@ describe('messages that nobody reads', () => {
     const command = newCommand();
     const file = join(temporaryFolder(), 'keys.csv');
     writeFileSync(file, `${'bad\n'.repeat(2000)}${keyLines(50)}${'bad\n'.repeat(2000)}`);
-    const child = start(['keys', 'import', '--json', file], { env: environmentOf(command) });
+    const child = start(['keys', 'import', '--json', file], { env: toEnvironment(command) });
     child.stderr.destroy();
     const stdout = text(child.stdout);
     expect(await once(child, 'close')).toEqual([1, null]);

@@ -4,7 +4,14 @@ import { fileURLToPath } from 'node:url';
 import { SoftYubikey } from 'passport-yubikey-otp/testing';
 import { describe, expect, it } from 'vitest';
 import { describeWith } from '../../../test/support/programs.js';
-import { type CommandOn, commandOn, fileOf, hex, programs, temporaryFolder } from '../support/command.js';
+import {
+  type CommandOn,
+  commandOn,
+  hex,
+  programs,
+  temporaryFile,
+  temporaryFolder,
+} from '../support/command.js';
 import { masterKey, newCommand } from '../support/stores.js';
 
 /** A line of ykksm-export, which has no column for whether the key is active. */
@@ -77,7 +84,7 @@ describe('a key that was deactivated at the validation server', () => {
   it('stays active where it was enabled here since, whichever file is imported again, and is reported', async () => {
     const command = newCommand();
     const [yubikey] = yubikeys(1) as [SoftYubikey];
-    const file = fileOf(neverUsed(yubikey));
+    const file = temporaryFile(neverUsed(yubikey));
     await importKeys(command, yubikey);
     expect(await command(['counters', 'import', file])).toMatchObject({ code: 0 });
     await command(['keys', 'enable', yubikey.publicId]);
@@ -96,7 +103,7 @@ describe('a key that was deactivated at the validation server', () => {
   it('is not lost where the counters come before the keys: the same file again disables it', async () => {
     const command = newCommand();
     const [yubikey] = yubikeys(1) as [SoftYubikey];
-    const file = fileOf(neverUsed(yubikey));
+    const file = temporaryFile(neverUsed(yubikey));
     expect(await command(['counters', 'import', file])).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('import the keys, then this file again'),

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { detectKeyFormat, mayBeYkksm, withSample } from '../../src/transfer/detect.js';
-import { linesOf } from '../../src/transfer/line.js';
+import { splitLines } from '../../src/transfer/line.js';
 
 const KEY = 'dlcfffckrcde,ca62baca62ba,ecde18dbe76fbd0c33330f1c354871db';
 const YUBICO = `1,${KEY},,2013-12-11T11:10:00,\n`;
@@ -9,7 +9,7 @@ const TRADITIONAL = `Yubico OTP,11.12.2013 11:10,1,${KEY},,,0,0,0,0,0,0,0,0,0,0\
 async function* of(text: string | Uint8Array) {
   yield text;
 }
-const sampleOf = async (text: string) => (await withSample(linesOf(of(text)))).sample;
+const takeSample = async (text: string) => (await withSample(splitLines(of(text)))).sample;
 
 describe('the format of a key file', () => {
   it.each([
@@ -22,7 +22,7 @@ describe('the format of a key file', () => {
     ['personalization-tool', `LOGGING START,11.12.2013 11:10\n${TRADITIONAL}`],
     ['personalization-tool', TRADITIONAL],
   ])('%s: %j', async (format, text) => {
-    expect(detectKeyFormat(await sampleOf(text))).toBe(format);
+    expect(detectKeyFormat(await takeSample(text))).toBe(format);
   });
 
   it.each([
@@ -31,7 +31,7 @@ describe('the format of a key file', () => {
     [false, TRADITIONAL],
     [false, `LOGGING START,11.12.2013 11:10\n${YUBICO}`],
   ])('may be that of ykksm-export, which has no first line: %s for %j', async (expected, text) => {
-    const sample = await sampleOf(text);
+    const sample = await takeSample(text);
     expect(mayBeYkksm(detectKeyFormat(sample), false, sample)).toBe(expected);
     expect(mayBeYkksm('ykman', true, sample)).toBe(false);
     expect(mayBeYkksm('ykksm', true, sample)).toBe(true);
@@ -39,7 +39,7 @@ describe('the format of a key file', () => {
 
   it('shows in the first lines, and no line is lost by looking at them', async () => {
     const text = Array.from({ length: 50 }, (_, at) => `${at}\n`).join('');
-    const { sample, lines } = await withSample(linesOf(of(text)));
+    const { sample, lines } = await withSample(splitLines(of(text)));
     expect(sample).toHaveLength(20);
     const numbers = [];
     for await (const line of lines) numbers.push(Number(line.text));
@@ -54,7 +54,7 @@ describe('the format of a key file', () => {
     ['a signed one', '-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n# ykksm 1\n'],
     ['a binary one', Buffer.from([0x85, 0x01, 0x0c, 0x03, 0xff])],
   ])('cannot be told of %s: decrypt it first', async (_, text) => {
-    await expect(withSample(linesOf(of(text)))).rejects.toThrow('gpg --decrypt');
-    await expect(withSample(linesOf(of(text)), 'clients')).rejects.toThrow('yubikey-otp clients import -');
+    await expect(withSample(splitLines(of(text)))).rejects.toThrow('gpg --decrypt');
+    await expect(withSample(splitLines(of(text)), 'clients')).rejects.toThrow('yubikey-otp clients import -');
   });
 });

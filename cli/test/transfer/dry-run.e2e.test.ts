@@ -7,11 +7,11 @@ import { describe, expect, it } from 'vitest';
 import { commandOn, hex, temporaryFolder } from '../support/command.js';
 import { masterKey, newCommand, openStores } from '../support/stores.js';
 
-const lineOf = ({ publicId, privateId, aesKey }: SoftYubikey) =>
+const keyLine = ({ publicId, privateId, aesKey }: SoftYubikey) =>
   `0,${publicId},${hex(privateId)},${hex(aesKey)},,,\n`;
 
 /** All that can be seen of a database without opening it. The index of a log lives in memory, as far as it matters. */
-const filesOf = (db: string) =>
+const readFiles = (db: string) =>
   readdirSync(dirname(db))
     .filter((name) => name.startsWith(basename(db)) && !name.endsWith('-shm'))
     .map((name) => {
@@ -26,7 +26,7 @@ function runSql(path: string, sql: string): void {
 }
 
 const IMPORTS: readonly (readonly [string, string])[] = [
-  ['keys', lineOf(new SoftYubikey())],
+  ['keys', keyLine(new SoftYubikey())],
   ['counters', '1,1359470658,1359470659,cccccccccccb,9,1,32729,4,aoincuhfuahsaoin,\n'],
   ['clients', '1,VcQW5h8W5DJnfOEkGUKR1jGbSgU=\n'],
 ];
@@ -35,14 +35,14 @@ describe('a dry run on SQLite', () => {
   it.each(IMPORTS)('of %s leaves the database as it is, and no file beside it', async (noun, input) => {
     const command = newCommand();
     await command.json('keys', 'new');
-    const before = filesOf(command.db);
+    const before = readFiles(command.db);
     expect(before).toHaveLength(1);
     const ended = await command([noun, 'import', '--dry-run', '-'], { input });
     expect(ended).toMatchObject({
       code: 0,
       stderr: expect.stringMatching(/nothing was written: 1 (added|raised)/),
     });
-    expect(filesOf(command.db)).toEqual(before);
+    expect(readFiles(command.db)).toEqual(before);
     expect(existsSync(`${command.db}-shm`)).toBe(false);
   });
 
@@ -52,12 +52,12 @@ describe('a dry run on SQLite', () => {
   ])('takes %s as an empty database', async (_, make) => {
     const db = join(temporaryFolder(), 'other.db');
     make(db);
-    const before = filesOf(db);
+    const before = readFiles(db);
     for (const [noun, input] of IMPORTS) {
       const ended = await commandOn(db, masterKey())([noun, 'import', '--dry-run', '-'], { input });
       expect(ended).toMatchObject({ code: 0, stderr: expect.stringMatching(/: 1 (added|raised)/) });
     }
-    expect(filesOf(db)).toEqual(before);
+    expect(readFiles(db)).toEqual(before);
   });
 
   it('reads what another process has only in its log, and leaves it there', async () => {
@@ -66,32 +66,32 @@ describe('a dry run on SQLite', () => {
     const yubikey = new SoftYubikey();
     const { keys } = await openStores(command);
     await keys.add(yubikey);
-    const before = filesOf(command.db);
+    const before = readFiles(command.db);
     expect(before).toHaveLength(2);
-    const ended = await command(['keys', 'import', '--dry-run', '-'], { input: lineOf(yubikey) });
+    const ended = await command(['keys', 'import', '--dry-run', '-'], { input: keyLine(yubikey) });
     expect(ended.stderr).toContain('1 already there');
-    expect(filesOf(command.db)).toEqual(before);
+    expect(readFiles(command.db)).toEqual(before);
 
     const crashed = commandOn(join(temporaryFolder(), 'keys.db'), command.masterKey);
     for (const end of ['', '-wal']) copyFileSync(command.db + end, crashed.db + end);
-    const left = filesOf(crashed.db);
+    const left = readFiles(crashed.db);
     expect(
-      (await crashed(['keys', 'import', '--dry-run', '-'], { input: lineOf(yubikey) })).stderr,
+      (await crashed(['keys', 'import', '--dry-run', '-'], { input: keyLine(yubikey) })).stderr,
     ).toContain('1 already there');
-    expect(filesOf(crashed.db)).toEqual(left);
+    expect(readFiles(crashed.db)).toEqual(left);
   });
 
   it('says what to do about a database that would have to be changed to be read', async () => {
     const command = newCommand();
     await command.json('keys', 'new');
     runSql(command.db, 'PRAGMA journal_mode = DELETE');
-    const before = filesOf(command.db);
+    const before = readFiles(command.db);
     const dryRun = () => command(['counters', 'import', '--dry-run', '-'], { input: '' });
     expect(await dryRun()).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('yubikey-otp keys list'),
     });
-    expect(filesOf(command.db)).toEqual(before);
+    expect(readFiles(command.db)).toEqual(before);
     await command(['keys', 'list']);
     expect(await dryRun()).toMatchObject({ code: 0 });
   });
@@ -103,7 +103,7 @@ describe('a dry run on SQLite', () => {
     const { keys, raw } = await openStores(command);
     await keys.add(broken);
     await raw.keys.replace((await raw.keys.get(broken.publicId)) as KeyRecord, { aesKey: Buffer.alloc(60) });
-    const input = lineOf(broken) + lineOf(fresh);
+    const input = keyLine(broken) + keyLine(fresh);
     const dryRun = await command(['keys', 'import', '--dry-run', '--json', '-'], { input });
     const run = await command(['keys', 'import', '--json', '-'], { input });
     expect([dryRun.code, run.code]).toEqual([1, 1]);

@@ -7,7 +7,7 @@ import {
   SealedKeyStore,
 } from 'passport-yubikey-otp/stores';
 import { describe, expect, it } from 'vitest';
-import { dryRunOf, dryRunOfActive, dryRunOfCounters } from '../../src/transfer/dry-run.js';
+import { dryRunActivation, dryRunCounters, dryRunRecords } from '../../src/transfer/dry-run.js';
 import { importCounters } from '../../src/transfer/import-counters.js';
 import { importLines, type LineProblem, type Outcome } from '../../src/transfer/import-lines.js';
 import { importClient, importKey } from '../../src/transfer/import-records.js';
@@ -57,16 +57,16 @@ const countersEntry: fc.Arbitrary<CountersEntry> = fc
       : fc.constantFrom(entry, { ...entry, counters: undefined, problem: 'a problem' }),
   );
 
-async function outcomeOf<Entry>(
+async function runImportLines<Entry>(
   entries: readonly Entry[],
-  idOf: (entry: Entry) => string,
+  toId: (entry: Entry) => string,
   apply: (entry: Entry) => Promise<Outcome>,
 ) {
   const problems: LineProblem[] = [];
   async function* lines() {
     for (const [line, entry] of entries.entries()) yield { line, parsed: { entry } };
   }
-  const tallies = await importLines({ lines: lines(), idOf, apply, onProblem: (it) => problems.push(it) });
+  const tallies = await importLines({ lines: lines(), toId, apply, onProblem: (it) => problems.push(it) });
   return { tallies, problems };
 }
 
@@ -88,12 +88,12 @@ describe('a dry run says what the run says, and writes nothing', () => {
         const raw = new MemoryStore();
         await storeKeys(raw, stored);
         const sealed = new SealedKeyStore(raw.keys, keyring);
-        const idOf = ({ publicId }: { publicId: string }) => publicId;
+        const toId = ({ publicId }: { publicId: string }) => publicId;
         const before = await everything(raw);
-        const dryRun = dryRunOf(sealed, raw.keys, new MemoryStore().keys, idOf);
-        const said = await outcomeOf(entries, idOf, (entry) => importKey(dryRun, entry));
+        const dryRun = dryRunRecords(sealed, raw.keys, new MemoryStore().keys, toId);
+        const said = await runImportLines(entries, toId, (entry) => importKey(dryRun, entry));
         expect(await everything(raw)).toBe(before);
-        expect(said).toEqual(await outcomeOf(entries, idOf, (entry) => importKey(sealed, entry)));
+        expect(said).toEqual(await runImportLines(entries, toId, (entry) => importKey(sealed, entry)));
       }),
     );
   });
@@ -108,12 +108,12 @@ describe('a dry run says what the run says, and writes nothing', () => {
           else await new SealedClientStore(raw.clients, how === 'good' ? keyring : elsewhere).add(entry);
         }
         const sealed = new SealedClientStore(raw.clients, keyring);
-        const idOf = ({ id }: { id: string }) => id;
+        const toId = ({ id }: { id: string }) => id;
         const before = await everything(raw);
-        const dryRun = dryRunOf(sealed, raw.clients, new MemoryStore().clients, idOf);
-        const said = await outcomeOf(entries, idOf, (entry) => importClient(dryRun, entry));
+        const dryRun = dryRunRecords(sealed, raw.clients, new MemoryStore().clients, toId);
+        const said = await runImportLines(entries, toId, (entry) => importClient(dryRun, entry));
         expect(await everything(raw)).toBe(before);
-        expect(said).toEqual(await outcomeOf(entries, idOf, (entry) => importClient(sealed, entry)));
+        expect(said).toEqual(await runImportLines(entries, toId, (entry) => importClient(sealed, entry)));
       }),
     );
   });
@@ -127,17 +127,17 @@ describe('a dry run says what the run says, and writes nothing', () => {
         const raw = new MemoryStore();
         await storeKeys(raw, keys);
         for (const [id, counters] of last) await raw.counters.advance(id, counters);
-        const idOf = ({ publicId }: { publicId: string }) => publicId;
-        await outcomeOf(earlier, idOf, (entry) => importCounters(raw, entry));
+        const toId = ({ publicId }: { publicId: string }) => publicId;
+        await runImportLines(earlier, toId, (entry) => importCounters(raw, entry));
         for (const { publicId, active } of keys.map(([entry]) => entry)) {
           const key = await raw.keys.get(publicId);
           if (key && active) await raw.keys.replace(key, { active });
         }
         const before = await everything(raw);
-        const dryRun = { counters: dryRunOfCounters(raw.counters), keys: dryRunOfActive(raw.keys) };
-        const said = await outcomeOf(entries, idOf, (entry) => importCounters(dryRun, entry));
+        const dryRun = { counters: dryRunCounters(raw.counters), keys: dryRunActivation(raw.keys) };
+        const said = await runImportLines(entries, toId, (entry) => importCounters(dryRun, entry));
         expect(await everything(raw)).toBe(before);
-        expect(said).toEqual(await outcomeOf(entries, idOf, (entry) => importCounters(raw, entry)));
+        expect(said).toEqual(await runImportLines(entries, toId, (entry) => importCounters(raw, entry)));
       }),
     );
   });

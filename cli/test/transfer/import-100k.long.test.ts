@@ -57,7 +57,7 @@ async function writeFile(path: string): Promise<number[]> {
 }
 
 /** Megabytes; undefined once the process has ended. */
-function memoryOf(pid: number): number | undefined {
+function measureMemory(pid: number): number | undefined {
   const file = `/proc/${pid}/status`;
   const kilobytes = existsSync(file) && /^VmRSS:\s+(\d+)/m.exec(readFileSync(file, 'utf8'))?.[1];
   return kilobytes ? Number(kilobytes) / 1024 : undefined;
@@ -77,7 +77,7 @@ async function runWatched(args: readonly string[], env: Record<string, string>) 
   });
   const memory: number[] = [];
   const watch = setInterval(() => {
-    const now = memoryOf(child.pid as number);
+    const now = measureMemory(child.pid as number);
     if (now !== undefined) memory.push(now);
   }, 100);
   const [code] = await once(child, 'close');
@@ -88,7 +88,7 @@ async function runWatched(args: readonly string[], env: Record<string, string>) 
 }
 
 /** What a file says of keys, whatever the order and the time of the import. */
-async function digestOf(path: string): Promise<string> {
+async function computeDigest(path: string): Promise<string> {
   const hash = createHash('sha256');
   for await (const line of createInterface({ input: createReadStream(path) })) {
     hash.update(`${line.split(',').slice(0, 5).join(',')}\n`);
@@ -129,7 +129,7 @@ describe('100,000 lines, 20 of them bad', () => {
       stderr: expect.stringContaining('99980 added'),
     });
     expect(await there(['keys', 'export', '-o', second])).toMatchObject({ code: 0 });
-    expect(await digestOf(second)).toBe(await digestOf(first));
+    expect(await computeDigest(second)).toBe(await computeDigest(first));
 
     const again = await runWatched(['keys', 'import', '--json', file], environment(here));
     console.log(`again: ${again.seconds.toFixed(1)} s, ${again.most.toFixed(0)} MB at most`);

@@ -1,6 +1,6 @@
 import { MemoryStore } from 'passport-yubikey-otp/stores';
 import { describe, expect, it } from 'vitest';
-import { dryRunOf, dryRunOfCounters } from '../../src/transfer/dry-run.js';
+import { dryRunCounters, dryRunRecords } from '../../src/transfer/dry-run.js';
 import { importLines, type LineProblem, type Outcome } from '../../src/transfer/import-lines.js';
 
 async function* entries(values: readonly string[]) {
@@ -22,7 +22,7 @@ describe('importLines', () => {
     const values = Array.from({ length: 500 }, (_, at) => String(at % 150));
     const tallies = await importLines({
       lines: entries(values),
-      idOf: (id) => id,
+      toId: (id) => id,
       apply,
       onProblem: () => expect.fail(),
     });
@@ -38,7 +38,7 @@ describe('importLines', () => {
     };
     await importLines({
       lines: entries(['slow', 'fast']),
-      idOf: (id) => id,
+      toId: (id) => id,
       apply,
       onProblem: (problem) => problems.push(problem),
     });
@@ -52,7 +52,7 @@ describe('importLines', () => {
     };
     const lines = entries(['1', '2', '3', '4']);
     await expect(
-      importLines({ lines, idOf: (id) => id, apply, onProblem: () => expect.fail() }),
+      importLines({ lines, toId: (id) => id, apply, onProblem: () => expect.fail() }),
     ).rejects.toThrow('gone');
   });
 });
@@ -63,7 +63,7 @@ describe('a dry run', () => {
   it('of keys behaves as the run would, and adds nothing', async () => {
     const { keys } = new MemoryStore();
     await keys.add(key('vv', 1));
-    const dryRun = dryRunOf(keys, keys, new MemoryStore().keys, ({ publicId }) => publicId);
+    const dryRun = dryRunRecords(keys, keys, new MemoryStore().keys, ({ publicId }) => publicId);
     expect(await dryRun.add(key('vv', 2))).toBe(false);
     expect(await dryRun.add(key('cc', 3))).toBe(true);
     expect(await dryRun.add(key('cc', 4))).toBe(false);
@@ -76,7 +76,7 @@ describe('a dry run', () => {
     const { counters } = new MemoryStore();
     const at = (usageCounter: number) => ({ usageCounter, sessionUse: 0, timestamp: 0 });
     await counters.advance('vv', at(5));
-    const dryRun = dryRunOfCounters(counters);
+    const dryRun = dryRunCounters(counters);
     for (const [id, usageCounter, advanced] of [
       ['vv', 5, false],
       ['vv', 6, true],

@@ -2,10 +2,10 @@ import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { SoftYubikey } from 'passport-yubikey-otp/testing';
 import { describe, expect, it } from 'vitest';
-import { expectNoSecrets, fileOf, hex, temporaryFolder } from '../support/command.js';
+import { expectNoSecrets, hex, temporaryFile, temporaryFolder } from '../support/command.js';
 import { newCommand, openStores } from '../support/stores.js';
 
-const lineOf = ({ publicId, privateId, aesKey }: SoftYubikey, serial = 0) =>
+const keyLine = ({ publicId, privateId, aesKey }: SoftYubikey, serial = 0) =>
   `${serial},${publicId},${hex(privateId)},${hex(aesKey)},,2024-03-01T09:30:00,`;
 
 describe('yubikey-otp keys import', () => {
@@ -16,15 +16,15 @@ describe('yubikey-otp keys import', () => {
     const sameKey = new SoftYubikey({ publicId: second.publicId, aesKey: second.aesKey });
     const text = [
       '# ykksm 1',
-      lineOf(first, 4711),
+      keyLine(first, 4711),
       'garbage',
-      lineOf(second),
-      lineOf(first),
-      lineOf(rival),
-      lineOf(sameKey),
-      `${lineOf(third)} # of Carol`,
+      keyLine(second),
+      keyLine(first),
+      keyLine(rival),
+      keyLine(sameKey),
+      `${keyLine(third)} # of Carol`,
     ].join('\r\n');
-    const file = fileOf(text);
+    const file = temporaryFile(text);
 
     const dryRun = await command(['keys', 'import', '--dry-run', '--json', file]);
     expect(dryRun.code).toBe(1);
@@ -63,8 +63,8 @@ describe('yubikey-otp keys import', () => {
   it('reads several files, and standard input', async () => {
     const command = newCommand();
     const [one, two, three] = [new SoftYubikey(), new SoftYubikey(), new SoftYubikey()];
-    const [first, second] = [fileOf(lineOf(one)), fileOf(`# ykksm 1\n${lineOf(two)}`)];
-    const ended = await command(['keys', 'import', first, second, '-'], { input: lineOf(three) });
+    const [first, second] = [temporaryFile(keyLine(one)), temporaryFile(`# ykksm 1\n${keyLine(two)}`)];
+    const ended = await command(['keys', 'import', first, second, '-'], { input: keyLine(three) });
     expect(ended).toMatchObject({ code: 0, stdout: '', stderr: expect.stringContaining('3 added') });
     expect(ended.stderr).toContain(`Reading ${first} as personalization-tool`);
     expect(ended.stderr).toContain(`Reading ${second} as ykksm`);
@@ -77,8 +77,8 @@ describe('yubikey-otp keys import', () => {
     const [locked, unpinned] = [new SoftYubikey(), new SoftYubikey()];
     const text = [
       '# ykksm 1',
-      lineOf(locked).replace(',,2024', ',010203040506,2024'),
-      lineOf(unpinned).replace(hex(unpinned.privateId), ''),
+      keyLine(locked).replace(',,2024', ',010203040506,2024'),
+      keyLine(unpinned).replace(hex(unpinned.privateId), ''),
     ].join('\n');
     const ended = await command(['keys', 'import', '-'], { input: text });
     expect(ended.code).toBe(0);
@@ -93,7 +93,7 @@ describe('yubikey-otp keys import', () => {
       code: 2,
       stderr: 'Error: /nonexistent.csv cannot be read: there is no such file\n',
     });
-    const encrypted = fileOf('-----BEGIN PGP MESSAGE-----\n\njA0EAwMClfljrWYVfm5gycDMIpZ\n');
+    const encrypted = temporaryFile('-----BEGIN PGP MESSAGE-----\n\njA0EAwMClfljrWYVfm5gycDMIpZ\n');
     expect(await command(['keys', 'import', encrypted])).toMatchObject({
       code: 2,
       stderr: expect.stringContaining('gpg --decrypt'),

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Line, linesOf, parseLines } from '../../src/transfer/line.js';
+import { type Line, parseLines, splitLines } from '../../src/transfer/line.js';
 
 async function* chunked(bytes: Uint8Array, sizes: readonly number[]) {
   let at = 0;
@@ -12,11 +12,11 @@ async function* chunked(bytes: Uint8Array, sizes: readonly number[]) {
 
 const readAll = async (text: string | Uint8Array, sizes: readonly number[] = []) => {
   const lines: Line[] = [];
-  for await (const line of linesOf(chunked(Buffer.from(text), sizes))) lines.push(line);
+  for await (const line of splitLines(chunked(Buffer.from(text), sizes))) lines.push(line);
   return lines;
 };
 
-describe('linesOf', () => {
+describe('splitLines', () => {
   it('finds the same lines however the text is cut into chunks', async () => {
     const text = fc.string({ unit: fc.constantFrom('a', 'é', '🔑', ',', '\n', '\r\n') });
     await fc.assert(
@@ -40,15 +40,16 @@ describe('linesOf', () => {
       yield '\nshort\n';
     }
     const lines: Line[] = [];
-    for await (const line of linesOf(endless())) lines.push(line);
+    for await (const line of splitLines(endless())) lines.push(line);
     expect(lines.map(({ text }) => text.length)).toEqual([10_001, 5]);
     const parsed = [];
-    for await (const each of parseLines(linesOf(endless()), (text) => ({ entry: text }))) parsed.push(each);
+    for await (const each of parseLines(splitLines(endless()), (text) => ({ entry: text })))
+      parsed.push(each);
     expect(parsed).toEqual([
       { line: 1, parsed: { problem: 'the line is too long' } },
       { line: 2, parsed: { entry: 'short' } },
     ]);
-    const beginnings = parseLines(linesOf(endless()), (text) => ({ entry: text.length }), true);
+    const beginnings = parseLines(splitLines(endless()), (text) => ({ entry: text.length }), true);
     expect((await beginnings.next()).value).toEqual({ line: 1, parsed: { entry: 10_001 } });
   });
 });

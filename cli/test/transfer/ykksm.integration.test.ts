@@ -7,7 +7,7 @@ import { anyLine, keyRecord } from '../support/transfer/arbitraries.js';
 const AES = 'ecde18dbe76fbd0c33330f1c354871db';
 const LINE = `4711,dlcfffckrcde,ca62baca62ba,${AES},be70aeca62ba,2009-01-22 00:25:11,2009-02-13 00:05:40`;
 
-function entryOf(line: string) {
+function parseEntry(line: string) {
   const parsed = parseYkksmLine(line);
   if (!parsed || !('entry' in parsed)) throw new Error(JSON.stringify(parsed));
   return parsed.entry;
@@ -15,7 +15,7 @@ function entryOf(line: string) {
 
 describe('a line of a ykksm file', () => {
   it('is a key', () => {
-    const { aesKey, privateId, ...entry } = entryOf(LINE);
+    const { aesKey, privateId, ...entry } = parseEntry(LINE);
     expect([hex(aesKey), hex(privateId)]).toEqual([AES, 'ca62baca62ba']);
     expect(entry).toEqual({
       publicId: 'dlcfffckrcde',
@@ -40,12 +40,12 @@ describe('a line of a ykksm file', () => {
     [`${LINE} # of Alice # spare`, 'dlcfffckrcde', 'serial 4711, of Alice # spare'],
     [` 4711 , dlcfffckrcde , ca62baca62ba , ${AES} , , , `, 'dlcfffckrcde', 'serial 4711'],
   ])('%s', (line, publicId, notes) => {
-    expect(entryOf(line)).toMatchObject({ publicId, notes, active: true });
+    expect(parseEntry(line)).toMatchObject({ publicId, notes, active: true });
   });
 
   it('has an access code unless that is empty or zero', () => {
-    expect(entryOf(LINE.replace('be70aeca62ba', '000000000000')).hasAccessCode).toBe(false);
-    expect(entryOf(LINE.replace('be70aeca62ba', '')).hasAccessCode).toBe(false);
+    expect(parseEntry(LINE.replace('be70aeca62ba', '000000000000')).hasAccessCode).toBe(false);
+    expect(parseEntry(LINE.replace('be70aeca62ba', '')).hasAccessCode).toBe(false);
   });
 
   it.each(['', '   ', '# ykksm 1', '  # the end', '# serialnr,identity,internaluid,aeskey,lockpw,created'])(
@@ -87,7 +87,7 @@ describe('the export', () => {
       fc.property(keyRecord, (key) => {
         const line = formatYkksmLine(key);
         expect(line).not.toMatch(/\p{Cc}/u);
-        const { aesKey, privateId, publicId, active, notes } = entryOf(line);
+        const { aesKey, privateId, publicId, active, notes } = parseEntry(line);
         expect([publicId, hex(aesKey), hex(privateId), active]).toEqual([
           key.publicId,
           hex(key.aesKey),
@@ -117,7 +117,7 @@ describe('the export', () => {
     };
     const line = formatYkksmLine({ ...key, notes, active });
     expect(line.slice(line.indexOf('#'))).toBe(remark);
-    expect(entryOf(line)).toMatchObject({ notes, active });
+    expect(parseEntry(line)).toMatchObject({ notes, active });
   });
 
   it('has what ykksm-import looks for', () => {

@@ -7,7 +7,7 @@ import { anyLine, notes } from '../support/transfer/arbitraries.js';
 const SECRET = 'VcQW5h8W5DJnfOEkGUKR1jGbSgU=';
 const LINE = `1,1,1359550387,${SECRET},user@example.com,the intranet,cccccccccccbubfncnklbknnkrfvfkbubftlfliikdrt`;
 
-function entryOf(line: string) {
+function parseEntry(line: string) {
   const parsed = parseYkvalClientsLine(line);
   if (!parsed || !('entry' in parsed)) throw new Error(JSON.stringify(parsed));
   return parsed.entry;
@@ -15,26 +15,26 @@ function entryOf(line: string) {
 
 describe('a line of ykval-export-clients', () => {
   it('is a client', () => {
-    const { apiKey, ...entry } = entryOf(LINE);
+    const { apiKey, ...entry } = parseEntry(LINE);
     expect(Buffer.from(apiKey).toString('base64')).toBe(SECRET);
     expect(entry).toEqual({ id: '1', notes: 'user@example.com the intranet', active: true });
   });
 
   it('has tabs when it is old, commas in the notes, an inactive client, or nothing behind the secret', () => {
-    expect(entryOf(LINE.replaceAll(',', '\t'))).toEqual(entryOf(LINE));
-    expect(entryOf(LINE.replace('the intranet', 'a, b')).notes).toBe('user@example.com a, b');
-    expect(entryOf(LINE.replace('1,1,', '1,0,')).active).toBe(false);
-    expect(entryOf(`7,1,1359550387,${SECRET},,,`)).toMatchObject({ id: '7', notes: '' });
+    expect(parseEntry(LINE.replaceAll(',', '\t'))).toEqual(parseEntry(LINE));
+    expect(parseEntry(LINE.replace('the intranet', 'a, b')).notes).toBe('user@example.com a, b');
+    expect(parseEntry(LINE.replace('1,1,', '1,0,')).active).toBe(false);
+    expect(parseEntry(`7,1,1359550387,${SECRET},,,`)).toMatchObject({ id: '7', notes: '' });
   });
 
   it('is told apart by what is first between its columns, and says active as PostgreSQL does', () => {
-    expect(entryOf(`7,0,1359550387,${SECRET},,a\tb,`)).toMatchObject({
+    expect(parseEntry(`7,0,1359550387,${SECRET},,a\tb,`)).toMatchObject({
       id: '7',
       active: false,
       notes: 'a\tb',
     });
-    expect(entryOf(`7,f,1359550387,${SECRET},,,`).active).toBe(false);
-    expect(entryOf(`7,t,1359550387,${SECRET},,,`).active).toBe(true);
+    expect(parseEntry(`7,f,1359550387,${SECRET},,,`).active).toBe(false);
+    expect(parseEntry(`7,t,1359550387,${SECRET},,,`).active).toBe(true);
   });
 
   it.each(['0,yesterday,VcQW5h8W5DJnfOEkGUKR1jGbSgU=', '0,1359550387,', 'f,1359550387,foobar'])(
@@ -47,7 +47,7 @@ describe('a line of ykval-export-clients', () => {
   );
 
   it('is what ykval-gen-clients prints', () => {
-    expect(entryOf(`42,${SECRET}`)).toMatchObject({ id: '42', active: true, notes: '' });
+    expect(parseEntry(`42,${SECRET}`)).toMatchObject({ id: '42', active: true, notes: '' });
   });
 
   it.each([
@@ -78,7 +78,7 @@ describe('a line of ykval-export-clients', () => {
         const record = { id, apiKey, notes: text, active, createdAt: new Date(1e12), revision: 'r' };
         const line = formatYkvalClientsLine(record);
         expect(line).not.toMatch(/\p{Cc}/u);
-        const entry = entryOf(line);
+        const entry = parseEntry(line);
         expect([entry.id, hex(entry.apiKey), entry.active]).toEqual([id, hex(apiKey), active]);
         expect(formatYkvalClientsLine({ ...record, notes: entry.notes })).toBe(line);
       }),

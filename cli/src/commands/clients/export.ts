@@ -18,14 +18,14 @@ export function addClientsExport(parent: Command): void {
           noun: 'clients',
           sealed: clients,
           raw: database.clients,
-          idOf: ({ id }) => id,
-          linesOf: linesOfClients,
+          toId: ({ id }) => id,
+          formatLines: formatClientLines,
           output: options.output,
         }),
       );
     });
 }
 
-async function* linesOfClients(clients: AsyncIterable<ClientRecord>): AsyncGenerator<string> {
+async function* formatClientLines(clients: AsyncIterable<ClientRecord>): AsyncGenerator<string> {
   for await (const client of clients) yield formatYkvalClientsLine(client);
 }

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { MemoryStore } from 'passport-yubikey-otp/stores';
 import { withSecrets } from '../../database/session.js';
 import type { GlobalOptions } from '../../terminal/global-options.js';
-import { dryRunOf } from '../../transfer/dry-run.js';
+import { dryRunRecords } from '../../transfer/dry-run.js';
 import { importClient } from '../../transfer/import-records.js';
 import { runImport } from '../../transfer/run-import.js';
 import { type ClientEntry, parseYkvalClientsLine } from '../../transfer/ykval-clients.js';
@@ -22,7 +22,7 @@ export function addClientsImport(parent: Command): void {
       const { dryRun = false, json = false } = options;
       await withSecrets(options, dryRun ? 'pretend' : 'create', async ({ database, clients: stored }) => {
         const store = dryRun
-          ? dryRunOf(stored, database.clients, new MemoryStore().clients, ({ id }) => id)
+          ? dryRunRecords(stored, database.clients, new MemoryStore().clients, ({ id }) => id)
           : stored;
         await runImport<ClientEntry>({
           noun: 'clients',
@@ -31,7 +31,7 @@ export function addClientsImport(parent: Command): void {
           dryRun,
           json,
           parserFor: () => parseYkvalClientsLine,
-          idOf: ({ id }) => id,
+          toId: ({ id }) => id,
           apply: (entry) => importClient(store, entry),
         });
       });

@@ -13,16 +13,16 @@ export const CLIENT: RecordKind<ClientRecord> = {
   },
   idName: 'id',
   idColumn: { title: 'ID', width: 8, text: ({ id }) => id },
-  idOf: ({ id }) => id,
-  parseId: clientIdOf,
-  nameOf: (id) => `Client ${id}`,
+  toId: ({ id }) => id,
+  parseId: parseClientId,
+  formatName: (id) => `Client ${id}`,
   howToMakeOne: 'make one with: yubikey-otp clients new',
   secrets: 'API keys',
-  storeOf: ({ clients }) => clients,
+  selectStore: ({ clients }) => clients,
 };
 
 /** @throws SetupError */
-export function clientIdOf(text: string): string {
+export function parseClientId(text: string): string {
   if (/^\d{1,20}$/.test(text)) return text;
   throw new SetupError('A client id has 1 to 20 decimal digits, such as 42');
 }

@@ -5,8 +5,8 @@ import { withSecrets } from '../../database/session.js';
 import { Refusal, SetupError } from '../../terminal/failure.js';
 import type { GlobalOptions } from '../../terminal/global-options.js';
 import { print, printJson, say } from '../../terminal/output.js';
-import { recordsOf } from '../../transfer/records-of.js';
-import { clientIdOf } from './kind.js';
+import { readRecords } from '../../transfer/read-records.js';
+import { parseClientId } from './kind.js';
 
 interface Options extends GlobalOptions {
   id?: string | undefined;
@@ -26,7 +26,7 @@ export function addClientsNew(parent: Command): void {
     .option('--notes <text>', 'whatever helps to tell clients apart', '')
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<Options>();
-      const wanted = options.id === undefined ? undefined : clientIdOf(options.id);
+      const wanted = options.id === undefined ? undefined : parseClientId(options.id);
       const apiKey = randomBytes(API_KEY_LENGTH);
       await withSecrets(options, 'create', async ({ database, clients }) => {
         const add = (id: string) => clients.add({ id, apiKey, notes: options.notes });
@@ -36,7 +36,7 @@ export function addClientsNew(parent: Command): void {
             `The client ${wanted} is stored already; leave --id out to take the next free id`,
           );
         }
-        await show(options, id, apiKey.toString('base64'));
+        await printNewClient(options, id, apiKey.toString('base64'));
       });
     });
 }
@@ -44,14 +44,14 @@ export function addClientsNew(parent: Command): void {
 /** Others may take an id meanwhile: then the next one is tried. */
 async function addUnderNextId(clients: ClientStore, add: (id: string) => Promise<boolean>): Promise<string> {
   let highest = 0n;
-  for await (const { id } of recordsOf(clients)) if (BigInt(id) > highest) highest = BigInt(id);
+  for await (const { id } of readRecords(clients)) if (BigInt(id) > highest) highest = BigInt(id);
   for (let id = highest + 1n; id <= MAX_ID; id++) {
     if (await add(String(id))) return String(id);
   }
   throw new SetupError('The highest client id is taken: choose a free one with --id');
 }
 
-async function show({ json }: Options, id: string, apiKey: string): Promise<void> {
+async function printNewClient({ json }: Options, id: string, apiKey: string): Promise<void> {
   say(
     `Stored client ${id}. Its API key is secret and is shown only now; this is what its application needs:`,
   );

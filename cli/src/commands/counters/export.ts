@@ -4,7 +4,7 @@ import { writeLines } from '../../files/write-lines.js';
 import type { GlobalOptions } from '../../terminal/global-options.js';
 import { say } from '../../terminal/output.js';
 import { isPublicId } from '../../transfer/modhex.js';
-import { recordsOf } from '../../transfer/records-of.js';
+import { readRecords } from '../../transfer/read-records.js';
 import { formatYkvalLine } from '../../transfer/ykval.js';
 
 /** `yubikey-otp counters export` */
@@ -17,7 +17,7 @@ export function addCountersExport(parent: Command): void {
       const options = command.optsWithGlobals<GlobalOptions & { output?: string | undefined }>();
       await withDatabase(options, 'refuse', async (database) => {
         async function* lines() {
-          for await (const listed of recordsOf(database.counters)) {
+          for await (const listed of readRecords(database.counters)) {
             if (!isPublicId(listed.publicId)) continue;
             yield formatYkvalLine(listed, await database.keys.get(listed.publicId));
           }

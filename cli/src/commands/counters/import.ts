@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { warnUnlessDurable } from '../../database/database.js';
 import { withDatabase } from '../../database/session.js';
 import type { GlobalOptions } from '../../terminal/global-options.js';
-import { dryRunOfActive, dryRunOfCounters } from '../../transfer/dry-run.js';
+import { dryRunActivation, dryRunCounters } from '../../transfer/dry-run.js';
 import { importCounters } from '../../transfer/import-counters.js';
 import { runImport } from '../../transfer/run-import.js';
 import { type CountersEntry, parseYkvalLine } from '../../transfer/ykval.js';
@@ -26,7 +26,7 @@ enabled here after such an import stays active when the same file is imported ag
       await withDatabase(options, dryRun ? 'pretend' : 'create', async (database) => {
         if (!dryRun) warnUnlessDurable(database);
         const target = dryRun
-          ? { counters: dryRunOfCounters(database.counters), keys: dryRunOfActive(database.keys) }
+          ? { counters: dryRunCounters(database.counters), keys: dryRunActivation(database.keys) }
           : database;
         let disabled = 0;
         await runImport<CountersEntry>({
@@ -37,7 +37,7 @@ enabled here after such an import stays active when the same file is imported ag
           json,
           parserFor: () => parseYkvalLine,
           endIsNotes: true,
-          idOf: ({ publicId }) => publicId,
+          toId: ({ publicId }) => publicId,
           async apply(entry) {
             const outcome = await importCounters(target, entry);
             if (outcome.disabled) disabled += 1;

@@ -7,9 +7,9 @@ import { Refusal, SetupError } from '../../terminal/failure.js';
 import type { GlobalOptions } from '../../terminal/global-options.js';
 import { printJson, say, warn } from '../../terminal/output.js';
 import { openPrompt } from '../../terminal/prompt.js';
-import { argumentOf, publicIdOf } from '../../transfer/public-id.js';
+import { parsePublicId, quotePublicId } from '../../transfer/public-id.js';
 import { warnOfCounters } from './counters-exist.js';
-import { pin } from './pin.js';
+import { pinFromOtp } from './pin.js';
 
 interface Options extends GlobalOptions {
   notes: string;
@@ -39,19 +39,20 @@ Where there is no terminal, both are lines of standard input:
     )
     .action(async (text: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<Options>();
-      const publicId = publicIdOf(text);
+      const publicId = parsePublicId(text);
       await withSecrets(options, 'create', async ({ database, keys }) => {
         // One that does not open says why, and not to delete it.
-        if (await keys.get(publicId)) throw taken(publicId);
+        if (await keys.get(publicId)) throw takenRefusal(publicId);
         await warnOfCounters(database, publicId, 'give such a one another public ID');
         const { aesKey, otp, ...typed } = await askForSecrets(publicId);
         const privateId =
-          otp === undefined ? typed.privateId : await privateIdIn(otp, { publicId, aesKey }, database);
-        if (!(await keys.add({ publicId, aesKey, privateId, notes: options.notes }))) throw taken(publicId);
+          otp === undefined ? typed.privateId : await pinInMemory(otp, { publicId, aesKey }, database);
+        if (!(await keys.add({ publicId, aesKey, privateId, notes: options.notes })))
+          throw takenRefusal(publicId);
         const hasPrivateId = privateId !== undefined;
         if (!hasPrivateId) {
           warn(
-            `${publicId} has no private ID, and verifies nobody until: yubikey-otp keys pin ${argumentOf(publicId)}`,
+            `${publicId} has no private ID, and verifies nobody until: yubikey-otp keys pin ${quotePublicId(publicId)}`,
           );
         }
         if (options.json) await printJson({ publicId, hasPrivateId });
@@ -61,27 +62,27 @@ Where there is no terminal, both are lines of standard input:
 }
 
 /** Pins the private ID before the key is stored, so that a wrong OTP leaves nothing behind. */
-async function privateIdIn(otp: string, key: NewKey, database: Database): Promise<Uint8Array | undefined> {
+async function pinInMemory(otp: string, key: NewKey, database: Database): Promise<Uint8Array | undefined> {
   const { keys } = new MemoryStore();
   await keys.add(key);
-  await pin(database, keys, otp);
+  await pinFromOtp(database, keys, otp);
   return (await keys.get(key.publicId))?.privateId;
 }
 
 async function askForSecrets(publicId: string): Promise<KeySecrets> {
   const prompt = openPrompt();
   try {
-    const aesKey = aesKeyOf(await prompt.ask('AES key (32 hexadecimal digits, or base64): '));
+    const aesKey = parseTypedAesKey(await prompt.ask('AES key (32 hexadecimal digits, or base64): '));
     const answer = await prompt.ask('Private ID (12 hexadecimal digits), or touch the key; Enter for none: ');
     if (answer === '') return { aesKey };
     if (/^[0-9a-f]{12}$/i.test(answer)) return { aesKey, privateId: Buffer.from(answer, 'hex') };
-    return { aesKey, otp: otpOf(answer, publicId) };
+    return { aesKey, otp: parseTypedOtp(answer, publicId) };
   } finally {
     prompt.close();
   }
 }
 
-function aesKeyOf(text: string): Buffer {
+function parseTypedAesKey(text: string): Buffer {
   try {
     return parseAesKey(text);
   } catch (error) {
@@ -89,7 +90,7 @@ function aesKeyOf(text: string): Buffer {
   }
 }
 
-function otpOf(text: string, publicId: string): string {
+function parseTypedOtp(text: string, publicId: string): string {
   try {
     const otp = parseOtp(text);
     if (otp.publicId === publicId) return otp.value;
@@ -100,7 +101,7 @@ function otpOf(text: string, publicId: string): string {
   throw new SetupError(`This OTP is of another key than ${publicId}; nothing was added`);
 }
 
-function taken(publicId: string): Refusal {
+function takenRefusal(publicId: string): Refusal {
   return new Refusal(
     `The key ${publicId} is stored already. A YubiKey that was programmed anew needs another public ID, since the ` +
       'counters of this one stay, even when its key is deleted; only to correct a mistake, delete the key and add it again',

@@ -25,8 +25,8 @@ export function addKeysExport(parent: Command): void {
           noun: 'keys',
           sealed: keys,
           raw: database.keys,
-          idOf: ({ publicId }) => publicId,
-          linesOf: (records) => linesOfKeys(records, seen),
+          toId: ({ publicId }) => publicId,
+          formatLines: (records) => formatKeyLines(records, seen),
           output: options.output,
         });
         if (seen.disabled > 0) {
@@ -38,7 +38,7 @@ export function addKeysExport(parent: Command): void {
     });
 }
 
-async function* linesOfKeys(
+async function* formatKeyLines(
   keys: AsyncIterable<KeyRecord>,
   seen: { disabled: number },
 ): AsyncGenerator<string> {

@@ -5,7 +5,7 @@ import { commandOnSameDatabase } from '../../database/shell.js';
 import type { GlobalOptions } from '../../terminal/global-options.js';
 import { say } from '../../terminal/output.js';
 import { detectKeyFormat, KEY_FORMATS, type KeyFormat, mayBeYkksm } from '../../transfer/detect.js';
-import { dryRunOf } from '../../transfer/dry-run.js';
+import { dryRunRecords } from '../../transfer/dry-run.js';
 import { importKey } from '../../transfer/import-records.js';
 import type { KeyEntry } from '../../transfer/key-columns.js';
 import { runImport } from '../../transfer/run-import.js';
@@ -41,7 +41,7 @@ so a file can be imported again. Key files of yubikey-ksm are usually encrypted,
       const { format, dryRun = false, ...options } = command.optsWithGlobals<Options>();
       await withSecrets(options, dryRun ? 'pretend' : 'create', async ({ database, keys: stored }) => {
         const store = dryRun
-          ? dryRunOf(stored, database.keys, new MemoryStore().keys, ({ publicId }) => publicId)
+          ? dryRunRecords(stored, database.keys, new MemoryStore().keys, ({ publicId }) => publicId)
           : stored;
         let isAnyYkksm = false;
         const seen = { accessCodes: 0, withoutPrivateId: 0, withCounters: 0 };
@@ -57,7 +57,7 @@ so a file can be imported again. Key files of yubikey-ksm are usually encrypted,
             isAnyYkksm ||= mayBeYkksm(name, format !== undefined, sample);
             return KEY_FORMATS[name];
           },
-          idOf: ({ publicId }) => publicId,
+          toId: ({ publicId }) => publicId,
           async apply(entry) {
             const outcome = await importKey(store, entry);
             if (outcome.tally !== 'added') return outcome;
@@ -67,7 +67,7 @@ so a file can be imported again. Key files of yubikey-ksm are usually encrypted,
             return outcome;
           },
           remarks: () => [
-            ...remarksOn(seen),
+            ...formatRemarks(seen),
             ...(isAnyYkksm ? [adviceOnDisabledKeys(commandOnSameDatabase(command))] : []),
           ],
         });
@@ -75,7 +75,7 @@ so a file can be imported again. Key files of yubikey-ksm are usually encrypted,
     });
 }
 
-function remarksOn({
+function formatRemarks({
   accessCodes,
   withoutPrivateId,
   withCounters,

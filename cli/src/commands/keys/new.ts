@@ -5,7 +5,7 @@ import { Refusal, SetupError } from '../../terminal/failure.js';
 import type { GlobalOptions } from '../../terminal/global-options.js';
 import { print, printJson, say } from '../../terminal/output.js';
 import { encodeModhex } from '../../transfer/modhex.js';
-import { publicIdOf } from '../../transfer/public-id.js';
+import { parsePublicId } from '../../transfer/public-id.js';
 import { warnOfCounters } from './counters-exist.js';
 
 interface Options extends GlobalOptions {
@@ -52,11 +52,16 @@ export function addKeysNew(parent: Command): void {
           `do not use this key; forget it (yubikey-otp keys delete ${publicId}) and make one with another public ID (--public-id, or a random one without --serial)`,
         );
       });
-      await show(options, publicId, privateId.toString('hex'), aesKey.toString('hex'));
+      await printNewKey(options, publicId, privateId.toString('hex'), aesKey.toString('hex'));
     });
 }
 
-async function show(options: Options, publicId: string, privateId: string, aesKey: string): Promise<void> {
+async function printNewKey(
+  options: Options,
+  publicId: string,
+  privateId: string,
+  aesKey: string,
+): Promise<void> {
   const device = options.serial === undefined ? '' : `--device ${Number(options.serial)} `;
   const ids = `--public-id ${publicId} --private-id ${privateId} --key ${aesKey}`;
   const command = `ykman ${device}otp yubiotp ${options.slot} ${ids}`;
@@ -68,13 +73,13 @@ async function show(options: Options, publicId: string, privateId: string, aesKe
 }
 
 function choosePublicId({ serial, publicId }: Options): string {
-  if (publicId !== undefined) return evenPublicId(publicId);
-  return serial === undefined ? `vv${encodeModhex(randomBytes(5))}` : publicIdOfSerial(serial);
+  if (publicId !== undefined) return parseWholeBytePublicId(publicId);
+  return serial === undefined ? `vv${encodeModhex(randomBytes(5))}` : derivePublicId(serial);
 }
 
 /** The letters stand for half bytes, and a YubiKey is programmed with whole ones. */
-function evenPublicId(text: string): string {
-  const publicId = publicIdOf(text);
+function parseWholeBytePublicId(text: string): string {
+  const publicId = parsePublicId(text);
   if (publicId === '') {
     throw new SetupError(
       "ykman programs no empty public ID: give --public-id 2 to 16 letters, or program the YubiKey with another tool and store its key with: yubikey-otp keys add ''",
@@ -85,7 +90,7 @@ function evenPublicId(text: string): string {
 }
 
 /** The public ID that ykman derives of a serial number: `vvcc` and the number, four bytes, in modhex. */
-function publicIdOfSerial(serial: string): string {
+function derivePublicId(serial: string): string {
   const number = /^\d{1,10}$/.test(serial) ? Number(serial) : Number.NaN;
   if (!(number <= 0xffff_ffff)) throw new SetupError('--serial takes the decimal serial number of a YubiKey');
   const bytes = Buffer.from([0xff, 0, 0, 0, 0, 0]);

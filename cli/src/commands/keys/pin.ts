@@ -7,7 +7,7 @@ import { Refusal, SetupError } from '../../terminal/failure.js';
 import type { GlobalOptions } from '../../terminal/global-options.js';
 import { printJson, say } from '../../terminal/output.js';
 import { askOnce } from '../../terminal/prompt.js';
-import { publicIdOf } from '../../transfer/public-id.js';
+import { parsePublicId } from '../../transfer/public-id.js';
 
 /** `yubikey-otp keys pin PUBLIC_ID` */
 export function addKeysPin(parent: Command): void {
@@ -17,14 +17,14 @@ export function addKeysPin(parent: Command): void {
     .description('take the private ID of a key from a fresh OTP of it')
     .action(async (text: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>();
-      const publicId = publicIdOf(text);
+      const publicId = parsePublicId(text);
       await withSecrets(options, 'refuse', async ({ database, keys }) => {
         if (!(await keys.get(publicId))) throw new Refusal(`There is no key ${publicId}`);
         const otp = await askOnce('Touch the key: ');
-        if (parse(otp).publicId !== publicId) {
+        if (parseFreshOtp(otp).publicId !== publicId) {
           throw new SetupError(`This OTP is of another key than ${publicId}; nothing was changed`);
         }
-        const result = await pin(database, keys, otp);
+        const result = await pinFromOtp(database, keys, otp);
         if (options.json) await printJson({ publicId, result: result === 'PINNED' ? 'pinned' : 'unchanged' });
         else if (result === 'PINNED') say(`Pinned the private ID of ${publicId}`);
         else say(`${publicId} has this private ID already`);
@@ -37,19 +37,19 @@ export function addKeysPin(parent: Command): void {
  *
  * @throws Refusal for an OTP that the key did not make, or that was used before.
  */
-export async function pin(
+export async function pinFromOtp(
   database: Database,
   keys: KeyStore,
   typed: string,
 ): Promise<'PINNED' | 'ALREADY_PINNED'> {
-  const otp = parse(typed);
+  const otp = parseFreshOtp(typed);
   warnUnlessDurable(database);
   const pinning = await pinPrivateId(keys, database.counters, otp);
   if (pinning === 'PINNED' || pinning === 'ALREADY_PINNED') return pinning;
-  throw refused(otp, pinning);
+  throw toRefusal(otp, pinning);
 }
 
-function parse(typed: string): Otp {
+function parseFreshOtp(typed: string): Otp {
   try {
     return parseOtp(typed);
   } catch (error) {
@@ -58,7 +58,7 @@ function parse(typed: string): Otp {
   }
 }
 
-function refused({ publicId }: Otp, reason: Exclude<Pinning, 'PINNED' | 'ALREADY_PINNED'>): Refusal {
+function toRefusal({ publicId }: Otp, reason: Exclude<Pinning, 'PINNED' | 'ALREADY_PINNED'>): Refusal {
   const reasons = {
     UNKNOWN_KEY: `There is no active key ${publicId}`,
     CORRUPT_OTP: `This OTP does not fit the AES key or the private ID of ${publicId}`,

@@ -29,7 +29,7 @@ async function reseal(stores: Secrets, json = false): Promise<void> {
   const keys = await resealAll('keys', stores.keys);
   const clients = await resealAll('clients', stores.clients);
   if (json) await printJson({ keys, clients });
-  else say(`Keys: ${textOf(keys)}. Clients: ${textOf(clients)}`);
+  else say(`Keys: ${formatProgress(keys)}. Clients: ${formatProgress(clients)}`);
 }
 
 /** Says which records do not open, once the others are sealed anew. */
@@ -37,9 +37,9 @@ async function resealAll(what: string, store: Secrets['keys' | 'clients']): Prom
   const progress = new Progress();
   let last: ResealProgress = { checked: 0, resealed: 0 };
   try {
-    return await store.reseal((so) => {
-      last = so;
-      progress.update(`${what}: ${textOf(so)}`);
+    return await store.reseal((progressSoFar) => {
+      last = progressSoFar;
+      progress.update(`${what}: ${formatProgress(progressSoFar)}`);
     });
   } catch (error) {
     if (!isUnopened(error)) throw error;
@@ -51,6 +51,6 @@ async function resealAll(what: string, store: Secrets['keys' | 'clients']): Prom
   }
 }
 
-function textOf({ checked, resealed }: ResealProgress): string {
+function formatProgress({ checked, resealed }: ResealProgress): string {
   return `${resealed} of ${checked} sealed anew`;
 }

@@ -2,8 +2,8 @@ import type { Command } from 'commander';
 import { withSecrets } from '../../database/session.js';
 import { Refusal } from '../../terminal/failure.js';
 import type { GlobalOptions } from '../../terminal/global-options.js';
-import { dateText, printFields, printJson } from '../../terminal/output.js';
-import { publicIdOf } from '../../transfer/public-id.js';
+import { formatDate, printFields, printJson } from '../../terminal/output.js';
+import { parsePublicId } from '../../transfer/public-id.js';
 
 /** `yubikey-otp keys show PUBLIC_ID` */
 export function addKeysShow(parent: Command): void {
@@ -13,7 +13,7 @@ export function addKeysShow(parent: Command): void {
     .description('show a key and its counters, without its secrets')
     .action(async (text: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>();
-      const publicId = publicIdOf(text);
+      const publicId = parsePublicId(text);
       await withSecrets(options, 'refuse', async ({ database, keys }) => {
         const key = await keys.get(publicId);
         if (!key) throw new Refusal(`There is no key ${publicId}`);
@@ -34,11 +34,11 @@ export function addKeysShow(parent: Command): void {
           'Public ID': publicId || '(empty)',
           State: active ? 'active' : 'disabled',
           'Private ID': hasPrivateId ? 'stored' : 'missing: verifies nobody until it is pinned (keys pin)',
-          Created: dateText(createdAt),
+          Created: formatDate(createdAt),
           Notes: notes,
           ...(counters
             ? {
-                'Last accepted': dateText(counters.acceptedAt),
+                'Last accepted': formatDate(counters.acceptedAt),
                 Accepted: String(counters.acceptedCount),
                 'Usage counter': String(counters.usageCounter),
                 'Session use': String(counters.sessionUse),

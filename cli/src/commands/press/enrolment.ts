@@ -28,11 +28,11 @@ export async function enrol(
 
 /** Says what keeps the database from accepting the virtual key. It may be meant for another one. */
 export async function warnUnlessEnrolled(options: GlobalOptions, publicId: string): Promise<void> {
-  const problem = await problemOf(options, publicId);
+  const problem = await findEnrolmentProblem(options, publicId);
   if (problem !== undefined) warn(problem);
 }
 
-async function problemOf(options: GlobalOptions, publicId: string): Promise<string | undefined> {
+async function findEnrolmentProblem(options: GlobalOptions, publicId: string): Promise<string | undefined> {
   let problem: string | undefined;
   try {
     await withDatabase(options, 'refuse', async ({ keys }) => {

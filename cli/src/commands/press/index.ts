@@ -31,7 +31,7 @@ export function addPress(program: Command): void {
     .addHelpText('after', '\n  $ yubikey-otp press | xargs yubikey-otp verify')
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<Options>();
-      const count = countOf(options.count);
+      const count = parseCount(options.count);
       assertLayout(options.layout);
       const otps = await exclusively(options.file, async () => touch(await plugIn(options), count, options));
       if (options.json) await printJson(otps);
@@ -60,7 +60,7 @@ async function plugIn(options: Options): Promise<SoftYubikeyState> {
   return yubikey.toJSON();
 }
 
-function countOf(text: string): number {
+function parseCount(text: string): number {
   const count = /^\d{1,6}$/.test(text) ? Number(text) : 0;
   if (count >= 1 && count <= MAX_COUNT) return count;
   throw new SetupError(`--count takes a number from 1 to ${MAX_COUNT}`);

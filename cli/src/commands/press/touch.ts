@@ -18,10 +18,10 @@ export async function touch(
   const yubikey = SoftYubikey.fromJSON({ ...state, ...(layout === undefined ? {} : { layout }) });
   if (replug) yubikey.replug();
   const otps: string[] = [];
-  let last = touchesOf(state);
+  let last = countTouches(state);
   while (otps.length < count) {
     otps.push(yubikey.press({ capsLock }));
-    const touches = touchesOf(yubikey.toJSON());
+    const touches = countTouches(yubikey.toJSON());
     if (touches <= last) {
       throw new Refusal(
         `${file} has made all the OTPs that a YubiKey can make: remove it, then press makes another`,
@@ -36,6 +36,6 @@ export async function touch(
 }
 
 /** Rises with every touch, until the usage counter sticks at its end. */
-function touchesOf({ usageCounter, sessionUse = 0 }: SoftYubikeyState): number {
+function countTouches({ usageCounter, sessionUse = 0 }: SoftYubikeyState): number {
   return usageCounter * 256 + sessionUse;
 }

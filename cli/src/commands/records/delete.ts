@@ -33,10 +33,10 @@ async function deleteRecords<Stored extends RecordFields>(
       await confirm(`The ${kind.secrets} of ${ids.join(', ')} cannot be had back. Type yes: `);
     const results: Record<string, string>[] = [];
     for (const id of ids) {
-      const wasThere = await kind.storeOf(database).delete(id);
+      const wasThere = await kind.selectStore(database).delete(id);
       results.push({ [kind.idName]: id, result: wasThere ? 'deleted' : 'not found' });
       if (!wasThere) process.exitCode = EXIT.refused;
-      say(wasThere ? `${kind.nameOf(id)} is deleted` : `There is no ${kind.noun} ${id}`);
+      say(wasThere ? `${kind.formatName(id)} is deleted` : `There is no ${kind.noun} ${id}`);
     }
     if (options.json) await printJson(results);
   });

@@ -16,20 +16,20 @@ export interface RecordKind<Stored extends RecordFields> {
   /** What its id is called in JSON. */
   readonly idName: 'publicId' | 'id';
   readonly idColumn: Column<Stored>;
-  idOf(record: Stored): string;
+  toId(record: Stored): string;
   /** @throws SetupError for what can be no id. */
   parseId(text: string): string;
   /** How messages name one. */
-  nameOf(id: string): string;
+  formatName(id: string): string;
   /** How one is made, where there are none. */
   readonly howToMakeOne: string;
   /** What cannot be had back. */
   readonly secrets: string;
   /** As the database has them: secrets stay sealed, so that no master key is needed. */
-  storeOf(database: Database): StoreOf<Stored>;
+  selectStore(database: Database): RecordKindStore<Stored>;
 }
 
-export type StoreOf<Stored> = Pick<
+export type RecordKindStore<Stored> = Pick<
   RecordStore<Stored, { active?: boolean | undefined }>,
   'get' | 'replace' | 'delete'
 > & { list(options?: PageOptions): ReturnType<RecordStore<Stored, unknown>['list']> };

@@ -4,7 +4,7 @@ import { withDatabase } from '../../database/session.js';
 import { EXIT, SetupError } from '../../terminal/failure.js';
 import type { GlobalOptions } from '../../terminal/global-options.js';
 import { printJson, say } from '../../terminal/output.js';
-import type { RecordKind, StoreOf } from './kind.js';
+import type { RecordKind, RecordKindStore } from './kind.js';
 
 type Result = 'done' | 'unchanged' | 'not found';
 
@@ -49,13 +49,13 @@ async function setActive<Stored extends RecordFields>(
   await withDatabase(options, 'refuse', async (database) => {
     const results: Record<string, string>[] = [];
     for (const id of ids) {
-      const result = await setOne(kind.storeOf(database), id, active);
+      const result = await setOne(kind.selectStore(database), id, active);
       results.push({ [kind.idName]: id, result: result === 'done' ? word : result });
       if (result === 'not found') process.exitCode = EXIT.refused;
       say(
         {
-          done: `${kind.nameOf(id)} is ${word}`,
-          unchanged: `${kind.nameOf(id)} was ${word} already`,
+          done: `${kind.formatName(id)} is ${word}`,
+          unchanged: `${kind.formatName(id)} was ${word} already`,
           'not found': `There is no ${kind.noun} ${id}`,
         }[result],
       );
@@ -87,7 +87,7 @@ function readIds<Stored extends RecordFields>(
 
 /** Works on the stored record as it is: no secret is opened, so no master key is needed. */
 async function setOne<Stored extends RecordFields>(
-  store: StoreOf<Stored>,
+  store: RecordKindStore<Stored>,
   id: string,
   active: boolean,
 ): Promise<Result> {

@@ -11,7 +11,7 @@ import type { Verdict } from './verdict.js';
  * @throws SetupError for options that cannot be used, YubikeyError where there is no verdict.
  */
 export async function verifyAtServers(otp: Otp, options: VerifyOptions): Promise<Verdict> {
-  const verifier = createVerifier(await settingsOf(options));
+  const verifier = createVerifier(await readServerSettings(options));
   try {
     return { verification: await verifier.verify(otp) };
   } finally {
@@ -27,7 +27,7 @@ function createVerifier(settings: CloudVerifierOptions): CloudVerifier {
   }
 }
 
-async function settingsOf({ url, clientId, apiKeyFile, ca, protocol, timeout }: VerifyOptions) {
+async function readServerSettings({ url, clientId, apiKeyFile, ca, protocol, timeout }: VerifyOptions) {
   if (!clientId) {
     throw new SetupError(
       'Validation servers answer clients they know: give --client-id, or set YUBIKEY_CLIENT_ID',
@@ -45,11 +45,11 @@ async function settingsOf({ url, clientId, apiKeyFile, ca, protocol, timeout }: 
     ...(apiKey && { apiKey }),
     ca,
     protocol,
-    timeout: millisecondsOf(timeout),
+    timeout: parseTimeout(timeout),
   };
 }
 
-function millisecondsOf(seconds: string): number {
+function parseTimeout(seconds: string): number {
   const milliseconds = /^\d{1,6}(\.\d{1,3})?$/.test(seconds) ? Math.round(Number(seconds) * 1000) : 0;
   if (milliseconds > 0) return milliseconds;
   throw new SetupError('--timeout takes seconds, such as 10');

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { EXIT } from '../../terminal/failure.js';
-import { otpText, readOtp } from '../../terminal/otp-input.js';
+import { readOtp, readOtpText } from '../../terminal/otp-input.js';
 import { print, printJson } from '../../terminal/output.js';
 import { verifyAtServers } from './at-servers.js';
 import { verifyLocally } from './locally.js';
@@ -38,7 +38,7 @@ Exit codes: 0 valid, 1 refused, 2 no verdict: a server, the database or the set-
     .action(async (argument: string | undefined, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<VerifyOptions>();
       assertServerOptions(command, options);
-      const parsed = readOtp(await otpText(argument));
+      const parsed = readOtp(await readOtpText(argument));
       if ('problem' in parsed) return tellRefusal('OTP_MALFORMED', parsed.problem, options);
       const verify = options.url ? verifyAtServers : verifyLocally;
       await tell(await verify(parsed.otp, options), options);

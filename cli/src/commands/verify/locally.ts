@@ -13,23 +13,23 @@ export async function verifyLocally(otp: Otp, options: VerifyOptions): Promise<V
     warnUnlessDurable(database);
     const verifier = new KsmVerifier({ ksm: new LocalKsm(keys), counters: database.counters });
     const verification = await verifier.verify(otp).catch((error: unknown) => {
-      throw explained(error, otp);
+      throw explainFault(error, otp);
     });
     const isBad = !verification.ok && verification.reason === 'BAD_OTP';
-    verdict = isBad ? { verification, meaning: await whyBad(keys, otp) } : { verification };
+    verdict = isBad ? { verification, meaning: await explainBadOtp(keys, otp) } : { verification };
   });
   return verdict as Verdict;
 }
 
 /** What an application must not tell strangers, whoever has the database may know. */
-async function whyBad(keys: KeyStore, { publicId }: Otp): Promise<string> {
+async function explainBadOtp(keys: KeyStore, { publicId }: Otp): Promise<string> {
   const key = await keys.get(publicId);
   if (!key) return `there is no key ${publicId} in the database; yubikey-otp keys add stores one`;
   if (!key.active) return `the key ${publicId} is disabled; yubikey-otp keys enable ${publicId} changes that`;
   return `this OTP does not fit the AES key and the private ID of ${publicId}: another YubiKey made it, or it was mistyped`;
 }
 
-function explained(error: unknown, { publicId }: Otp): unknown {
+function explainFault(error: unknown, { publicId }: Otp): unknown {
   if (!(error instanceof YubikeyError)) return error;
   if (error.code === 'PRIVATE_ID_UNCHECKED') {
     return new SetupError(`The key ${publicId} has no private ID yet: yubikey-otp keys pin ${publicId}`);

@@ -1,7 +1,7 @@
 import { SoftYubikey } from 'passport-yubikey-otp/testing';
 import { describe, expect, it } from 'vitest';
 import { expectNoSecrets, hex } from '../../support/command.js';
-import { newCommand, openStores, secretsOf } from '../../support/stores.js';
+import { newCommand, openStores, secretAnswers } from '../../support/stores.js';
 
 describe('yubikey-otp keys add', () => {
   it('add takes the AES key in base64, an OTP for the private ID, and uses that OTP up', async () => {
@@ -39,10 +39,10 @@ describe('yubikey-otp keys add', () => {
       expectNoSecrets(ended, yubikey, other);
     }
     expect(await command.json('keys', 'list')).toEqual([]);
-    expect(await command(['keys', 'add', publicId], { input: secretsOf(yubikey) })).toMatchObject({
+    expect(await command(['keys', 'add', publicId], { input: secretAnswers(yubikey) })).toMatchObject({
       code: 0,
     });
-    expect(await command(['keys', 'add', publicId], { input: secretsOf(other) })).toMatchObject({
+    expect(await command(['keys', 'add', publicId], { input: secretAnswers(other) })).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('is stored already'),
     });

@@ -1,10 +1,9 @@
 import { SoftYubikey } from 'passport-yubikey-otp/testing';
 import { describe, expect, it } from 'vitest';
 import { hex } from '../../support/command.js';
-import { newCommand, secretsOf } from '../../support/stores.js';
+import { newCommand, secretAnswers } from '../../support/stores.js';
 
-const countersOf = (publicId: string) =>
-  `1,1359470658,1359470659,${publicId},9,1,32729,4,aoincuhfuahsaoin,\n`;
+const ykvalLine = (publicId: string) => `1,1359470658,1359470659,${publicId},9,1,32729,4,aoincuhfuahsaoin,\n`;
 
 describe('a public ID whose counters are stored', () => {
   it('is warned of by keys add and keys new, which store the key all the same', async () => {
@@ -12,16 +11,16 @@ describe('a public ID whose counters are stored', () => {
     const yubikey = new SoftYubikey();
     const { publicId } = yubikey;
     const warning = /^Warning: .* a usage counter above 9\..*refused as replayed: .*another public ID/m;
-    const quiet = await command(['keys', 'add', publicId], { input: secretsOf(yubikey) });
+    const quiet = await command(['keys', 'add', publicId], { input: secretAnswers(yubikey) });
     expect(quiet.stderr).not.toContain('Warning');
-    await command(['counters', 'import', '-'], { input: countersOf(publicId) });
-    const taken = await command(['keys', 'add', publicId], { input: secretsOf(yubikey) });
+    await command(['counters', 'import', '-'], { input: ykvalLine(publicId) });
+    const taken = await command(['keys', 'add', publicId], { input: secretAnswers(yubikey) });
     expect(taken).toMatchObject({
       code: 1,
       stderr: expect.stringContaining('the counters of this one stay'),
     });
     await command(['keys', 'delete', '-y', publicId]);
-    const again = await command(['keys', 'add', publicId], { input: secretsOf(yubikey) });
+    const again = await command(['keys', 'add', publicId], { input: secretAnswers(yubikey) });
     expect(again).toMatchObject({ code: 0, stderr: expect.stringMatching(warning) });
     await command(['keys', 'delete', '-y', publicId]);
     const made = await command(['keys', 'new', '--public-id', publicId]);
@@ -33,7 +32,7 @@ describe('a public ID whose counters are stored', () => {
     const command = newCommand();
     const yubikey = new SoftYubikey();
     const { publicId } = yubikey;
-    await command(['counters', 'import', '-'], { input: countersOf(publicId) });
+    await command(['counters', 'import', '-'], { input: ykvalLine(publicId) });
     const input = `${hex(yubikey.aesKey)}\n${yubikey.press()}\n`;
     const ended = await command(['keys', 'add', publicId], { input });
     expect(ended).toMatchObject({
@@ -50,7 +49,7 @@ describe('a public ID whose counters are stored', () => {
       .map(({ publicId, privateId, aesKey }) => `0,${publicId},${hex(privateId)},${hex(aesKey)},,,\n`)
       .join('');
     for (const { publicId } of yubikeys.slice(1)) {
-      await command(['counters', 'import', '-'], { input: countersOf(publicId) });
+      await command(['counters', 'import', '-'], { input: ykvalLine(publicId) });
     }
     const remark = /^2 of the keys have counters already.*another public ID$/m;
     for (const args of [['--dry-run', '-'], ['-']]) {

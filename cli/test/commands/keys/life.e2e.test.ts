@@ -4,7 +4,7 @@ import { LocalKsm, parseOtp } from 'passport-yubikey-otp';
 import { SoftYubikey } from 'passport-yubikey-otp/testing';
 import { describe, expect, it } from 'vitest';
 import { expectNoSecrets, temporaryFolder } from '../../support/command.js';
-import { everyKey, newCommand, openStores, secretsOf } from '../../support/stores.js';
+import { everyKey, newCommand, openStores, secretAnswers } from '../../support/stores.js';
 
 describe('yubikey-otp keys', () => {
   it('add, list, show, disable, enable, export, import elsewhere, delete', async () => {
@@ -12,7 +12,9 @@ describe('yubikey-otp keys', () => {
     const yubikey = new SoftYubikey();
     const { publicId } = yubikey;
 
-    const added = await here(['keys', 'add', publicId, '--notes', "Alice's"], { input: secretsOf(yubikey) });
+    const added = await here(['keys', 'add', publicId, '--notes', "Alice's"], {
+      input: secretAnswers(yubikey),
+    });
     expect(added).toMatchObject({ code: 0, stdout: '', stderr: `Added ${publicId}\n` });
     expect(await here.json('keys', 'list')).toEqual([
       { publicId, active: true, createdAt: expect.any(String), notes: "Alice's" },

@@ -1,6 +1,6 @@
 import { SoftYubikey } from 'passport-yubikey-otp/testing';
 import { describe, expect, it } from 'vitest';
-import { newCommand, secretsOf } from '../../support/stores.js';
+import { newCommand, secretAnswers } from '../../support/stores.js';
 
 describe('yubikey-otp keys list', () => {
   it('list prints aligned columns, whatever the notes hold', async () => {
@@ -8,7 +8,7 @@ describe('yubikey-otp keys list', () => {
     const yubikeys = ['', 'cc', 'vvvvvvvvvvvvvvvv'].map((publicId) => new SoftYubikey({ publicId }));
     for (const yubikey of yubikeys) {
       const args = ['keys', 'add', yubikey.publicId, '--notes', 'a\x1b[2J\nb'];
-      expect(await command(args, { input: secretsOf(yubikey) })).toMatchObject({ code: 0 });
+      expect(await command(args, { input: secretAnswers(yubikey) })).toMatchObject({ code: 0 });
     }
     const { stdout } = await command(['keys', 'list']);
     const lines = stdout.trimEnd().split('\n');

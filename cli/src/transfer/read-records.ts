@@ -9,15 +9,15 @@ interface Listable<Stored> {
 }
 
 /** All records of a store, read page by page. */
-export function recordsOf<Stored>(store: Listable<Stored>): AsyncGenerator<Stored> {
+export function readRecords<Stored>(store: Listable<Stored>): AsyncGenerator<Stored> {
   return paged((options) => store.list(options));
 }
 
 /** All records that open, page by page; those that do not are told to `onUnopened` and left out. */
-export function openRecordsOf<Stored>(
+export function readUnsealedRecords<Stored>(
   sealed: Pick<RecordStore<Stored, unknown>, 'get' | 'list'>,
   raw: Listable<Stored>,
-  idOf: (record: Stored) => string,
+  toId: (record: Stored) => string,
   onUnopened: (id: string, error: YubikeyError) => void,
 ): AsyncGenerator<Stored> {
   const open = async (id: string) => {
@@ -39,7 +39,7 @@ export function openRecordsOf<Stored>(
     const { records, next } = await raw.list(options);
     const opened: Stored[] = [];
     for (const record of records) {
-      const found = await open(idOf(record));
+      const found = await open(toId(record));
       if (found) opened.push(found);
     }
     return { records: opened, next };
