@@ -5,16 +5,16 @@ import { end } from './terminal/ending.js';
 import { EXIT, Refusal } from './terminal/failure.js';
 import { say } from './terminal/output.js';
 
-// What is made here, such as a database, is for its owner only.
+// Files that the command makes, such as a database, are for their owner only.
 process.umask(0o077);
 
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  // Whoever read the results, such as `head`, went away before their end.
+  // The reader of the results, such as `head`, has closed the pipe.
   if (error.code === 'EPIPE') process.exit(EXIT.refused);
   say(`Error: The results cannot be written to standard output: ${error.message}`);
   process.exit(EXIT.setup);
 });
-// Messages that nobody reads any more stop no work.
+// The work goes on if nobody reads the messages any more.
 process.stderr.on('error', () => undefined);
 
 try {
@@ -24,8 +24,9 @@ try {
 }
 await end();
 
+/** Prints the error, and returns the exit code for it. */
 function reportFailure(error: unknown): number {
-  // Commander has said what is wrong.
+  // Commander has printed the error already.
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.done : EXIT.setup;
   say(`Error: ${(error as Error).message}`);
   return error instanceof Refusal ? EXIT.refused : EXIT.setup;

@@ -10,18 +10,20 @@ import { addServe } from './commands/serve.js';
 import { addVerify } from './commands/verify/index.js';
 import { addGlobalOptions } from './terminal/global-options.js';
 
-/** The command with all there is below it. */
+/** The program with all its commands. */
 export function createProgram(): Command {
   const program = new Command('yubikey-otp')
-    .description('Keeps what verifies YubiKey one-time passwords: keys, counters and clients.')
+    .description(
+      'Verifies YubiKey one-time passwords with your own keys, and serves them to other applications.',
+    )
     .version(readVersion())
     .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
-    .showHelpAfterError('(--help tells more)')
+    .showHelpAfterError('(use --help for more information)')
     .exitOverride()
     .addHelpText(
       'after',
       `
-Without hardware, in an empty folder:
+Try it without a YubiKey, in an empty folder:
   $ yubikey-otp press | xargs yubikey-otp verify
 
 First steps:

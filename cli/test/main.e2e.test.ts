@@ -5,7 +5,7 @@ import { run } from './support/command.js';
 import { newCommand } from './support/stores.js';
 
 describe('yubikey-otp', () => {
-  it('tells its version and helps', async () => {
+  it('prints its version and its help', async () => {
     const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
     expect(await run(['--version'])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
     for (const args of [['--help'], ['keys', '--help'], ['keys', 'import', '--help'], ['help', 'keys']]) {
@@ -28,7 +28,7 @@ describe('yubikey-otp', () => {
     [['keys', 'list', '--db', 'mysql://root:hunter2@db/keys'], 'postgres: or redis:'],
     [['keys', 'list', '--db', 'postgresql+psycopg://user:hunter2@h/db'], 'not postgresql+psycopg:'],
     [['keys', 'list', '--db', import.meta.filename], 'cannot be used: '],
-  ])('ends with 2 when it is called wrongly: %j', async (args, says) => {
+  ])('ends with 2 if it is called wrongly: %j', async (args, says) => {
     const ended = await run(args);
     expect(ended).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(says) });
     expect(ended.stderr).not.toContain('hunter2');
@@ -41,7 +41,7 @@ describe('yubikey-otp', () => {
     [['keys', 'pin']],
     [['keys', 'add']],
     [['keys', 'new', '--public-id']],
-  ])('refuses a whole OTP where a public ID belongs, without repeating it: %j', async (args) => {
+  ])('refuses a whole OTP in place of a public ID, without repeating it: %j', async (args) => {
     const command = newCommand();
     await command.json('keys', 'new');
     const yubikey = new SoftYubikey();

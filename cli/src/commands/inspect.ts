@@ -18,11 +18,10 @@ const ORIGINS: Readonly<Record<Origin, string>> = {
 export function addInspect(program: Command): void {
   program
     .command('inspect')
-    .argument(
-      '[otp]',
-      'what the key typed; - or nothing: asks for a touch, or reads a line of standard input',
+    .argument('[otp]', 'the OTP; without it, or with -, asks for a touch or reads a line of standard input')
+    .description(
+      'show what can be read from an OTP without its key; verifies nothing, and does not use it up',
     )
-    .description('tell what an OTP shows without any key; verifies nothing, and does not use it up')
     .action(async (argument: string | undefined, _options: unknown, command: Command) => {
       const { json } = command.optsWithGlobals<GlobalOptions>();
       const text = await readOtpText(argument);
@@ -31,7 +30,7 @@ export function addInspect(program: Command): void {
       if (json)
         await printJson({
           ...collectFacts(parsed.otp),
-          undone: listUndone(text, parsed.otp),
+          undone: listCorrections(text, parsed.otp),
           verified: false,
         });
       else await printFields(formatFields(text, parsed.otp));
@@ -41,7 +40,7 @@ export function addInspect(program: Command): void {
     });
 }
 
-/** Never the token: until the OTP is used, whoever reads it can use it. */
+/** Leaves out the token: until the OTP is used, anyone who can read it can use it. */
 function collectFacts({ value, publicId, token }: Otp) {
   const hex = modhexToHex(publicId);
   return {
@@ -61,9 +60,9 @@ function formatFields(text: string, otp: Otp): Record<string, string> {
     'Public ID': publicId || '(empty)',
     ...(publicIdDecimal === null ? {} : { 'In hexadecimal': publicIdHex, 'In decimal': publicIdDecimal }),
     Origin: ORIGINS[origin],
-    ...(serial === null ? {} : { 'Serial number': `${serial}, unless the public ID was chosen otherwise` }),
+    ...(serial === null ? {} : { 'Serial number': `${serial}, unless the public ID was chosen freely` }),
     Letters: `${length}: a public ID of ${publicId.length} and a token of ${tokenLength}, which is not shown`,
-    Undone: listUndone(text, otp).join(', ') || 'nothing: typed as it stands',
+    Corrected: listCorrections(text, otp).join(', ') || 'nothing',
   };
 }
 
@@ -72,14 +71,14 @@ function detectOrigin(publicId: string): Origin {
   return publicId.startsWith('vv') ? 'uploaded' : 'own';
 }
 
-/** The serial number in the last four bytes, where Yubico (`cccc`) or `--serial-public-id` of ykman (`vvcc`) puts it. */
+/** The serial number, which Yubico (`cccc`) and `ykman --serial-public-id` (`vvcc`) put into the last four bytes. */
 function readSerial(publicId: string): number | undefined {
   const [, letters] = /^(?:cccc|vvcc)(.{8})$/.exec(publicId) ?? [];
   return letters === undefined ? undefined : Number.parseInt(modhexToHex(letters), 16);
 }
 
-/** How the text differs from the OTP that was meant. */
-function listUndone(text: string, { value }: Otp): string[] {
+/** The ways in which the text differs from the OTP. */
+function listCorrections(text: string, { value }: Otp): string[] {
   const trimmed = text.trim();
   const isUrl = trimmed.includes('://');
   const typed = isUrl ? trimmed.slice(-value.length) : trimmed;

@@ -7,10 +7,10 @@ import { print } from '../terminal/output.js';
 export function addMasterKey(program: Command): void {
   program
     .command('master-key')
-    .description('the keys that seal secrets in the database')
+    .description('make the keys that seal secrets in the database')
     .command('new')
-    .description('print a new master key, fit for the master key file')
-    .option('--id <id>', 'its name, 1 to 32 letters, digits, - or _ (default: the day)')
+    .description('print a new master key as a line for the master key file')
+    .option('--id <id>', "the id of the master key: 1 to 32 letters, digits, - or _ (default: today's date)")
     .addHelpText('after', '\n  $ (umask 077; set -C; yubikey-otp master-key new > master.key)')
     .action(async ({ id }: { id?: string | undefined }) => {
       if (id !== undefined && !/^[A-Za-z0-9_-]{1,32}$/.test(id))

@@ -3,7 +3,7 @@ import { SETTINGS, type Setting } from '../serve/settings/serve-settings.js';
 
 /** `yubikey-otp serve` */
 export function addServe(program: Command): void {
-  const serve = program
+  const serveCommand = program
     .command('serve')
     .description('serve validation (/wsapi/2.0/verify) and the KSM (/api/v1, /wsapi/decrypt) over HTTP')
     .option('--config <file>', 'a JSON file with settings (default: YUBIKEY_CONFIG in the environment)')
@@ -11,18 +11,18 @@ export function addServe(program: Command): void {
       'after',
       `
 Settings come from options, then from the environment (--tls-cert is YUBIKEY_TLS_CERT), then from the file ("tlsCert").
-The first start makes the database, its master key and a client, and tells what to do next.
-SIGTERM and SIGINT stop it once what was asked is answered; SIGHUP reads the certificate anew.
+The first start makes the database, its master key and a client, and prints the next steps.
+SIGTERM and SIGINT stop the service once open requests are answered. SIGHUP reloads the certificate.
 
   $ yubikey-otp serve --port 8080`,
     );
   for (const { flag, description, fallback } of Object.values<Setting>(SETTINGS)) {
-    if (flag !== undefined) serve.addOption(new Option(flag, describeSetting(description, fallback)));
+    if (flag !== undefined) serveCommand.addOption(new Option(flag, describeSetting(description, fallback)));
   }
-  serve.action(async (_options: unknown, command: Command) => {
-    // What only a service needs would make every other command start later.
-    const operations = await import('../serve/run.js');
-    await operations.serve(command);
+  serveCommand.action(async (_options: unknown, command: Command) => {
+    // The imports of the service would delay the start of every other command.
+    const { serve } = await import('../serve/run.js');
+    await serve(command);
   });
 }
 

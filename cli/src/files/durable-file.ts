@@ -3,8 +3,8 @@ import { link, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /**
- * Makes a file for its owner only, whole and durable when this resolves: nobody ever reads half of it. False where
- * there is one already, and then nothing is changed.
+ * Makes a file that only its owner can read. The file appears complete, and is on disk when this resolves. Resolves with
+ * false if the file exists already, and then changes nothing.
  */
 export async function createFile(path: string, text: string): Promise<boolean> {
   return withTemporary(path, text, async (temporary) => {
@@ -18,7 +18,7 @@ export async function createFile(path: string, text: string): Promise<boolean> {
   });
 }
 
-/** Makes a file, or takes the place of one, in the same way. */
+/** Makes or replaces a file in the same way. */
 export async function replaceFile(path: string, text: string): Promise<void> {
   await withTemporary(path, text, (temporary) => rename(temporary, path));
 }
@@ -49,7 +49,7 @@ async function write(path: string, text: string): Promise<void> {
   }
 }
 
-/** A name lasts once its folder is on disk. Windows opens no folders, and keeps names in its journal. */
+/** A file name is durable once its folder is on disk. Windows cannot open folders, and keeps names in its journal. */
 async function syncFolder(path: string): Promise<void> {
   if (process.platform === 'win32') return;
   const folder = await open(path);

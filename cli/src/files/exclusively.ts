@@ -3,10 +3,10 @@ import { SetupError } from '../terminal/failure.js';
 const WAIT_MS = 10_000;
 
 /**
- * Works while no other process does so for the same file. The lock is one of SQLite's on an empty file beside it, so
- * the system takes it back however the process ends.
+ * Runs work while no other process does so for the same file. The lock is a SQLite lock on an empty file beside it, so
+ * the system releases it however the process ends.
  *
- * @throws SetupError where others hold it for too long, or it cannot be made.
+ * @throws SetupError if another process holds the lock for too long, or the lock file cannot be made.
  */
 export async function exclusively<T>(path: string, work: () => Promise<T>): Promise<T> {
   const { default: LibsqlDatabase } = await import('libsql');

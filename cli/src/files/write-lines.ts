@@ -3,15 +3,15 @@ import { SetupError } from '../terminal/failure.js';
 import { print } from '../terminal/output.js';
 
 /**
- * Writes lines to standard output, or to a new file that only its owner can read. A file that could not be written
- * to its end is removed.
+ * Writes lines to standard output, or to a new file that only its owner can read. Returns the number of lines. A file
+ * that cannot be written completely is removed.
  */
 export async function writeLines(lines: AsyncIterable<string>, path: string | undefined): Promise<number> {
   if (path === undefined) return writeAll(lines, print);
   const file = await openNew(path);
   try {
-    const count = await writeAll(lines, (text) => sayWhich(path, file.appendFile(text)));
-    await sayWhich(path, file.sync());
+    const count = await writeAll(lines, (text) => explainWriteError(path, file.appendFile(text)));
+    await explainWriteError(path, file.sync());
     await file.close();
     return count;
   } catch (error) {
@@ -40,13 +40,13 @@ async function writeAll(
   return count;
 }
 
-/** @throws SetupError where the file cannot be written, which is no fault of where the lines come from. */
-async function sayWhich(path: string, written: Promise<void>): Promise<void> {
+/** @throws SetupError if the file cannot be written, to tell it from an error of the source of the lines. */
+async function explainWriteError(path: string, written: Promise<void>): Promise<void> {
   try {
     await written;
   } catch (error) {
     throw new SetupError(
-      `The file ${path} cannot be written to its end, and is removed: ${(error as Error).message}`,
+      `The file ${path} cannot be written completely, and is removed: ${(error as Error).message}`,
     );
   }
 }
@@ -56,7 +56,7 @@ async function openNew(path: string): Promise<FileHandle> {
     return await open(path, 'wx', 0o600);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    const problem = code === 'EEXIST' ? 'it is there already, and is not overwritten' : code;
+    const problem = code === 'EEXIST' ? 'it exists already, and is not overwritten' : code;
     throw new SetupError(`The file ${path} cannot be made: ${problem}`);
   }
 }

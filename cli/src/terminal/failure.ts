@@ -1,9 +1,9 @@
-/** What the person at the keyboard has to change: how the command was called, or what surrounds it. */
+/** The user has to change how the command is called, or its environment. Exit code 2. */
 export class SetupError extends Error {
   override readonly name = 'SetupError';
 }
 
-/** What the command was asked for and could not do, though it was called as it should be. */
+/** The command was called correctly, but refused or did not find something. Exit code 1. */
 export class Refusal extends Error {
   override readonly name = 'Refusal';
 }

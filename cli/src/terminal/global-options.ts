@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 
-/** What every command takes. */
+/** The options of every command. */
 export interface GlobalOptions {
   readonly db: string;
   readonly masterKeyFile?: string | undefined;
@@ -23,9 +23,6 @@ export function addGlobalOptions(program: Command): void {
       '--master-key-file <path>',
       `a file with the master keys that seal secrets (default: YUBIKEY_MASTER_KEY in the environment, else ${DEFAULT_MASTER_KEY_FILE})`,
     )
-    .option('--json', 'print one JSON value instead of text for people')
-    .option(
-      '--allow-replay-after-crash',
-      'go on with a database that can forget accepted OTPs when it crashes',
-    );
+    .option('--json', 'print one JSON value instead of text')
+    .option('--allow-replay-after-crash', 'use a database that can forget accepted OTPs when it crashes');
 }

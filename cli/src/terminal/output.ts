@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 
-/** Results go to standard output, and wait for who reads them. */
+/** Writes results to standard output, and waits until the reader takes more. */
 export async function print(text: string): Promise<void> {
   if (!process.stdout.write(text)) await once(process.stdout, 'drain');
 }
@@ -9,7 +9,7 @@ export async function printJson(value: unknown): Promise<void> {
   await print(`${JSON.stringify(value, undefined, 2)}\n`);
 }
 
-/** One JSON array, however long, without holding it. */
+/** Prints one JSON array of any length, without keeping it in memory. */
 export async function printJsonArray(values: AsyncIterable<unknown>): Promise<void> {
   let separator = '[\n';
   for await (const value of values) {
@@ -19,7 +19,7 @@ export async function printJsonArray(values: AsyncIterable<unknown>): Promise<vo
   await print(separator === '[\n' ? '[]\n' : '\n]\n');
 }
 
-/** Messages go to standard error, so that results can be piped. */
+/** Writes a message to standard error, so that results can be piped. */
 export function say(text: string): void {
   process.stderr.write(`${text}\n`);
 }
@@ -30,12 +30,12 @@ export function warn(text: string): void {
 
 export interface Column<Row> {
   readonly title: string;
-  /** At least so many characters; the last column takes what it needs. */
+  /** The minimum number of characters. The last column needs none. */
   readonly width: number;
   text(row: Row): string;
 }
 
-/** Aligned columns under their titles. Rows are printed as they come. */
+/** Prints aligned columns under their titles, row by row, and returns the number of rows. */
 export async function printTable<Row>(
   columns: readonly Column<Row>[],
   rows: AsyncIterable<Row>,
@@ -54,7 +54,7 @@ export async function printTable<Row>(
   return count;
 }
 
-/** Names and values below one another. */
+/** Prints names and values, one pair a line. */
 export async function printFields(fields: Readonly<Record<string, string>>): Promise<void> {
   const width = Math.max(...Object.keys(fields).map((name) => name.length)) + 1;
   for (const [name, value] of Object.entries(fields)) {
@@ -62,12 +62,12 @@ export async function printFields(fields: Readonly<Record<string, string>>): Pro
   }
 }
 
-/** A date as people read it: UTC, to the second. */
+/** Formats a date for people: UTC, to the second. */
 export function formatDate(date: Date): string {
   return `${date.toISOString().slice(0, 19).replace('T', ' ')}Z`;
 }
 
-/** What a file of settings-like text holds of another's: one line, without control characters. */
+/** Turns a text into one line without control characters. */
 export function oneLine(text: string): string {
   return text.replace(/\p{Cc}+/gu, ' ').trim();
 }

@@ -3,7 +3,7 @@ import { say } from './output.js';
 const INTERVAL_MS = 100;
 const CLEAR_LINE = '\r\x1b[2K';
 
-/** One line on standard error that changes while something long runs, where a person is there to see it. */
+/** A status line on standard error that changes during long work. Shown only at a terminal. */
 export class Progress {
   readonly #isShown = process.stderr.isTTY === true;
   #shownAt = 0;
@@ -16,7 +16,7 @@ export class Progress {
     this.#hasLine = true;
   }
 
-  /** A message that stays, above the line that changes. */
+  /** Prints a message that stays, above the status line. */
   say(text: string): void {
     this.clear();
     say(text);

@@ -3,12 +3,12 @@ import { Writable } from 'node:stream';
 import { SetupError } from './failure.js';
 
 export interface Prompt {
-  /** Asks without showing what is typed. Empty where somebody only pressed Enter, or the input has ended. */
+  /** Asks without showing the answer. The answer is empty if only Enter was pressed, or the input has ended. */
   ask(question: string): Promise<string>;
   close(): void;
 }
 
-/** Asks at the terminal; where there is none, each answer is a line of standard input. */
+/** Asks at the terminal. Without a terminal, each answer is a line of standard input. */
 export function openPrompt(): Prompt {
   const isTerminal = process.stdin.isTTY === true;
   const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
@@ -31,7 +31,7 @@ export function openPrompt(): Prompt {
   };
 }
 
-/** One answer to one question. */
+/** Asks one question. */
 export async function askOnce(question: string): Promise<string> {
   const prompt = openPrompt();
   try {

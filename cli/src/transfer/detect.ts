@@ -5,7 +5,7 @@ import { LOGGING_START, parsePersonalizationToolLine, TRADITIONAL_COLUMNS } from
 import { parseYkksmLine, YKKSM_HEADER } from './ykksm.js';
 import { parseYkmanLine } from './ykman.js';
 
-/** The formats of key files that can be read, by the names of what writes them. */
+/** The formats of key files, by the names of the programs that write them. */
 export const KEY_FORMATS = {
   ykksm: parseYkksmLine,
   ykman: parseYkmanLine,
@@ -14,13 +14,13 @@ export const KEY_FORMATS = {
 
 export type KeyFormat = keyof typeof KEY_FORMATS;
 
-/** How many lines are looked at to tell the format. */
-const SAMPLE = 20;
+/** The number of lines that show the format. */
+const SAMPLE_LENGTH = 20;
 
 /**
- * Takes the first lines off, and gives all lines again behind them.
+ * Reads the first lines, and returns them beside an iterator over all lines.
  *
- * @throws SetupError for a file that is encrypted.
+ * @throws SetupError for an encrypted file.
  */
 export async function withSample(
   lines: AsyncIterable<Line>,
@@ -28,7 +28,7 @@ export async function withSample(
 ): Promise<{ sample: readonly Line[]; lines: AsyncGenerator<Line> }> {
   const rest = lines[Symbol.asyncIterator]();
   const sample: Line[] = [];
-  while (sample.length < SAMPLE) {
+  while (sample.length < SAMPLE_LENGTH) {
     const next = await rest.next();
     if (next.done) break;
     sample.push(next.value);
@@ -43,7 +43,7 @@ export async function withSample(
 
 function refuseEncrypted(sample: readonly Line[], noun: string): void {
   const isArmored = sample.some(({ text }) => /^-----BEGIN PGP (MESSAGE|SIGNED MESSAGE)/.test(text));
-  // Text that is not UTF-8 in its very first character: a binary OpenPGP message starts so.
+  // The first character is not UTF-8: a binary OpenPGP message starts like this.
   const isBinary = sample[0]?.text.startsWith('\uFFFD') ?? false;
   if (!isArmored && !isBinary) return;
   const what = isArmored ? 'an OpenPGP message' : 'not text, perhaps an OpenPGP message';
@@ -53,19 +53,19 @@ function refuseEncrypted(sample: readonly Line[], noun: string): void {
 }
 
 /**
- * Whether yubikey-ksm may have written a key file. Its export has no first line of its own, and where its dates have a
- * `T`, looks as the Yubico format of the Personalization Tool.
+ * Whether yubikey-ksm may have written a key file. Its export has no header, and if its dates contain a `T`, it looks
+ * like the Yubico format of the Personalization Tool.
  */
 export function mayBeYkksm(format: KeyFormat, isCertain: boolean, sample: readonly Line[]): boolean {
   if (format === 'ykksm' || isCertain) return format === 'ykksm';
   return format === 'personalization-tool' && !sample.some(({ text }) => isTraditional(text));
 }
 
-/** The format that the first lines of a key file show. */
+/** Detects the format of a key file from its first lines. */
 export function detectKeyFormat(sample: readonly Line[]): KeyFormat {
   const lines = sample.map(({ text }) => text.trim()).filter((text) => text !== '');
   if (lines[0]?.replace(/\s+/g, ' ').startsWith(YKKSM_HEADER)) return 'ykksm';
-  // What ykman writes, the log of the Personalization Tool holds as well.
+  // The parser for the Personalization Tool also reads the lines of ykman.
   const hasTimeOfProgramming = (text: string) => /,\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d,$/.test(text);
   return lines.some((text) => isTraditional(text) || hasTimeOfProgramming(text))
     ? 'personalization-tool'

@@ -9,8 +9,8 @@ import {
 type Readable<Stored, New> = Pick<RecordStore<Stored, New>, 'get' | 'add'>;
 
 /**
- * Records that behave as if they were written: what is added is kept in memory, and only looked up in the store. A
- * record that does not open takes its id as any other does, so that is looked up in the `raw` store.
+ * A store for a dry run: added records are kept in memory, and the real store is only read. A record that does not open
+ * also occupies its id, so ids are looked up in the `raw` store.
  */
 export function dryRunRecords<Stored, New>(
   store: Pick<Readable<Stored, New>, 'get'>,
@@ -24,7 +24,7 @@ export function dryRunRecords<Stored, New>(
   };
 }
 
-/** Counters that behave as if they were advanced. */
+/** Counters for a dry run: they advance in memory only. */
 export function dryRunCounters(store: Pick<CounterStore, 'get'>): Pick<CounterStore, 'advance' | 'get'> {
   const memory = new MemoryStore().counters;
   return {
@@ -41,7 +41,7 @@ function pickCounters({ usageCounter, sessionUse, timestamp }: CounterRecord) {
   return { usageCounter, sessionUse, timestamp };
 }
 
-/** Keys that behave as if they were made active or not. */
+/** Keys for a dry run: they are enabled and disabled in memory only. */
 export function dryRunActivation(store: Pick<KeyStore, 'get'>): Pick<KeyStore, 'get' | 'replace'> {
   const states = new Map<string, boolean>();
   return {

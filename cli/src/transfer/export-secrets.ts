@@ -7,17 +7,17 @@ import { quotePublicId } from './public-id.js';
 import { readUnsealedRecords } from './read-records.js';
 
 export interface SecretsExport<Stored> {
-  /** What the records are called, such as keys. */
+  /** The name of the records in messages and commands. */
   noun: 'keys' | 'clients';
   sealed: Pick<RecordStore<Stored, unknown>, 'get' | 'list'>;
   raw: Pick<RecordStore<Stored, unknown>, 'list'>;
   toId(record: Stored): string;
-  /** The lines of the file, from the records that open. */
+  /** Formats the records that open as the lines of the file. */
   formatLines(records: AsyncIterable<Stored>): AsyncIterable<string>;
   output: string | undefined;
 }
 
-/** Writes all records that open, reports those that do not, and sets the exit code. */
+/** Exports all records that open, reports the others, and sets the exit code. */
 export async function exportSecrets<Stored>(options: SecretsExport<Stored>): Promise<void> {
   const { noun, sealed, raw, toId, formatLines, output } = options;
   let [written, leftOut] = [0, 0];
@@ -35,6 +35,6 @@ export async function exportSecrets<Stored>(options: SecretsExport<Stored>): Pro
   const secrets = noun === 'keys' ? 'their secrets' : 'their API keys';
   say(`Wrote ${written} ${noun} with ${secrets}${output ? ` to ${output}` : ''}`);
   if (leftOut === 0) return;
-  say(`${leftOut} of the ${noun} do not open and are left out`);
+  say(`Left out because they do not open: ${leftOut} ${noun}`);
   process.exitCode = EXIT.refused;
 }

@@ -6,37 +6,39 @@ import type { CountersEntry } from './ykval.js';
 
 export interface CountersTarget {
   counters: Pick<CounterStore, 'advance' | 'get'>;
-  /** To disable what was deactivated elsewhere; no secret is read. */
+  /** For disabling keys that were deactivated elsewhere. No secret is read. */
   keys: Pick<KeyStore, 'get' | 'replace'>;
 }
 
 /**
- * Raises the counters of a key, never lowers them. A key that was deactivated is disabled, unless an import has done so
- * before and the counters are no news: then somebody has enabled it here since.
+ * Raises the counters of a key, and never lowers them. A deactivated key is disabled, unless an earlier import has
+ * disabled it and the counters are not newer: then somebody has enabled it here on purpose.
  */
 export async function importCounters(target: CountersTarget, entry: CountersEntry): Promise<Outcome> {
   if (entry.active) return { tally: await raise(target.counters, entry) };
   const key = await target.keys.get(entry.publicId);
-  return key ? importDeactivated(target, entry, key) : refused(entry, notStored(entry));
+  return key ? importDeactivated(target, entry, key) : refuse(entry, explainNotStored(entry));
 }
 
-/** The key is disabled before anything else is written, so that an import that breaks off can be run again. */
+/** Disables the key before anything else is written, so that an interrupted import can be run again. */
 async function importDeactivated(
   target: CountersTarget,
   entry: CountersEntry,
   key: KeyRecord,
 ): Promise<Outcome> {
   const mark = formatImportMark(key);
-  const isEnabledSince =
-    key.active && (await target.counters.get(mark)) !== undefined && !(await isNews(target.counters, entry));
-  const disabled = !isEnabledSince && (await disable(target.keys, entry.publicId));
+  const wasEnabledSince =
+    key.active &&
+    (await target.counters.get(mark)) !== undefined &&
+    !(await hasNewerCounters(target.counters, entry));
+  const disabled = !wasEnabledSince && (await disable(target.keys, entry.publicId));
   const tally = await raise(target.counters, entry);
-  await target.counters.advance(mark, NOTHING);
-  const problem = isEnabledSince ? enabledSince(entry) : undefined;
+  await target.counters.advance(mark, ZERO);
+  const problem = wasEnabledSince ? explainStaysActive(entry) : undefined;
   return entry.problem === undefined
     ? { tally, disabled, problem }
     : {
-        ...refused(
+        ...refuse(
           entry,
           problem ?? `the key ${entry.publicId} is deactivated in this line, and disabled here`,
         ),
@@ -45,16 +47,16 @@ async function importDeactivated(
 }
 
 /**
- * Where it is kept that an import has disabled this very record: beside the counters, under no public ID. A key that is
- * stored anew is another record, and is disabled again.
+ * The id under which the counter store remembers that an import has disabled this record; it cannot be a public ID. A key
+ * that is deleted and stored again is another record, and is disabled again.
  */
 function formatImportMark({ publicId, createdAt }: KeyRecord): string {
   return `deactivated:${publicId}:${createdAt.getTime()}`;
 }
 
-const NOTHING: Counters = { usageCounter: 0, sessionUse: 0, timestamp: 0 };
+const ZERO: Counters = { usageCounter: 0, sessionUse: 0, timestamp: 0 };
 
-async function isNews(
+async function hasNewerCounters(
   store: Pick<CounterStore, 'get'>,
   { publicId, counters }: CountersEntry,
 ): Promise<boolean> {
@@ -75,7 +77,7 @@ async function raise(
   return isRaised ? 'raised' : 'unchanged';
 }
 
-/** Whether it was active. */
+/** Disables a key. Resolves with whether it was active. */
 async function disable(keys: CountersTarget['keys'], publicId: string): Promise<boolean> {
   for (;;) {
     const key = await keys.get(publicId);
@@ -84,14 +86,14 @@ async function disable(keys: CountersTarget['keys'], publicId: string): Promise<
   }
 }
 
-function refused({ problem }: CountersEntry, reason: string): Outcome {
+function refuse({ problem }: CountersEntry, reason: string): Outcome {
   return { tally: 'refused', problem: problem === undefined ? reason : `${problem}; ${reason}` };
 }
 
-function notStored({ publicId }: CountersEntry): string {
+function explainNotStored({ publicId }: CountersEntry): string {
   return `the key ${publicId} is deactivated in this file, but is not stored here: import the keys, then this file again`;
 }
 
-function enabledSince({ publicId }: CountersEntry): string {
-  return `the key ${publicId} is deactivated in this file, and was enabled here since an import disabled it: it stays active; if it should not be, yubikey-otp keys disable ${quotePublicId(publicId)}`;
+function explainStaysActive({ publicId }: CountersEntry): string {
+  return `the key ${publicId} is deactivated in this file, but was enabled here after an import had disabled it, so it stays active; to disable it: yubikey-otp keys disable ${quotePublicId(publicId)}`;
 }

@@ -1,16 +1,16 @@
 import type { Parsed } from './line.js';
 
-/** What an import counts: what became of each line. */
+/** The possible outcomes of a line, which an import counts. */
 export const TALLIES = ['added', 'raised', 'already there', 'unchanged', 'skipped', 'refused'] as const;
 export type Tally = (typeof TALLIES)[number];
 
 export type Tallies = Partial<Record<Tally, number>>;
 
-/** What became of one entry, and what somebody has to look at. */
+/** The outcome of one entry, and the problem to report, if any. */
 export interface Outcome {
   readonly tally: Tally;
   readonly problem?: string | undefined;
-  /** Whether a key that was active is not any more. */
+  /** Whether an active key was disabled. */
   readonly disabled?: boolean | undefined;
 }
 
@@ -21,19 +21,19 @@ export interface LineProblem {
 
 export interface ImportLinesOptions<Entry> {
   lines: AsyncIterable<{ line: number; parsed: NonNullable<Parsed<Entry>> }>;
-  /** What two entries share that must not be applied at once. */
+  /** Entries with the same id are not applied at the same time. */
   toId(entry: Entry): string;
   apply(entry: Entry): Promise<Outcome>;
   onProblem(problem: LineProblem): void;
   onProgress?(lines: number, tallies: Tallies): void;
 }
 
-/** How many entries wait for the database at once. */
-const BATCH = 100;
+/** The number of entries that wait for the database at the same time. */
+const BATCH_SIZE = 100;
 
 /**
- * Applies the entries of a file in batches, so that one round trip to the database is no limit, with an outcome as
- * if they came one after another. Problems are told in the order of the lines; the memory it takes stays flat.
+ * Applies the entries of a file in batches, so that many entries share a round trip to the database. The outcome is the
+ * same as one after another. Problems are reported in the order of the lines. Memory use does not grow with the file.
  */
 export async function importLines<Entry>(options: ImportLinesOptions<Entry>): Promise<Tallies> {
   const { toId, apply, onProblem, onProgress } = options;
@@ -55,10 +55,10 @@ export async function importLines<Entry>(options: ImportLinesOptions<Entry>): Pr
 
   for await (const { line, parsed } of options.lines) {
     const id = 'entry' in parsed ? toId(parsed.entry) : undefined;
-    if (batch.length === BATCH || (id !== undefined && ids.has(id))) await settle();
+    if (batch.length === BATCH_SIZE || (id !== undefined && ids.has(id))) await settle();
     if (id !== undefined) ids.add(id);
     const outcome = 'entry' in parsed ? apply(parsed.entry) : Promise.resolve(toOutcome(parsed));
-    // Whichever fails first is what the import fails with; the others must not end the process.
+    // The import fails with the first rejection; the other ones must not end the process as unhandled.
     outcome.catch(() => undefined);
     batch.push({ line, outcome });
     last = line;

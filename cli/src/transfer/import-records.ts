@@ -6,25 +6,26 @@ import type { KeyEntry } from './key-columns.js';
 import { quotePublicId } from './public-id.js';
 import type { ClientEntry } from './ykval-clients.js';
 
-/** Adds a key, unless its public ID is taken: then the stored one stays as it is. */
+/** Adds a key. If its public ID is taken, the stored key does not change. */
 export async function importKey(keys: Pick<KeyStore, 'add' | 'get'>, entry: KeyEntry): Promise<Outcome> {
   const { publicId } = entry;
   if (await keys.add(entry)) return { tally: 'added' };
-  const stored = await readable(keys.get(publicId));
+  const stored = await ignoreUnopened(keys.get(publicId));
   if (!stored)
     return conflict(
-      `the key ${publicId} is stored already and does not open: yubikey-otp keys show ${quotePublicId(publicId)} says why`,
+      `the key ${publicId} is stored already and does not open: to see why, run yubikey-otp keys show ${quotePublicId(publicId)}`,
     );
   const difference = describeDifference(stored, entry);
   if (difference !== undefined) return conflict(`the key ${publicId} is stored already ${difference}`);
   if (entry.active || !stored.active) return { tally: 'already there' };
-  const problem = `the key ${publicId} is disabled in this file and active here: if it should not be, yubikey-otp keys disable ${quotePublicId(publicId)}`;
+  const problem = `the key ${publicId} is disabled in this file and active here: to disable it, run yubikey-otp keys disable ${quotePublicId(publicId)}`;
   return { tally: 'already there', problem };
 }
 
-const COUNTERS_STAY = 'a YubiKey that was programmed anew needs another public ID, since the counters stay';
+const COUNTERS_STAY =
+  'a YubiKey that was programmed again needs another public ID, because the counters stay';
 
-/** What differs in a stored key, and what to do about it. */
+/** Describes how the stored key differs, and what to do about it. */
 function describeDifference(
   stored: KeyRecord,
   { publicId, aesKey, privateId }: KeyEntry,
@@ -33,21 +34,21 @@ function describeDifference(
   if (privateId === undefined || isSame(stored.privateId, privateId)) return undefined;
   return stored.privateId
     ? `with another private ID: ${COUNTERS_STAY}`
-    : `without a private ID: to give it one, touch it at yubikey-otp keys pin ${quotePublicId(publicId)}`;
+    : `without a private ID: to add it, run yubikey-otp keys pin ${quotePublicId(publicId)} and touch the key`;
 }
 
-/** Adds a client, unless its id is taken: then the stored one stays as it is. */
+/** Adds a client. If its id is taken, the stored client does not change. */
 export async function importClient(
   clients: Pick<ClientStore, 'add' | 'get'>,
   entry: ClientEntry,
 ): Promise<Outcome> {
   if (await clients.add(entry)) return { tally: 'added' };
-  const stored = await readable(clients.get(entry.id));
+  const stored = await ignoreUnopened(clients.get(entry.id));
   if (!stored) return conflict(`the client ${entry.id} is stored already and does not open`);
   if (!isSame(stored.apiKey, entry.apiKey))
     return conflict(`the client ${entry.id} is stored already with another API key`);
   if (entry.active || !stored.active) return { tally: 'already there' };
-  const problem = `the client ${entry.id} is disabled in this file and active here: if it should not be, yubikey-otp clients disable ${entry.id}`;
+  const problem = `the client ${entry.id} is disabled in this file and active here: to disable it, run yubikey-otp clients disable ${entry.id}`;
   return { tally: 'already there', problem };
 }
 
@@ -55,8 +56,8 @@ function conflict(problem: string): Outcome {
   return { tally: 'refused', problem };
 }
 
-/** Undefined for a record that does not open, which is one line's problem and not the whole import's. */
-async function readable<Stored>(record: Promise<Stored | undefined>): Promise<Stored | undefined> {
+/** Resolves with undefined for a record that does not open: it must not stop the whole import. */
+async function ignoreUnopened<Stored>(record: Promise<Stored | undefined>): Promise<Stored | undefined> {
   try {
     return await record;
   } catch (error) {

@@ -2,24 +2,24 @@ import type { NewKey } from 'passport-yubikey-otp/stores';
 import type { Parsed } from './line.js';
 import { isPublicId } from './modhex.js';
 
-/** The columns that the files of all tools have, as text. */
+/** The columns that the key files of all tools have in common, as text. */
 export interface KeyColumns {
   readonly serial: string;
   readonly publicId: string;
   readonly privateId: string;
   readonly aesKey: string;
-  /** Needed to program the YubiKey again, not to verify it: not kept. */
+  /** Needed only to program the YubiKey again, so it is not stored. */
   readonly accessCode: string;
 }
 
 export interface KeyEntry extends NewKey {
   readonly notes: string;
   readonly active: boolean;
-  /** Whether the line has an access code, which is not kept. */
+  /** Whether the line has an access code, which is not stored. */
   readonly hasAccessCode: boolean;
 }
 
-/** A key from its columns, or the first thing that is wrong with them. */
+/** Parses a key from its columns, or returns the first problem with them. */
 export function parseKeyColumns(columns: KeyColumns, comment = '', active = true): Parsed<KeyEntry> {
   const problem = findColumnProblem(columns);
   if (problem !== undefined) return { problem };
@@ -54,14 +54,14 @@ function findColumnProblem({
   return undefined;
 }
 
-/** `serial 4711, comment`: what {@link serialAndComment} takes apart again. */
+/** Formats `serial 4711, comment`, which {@link splitNotes} parses. */
 function formatNotes(serial: string, comment: string): string {
   const named = /^0*$/.test(serial) ? '' : `serial ${serial}`;
   return [named, comment].filter((part) => part !== '').join(', ');
 }
 
-/** The serial number that an import put into the notes, and the rest of them. */
-export function serialAndComment(notes: string): { serial: string; comment: string } {
+/** Splits notes into the serial number that an import put there, and the comment. */
+export function splitNotes(notes: string): { serial: string; comment: string } {
   const [, serial, comment] = /^serial (\d+)(?:, (.*))?$/s.exec(notes) ?? [];
   return serial === undefined ? { serial: '0', comment: notes } : { serial, comment: comment ?? '' };
 }

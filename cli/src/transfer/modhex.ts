@@ -1,13 +1,13 @@
 const ALPHABET = 'cbdefghijklnrtuv';
 
-/** Writes bytes as modhex, two letters a byte. */
+/** Encodes bytes as modhex, two letters a byte. */
 export function encodeModhex(bytes: Uint8Array): string {
   return Buffer.from(bytes)
     .toString('hex')
     .replace(/./g, (digit) => ALPHABET.charAt(Number.parseInt(digit, 16)));
 }
 
-/** Writes modhex as hexadecimal digits, a digit a letter. */
+/** Converts modhex to hexadecimal, one digit a letter. */
 export function modhexToHex(letters: string): string {
   return letters.replace(/./g, (letter) => ALPHABET.indexOf(letter).toString(16));
 }

@@ -2,13 +2,13 @@ import { type KeyEntry, parseKeyColumns } from './key-columns.js';
 import type { Parsed } from './line.js';
 import { parseYkmanLine } from './ykman.js';
 
-/** The first line of a session in a traditional log, before its time. */
+/** The beginning of a session's first line in a traditional log. */
 export const LOGGING_START = 'LOGGING START,';
 
-/** How many columns a line of a traditional log has, if its time holds no comma. */
+/** The number of columns in a line of a traditional log, if its time contains no comma. */
 export const TRADITIONAL_COLUMNS = 18;
 
-const NO_OTP_KEY = 'it programs something else than a Yubico OTP key';
+const NOT_AN_OTP_KEY = 'the line programs something other than a Yubico OTP key';
 
 /**
  * Reads a line of a log of the YubiKey Personalization Tool, in the Yubico or in the traditional format. Lines
@@ -20,17 +20,17 @@ export function parsePersonalizationToolLine(text: string): Parsed<KeyEntry> {
   return columns.length >= TRADITIONAL_COLUMNS ? parseTraditional(columns) : parseYubico(text, columns);
 }
 
-/** The Yubico format is ykman's, with other things in the columns of what is no Yubico OTP key. */
+/** The Yubico format is the one of ykman, but it also has lines for things other than Yubico OTP keys. */
 function parseYubico(text: string, [, publicId, privateId = '', secret = '']: string[]): Parsed<KeyEntry> {
   const isHmac = /^[0-9a-f]{40}$/i.test(secret) && /^\d*$/.test(privateId);
   const isStaticOrChallenge = publicId === '' && (privateId === '' || privateId === '0');
-  return isHmac || isStaticOrChallenge ? { skipped: NO_OTP_KEY } : parseYkmanLine(text);
+  return isHmac || isStaticOrChallenge ? { skipped: NOT_AN_OTP_KEY } : parseYkmanLine(text);
 }
 
 /**
  * `eventType,timestampLocal,configSlot,pubId,pvtId,secretKey,currentAccess,newAccess,oathFixedModhex1,…2,…,
- * hotpDigits,oathMovingFactorSeed,strongPw1,strongPw2,sendRef,chalBtnTrig,hmacLT64`: counted from the right,
- * since the time is in the words of the computer it was written on, and so is the event.
+ * hotpDigits,oathMovingFactorSeed,strongPw1,strongPw2,sendRef,chalBtnTrig,hmacLT64`. Columns are counted from the right,
+ * because the time is in the format of the computer's locale and may contain commas. The event is in its language.
  */
 function parseTraditional(columns: string[]): Parsed<KeyEntry> {
   const [publicId = '', privateId = '', aesKey = '', current = '', next = ''] = columns.slice(-15, -10);
@@ -39,7 +39,7 @@ function parseTraditional(columns: string[]): Parsed<KeyEntry> {
   const isOther = /^(static password|oath-hotp|challenge-response|configuration )/i.test(event);
   const looksOther =
     columns.at(-7) !== '0' || publicId === '' || privateId === '' || /^([0-9a-f]{40})?$/i.test(aesKey);
-  if (isOther || (!isOtp && looksOther)) return { skipped: NO_OTP_KEY };
+  if (isOther || (!isOtp && looksOther)) return { skipped: NOT_AN_OTP_KEY };
   if (privateId === '') return { problem: 'the private ID is missing' };
   return parseKeyColumns({ serial: '', publicId, privateId, aesKey, accessCode: next || current });
 }

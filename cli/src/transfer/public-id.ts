@@ -3,8 +3,8 @@ import { SetupError } from '../terminal/failure.js';
 import { isPublicId } from './modhex.js';
 
 /**
- * The public ID that somebody named on the command line, where no OTP belongs: others can read it there, and it
- * stays good until it or a later one is used.
+ * Parses a public ID from the command line. A whole OTP is refused, because others can read the command line, and the OTP
+ * stays valid until it or a later one is used.
  *
  * @throws SetupError
  */
@@ -13,12 +13,12 @@ export function parsePublicId(text: string): string {
   const meant = findPublicId(text);
   throw new SetupError(
     meant === undefined
-      ? 'A public ID has 0 to 16 of the letters cbdefghijklnrtuv, usually 12: what every OTP of the key begins with'
+      ? 'A public ID has 0 to 16 of the letters cbdefghijklnrtuv, usually 12: the beginning of every OTP of the key'
       : `This is a whole OTP, which does not belong on a command line: give its public ID alone, ${meant}`,
   );
 }
 
-/** A public ID as it is written on a command line, where the empty one would be nothing. */
+/** Quotes the empty public ID for a command line, where it would be no argument. */
 export function quotePublicId(publicId: string): string {
   return publicId || "''";
 }

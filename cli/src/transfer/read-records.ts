@@ -2,25 +2,25 @@ import type { YubikeyError } from 'passport-yubikey-otp';
 import type { Page, PageOptions, RecordStore } from 'passport-yubikey-otp/stores';
 import { isUnopened } from '../database/unopened.js';
 
-const PAGE = 500;
+const PAGE_SIZE = 500;
 
 interface Listable<Stored> {
   list(options: PageOptions): Promise<Page<Stored>>;
 }
 
-/** All records of a store, read page by page. */
+/** Reads all records of a store, page by page. */
 export function readRecords<Stored>(store: Listable<Stored>): AsyncGenerator<Stored> {
-  return paged((options) => store.list(options));
+  return readPages((options) => store.list(options));
 }
 
-/** All records that open, page by page; those that do not are told to `onUnopened` and left out. */
+/** Reads all records that open, page by page. `onUnopened` is called for the others. */
 export function readUnsealedRecords<Stored>(
   sealed: Pick<RecordStore<Stored, unknown>, 'get' | 'list'>,
   raw: Listable<Stored>,
   toId: (record: Stored) => string,
   onUnopened: (id: string, error: YubikeyError) => void,
 ): AsyncGenerator<Stored> {
-  const open = async (id: string) => {
+  const tryToRead = async (id: string) => {
     try {
       return await sealed.get(id);
     } catch (error) {
@@ -29,27 +29,29 @@ export function readUnsealedRecords<Stored>(
       return undefined;
     }
   };
-  return paged(async (options) => {
+  return readPages(async (options) => {
     try {
       return await sealed.list(options);
     } catch (error) {
       if (!isUnopened(error)) throw error;
     }
-    // One at a time: which of the page does not open?
+    // One at a time, to find the records of the page that do not open.
     const { records, next } = await raw.list(options);
     const opened: Stored[] = [];
     for (const record of records) {
-      const found = await open(toId(record));
+      const found = await tryToRead(toId(record));
       if (found) opened.push(found);
     }
     return { records: opened, next };
   });
 }
 
-async function* paged<Stored>(read: (options: PageOptions) => Promise<Page<Stored>>): AsyncGenerator<Stored> {
+async function* readPages<Stored>(
+  read: (options: PageOptions) => Promise<Page<Stored>>,
+): AsyncGenerator<Stored> {
   let after: string | undefined;
   do {
-    const { records, next } = await read({ after, limit: PAGE });
+    const { records, next } = await read({ after, limit: PAGE_SIZE });
     yield* records;
     after = next;
   } while (after !== undefined);

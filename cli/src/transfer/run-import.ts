@@ -15,28 +15,28 @@ import {
 import { type Line, type ParseLine, parseLines, splitLines } from './line.js';
 
 export interface Import<Entry> {
-  /** What is imported, as the command is called. */
+  /** The name of the records, which is also the name of the command. */
   noun: 'keys' | 'counters' | 'clients';
   database: Pick<Database, 'bulk'>;
   files: readonly string[];
-  /** How to read a file, from its first lines. */
-  parserFor(sample: readonly Line[], file: string): ParseLine<Entry>;
-  /** Whether lines end in notes that are not kept. */
+  /** Chooses the parser for a file by its first lines. */
+  chooseParser(sample: readonly Line[], file: string): ParseLine<Entry>;
+  /** Whether lines end in notes, which are not stored. */
   endIsNotes?: boolean | undefined;
   toId(entry: Entry): string;
   apply(entry: Entry): Promise<Outcome>;
   dryRun: boolean;
   json: boolean;
-  /** What else the summary says. */
+  /** Further lines for the summary. */
   remarks?(): readonly string[];
 }
 
 type FileProblem = LineProblem & { file: string };
 
-/** As many problems go into a JSON summary; all of them go to standard error. */
+/** The most problems in a JSON summary. All problems go to standard error. */
 const MAX_JSON_PROBLEMS = 1000;
 
-/** Imports files line by line, says what became of them, and sets the exit code. */
+/** Imports files line by line, prints a summary, and sets the exit code. */
 export async function runImport<Entry>(options: Import<Entry>): Promise<void> {
   const progress = new Progress();
   const sum: Tallies = {};
@@ -45,7 +45,7 @@ export async function runImport<Entry>(options: Import<Entry>): Promise<void> {
     for (const file of options.files) {
       const { sample, lines } = await withSample(splitLines(readChunks(file)), options.noun);
       const tallies = await importLines({
-        lines: parseLines(lines, options.parserFor(sample, file), options.endIsNotes),
+        lines: parseLines(lines, options.chooseParser(sample, file), options.endIsNotes),
         toId: options.toId,
         apply: options.apply,
         onProblem(problem) {

@@ -1,14 +1,14 @@
 import type { KeyRecord } from 'passport-yubikey-otp/stores';
 import { oneLine } from '../terminal/output.js';
-import { type KeyEntry, parseKeyColumns, serialAndComment } from './key-columns.js';
+import { type KeyEntry, parseKeyColumns, splitNotes } from './key-columns.js';
 import type { Parsed } from './line.js';
 
-/** The first line of a key provisioning file of yubikey-ksm. `ykksm-export` leaves it out. */
+/** The first line of a key provisioning file of yubikey-ksm. `ykksm-export` does not write it. */
 export const YKKSM_HEADER = '# ykksm 1';
 
-/** What our own export puts at the start of the comment of a disabled key, since the format has no column for it. */
+/** Our export starts the comment of a disabled key with this, because the format has no column for it. */
 const DISABLED = '[disabled]';
-/** What it puts before a comment of an active key that starts with either mark. */
+/** Our export puts this before the comment of an active key if that comment starts with either mark. */
 const ACTIVE = '[active]';
 
 /**
@@ -43,7 +43,7 @@ function isTime(text: string): boolean {
   return /^(\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2})?$/.test(text);
 }
 
-/** Writes a key as `ykksm-import` and {@link parseYkksmLine} read it, without the end of the line. Secret. */
+/** Formats a key for `ykksm-import` and {@link parseYkksmLine}, without the line end. The line is secret. */
 export function formatYkksmLine({
   publicId,
   privateId,
@@ -52,7 +52,7 @@ export function formatYkksmLine({
   notes,
   active,
 }: KeyRecord): string {
-  const { serial, comment } = serialAndComment(oneLine(notes));
+  const { serial, comment } = splitNotes(oneLine(notes));
   const columns = [serial, publicId, hex(privateId), hex(aesKey), '000000000000', formatTime(createdAt), ''];
   const mark = active ? findMark(comment) && ACTIVE : DISABLED;
   const remark = [mark, comment].filter((part) => part !== '').join(' ');
@@ -68,22 +68,22 @@ function formatTime(date: Date): string {
 }
 
 /**
- * Prints the public IDs that yubikey-ksm decrypts nothing for, so also where `active` is NULL; for psql alike. A file of
- * ykksm-export does not hold that column.
+ * Prints the public IDs of the keys that yubikey-ksm does not use, which include those with `active` NULL. The files of
+ * ykksm-export do not contain that column. The query works with psql too.
  */
 const PRINT_DISABLED = "mysql -NBe 'SELECT publicname FROM yubikeys WHERE active IS NOT TRUE' ykksm";
 
 /**
- * The command line that disables what yubikey-ksm had disabled, run where its database is.
+ * The command line that disables here the keys that are disabled in yubikey-ksm. It is run where its database is.
  *
- * @param command How this command is called on the database here.
+ * @param command The beginning of the command line for the database here.
  */
 export function disableAsYkksm(command = 'yubikey-otp'): string {
   return `${PRINT_DISABLED} | xargs -r ${command} keys disable`;
 }
 
-/** What a file of yubikey-ksm cannot say, and the command that carries it over. */
-export function adviceOnDisabledKeys(command: string): string {
-  return `Files of yubikey-ksm do not say which keys it had disabled: those are active here. If these keys come from there, this disables them, run where its database is (PostgreSQL: psql -Atc in place of mysql -NBe), once they are imported:
+/** Explains that files of yubikey-ksm do not tell which keys were disabled, and how to disable these. */
+export function adviseOnDisabledKeys(command: string): string {
+  return `Files of yubikey-ksm do not tell which keys were disabled, so all of them are active here. If these keys come from yubikey-ksm, import them, then run this where its database is (PostgreSQL: psql -Atc instead of mysql -NBe):
   ${disableAsYkksm(command)}`;
 }

@@ -13,7 +13,7 @@ export function parseYkmanLine(text: string): Parsed<KeyEntry> {
   if (!/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}$/.test(time)) {
     return { problem: 'the time is not written as 2009-02-24T17:41:57' };
   }
-  if (end !== '') return { problem: 'there is something behind the last comma' };
+  if (end !== '') return { problem: 'there is text after the last comma' };
   if (privateId === '') return { problem: 'the private ID is missing' };
   return parseKeyColumns({
     serial: serial === 'None' ? '' : serial,

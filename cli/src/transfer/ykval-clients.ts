@@ -9,9 +9,9 @@ export interface ClientEntry extends NewClient {
 }
 
 /**
- * Reads a line of `ykval-export-clients`, of today with commas or of old with tabs,
- * `id,active,created,secret,email,notes,otp`, or of what `ykval-gen-clients` prints, `id,secret`. The e-mail
- * address becomes part of the notes; the OTP that ordered the API key is long used and not kept.
+ * Reads a line of `ykval-export-clients`, `id,active,created,secret,email,notes,otp` (old versions separate by tabs), or of
+ * `ykval-gen-clients`, `id,secret`. The e-mail address becomes part of the notes. The OTP that ordered the API key is used
+ * up, and is not stored.
  */
 export function parseYkvalClientsLine(text: string): Parsed<ClientEntry> {
   if (text.trim() === '' || text.startsWith('#')) return undefined;
@@ -38,7 +38,7 @@ export function parseYkvalClientsLine(text: string): Parsed<ClientEntry> {
     : { problem: 'created is not a number of seconds since 1970' };
   if (!parsed || !('problem' in parsed) || active || !isClientId(id)) return parsed;
   return {
-    problem: `${parsed.problem}; the client ${id} is deactivated in this line: if it is active here and should not be, yubikey-otp clients disable ${id}`,
+    problem: `${parsed.problem}; the client ${id} is deactivated in this line: if it is active here, disable it with yubikey-otp clients disable ${id}`,
   };
 }
 
@@ -56,12 +56,11 @@ function isClientId(text: string): boolean {
 }
 
 /**
- * Writes a client as `ykval-import-clients` and {@link parseYkvalClientsLine} read it, without the end of the
- * line. Secret.
+ * Formats a client for `ykval-import-clients` and {@link parseYkvalClientsLine}, without the line end. The line is secret.
  */
 export function formatYkvalClientsLine({ id, apiKey, active, createdAt, notes }: ClientRecord): string {
   const secret = Buffer.from(apiKey).toString('base64');
-  // The notes may hold commas, which the format cannot.
+  // The format does not allow commas in notes.
   const text = oneLine(notes).replaceAll(',', ';').replaceAll('"', "'");
   return [id, active ? 1 : 0, unixTime(createdAt), secret, '', text, ''].join(',');
 }

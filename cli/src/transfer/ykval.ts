@@ -5,30 +5,29 @@ import { isPublicId } from './modhex.js';
 
 export interface CountersEntry {
   readonly publicId: string;
-  /** Undefined for a key of which no OTP was ever accepted. */
+  /** Undefined for a key that was never used. */
   readonly counters: Counters | undefined;
   readonly nonce: string | undefined;
   readonly acceptedAt: Date;
   /** False for a key that was deactivated at the validation server. */
   readonly active: boolean;
-  /** What is wrong with the rest of the line of a deactivated key, which then says nothing but that. */
+  /** The problem with the rest of a deactivated key's line. Then only `active` and the public ID count. */
   readonly problem?: string | undefined;
 }
 
-/** The bit of the usage counter that says caps lock triggered the key; no part of the counter. */
+/** A flag in the usage counter field that tells caps lock was on. It does not belong to the counter. */
 const CAPS_LOCK_BIT = 0x8000;
 
 /**
- * Reads a line of `ykval-export`, of today with commas or of old with tabs:
- * `active,created,modified,yk_publicname,yk_counter,yk_use,yk_low,yk_high,nonce,notes`. A deactivated key is one
- * whatever else its line holds.
+ * Reads a line of `ykval-export`: `active,created,modified,yk_publicname,yk_counter,yk_use,yk_low,yk_high,nonce,notes` (old
+ * versions separate by tabs). A deactivated key is reported as such even if the rest of its line cannot be read.
  */
 export function parseYkvalLine(text: string): Parsed<CountersEntry> {
   if (text.trim() === '' || text.startsWith('#')) return undefined;
   const columns = text.split(findDelimiter(text)).map((column) => column.trim());
   if (columns.length < 9) return { problem: `there are ${columns.length} columns instead of 10` };
   const [first = '', , modified = '', publicId = '', ...rest] = columns;
-  // With tabs, PHP wrote the false of PostgreSQL as nothing.
+  // In the old format, PHP wrote PostgreSQL's false as an empty column.
   const active = text.startsWith('\t') ? false : parseActive(first);
   if (active === undefined) return { problem: 'active is neither 0 nor 1' };
   if (!isPublicId(publicId)) return { problem: 'the public ID is not 0 to 16 modhex letters' };
@@ -36,15 +35,15 @@ export function parseYkvalLine(text: string): Parsed<CountersEntry> {
   const { problem, counters } = read;
   if (active && problem !== undefined) return { problem };
   if (active && !counters) return { skipped: 'no OTP of the key was ever accepted' };
-  // Among columns that are empty or do not read, an empty public ID may also be one that is missing.
+  // If the other columns are empty or cannot be read, an empty public ID may be a missing one.
   if (publicId === '' && (problem !== undefined || modified === ''))
-    return { problem: 'the public ID is empty in a line that tells nothing else for certain' };
+    return { problem: 'the public ID is empty, and the rest of the line is empty or cannot be read' };
   return { entry: { publicId, ...read, active } };
 }
 
 type ReadCounters = Omit<CountersEntry, 'publicId' | 'active'>;
 
-/** Also of what does not read. */
+/** Also used for counters that cannot be read. */
 const NEVER_USED: ReadCounters = { counters: undefined, nonce: undefined, acceptedAt: new Date(0) };
 
 function parseCounters(columns: readonly string[], modified: string): ReadCounters {
@@ -58,7 +57,7 @@ function parseCounters(columns: readonly string[], modified: string): ReadCounte
       sessionUse: Number(use),
       timestamp: Number(high) * 0x1_0000 + Number(low),
     },
-    // A nonce only tells a repeated request from a replayed OTP: a strange one is no reason to lose the counters.
+    // The nonce only tells a repeated request from a replayed OTP, so counters are imported without an invalid one.
     nonce: /^[A-Za-z0-9]{1,40}$/.test(nonce) ? nonce : undefined,
     acceptedAt: isNone(modified) ? NEVER_USED.acceptedAt : new Date(Number(modified) * 1000),
   };
@@ -78,7 +77,7 @@ function findCounterProblem(
   return undefined;
 }
 
-/** What is between the columns of a line of yubikey-val: the first there is, since notes may hold the other. */
+/** The separator of a yubikey-val line: the first tab or comma, because notes may contain the other one. */
 export function findDelimiter(text: string): string {
   return /[,\t]/.exec(text)?.[0] ?? ',';
 }
@@ -92,12 +91,12 @@ const ACTIVE: ReadonlyMap<string, boolean> = new Map([
   ['true', true],
 ]);
 
-/** What yubikey-val and PostgreSQL write of whether something is active; undefined for what cannot be told. */
+/** Parses `active` as yubikey-val and PostgreSQL write it. Returns undefined for other texts. */
 export function parseActive(text: string): boolean | undefined {
   return ACTIVE.get(text);
 }
 
-/** What yubikey-val and its databases write where there is no value. */
+/** Whether yubikey-val or its database wrote this for a missing value. */
 function isNone(text: string): boolean {
   return /^(-1|NULL|\\N)?$/.test(text);
 }
@@ -106,17 +105,17 @@ function isUnixTime(text: string): boolean {
   return /^\d{1,11}$/.test(text);
 }
 
-function isWithin(text: string, most: number): boolean {
-  return /^\d{1,5}$/.test(text) && Number(text) <= most;
+function isWithin(text: string, max: number): boolean {
+  return /^\d{1,5}$/.test(text) && Number(text) <= max;
 }
 
-/** What a validation server also keeps of a key, beside its counters. */
+/** The fields that a validation server stores for a key beside its counters. */
 export interface ExportedKey {
   readonly active: boolean;
   readonly createdAt: Date;
 }
 
-/** Writes counters as `ykval-import` and {@link parseYkvalLine} read them, without the end of the line. */
+/** Formats counters for `ykval-import` and {@link parseYkvalLine}, without the line end. */
 export function formatYkvalLine(listed: ListedCounters, key: ExportedKey | undefined): string {
   const { publicId, usageCounter, sessionUse, timestamp, nonce, acceptedAt } = listed;
   const [active, createdAt] = key ? [key.active, key.createdAt] : [true, acceptedAt];

@@ -35,7 +35,7 @@ describe('yubikey-otp clients', () => {
     }
   });
 
-  it('new takes the id behind the highest one, by number, or the one that is asked for', async () => {
+  it('new takes one more than the highest id, compared as numbers, or the id that is asked for', async () => {
     const command = newCommand();
     expect(await command.json('clients', 'new', '--id', '9')).toMatchObject({ id: '9' });
     expect(await command.json('clients', 'new')).toMatchObject({ id: '10' });
@@ -56,14 +56,14 @@ describe('yubikey-otp clients', () => {
     });
   });
 
-  it('new gives each its own id where several are made at once', async () => {
+  it('new gives each client its own id if several are made at the same time', async () => {
     const command = newCommand();
     const made = await Promise.all(Array.from({ length: 5 }, () => command.json('clients', 'new')));
     expect(made.map(({ id }) => id).sort()).toEqual(['1', '2', '3', '4', '5']);
     for (const { id, apiKey } of made) expect(await apiKeyStored(command, id)).toBe(apiKey);
   });
 
-  it('list, disable, enable and delete need no master key, and tell of each client', async () => {
+  it('list, disable, enable and delete need no master key, and report each client', async () => {
     const command = newCommand();
     await command.json('clients', 'new', '--notes', 'a\x1b[2J\nb');
     const withoutKey = (args: string[]) => command(['clients', ...args], { env: { YUBIKEY_MASTER_KEY: '' } });

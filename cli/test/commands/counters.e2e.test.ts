@@ -7,7 +7,7 @@ describe('yubikey-otp counters', () => {
   const line = (publicId: string, counter: number, active = 1, nonce = 'aoincuhfuahsaoin') =>
     `${active},1359470658,1359470659,${publicId},${counter},1,32729,4,${nonce},\n`;
 
-  it('import only ever raises, and disables what was deactivated', async () => {
+  it('import only raises counters, and disables deactivated keys', async () => {
     const command = newCommand();
     const { publicId } = await command.json('keys', 'new');
     const text =
@@ -37,7 +37,7 @@ describe('yubikey-otp counters', () => {
     expect(JSON.parse(second.stdout)).toMatchObject({ raised: 1, unchanged: 2, refused: 0 });
   });
 
-  it('export is what another server imports', async () => {
+  it('export writes what another server imports', async () => {
     const [here, there] = [newCommand(), newCommand()];
     const { publicId } = await here.json('keys', 'new');
     const text = line('cccccccccccb', 5, 1, '') + line(publicId, 3, 0);
@@ -48,12 +48,12 @@ describe('yubikey-otp counters', () => {
     expect(stdout).toMatch(new RegExp(`^0,\\d+,1359470659,${publicId},3,1,32729,4,aoincuhfuahsaoin,$`, 'm'));
     await there(['keys', 'import', '-'], { input: (await here(['keys', 'export'])).stdout });
     expect(await there(['counters', 'import', '-'], { input: stdout })).toMatchObject({ code: 0 });
-    // When a key was stored is not carried over; all else is.
+    // The time at which a key was stored is not exported; everything else is.
     const withoutCreated = (exported: string) => exported.replace(/^(\d),\d+/gm, '$1');
     expect(withoutCreated((await there(['counters', 'export'])).stdout)).toBe(withoutCreated(stdout));
   });
 
-  it('import says the same of a key that is missing until it is there', async () => {
+  it('import reports a missing key every time until it is stored', async () => {
     const command = newCommand();
     const yubikey = new SoftYubikey();
     const file = temporaryFile(line(yubikey.publicId, 7, 0));
@@ -68,7 +68,7 @@ describe('yubikey-otp counters', () => {
     });
   });
 
-  it('import of an old file leaves a key alone that was enabled since, and says so', async () => {
+  it('import of an old file leaves a key active that was enabled later, and reports it', async () => {
     const command = newCommand();
     const { publicId } = await command.json('keys', 'new');
     const file = temporaryFile(line(publicId, 7, 0));
@@ -98,7 +98,7 @@ describe('yubikey-otp counters', () => {
     expect(await command.json('keys', 'show', publicId)).toMatchObject({ active: false, counters: null });
   });
 
-  it('export leaves out what is stored under an id that is no public ID', async () => {
+  it('export leaves out counters that are not stored under a public ID', async () => {
     const command = newCommand();
     await command(['counters', 'import', '-'], { input: line('cccccccccccb', 5) });
     const { counters } = await openStores(command);

@@ -13,7 +13,7 @@ async function inspect(text: string) {
 }
 
 describe('yubikey-otp inspect', () => {
-  it('says what an OTP shows, that nothing was verified, and not the token; it needs no database', async () => {
+  it('shows what can be read from an OTP, but not the token, says that nothing was verified, and needs no database', async () => {
     const cwd = temporaryFolder();
     const otp = pressOnce('cccccccccccb');
     for (const ended of [
@@ -25,7 +25,7 @@ describe('yubikey-otp inspect', () => {
       expect(ended.stdout).toMatch(/^Public ID: +cccccccccccb$/m);
       expect(ended.stdout).toMatch(/^Origin: .*programmed by Yubico/m);
       expect(ended.stdout).toMatch(/^Serial number: +1, unless/m);
-      expect(ended.stdout).toMatch(/^Undone: +nothing/m);
+      expect(ended.stdout).toMatch(/^Corrected: +nothing/m);
       expect(ended.stdout + ended.stderr).not.toContain(otp.slice(-32));
     }
     expect(readdirSync(cwd)).toEqual([]);
@@ -39,7 +39,7 @@ describe('yubikey-otp inspect', () => {
     ['cccccccccc', 'own', null, '0'],
     ['dteffuje', 'own', null, String(0x2d344e83)],
     ['', 'own', null, undefined],
-  ])('knows where the key of %j comes from', async (publicId, origin, serial, decimal) => {
+  ])('knows the origin of the key with public ID %j', async (publicId, origin, serial, decimal) => {
     expect(await inspect(pressOnce(publicId))).toMatchObject({
       publicId,
       origin,
@@ -51,7 +51,7 @@ describe('yubikey-otp inspect', () => {
     });
   });
 
-  it('says how it was typed', async () => {
+  it('tells how the OTP was typed', async () => {
     const otp = pressOnce('vvvvvvvvvvvv');
     for (const [text, undone] of [
       [otp, []],
@@ -66,7 +66,7 @@ describe('yubikey-otp inspect', () => {
     }
   });
 
-  it('refuses what is no OTP, without repeating it', async () => {
+  it('refuses a text that is not an OTP, without repeating it', async () => {
     const otp = pressOnce('vvvvvvvvvvvv');
     for (const text of [otp.slice(20), `${otp}${otp}`, `${otp.slice(0, -1)}!`, '']) {
       const ended = await run(['inspect', text]);

@@ -14,7 +14,7 @@ const FILE = 'virtual-yubikey.json';
 const stateIn = (folder: string) => JSON.parse(readFileSync(join(folder, FILE), 'utf8'));
 const splitLines = (text: string) => text.split('\n').filter((line) => line !== '');
 
-/** Usage counter and session use of OTPs, as the key's own secrets tell. */
+/** Decrypts OTPs with the key's own secrets to usage counter and session use. */
 async function readCounters(folder: string, otps: readonly string[]): Promise<string[]> {
   const { keys } = new MemoryStore();
   await keys.add(SoftYubikey.fromJSON(stateIn(folder)));
@@ -26,7 +26,7 @@ async function readCounters(folder: string, otps: readonly string[]): Promise<st
 }
 
 describeWith('yubikey-otp press, in an empty folder', ['sh', 'xargs', 'tee'], () => {
-  it('is verified through xargs; the same OTP again is refused with 1', () => {
+  it('makes an OTP that verifies through xargs once, and is refused with 1 the second time', () => {
     const cwd = temporaryFolder();
     const { YUBIKEY_DB: _, YUBIKEY_MASTER_KEY: __, ...rest } = process.env;
     const env = { ...rest, NODE: process.execPath, MAIN };
@@ -45,7 +45,7 @@ describeWith('yubikey-otp press, in an empty folder', ['sh', 'xargs', 'tee'], ()
 });
 
 describe('yubikey-otp press', () => {
-  it('makes the key, its database and the master key the first time, each for its owner only, and says so', async () => {
+  it('makes the key, its database and the master key the first time, readable by their owner only, and says so', async () => {
     const cwd = temporaryFolder();
     const first = await run(['press'], { cwd });
     const { publicId } = stateIn(cwd);
@@ -56,7 +56,7 @@ describe('yubikey-otp press', () => {
     for (const says of [
       'keep a copy apart from the database',
       `Made the virtual YubiKey ${publicId}`,
-      'whoever reads that file can sign in as this key',
+      'anyone who can read that file can sign in as this key',
       `yubikey-otp keys delete ${publicId}`,
     ]) {
       expect(first.stderr).toContain(says);
@@ -75,7 +75,7 @@ describe('yubikey-otp press', () => {
     ]);
   });
 
-  it('types as it is told to', async () => {
+  it('types as the options say', async () => {
     const cwd = temporaryFolder();
     const press = async (...args: string[]) => splitLines((await run(['press', ...args], { cwd })).stdout);
     const plain = await press('--count', '3');
@@ -94,7 +94,7 @@ describe('yubikey-otp press', () => {
     expect(JSON.parse((await run(['press', '--count', '2', '--json'], { cwd })).stdout)).toHaveLength(2);
   });
 
-  it('never prints the same counters twice, however many press at once, from the first one on', async () => {
+  it('never prints the same counters twice, even if several processes start with the first press', async () => {
     const cwd = temporaryFolder();
     const ended = await Promise.all(Array.from({ length: 6 }, () => run(['press', '--count', '4'], { cwd })));
     expect(ended.map(({ code }) => code)).toEqual([0, 0, 0, 0, 0, 0]);
@@ -107,7 +107,7 @@ describe('yubikey-otp press', () => {
     expect(JSON.parse((await run(['keys', 'list', '--json'], { cwd })).stdout)).toHaveLength(1);
   });
 
-  it('never prints the same counters twice when it is killed, nor stays locked', async () => {
+  it('never prints the same counters twice if it is killed, and does not stay locked', async () => {
     const cwd = temporaryFolder();
     await run(['press'], { cwd });
     const startedAt = Date.now();
@@ -125,14 +125,14 @@ describe('yubikey-otp press', () => {
     expect(new Set(await readCounters(cwd, otps)).size).toBe(otps.length);
   }, 60_000);
 
-  it('prints nothing whose counters could not be written', async () => {
+  it('prints no OTP if its counters cannot be written', async () => {
     const state = new SoftYubikey().toJSON();
     await expect(touch(state, 1, { file: '/nonexistent/key.json' })).rejects.toThrow(
       /cannot be written \(ENOENT\)/,
     );
   });
 
-  it('stops where a YubiKey has no more counters', async () => {
+  it('stops when a YubiKey has no more counters', async () => {
     const cwd = temporaryFolder();
     await run(['press'], { cwd });
     const write = (sessionUse: number) =>
@@ -149,14 +149,14 @@ describe('yubikey-otp press', () => {
     expect(await run(['press'], { cwd })).toMatchObject({ code: 0 });
   });
 
-  /** Whether what it prints is verified, and what it says. */
+  /** Presses and verifies the OTP. Returns the messages, and the exit code of verify. */
   async function pressAndVerify(cwd: string, ...args: string[]) {
     const pressed = await run(['press', ...args], { cwd });
     expect(pressed).toMatchObject({ code: 0, stdout: expect.stringMatching(/^vv\w{42}\n$/) });
     return { says: pressed.stderr, code: (await run(['verify', pressed.stdout], { cwd })).code };
   }
 
-  it('says so where the database does not accept the key, and prints all the same', async () => {
+  it('warns if the database does not accept the key, but prints the OTP', async () => {
     const cwd = temporaryFolder();
     await run(['press'], { cwd });
     const { publicId } = stateIn(cwd);
@@ -172,12 +172,12 @@ describe('yubikey-otp press', () => {
     expect(await pressAndVerify(cwd)).toEqual({ says, code: 2 });
   });
 
-  it('enrols the key it has when it is asked to, in a database of any age', async () => {
+  it('enrols an existing key in an old or a new database if it is asked to', async () => {
     const cwd = temporaryFolder();
     await run(['press'], { cwd });
     const { publicId } = stateIn(cwd);
     await run(['keys', 'delete', '--yes', publicId], { cwd });
-    const says = `The database knows ${publicId} now\n`;
+    const says = `Stored ${publicId} in the database\n`;
     expect(await pressAndVerify(cwd, '--enrol')).toEqual({ says, code: 0 });
     for (const name of readdirSync(cwd)) if (name.startsWith('yubikey-otp.')) rmSync(join(cwd, name));
     const again = await pressAndVerify(cwd, '--enrol');
@@ -186,7 +186,7 @@ describe('yubikey-otp press', () => {
     expect(await pressAndVerify(cwd)).toEqual({ says: '', code: 0 });
   });
 
-  it('makes no master key where records are sealed with one that is missing', async () => {
+  it('makes no master key if records are sealed with a missing one', async () => {
     const cwd = temporaryFolder();
     await run(['keys', 'new'], {
       cwd,
@@ -201,7 +201,7 @@ describe('yubikey-otp press', () => {
     expect(existsSync(join(cwd, FILE))).toBe(false);
   });
 
-  it('refuses a file that holds no key, and repeats nothing of it', async () => {
+  it('refuses a file that contains no key, and repeats nothing of it', async () => {
     const cwd = temporaryFolder();
     await run(['press'], { cwd });
     const state = stateIn(cwd);
@@ -218,7 +218,7 @@ describe('yubikey-otp press', () => {
       expect(ended).toMatchObject({
         code: 2,
         stdout: '',
-        stderr: expect.stringContaining('does not hold a virtual YubiKey'),
+        stderr: expect.stringContaining('does not contain a virtual YubiKey'),
       });
       expectNoSecrets(ended, SoftYubikey.fromJSON(state));
       expect(readFileSync(join(cwd, FILE), 'utf8')).toBe(text);
@@ -231,7 +231,7 @@ describe('yubikey-otp press', () => {
     [['--count', '100001'], '--count takes'],
     [['--layout', 'klingon'], 'Unknown layout klingon; known are us(dvorak)'],
     [['--file', '/nonexistent/key.json'], 'cannot be locked'],
-  ])('makes nothing when it is called wrongly: %j', async (args, says) => {
+  ])('makes nothing if it is called wrongly: %j', async (args, says) => {
     const cwd = temporaryFolder();
     expect(await run(['press', ...args], { cwd })).toMatchObject({
       code: 2,

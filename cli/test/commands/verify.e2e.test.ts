@@ -23,7 +23,7 @@ import { commandOn, type Ended, expectNoSecrets, hex, run, temporaryFolder } fro
 const newCommand = () =>
   commandOn(join(temporaryFolder(), 'keys.db'), `first:${newMasterKey().toString('base64')}`);
 
-/** A command whose database knows the key. */
+/** A command with a database that knows the key. */
 async function enrolled(yubikey: SoftYubikey, privateId = hex(yubikey.privateId)) {
   const command = newCommand();
   const input = `${hex(yubikey.aesKey)}\n${privateId}\n`;
@@ -107,7 +107,7 @@ describe('yubikey-otp verify, with the database', () => {
     expect(await bad(yubikey.press())).toContain(`yubikey-otp keys enable ${publicId}`);
   });
 
-  it('refuses what is no OTP, without repeating it: 1', async () => {
+  it('refuses a text that is not an OTP, without repeating it: 1', async () => {
     const otp = new SoftYubikey().press();
     for (const input of [`${otp}${otp}`, otp.slice(13), `${otp}!`]) {
       const ended = await newCommand()(['verify', input]);
@@ -116,7 +116,7 @@ describe('yubikey-otp verify, with the database', () => {
     }
   });
 
-  it('gives no verdict where the set-up is wrong: 2', async () => {
+  it('gives no verdict if the set-up is wrong: 2', async () => {
     const yubikey = new SoftYubikey();
     const unpinned = await enrolled(yubikey, '');
     const cwd = temporaryFolder();
@@ -156,7 +156,7 @@ describe('yubikey-otp verify, at validation servers', () => {
     ['OK', 0, /^OK vv\w{10}\n$/],
     ['REPLAYED_OTP', 1, /^REPLAYED_OTP: .*touch the key again\n$/],
     ['BAD_OTP', 1, /^BAD_OTP: the server does not know the key/],
-  ])('tells an authentic %s', async (status, code, stdout) => {
+  ])('reports an authentic %s', async (status, code, stdout) => {
     const { url } = await startFakeServer(answer(status));
     expect(await verifyAt([url])).toMatchObject({ code, stdout: expect.stringMatching(stdout), stderr: '' });
   });
@@ -166,14 +166,14 @@ describe('yubikey-otp verify, at validation servers', () => {
     ['no answer', hang, 'no answer'],
     ['a forged answer', text('status=OK\r\n'), 'No validation server gave a verdict'],
     ['an unknown client', answer('NO_SUCH_CLIENT'), 'does not know the clientId'],
-  ] as [string, Behaviour, string][])('gives no verdict of %s: 2', async (_name, behaviour, says) => {
+  ] as [string, Behaviour, string][])('gives no verdict for %s: 2', async (_name, behaviour, says) => {
     const { url } = await startFakeServer(behaviour);
     const ended = await verifyAt([url], { args: ['--timeout', '1.5'] });
     expect(ended).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(says) });
     expect(ended.stderr).toContain(url);
   });
 
-  it('asks all servers, and takes the options before them over those of the environment', async () => {
+  it('asks all servers, and prefers options to the environment', async () => {
     const { url, requests } = await startFakeServer(answer('OK'));
     const ended = await verifyAt([await deadServer(), url], {
       args: ['--client-id', '12', '--json'],
@@ -209,7 +209,7 @@ describe('yubikey-otp verify, at validation servers', () => {
     });
   });
 
-  it('believes a server with a certificate of a CA of your own; without an API key it warns', async () => {
+  it('trusts a server with a certificate of a given CA, and warns without an API key', async () => {
     const fixture = (name: string) =>
       fileURLToPath(new URL(`../../../test/support/fixtures/tls/${name}`, import.meta.url));
     const [key, cert] = ['server.key.pem', 'server.pem'].map((name) => readFileSync(fixture(name)));
@@ -246,7 +246,7 @@ describe('yubikey-otp verify, at validation servers', () => {
     [['--url', 'http://example.com/'], { YUBIKEY_CLIENT_ID: '1' }, 'Anybody on the network could forge'],
     [['--url', 'ftp://example.com/'], env, 'takes URLs like'],
   ] as [string[], Record<string, string>, string][])(
-    'cannot be called with %j: 2',
+    'refuses to be called with %j: 2',
     async (args, env, says) => {
       const ended = await run(['verify', ...args, yubikey.press()], { env });
       expect(ended).toMatchObject({ code: 2, stdout: '', stderr: expect.stringContaining(says) });

@@ -42,7 +42,7 @@ describe('records that do not open', () => {
       /^Left out: The yubikey vvcd .* master key elsewhere.*add it to the master key file$/m,
     );
     expect(keys.stderr).toContain('Wrote 1 keys');
-    expect(keys.stderr).toContain('2 of the keys do not open');
+    expect(keys.stderr).toContain('Left out because they do not open: 2 keys');
     const clients = await command(['clients', 'export']);
     expect(clients.code).toBe(1);
     expect(clients.stdout).toMatch(/^2,1,\d+,[^\n]*\n$/);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { NewKey } from 'passport-yubikey-otp/stores';
 import { expect, inject, onTestFinished } from 'vitest';
 
-/** The command as npm has installed it; only where tests run end to end, or long. */
+/** The command as npm installs it. Only for the e2e and long tests. */
 export const MAIN = inject('command');
 
 export interface Ended {
@@ -15,10 +15,10 @@ export interface Ended {
 }
 
 export interface RunOptions {
-  /** What it reads from standard input. */
+  /** The text of standard input. */
   input?: string | undefined;
   env?: Record<string, string> | undefined;
-  /** The folder it works in. */
+  /** The working directory. */
   cwd?: string | undefined;
 }
 
@@ -38,21 +38,21 @@ export async function run(args: readonly string[], options: RunOptions = {}): Pr
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr += text;
   });
-  // A command that reads nothing ends before it is written to.
+  // A command that reads no input may end before this is written.
   child.stdin.on('error', () => undefined).end(options.input ?? '');
   const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
   expect(stderr, 'no stack traces').not.toMatch(/^\s+at /m);
   return { code, stdout, stderr };
 }
 
-/** A folder that is removed when the test has finished. */
+/** Makes a folder that is removed when the test has finished. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'yubikey-otp-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
-/** A folder for `PATH` in which programs are shell scripts; `yubikey-otp` is the command. */
+/** Makes a folder for `PATH` with shell scripts as programs. `yubikey-otp` in it is the command. */
 export function programs(scripts: Readonly<Record<string, string>> = {}): string {
   const folder = temporaryFolder();
   const all = { 'yubikey-otp': `exec '${process.execPath}' '${MAIN}' "$@"`, ...scripts };
@@ -62,21 +62,21 @@ export function programs(scripts: Readonly<Record<string, string>> = {}): string
   return folder;
 }
 
-/** A file that is removed when the test has finished. */
+/** Makes a file that is removed when the test has finished. */
 export function temporaryFile(text: string): string {
   const path = join(temporaryFolder(), 'import.csv');
   writeFileSync(path, text);
   return path;
 }
 
-/** The command on one database with one master key. */
+/** Runs the command on one database with one master key. */
 export function commandOn(db: string, masterKey: string) {
   const command = (args: readonly string[], options: RunOptions = {}) =>
     run(args, { ...options, env: { YUBIKEY_DB: db, YUBIKEY_MASTER_KEY: masterKey, ...options.env } });
   return Object.assign(command, {
     db,
     masterKey,
-    /** What it prints as JSON. */
+    /** Runs the command with --json, and parses the result. */
     json: async (...args: string[]) => JSON.parse((await command([...args, '--json'])).stdout),
   });
 }
@@ -85,7 +85,7 @@ export type CommandOn = ReturnType<typeof commandOn>;
 
 export const hex = (bytes: Uint8Array | undefined) => Buffer.from(bytes ?? []).toString('hex');
 
-/** The secrets of a key, in every spelling in which they could leak. */
+/** Lists the secrets of a key in every spelling in which they could leak. */
 export function listSpellings({ aesKey, privateId }: NewKey): string[] {
   const modhex = (text: string) =>
     text.replace(/./g, (digit) => 'cbdefghijklnrtuv'[Number.parseInt(digit, 16)] as string);
@@ -96,7 +96,7 @@ export function listSpellings({ aesKey, privateId }: NewKey): string[] {
   });
 }
 
-/** Fails when anything that was printed holds a secret of the keys. */
+/** Fails if the output contains a secret of the keys. */
 export function expectNoSecrets(ended: Ended, ...keys: NewKey[]): void {
   const printed = ended.stdout + ended.stderr;
   for (const secret of keys.flatMap(listSpellings)) expect(printed.includes(secret)).toBe(false);

@@ -16,10 +16,10 @@ export const masterKey = (id = 'first') => `${id}:${newMasterKey().toString('bas
 /** The command on a new database with a new master key. */
 export const newCommand = () => commandOn(join(temporaryFolder(), 'keys.db'), masterKey());
 
-/** What `keys add` asks for. */
+/** The answers to the questions of `keys add`. */
 export const secretAnswers = ({ aesKey, privateId }: SoftYubikey) => `${hex(aesKey)}\n${hex(privateId)}\n`;
 
-/** The stores of the command's database, opened by the library as an application does. */
+/** Opens the stores of the command's database with the library, as an application does. */
 export async function openStores({ db, masterKey }: CommandOn) {
   const database = new LibsqlDatabase(db);
   onTestFinished(() => void database.close());

@@ -24,8 +24,8 @@ async function withKeys(count: number): Promise<CommandOn> {
   return command;
 }
 
-describe('results that cannot be written', () => {
-  it('end the command quietly when nobody reads on', async () => {
+describe('if results cannot be written, the command', () => {
+  it('ends quietly if nobody reads on', async () => {
     const command = await withKeys(3000);
     const child = start(['keys', 'export'], { env: toEnvironment(command) });
     const stderr = text(child.stderr);
@@ -38,7 +38,7 @@ describe('results that cannot be written', () => {
   it.skipIf(!existsSync('/dev/full')).each([
     ['keys', 'export'],
     ['keys', 'list', '--json'],
-  ])('are said so where the disk is full: %s %s', async (...args) => {
+  ])('says so if the disk is full: %s %s', async (...args) => {
     const command = await withKeys(1);
     const full = openSync('/dev/full', 'w');
     const child = spawn(process.execPath, [MAIN, ...args], {
@@ -54,10 +54,10 @@ describe('results that cannot be written', () => {
 });
 
 describeWith('an export to a file that cannot grow', ['sh'], () => {
-  it('says so, leaves no half of it, and blames no database', async () => {
+  it('says so, leaves no incomplete file, and does not blame the database', async () => {
     const command = await withKeys(1500);
     const file = join(temporaryFolder(), 'keys.txt');
-    // A limit of the shell: 64 KB, less than these keys take.
+    // A limit of the shell: 64 KB, which these keys exceed.
     const script = 'ulimit -f 128; exec "$@"';
     const child = spawn('sh', ['-c', script, 'sh', process.execPath, MAIN, 'keys', 'export', '-o', file], {
       env: { ...process.env, ...toEnvironment(command) },
@@ -66,14 +66,14 @@ describeWith('an export to a file that cannot grow', ['sh'], () => {
     const stderr = text(child.stderr);
     expect(await once(child, 'close')).toEqual([2, null]);
     expect(await stderr).toMatch(
-      /^Error: The file .*keys\.txt cannot be written to its end, and is removed: EFBIG/,
+      /^Error: The file .*keys\.txt cannot be written completely, and is removed: EFBIG/,
     );
     expect(existsSync(file)).toBe(false);
   });
 });
 
-describe('messages that nobody reads', () => {
-  it('stop no import', async () => {
+describe('if nobody reads messages', () => {
+  it('an import goes on', async () => {
     const command = newCommand();
     const file = join(temporaryFolder(), 'keys.csv');
     writeFileSync(file, `${'bad\n'.repeat(2000)}${keyLines(50)}${'bad\n'.repeat(2000)}`);

@@ -7,8 +7,8 @@ import { hex, MAIN } from '../support/command.js';
 import { newCommand } from '../support/stores.js';
 
 /**
- * Runs a command on a terminal of its own. Each of the answers is typed once its question is there. Prints what was to
- * be seen, the exit code, and whether the terminal echoes and gathers lines as it did before.
+ * Runs a command on its own terminal. Each answer is typed when its question appears. Prints what the terminal showed,
+ * the exit code, and whether the terminal has its former settings (echo, line mode).
  */
 const TERMINAL = `
 import json, os, pty, select, subprocess, sys, termios, time
@@ -36,7 +36,7 @@ interface Seen {
   isSane: boolean;
 }
 
-describeWith('the prompt of a terminal', ['python3'], () => {
+describeWith('the prompt at a terminal', ['python3'], () => {
   async function typeTo(args: readonly string[], answers: readonly (readonly [string, string])[]) {
     const command = newCommand();
     const env = { ...process.env, YUBIKEY_DB: command.db, YUBIKEY_MASTER_KEY: command.masterKey };
@@ -45,7 +45,7 @@ describeWith('the prompt of a terminal', ['python3'], () => {
     return { command, ...(JSON.parse(stdout) as Seen) };
   }
 
-  it('shows no secret that is typed, and leaves the terminal as it was', async () => {
+  it('does not show typed secrets, and restores the terminal', async () => {
     const yubikey = new SoftYubikey();
     const { publicId } = yubikey;
     const otp = yubikey.press();
@@ -77,7 +77,7 @@ describeWith('the prompt of a terminal', ['python3'], () => {
       ],
     ],
   ] as const)(
-    'ends at Ctrl-C at the %s question, with nothing stored and the terminal as it was',
+    'ends on Ctrl-C at the %s question, stores nothing, and restores the terminal',
     async (_, answers) => {
       const ended = await typeTo(['keys', 'add', 'vvcc'], answers);
       expect(ended).toMatchObject({

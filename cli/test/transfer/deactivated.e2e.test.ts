@@ -14,7 +14,7 @@ import {
 } from '../support/command.js';
 import { masterKey, newCommand } from '../support/stores.js';
 
-/** A line of ykksm-export, which has no column for whether the key is active. */
+/** A line of ykksm-export. The format has no column that tells whether the key is active. */
 const ykksmLine = ({ publicId, privateId, aesKey }: SoftYubikey, created = '2019-03-04 09:12:44') =>
   `9200100,${publicId},${hex(privateId)},${hex(aesKey)},000000000000,${created},\n`;
 const neverUsed = ({ publicId }: SoftYubikey, active = 0) =>
@@ -37,7 +37,7 @@ const accepts = async (command: CommandOn, yubikey: SoftYubikey) =>
   (await command(['verify', '-'], { input: yubikey.press() })).code === 0;
 
 describe('a key that was deactivated at the validation server', () => {
-  it('stays so after the move, though it was never used, or its line reads no further', async () => {
+  it('stays disabled after the move, even if it was never used or the rest of its line cannot be read', async () => {
     const command = newCommand();
     const [used, unused, odd] = yubikeys(3) as [SoftYubikey, SoftYubikey, SoftYubikey];
     await importKeys(command, used, unused, odd);
@@ -56,7 +56,7 @@ describe('a key that was deactivated at the validation server', () => {
         { line: 3, reason: expect.stringMatching(/modified.*deactivated in this line, and disabled here/) },
       ],
     });
-    expect(ended.stderr).toContain('2 of the keys were deactivated there, and are disabled here');
+    expect(ended.stderr).toContain('Keys that were deactivated there, and are disabled here: 2');
     expect(JSON.parse(dryRun.stdout)).toEqual({ ...JSON.parse(ended.stdout), dryRun: true });
     expect(await disabledIn(command)).toEqual([unused.publicId, odd.publicId].sort());
     expect(await Promise.all([used, unused, odd].map((key) => accepts(command, key)))).toEqual([
@@ -64,12 +64,12 @@ describe('a key that was deactivated at the validation server', () => {
       false,
       false,
     ]);
-    // Neither file makes it active again.
+    // Importing the keys again does not enable them.
     await importKeys(command, unused, odd);
     expect(await disabledIn(command)).toHaveLength(2);
   });
 
-  it('stays so however long the notes in its line are', async () => {
+  it('stays disabled however long the notes in its line are', async () => {
     const command = newCommand();
     const [unused, used] = yubikeys(2) as [SoftYubikey, SoftYubikey];
     await importKeys(command, unused, used);
@@ -81,7 +81,7 @@ describe('a key that was deactivated at the validation server', () => {
     expect((await command(['counters', 'export'])).stdout).toContain(`${used.publicId},7,1,2,3,`);
   });
 
-  it('stays active where it was enabled here since, whichever file is imported again, and is reported', async () => {
+  it('stays active if it was enabled here later, whichever file is imported again, and is reported', async () => {
     const command = newCommand();
     const [yubikey] = yubikeys(1) as [SoftYubikey];
     const file = temporaryFile(neverUsed(yubikey));
@@ -100,7 +100,7 @@ describe('a key that was deactivated at the validation server', () => {
     expect(await accepts(command, yubikey)).toBe(true);
   });
 
-  it('is not lost where the counters come before the keys: the same file again disables it', async () => {
+  it('is disabled by importing the same file again if the counters were imported before the keys', async () => {
     const command = newCommand();
     const [yubikey] = yubikeys(1) as [SoftYubikey];
     const file = temporaryFile(neverUsed(yubikey));
@@ -113,7 +113,7 @@ describe('a key that was deactivated at the validation server', () => {
     expect(await disabledIn(command)).toEqual([yubikey.publicId]);
   });
 
-  it('rows that a peer of the pool made are skipped', async () => {
+  it('rows that another server of the pool made are skipped', async () => {
     const path = fileURLToPath(new URL('../cases/counters/ykval-export-of-a-pool.csv', import.meta.url));
     expect(await newCommand().json('counters', 'import', path)).toMatchObject({
       skipped: 2,
@@ -126,7 +126,7 @@ describe('a key that was deactivated at the validation server', () => {
 describe('a client that was deactivated at the validation server', () => {
   const SECRET = 'VcQW5h8W5DJnfOEkGUKR1jGbSgU=';
 
-  it('comes in disabled, and never becomes active in silence', async () => {
+  it('is imported as disabled, and never becomes active silently', async () => {
     const command = newCommand();
     await command(['clients', 'import', '-'], { input: `2,${SECRET}\n3,${SECRET}\n` });
     const input = `1,0,1551690000,${SECRET},,,\n2,0,1551690000,${SECRET},,,\n3,0,yesterday,${SECRET},,,\n`;
@@ -146,10 +146,10 @@ describe('a client that was deactivated at the validation server', () => {
 });
 
 describeWith('a key that was disabled at the KSM alone', ['sh', 'xargs'], () => {
-  /** The command that an import prints. */
+  /** Finds the command that an import prints. */
   const commandIn = (stderr: string) => /^ {2}(mysql .*)$/m.exec(stderr)?.[1] ?? expect.fail('no command');
 
-  /** Runs it as it is printed, with an old database that has these keys disabled. */
+  /** Runs the command as it is printed, with an old database in which these keys are disabled. */
   function runInShell(
     line: string,
     disabled: readonly string[],
@@ -175,7 +175,7 @@ describeWith('a key that was disabled at the KSM alone', ['sh', 'xargs'], () => 
     const dryRun = await command(['keys', 'import', '--dry-run', '-'], { input });
     const { code, stderr } = await command(['keys', 'import', '-'], { input });
     expect(code).toBe(0);
-    expect(stderr).toContain('do not say which keys it had disabled');
+    expect(stderr).toContain('do not tell which keys were disabled');
     expect(commandIn(dryRun.stderr)).toBe(commandIn(stderr));
     const [first, second] = keys.map(({ publicId }) => publicId) as [string, string];
     const options = { cwd: temporaryFolder(), db: command.db };
@@ -185,7 +185,7 @@ describeWith('a key that was disabled at the KSM alone', ['sh', 'xargs'], () => 
     expect(await disabledIn(command)).toEqual([first, second].sort());
   });
 
-  it('in the database that was named, whatever its name', async () => {
+  it('is disabled in the database that was named, whatever its name', async () => {
     const cwd = temporaryFolder();
     const command = commandOn(join(cwd, "the company's keys.db"), masterKey());
     const [yubikey] = yubikeys(1) as [SoftYubikey];
@@ -195,7 +195,7 @@ describeWith('a key that was disabled at the KSM alone', ['sh', 'xargs'], () => 
     expect(await disabledIn(command)).toEqual([yubikey.publicId]);
   });
 
-  it('is not spoken of where the file is certainly of another program', async () => {
+  it('is not mentioned if the file is certainly from another program', async () => {
     const command = newCommand();
     const [yubikey] = yubikeys(1) as [SoftYubikey];
     const input = ykksmLine(yubikey, '2024-05-02T10:10:00');
@@ -204,14 +204,14 @@ describeWith('a key that was disabled at the KSM alone', ['sh', 'xargs'], () => 
     expect(stderr).not.toContain('mysql');
   });
 
-  it('a list in which one can be no public ID disables the others', async () => {
+  it('is disabled even if another argument cannot be a public ID', async () => {
     const command = newCommand();
     const [one, two] = yubikeys(2) as [SoftYubikey, SoftYubikey];
     await importKeys(command, one, two);
     const ended = await command(['keys', 'disable', one.publicId, 'UNKNOWN', two.publicId]);
     expect(ended).toMatchObject({
       code: 2,
-      stderr: expect.stringContaining('The id number 2: A public ID has'),
+      stderr: expect.stringContaining('Argument 2: A public ID has'),
     });
     expect(await disabledIn(command)).toHaveLength(2);
   });

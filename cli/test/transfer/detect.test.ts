@@ -30,14 +30,14 @@ describe('the format of a key file', () => {
     [true, `4711,${KEY},,2009-01-22 00:25:11,\n`],
     [false, TRADITIONAL],
     [false, `LOGGING START,11.12.2013 11:10\n${YUBICO}`],
-  ])('may be that of ykksm-export, which has no first line: %s for %j', async (expected, text) => {
+  ])('may be that of ykksm-export, which has no header: %s for %j', async (expected, text) => {
     const sample = await takeSample(text);
     expect(mayBeYkksm(detectKeyFormat(sample), false, sample)).toBe(expected);
     expect(mayBeYkksm('ykman', true, sample)).toBe(false);
     expect(mayBeYkksm('ykksm', true, sample)).toBe(true);
   });
 
-  it('shows in the first lines, and no line is lost by looking at them', async () => {
+  it('is detected from the first lines, and no line is lost', async () => {
     const text = Array.from({ length: 50 }, (_, at) => `${at}\n`).join('');
     const { sample, lines } = await withSample(splitLines(of(text)));
     expect(sample).toHaveLength(20);
@@ -53,7 +53,7 @@ describe('the format of a key file', () => {
     ],
     ['a signed one', '-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n# ykksm 1\n'],
     ['a binary one', Buffer.from([0x85, 0x01, 0x0c, 0x03, 0xff])],
-  ])('cannot be told of %s: decrypt it first', async (_, text) => {
+  ])('is not detected for %s, which must be decrypted first', async (_, text) => {
     await expect(withSample(splitLines(of(text)))).rejects.toThrow('gpg --decrypt');
     await expect(withSample(splitLines(of(text)), 'clients')).rejects.toThrow('yubikey-otp clients import -');
   });

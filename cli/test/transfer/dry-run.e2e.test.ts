@@ -10,7 +10,7 @@ import { masterKey, newCommand, openStores } from '../support/stores.js';
 const keyLine = ({ publicId, privateId, aesKey }: SoftYubikey) =>
   `0,${publicId},${hex(privateId)},${hex(aesKey)},,,\n`;
 
-/** All that can be seen of a database without opening it. The index of a log lives in memory, as far as it matters. */
+/** Reads all files of a database, except the -shm file, whose contents do not matter. */
 const readFiles = (db: string) =>
   readdirSync(dirname(db))
     .filter((name) => name.startsWith(basename(db)) && !name.endsWith('-shm'))
@@ -32,24 +32,27 @@ const IMPORTS: readonly (readonly [string, string])[] = [
 ];
 
 describe('a dry run on SQLite', () => {
-  it.each(IMPORTS)('of %s leaves the database as it is, and no file beside it', async (noun, input) => {
-    const command = newCommand();
-    await command.json('keys', 'new');
-    const before = readFiles(command.db);
-    expect(before).toHaveLength(1);
-    const ended = await command([noun, 'import', '--dry-run', '-'], { input });
-    expect(ended).toMatchObject({
-      code: 0,
-      stderr: expect.stringMatching(/nothing was written: 1 (added|raised)/),
-    });
-    expect(readFiles(command.db)).toEqual(before);
-    expect(existsSync(`${command.db}-shm`)).toBe(false);
-  });
+  it.each(IMPORTS)(
+    'of %s changes nothing in the database, and leaves no file beside it',
+    async (noun, input) => {
+      const command = newCommand();
+      await command.json('keys', 'new');
+      const before = readFiles(command.db);
+      expect(before).toHaveLength(1);
+      const ended = await command([noun, 'import', '--dry-run', '-'], { input });
+      expect(ended).toMatchObject({
+        code: 0,
+        stderr: expect.stringMatching(/nothing was written: 1 (added|raised)/),
+      });
+      expect(readFiles(command.db)).toEqual(before);
+      expect(existsSync(`${command.db}-shm`)).toBe(false);
+    },
+  );
 
   it.each([
     ['an empty file', (path: string) => writeFileSync(path, '')],
     ['a database of something else', (path: string) => runSql(path, 'CREATE TABLE other (id)')],
-  ])('takes %s as an empty database', async (_, make) => {
+  ])('treats %s as an empty database', async (_, make) => {
     const db = join(temporaryFolder(), 'other.db');
     make(db);
     const before = readFiles(db);
@@ -60,7 +63,7 @@ describe('a dry run on SQLite', () => {
     expect(readFiles(db)).toEqual(before);
   });
 
-  it('reads what another process has only in its log, and leaves it there', async () => {
+  it('reads records that are only in the log of another process, and leaves them there', async () => {
     const command = newCommand();
     await command.json('keys', 'new');
     const yubikey = new SoftYubikey();
@@ -81,7 +84,7 @@ describe('a dry run on SQLite', () => {
     expect(readFiles(crashed.db)).toEqual(left);
   });
 
-  it('says what to do about a database that would have to be changed to be read', async () => {
+  it('says what to do if the database would have to be changed to be read', async () => {
     const command = newCommand();
     await command.json('keys', 'new');
     runSql(command.db, 'PRAGMA journal_mode = DELETE');
@@ -96,7 +99,7 @@ describe('a dry run on SQLite', () => {
     expect(await dryRun()).toMatchObject({ code: 0 });
   });
 
-  it('goes on behind a stored key that does not open, as the import does', async () => {
+  it('goes on after a stored key that does not open, as the import does', async () => {
     const command = newCommand();
     await command.json('keys', 'new');
     const [broken, fresh] = [new SoftYubikey(), new SoftYubikey()];

@@ -18,7 +18,7 @@ import type { ClientEntry } from '../../src/transfer/ykval-clients.js';
 const keyring = new Keyring({ keys: { here: newMasterKey() }, current: 'here' });
 const elsewhere = new Keyring({ keys: { elsewhere: newMasterKey() }, current: 'elsewhere' });
 
-/** How a record came to be in the store: as it should, edited, or sealed with a master key that is not here. */
+/** How a record was stored: correctly, edited, or sealed with a missing master key. */
 const state = fc.constantFrom('good', 'edited', 'elsewhere');
 const publicId = fc.constantFrom('', 'cc', 'cb', 'cd', 'ce');
 const secret = (length: number) => fc.constantFrom(1, 2).map((fill) => Buffer.alloc(length, fill));
@@ -80,8 +80,8 @@ async function storeKeys(raw: MemoryStore, stored: readonly (readonly [KeyEntry,
   }
 }
 
-describe('a dry run says what the run says, and writes nothing', () => {
-  it('of keys, whatever is stored', async () => {
+describe('a dry run reports what the import reports, and writes nothing:', () => {
+  it('keys, whatever is stored', async () => {
     const stored = fc.array(fc.tuple(keyEntry, state), { maxLength: 4 });
     await fc.assert(
       fc.asyncProperty(stored, fc.array(keyEntry), async (stored, entries) => {
@@ -98,7 +98,7 @@ describe('a dry run says what the run says, and writes nothing', () => {
     );
   });
 
-  it('of clients', async () => {
+  it('clients', async () => {
     const stored = fc.array(fc.tuple(clientEntry, state), { maxLength: 3 });
     await fc.assert(
       fc.asyncProperty(stored, fc.array(clientEntry), async (stored, entries) => {
@@ -118,7 +118,7 @@ describe('a dry run says what the run says, and writes nothing', () => {
     );
   });
 
-  it('of counters, and of the keys that they disable', async () => {
+  it('counters, and the keys that they disable', async () => {
     const storedKeys = fc.array(fc.tuple(keyEntry, state), { maxLength: 4 });
     const storedCounters = fc.array(fc.tuple(publicId, counters), { maxLength: 4 });
     const entries = fc.array(countersEntry);

@@ -12,7 +12,7 @@ const COUNT = 100_000;
 const AES = 'ecde18dbe76fbd0c33330f1c354871db';
 const GOOD = `1,vvcccccccccb,ca62baca62ba,${AES},,2024-03-01T09:30:00,`;
 
-/** Bad lines of different kinds, and a part of the reason that each is refused for. */
+/** Bad lines of different kinds, each with a part of the reason for which it is refused. */
 const BAD: readonly (readonly [string, string])[] = [
   ['garbage', 'columns'],
   ['', 'columns'],
@@ -36,7 +36,7 @@ const BAD: readonly (readonly [string, string])[] = [
   ['x'.repeat(20_000), 'too long'],
 ].map(([line, reason]) => [line === '' ? ',' : (line as string), reason as string]);
 
-/** Writes 100,000 lines, 20 of them bad, and gives the numbers of those. */
+/** Writes 100,000 lines, 20 of them bad, and returns the numbers of the bad ones. */
 async function writeFile(path: string): Promise<number[]> {
   const file = createWriteStream(path);
   const numbers: number[] = [];
@@ -56,14 +56,14 @@ async function writeFile(path: string): Promise<number[]> {
   return numbers;
 }
 
-/** Megabytes; undefined once the process has ended. */
+/** Memory of a process in megabytes; undefined after the process has ended. */
 function measureMemory(pid: number): number | undefined {
   const file = `/proc/${pid}/status`;
   const kilobytes = existsSync(file) && /^VmRSS:\s+(\d+)/m.exec(readFileSync(file, 'utf8'))?.[1];
   return kilobytes ? Number(kilobytes) / 1024 : undefined;
 }
 
-/** Runs a command and watches how much memory it has: in its first quarter, and at most. */
+/** Runs a command, and measures its memory: the most in the first quarter, and the most of all. */
 async function runWatched(args: readonly string[], env: Record<string, string>) {
   const began = performance.now();
   const child = start(args, { env });
@@ -87,7 +87,7 @@ async function runWatched(args: readonly string[], env: Record<string, string>) 
   return { code, stdout, stderr, seconds, settled, most: Math.max(...memory) };
 }
 
-/** What a file says of keys, whatever the order and the time of the import. */
+/** A digest of the keys in a file, without the times of the import. */
 async function computeDigest(path: string): Promise<string> {
   const hash = createHash('sha256');
   for await (const line of createInterface({ input: createReadStream(path) })) {
@@ -97,7 +97,7 @@ async function computeDigest(path: string): Promise<string> {
 }
 
 describe('100,000 lines, 20 of them bad', () => {
-  it('are imported but for those 20, in flat memory; the export imports elsewhere and is the same', async () => {
+  it('are imported except for those 20, in constant memory, and their export can be imported elsewhere unchanged', async () => {
     const folder = temporaryFolder();
     const file = join(folder, 'keys.txt');
     const numbers = await writeFile(file);

@@ -5,7 +5,7 @@ import type { CountersEntry } from '../../src/transfer/ykval.js';
 
 const PUBLIC_ID = 'vvcc';
 
-/** What a line of a deactivated key says. */
+/** The entry for a line of a deactivated key. */
 const off = (usageCounter?: number, problem?: string): CountersEntry => ({
   publicId: PUBLIC_ID,
   counters: usageCounter === undefined ? undefined : { usageCounter, sessionUse: 0, timestamp: 0 },
@@ -29,12 +29,12 @@ async function storeWithKey() {
   };
 }
 
-describe('importCounters of a deactivated key', () => {
+describe('importCounters, for a deactivated key,', () => {
   it.each<[string, CountersEntry[], CountersEntry]>([
     ['that was never used', [], off()],
-    ['whose line does not read otherwise', [], off(undefined, 'a problem')],
-    ['that another member of the pool, with the same counters, holds active', [on(7)], off(7)],
-    ['that was used here since the other member was imported', [on(9)], off(7)],
+    ['whose line cannot be read otherwise', [], off(undefined, 'a problem')],
+    ['that is active, with the same counters, at another server of the pool', [on(7)], off(7)],
+    ['that was used here after the other server was imported', [on(9)], off(7)],
   ])('disables it: %s', async (_, before, entry) => {
     const { store, isActive } = await storeWithKey();
     for (const earlier of before) await importCounters(store, earlier);
@@ -45,8 +45,8 @@ describe('importCounters of a deactivated key', () => {
   it.each<[string, CountersEntry]>([
     ['never used', off()],
     ['used', off(7)],
-    ['a line that does not read otherwise', off(undefined, 'a problem')],
-  ])('leaves it alone where it was enabled since, and says so each time: %s', async (_, entry) => {
+    ['a line that cannot be read otherwise', off(undefined, 'a problem')],
+  ])('leaves it active if it was enabled later, and reports it each time: %s', async (_, entry) => {
     const { store, enable, isActive } = await storeWithKey();
     await importCounters(store, entry);
     const again = await importCounters(store, entry);
@@ -58,12 +58,12 @@ describe('importCounters of a deactivated key', () => {
       expect(disabled).toBe(false);
       expect(await isActive()).toBe(true);
     }
-    // Newer counters are another file, of a server that goes on having it deactivated.
+    // Newer counters come from a newer file of a server that still has the key deactivated.
     expect(await importCounters(store, off(8))).toMatchObject({ tally: 'raised', disabled: true });
     expect(await isActive()).toBe(false);
   });
 
-  it('disables it again where it was deleted and stored anew, which is no enabling', async () => {
+  it('disables it again if it was deleted and stored again, which does not count as enabling', async () => {
     const { store, isActive } = await storeWithKey();
     await importCounters(store, off());
     await store.keys.delete(PUBLIC_ID);
@@ -74,17 +74,17 @@ describe('importCounters of a deactivated key', () => {
     expect(await isActive()).toBe(false);
   });
 
-  it('that was disabled here before is known to be disabled by the file too', async () => {
+  it('remembers the file even if the key was disabled here before', async () => {
     const { store, enable, isActive } = await storeWithKey();
     const key = await store.keys.get(PUBLIC_ID);
     if (key) await store.keys.replace(key, { active: false });
     expect(await importCounters(store, off())).toMatchObject({ tally: 'unchanged', disabled: false });
     await enable();
-    expect((await importCounters(store, off())).problem).toContain('enabled here since');
+    expect((await importCounters(store, off())).problem).toContain('enabled here after');
     expect(await isActive()).toBe(true);
   });
 
-  it('disables it when it is run again, wherever it broke off', async () => {
+  it('disables it when it is run again, wherever it was interrupted', async () => {
     for (let left = 0; left < 4; left++) {
       const { store, isActive } = await storeWithKey();
       let writes = left;
@@ -113,7 +113,7 @@ describe('importCounters of a deactivated key', () => {
     }
   });
 
-  it('is refused where it is not stored, counters and all, so that nothing is lost when it is imported again', async () => {
+  it('refuses the whole line if the key is not stored, so that importing it again loses nothing', async () => {
     const store = new MemoryStore();
     for (const entry of [off(7), off(), off(undefined, 'a problem')]) {
       const { tally, problem } = await importCounters(store, entry);

@@ -8,7 +8,7 @@ async function* entries(values: readonly string[]) {
 }
 
 describe('importLines', () => {
-  it('applies entries at once, but two of one id one after another', async () => {
+  it('applies entries at the same time, but entries with the same id one after another', async () => {
     const running = new Map<string, number>();
     let most = 0;
     const apply = async (entry: string): Promise<Outcome> => {
@@ -30,7 +30,7 @@ describe('importLines', () => {
     expect(most).toBe(100);
   });
 
-  it('tells problems in the order of the lines, whichever is found first', async () => {
+  it('reports problems in the order of the lines, whichever is found first', async () => {
     const problems: LineProblem[] = [];
     const apply = async (entry: string): Promise<Outcome> => {
       await new Promise((resolve) => setTimeout(resolve, entry === 'slow' ? 20 : 0));
@@ -45,7 +45,7 @@ describe('importLines', () => {
     expect(problems.map(({ reason }) => reason)).toEqual(['slow', 'fast']);
   });
 
-  it('fails with the database, and leaves no rejection behind', async () => {
+  it('fails if the database fails, and leaves no unhandled rejection', async () => {
     const apply = async (entry: string): Promise<Outcome> => {
       if (Number(entry) % 2 === 0) throw new Error('the database is gone');
       return { tally: 'added' };
@@ -60,7 +60,7 @@ describe('importLines', () => {
 describe('a dry run', () => {
   const key = (publicId: string, fill: number) => ({ publicId, aesKey: Buffer.alloc(16, fill) });
 
-  it('of keys behaves as the run would, and adds nothing', async () => {
+  it('of keys behaves as the import, and adds nothing', async () => {
     const { keys } = new MemoryStore();
     await keys.add(key('vv', 1));
     const dryRun = dryRunRecords(keys, keys, new MemoryStore().keys, ({ publicId }) => publicId);
@@ -72,7 +72,7 @@ describe('a dry run', () => {
     expect((await keys.list()).records).toHaveLength(1);
   });
 
-  it('of counters too', async () => {
+  it('of counters behaves as the import, and raises nothing', async () => {
     const { counters } = new MemoryStore();
     const at = (usageCounter: number) => ({ usageCounter, sessionUse: 0, timestamp: 0 });
     await counters.advance('vv', at(5));

@@ -12,7 +12,7 @@ const entry: KeyEntry = {
   hasAccessCode: false,
 };
 
-describe('importKey where the public ID is taken', () => {
+describe('importKey, if the public ID is taken by', () => {
   it.each<[string, Partial<KeyEntry>, Partial<KeyEntry>, string | undefined]>([
     ['the same key', {}, {}, undefined],
     ['a key without a private ID', {}, { privateId: undefined }, undefined],
@@ -22,7 +22,7 @@ describe('importKey where the public ID is taken', () => {
     ['a private ID that is missing here', { privateId: undefined }, {}, 'yubikey-otp keys pin vvcc'],
     ['another private ID', { privateId: Buffer.alloc(6, 2) }, {}, 'needs another public ID'],
     ['another AES key', { aesKey: Buffer.alloc(16, 2) }, {}, 'needs another public ID'],
-  ])('%s: says what to do, never to delete it, and changes nothing', async (_, stored, change, says) => {
+  ])('%s, says what to do, never advises deleting, and changes nothing', async (_, stored, change, says) => {
     const { keys } = new MemoryStore();
     await keys.add({ ...entry, ...stored });
     const before = await keys.get('vvcc');

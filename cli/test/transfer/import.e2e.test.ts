@@ -9,7 +9,7 @@ const keyLine = ({ publicId, privateId, aesKey }: SoftYubikey, serial = 0) =>
   `${serial},${publicId},${hex(privateId)},${hex(aesKey)},,2024-03-01T09:30:00,`;
 
 describe('yubikey-otp keys import', () => {
-  it('goes on behind bad lines, imports nothing twice, and overwrites nothing', async () => {
+  it('goes on after bad lines, imports nothing twice, and overwrites nothing', async () => {
     const command = newCommand();
     const [first, second, third] = [new SoftYubikey(), new SoftYubikey(), new SoftYubikey()];
     const rival = new SoftYubikey({ publicId: first.publicId });
@@ -60,7 +60,7 @@ describe('yubikey-otp keys import', () => {
     expect(again).toMatchObject({ code: 1, stderr: expect.stringContaining('4 already there, 3 refused') });
   });
 
-  it('reads several files, and standard input', async () => {
+  it('reads several files and standard input', async () => {
     const command = newCommand();
     const [one, two, three] = [new SoftYubikey(), new SoftYubikey(), new SoftYubikey()];
     const [first, second] = [temporaryFile(keyLine(one)), temporaryFile(`# ykksm 1\n${keyLine(two)}`)];
@@ -72,7 +72,7 @@ describe('yubikey-otp keys import', () => {
     expect(dryRun.stderr).toContain('Dry run, nothing was written: 1 already there');
   });
 
-  it('tells of access codes and missing private IDs, which matter later', async () => {
+  it('reports access codes and missing private IDs, which matter later', async () => {
     const command = newCommand();
     const [locked, unpinned] = [new SoftYubikey(), new SoftYubikey()];
     const text = [
@@ -82,11 +82,11 @@ describe('yubikey-otp keys import', () => {
     ].join('\n');
     const ended = await command(['keys', 'import', '-'], { input: text });
     expect(ended.code).toBe(0);
-    expect(ended.stderr).toMatch(/1 of the keys have an access code/);
-    expect(ended.stderr).toMatch(/1 of the keys have no private ID.*keys pin/);
+    expect(ended.stderr).toMatch(/Keys with an access code, which is not stored: 1\./);
+    expect(ended.stderr).toMatch(/Keys without a private ID: 1\..*keys pin/);
   });
 
-  it('ends with 2 for a file that is not there or encrypted, and for a bad name of an export', async () => {
+  it('ends with 2 for a missing or encrypted file, and for an export to an existing file', async () => {
     const command = newCommand();
     await command.json('keys', 'new');
     expect(await command(['keys', 'import', '/nonexistent.csv'])).toMatchObject({
@@ -109,7 +109,7 @@ describe('yubikey-otp keys import', () => {
 describe('yubikey-otp clients', () => {
   const SECRET = 'VcQW5h8W5DJnfOEkGUKR1jGbSgU=';
 
-  it('import and export API keys, which are sealed in between', async () => {
+  it('imports and exports API keys, and seals them in the database', async () => {
     const [here, there] = [newCommand(), newCommand()];
     const text = `1,0,1359550387,${SECRET},a@example.com,intranet,\n2,${SECRET}\nx,y\n`;
     const imported = await here(['clients', 'import', '--json', '-'], { input: text });

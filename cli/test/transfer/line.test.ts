@@ -17,7 +17,7 @@ const readAll = async (text: string | Uint8Array, sizes: readonly number[] = [])
 };
 
 describe('splitLines', () => {
-  it('finds the same lines however the text is cut into chunks', async () => {
+  it('finds the same lines however the text is split into chunks', async () => {
     const text = fc.string({ unit: fc.constantFrom('a', 'é', '🔑', ',', '\n', '\r\n') });
     await fc.assert(
       fc.asyncProperty(text, fc.array(fc.integer({ min: 1, max: 5 })), async (all, sizes) => {
@@ -30,11 +30,11 @@ describe('splitLines', () => {
     );
   });
 
-  it('takes a byte order mark off', async () => {
+  it('removes a byte order mark', async () => {
     expect(await readAll('\uFEFF# ykksm 1\n')).toEqual([{ number: 1, text: '# ykksm 1' }]);
   });
 
-  it('keeps only the beginning of a line that does not end, and the lines behind it', async () => {
+  it('keeps only the beginning of an endless line, and the lines after it', async () => {
     async function* endless() {
       for (let i = 0; i < 2000; i++) yield 'x'.repeat(10_000);
       yield '\nshort\n';

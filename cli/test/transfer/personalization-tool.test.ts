@@ -67,7 +67,7 @@ describe('a log in the traditional format', () => {
     expect(parse(line)).toEqual(skipped);
   });
 
-  it('has a first line that says nothing', () => {
+  it('has a first line without a key', () => {
     expect(parse('LOGGING START,11.12.2013 11:10')).toBeUndefined();
   });
 

@@ -25,7 +25,7 @@ describe('a line of a ykksm file', () => {
     });
   });
 
-  // The examples of the format's own description, and what ykksm-export and ykksm-gen-keys write.
+  // The examples in the description of the format, and lines of ykksm-export and ykksm-gen-keys.
   it.each([
     [
       `4711,dlcfffckrcde,ca62baca62ba,${AES},be70aeca62ba,2009-01-22 00:25:11,`,
@@ -49,7 +49,7 @@ describe('a line of a ykksm file', () => {
   });
 
   it.each(['', '   ', '# ykksm 1', '  # the end', '# serialnr,identity,internaluid,aeskey,lockpw,created'])(
-    'says nothing: %j',
+    'is a comment or blank: %j',
     (line) => {
       expect(parseYkksmLine(line)).toBeUndefined();
     },
@@ -69,7 +69,7 @@ describe('a line of a ykksm file', () => {
     ['an access code', LINE.replace('be70aeca62ba', 'secret'), 'access code'],
     ['a date', LINE.replace('2009-01-22', '22/01/2009'), 'date'],
     ['progflags', `${LINE},x`, 'progflags'],
-  ])('is refused for %s, and nothing of it is repeated', (_, line, reason) => {
+  ])('is refused for %s, without being repeated', (_, line, reason) => {
     const parsed = parseYkksmLine(line);
     expect(parsed).toEqual({ problem: expect.stringContaining(reason) });
     const text = JSON.stringify(parsed);
@@ -94,7 +94,7 @@ describe('the export', () => {
           hex(key.privateId),
           key.active,
         ]);
-        // A second export says the same as the first.
+        // A second export is the same as the first.
         expect(formatYkksmLine({ ...key, active, notes })).toBe(line);
       }),
     );
@@ -107,7 +107,7 @@ describe('the export', () => {
     ['[active]', false, '# [disabled] [active]'],
     ['[disabled]', false, '# [disabled] [disabled]'],
     ['active', true, '# active'],
-  ])('is read back with the notes %j of a key whose active is %s', (notes, active, remark) => {
+  ])('is read back with the notes %j of a key with active %s', (notes, active, remark) => {
     const key = {
       publicId: 'cc',
       aesKey: Buffer.alloc(16),
@@ -120,8 +120,8 @@ describe('the export', () => {
     expect(parseEntry(line)).toMatchObject({ notes, active });
   });
 
-  it('has what ykksm-import looks for', () => {
-    // Its own pattern, from the description of the format: all but the dates must be there.
+  it('matches the pattern of ykksm-import', () => {
+    // The pattern in the description of the format: everything but the dates is required.
     const pattern =
       /^([0-9]+),([cbdefghijklnrtuv]+),([0-9a-f]+),([0-9a-f]+),([0-9a-f]+),([T:0-9 -]*),([T:0-9 -]*)/;
     fc.assert(

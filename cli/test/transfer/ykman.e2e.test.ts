@@ -6,7 +6,7 @@ import { describeWith } from '../../../test/support/programs.js';
 import { parseYkmanLine } from '../../src/transfer/ykman.js';
 import { commandOn, hex, temporaryFolder } from '../support/command.js';
 
-/** Debian's own Python, which its ykman is a module of. */
+/** The Python of Debian, for which its ykman is installed as a module. */
 const PYTHON = '/usr/bin/python3';
 const python = (script: string, ...args: string[]) =>
   execFileSync(PYTHON, ['-c', script, ...args], { encoding: 'utf8' }).trim();
@@ -49,14 +49,14 @@ describeWith('ykman', ['ykman'], () => {
   });
 
   it.each(['0', '1', '7654321', '4294967295'])(
-    'derives the same public ID of serial number %s',
+    'derives the same public ID from serial number %s',
     async (serial) => {
       const made = await newCommand().json('keys', 'new', '--serial', serial);
       expect(made.publicId).toBe(python(SERIAL_PUBLIC_ID, serial));
     },
   );
 
-  it.skipIf(!hasFormatCsv)('writes lines that are read (needs ykman 5, which has -O)', () => {
+  it.skipIf(!hasFormatCsv)('writes lines that can be read (needs ykman 5, which has -O)', () => {
     const [plain, locked] = python(FORMAT_CSV).split('\n').map(parseYkmanLine);
     expect(plain).toMatchObject({
       entry: { publicId: 'vvcccccccccb', notes: 'serial 7654321', hasAccessCode: false },

@@ -16,13 +16,13 @@ describe('a line of ykman', () => {
     expect(parseYkmanLine(LINE.replace('7654321', 'None'))).toMatchObject({ entry: { notes: '' } });
   });
 
-  it('says nothing when it is blank', () => {
+  it('contains no key if it is blank', () => {
     expect(parseYkmanLine(' ')).toBeUndefined();
   });
 
   it.each([
     ['no last comma', LINE.slice(0, -1), '6 columns'],
-    ['something behind it', `${LINE}x`, 'behind the last comma'],
+    ['text after it', `${LINE}x`, 'after the last comma'],
     ['a time', LINE.replace('T', ' '), 'time'],
     ['no private ID', LINE.replace('13a94fb296e8', ''), 'private ID is missing'],
     ['a secret of 20 bytes', LINE.replace(AES, `${AES}00000000`), 'AES key'],

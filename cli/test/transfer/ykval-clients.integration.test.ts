@@ -20,14 +20,14 @@ describe('a line of ykval-export-clients', () => {
     expect(entry).toEqual({ id: '1', notes: 'user@example.com the intranet', active: true });
   });
 
-  it('has tabs when it is old, commas in the notes, an inactive client, or nothing behind the secret', () => {
+  it('may have tabs (old versions), commas in the notes, an inactive client, or nothing after the secret', () => {
     expect(parseEntry(LINE.replaceAll(',', '\t'))).toEqual(parseEntry(LINE));
     expect(parseEntry(LINE.replace('the intranet', 'a, b')).notes).toBe('user@example.com a, b');
     expect(parseEntry(LINE.replace('1,1,', '1,0,')).active).toBe(false);
     expect(parseEntry(`7,1,1359550387,${SECRET},,,`)).toMatchObject({ id: '7', notes: '' });
   });
 
-  it('is told apart by what is first between its columns, and says active as PostgreSQL does', () => {
+  it('is split at its first separator, and may have active as PostgreSQL writes it', () => {
     expect(parseEntry(`7,0,1359550387,${SECRET},,a\tb,`)).toMatchObject({
       id: '7',
       active: false,
@@ -38,7 +38,7 @@ describe('a line of ykval-export-clients', () => {
   });
 
   it.each(['0,yesterday,VcQW5h8W5DJnfOEkGUKR1jGbSgU=', '0,1359550387,', 'f,1359550387,foobar'])(
-    'of a deactivated client says so, though it does not read otherwise: %s',
+    'of a deactivated client is reported as such, even if it cannot be read otherwise: %s',
     (rest) => {
       expect(parseYkvalClientsLine(`7,${rest},,,`)).toEqual({
         problem: expect.stringContaining('yubikey-otp clients disable 7'),
@@ -46,7 +46,7 @@ describe('a line of ykval-export-clients', () => {
     },
   );
 
-  it('is what ykval-gen-clients prints', () => {
+  it('may be the output of ykval-gen-clients', () => {
     expect(parseEntry(`42,${SECRET}`)).toMatchObject({ id: '42', active: true, notes: '' });
   });
 
@@ -65,7 +65,7 @@ describe('a line of ykval-export-clients', () => {
     expect(JSON.stringify(parsed)).not.toContain(SECRET.slice(0, 8));
   });
 
-  it('says nothing when it is a comment or blank, and never throws', () => {
+  it('contains no client if it is a comment or blank, and never throws', () => {
     for (const line of ['', ' ', '# id,active']) expect(parseYkvalClientsLine(line)).toBeUndefined();
     fc.assert(fc.property(anyLine, (line) => void parseYkvalClientsLine(line)));
   });

@@ -7,7 +7,7 @@ import { anyLine } from '../support/transfer/arbitraries.js';
 const LINE = '1,1359470658,1359470659,cccccccccccb,2,1,32729,4,aoincuhfuahsaoin,';
 
 describe('a line of ykval-export', () => {
-  it('is the counters of a key', () => {
+  it('has the counters of a key', () => {
     expect(parseYkvalLine(LINE)).toEqual({
       entry: {
         publicId: 'cccccccccccb',
@@ -19,7 +19,7 @@ describe('a line of ykval-export', () => {
     });
   });
 
-  it('has tabs when it is old, notes or none, and an inactive key', () => {
+  it('may have tabs (old versions), notes or none, and an inactive key', () => {
     expect(parseYkvalLine(LINE.replaceAll(',', '\t'))).toEqual(parseYkvalLine(LINE));
     expect(parseYkvalLine(LINE.slice(0, -1))).toEqual(parseYkvalLine(LINE));
     expect(parseYkvalLine(`${LINE}lost, found`)).toEqual(parseYkvalLine(LINE));
@@ -31,7 +31,7 @@ describe('a line of ykval-export', () => {
     expect(parseYkvalLine(line)).toMatchObject({ entry: { counters: { usageCounter: 7 } } });
   });
 
-  it('keeps the counters where the nonce is none', () => {
+  it('keeps the counters if the nonce is invalid', () => {
     for (const nonce of ['', 'not a nonce', 'x'.repeat(41)]) {
       expect(parseYkvalLine(LINE.replace('aoincuhfuahsaoin', nonce))).toMatchObject({
         entry: { nonce: undefined },
@@ -39,7 +39,7 @@ describe('a line of ykval-export', () => {
     }
   });
 
-  it('says nothing when it is a comment or blank, and is skipped for a key that was never used', () => {
+  it('contains no counters if it is a comment or blank, and is skipped for a key that was never used', () => {
     for (const line of ['', '  ', '# 1,2,3']) expect(parseYkvalLine(line)).toBeUndefined();
     expect(
       parseYkvalLine('0,1359470658,1359470658,cccccccccccb,-1,-1,-1,-1,0000000000000000,'),
@@ -57,8 +57,8 @@ describe('a line of ykval-export', () => {
     ['NULL', '1359470658,NULL,cccccccccccb,NULL,NULL,NULL,NULL,NULL,NULL'],
     ['NULL as PostgreSQL copies it', '1359470658,\\N,cccccccccccb,\\N,\\N,\\N,\\N,\\N,\\N'],
     ['no time at all', ',,cccccccccccb,-1,-1,-1,-1,,'],
-    ['a time that is none', 'then,later,cccccccccccb,-1,-1,-1,-1,,'],
-  ])('tells that the key was never used by %s', (_, line) => {
+    ['an invalid time', 'then,later,cccccccccccb,-1,-1,-1,-1,,'],
+  ])('shows that the key was never used by %s', (_, line) => {
     expect(parseYkvalLine(`1,${line}`)).toEqual({ skipped: expect.any(String) });
     expect(parseYkvalLine(`0,${line}`)).toEqual({
       entry: {
@@ -71,7 +71,7 @@ describe('a line of ykval-export', () => {
     });
   });
 
-  it('may be of the key whose public ID is empty', () => {
+  it('may belong to the key with the empty public ID', () => {
     for (const line of ['0,1551690000,-1,,-1,-1,-1,-1,,', `0${LINE.slice(1)}`.replace('cccccccccccb', '')])
       expect(parseYkvalLine(line)).toMatchObject({ entry: { publicId: '', active: false } });
   });
@@ -88,7 +88,7 @@ describe('a line of ykval-export', () => {
     ['yk_use', LINE.replace(',1,32729', ',-1,32729')],
     ['yk_low', LINE.replace('32729', '')],
     ['yk_high', LINE.replace(',4,', ',256,')],
-  ])('of a deactivated key says that, though its %s does not read', (column, line) => {
+  ])('of a deactivated key is reported as such, even if its %s cannot be read', (column, line) => {
     expect(parseYkvalLine(line)).toEqual({ problem: expect.stringContaining(column) });
     expect(parseYkvalLine(`0${line.slice(1)}`)).toEqual({
       entry: {
@@ -102,7 +102,7 @@ describe('a line of ykval-export', () => {
     });
   });
 
-  it('is told apart by what is first between its columns, since notes may hold the other', () => {
+  it('is split at its first separator, since notes may contain the other one', () => {
     expect(parseYkvalLine(`0${LINE.slice(1)}lost\tin the office`)).toMatchObject({
       entry: { active: false },
     });
@@ -111,7 +111,7 @@ describe('a line of ykval-export', () => {
     });
   });
 
-  it('says active as PostgreSQL does, and as PHP wrote its false with tabs', () => {
+  it('may have active as PostgreSQL writes it, and as PHP wrote its false in the old format', () => {
     const off = `0${LINE.slice(1)}`;
     for (const on of ['t', 'true']) expect(parseYkvalLine(on + LINE.slice(1))).toEqual(parseYkvalLine(LINE));
     for (const no of ['f', 'false']) expect(parseYkvalLine(no + LINE.slice(1))).toEqual(parseYkvalLine(off));
@@ -130,7 +130,7 @@ describe('a line of ykval-export', () => {
     ['columns', '0,1359470658,-1,cccccccccccb,-1'],
     ['columns', '0,cccccccccccb'],
     ['public ID', '0,dlcfffckrcde,ca62baca62ba,ecde18dbe76fbd0c33330f1c354871db,,,,,'],
-  ])('disables nothing by a guess: %s in %s', (column, line) => {
+  ])('disables nothing by guessing: %s in %s', (column, line) => {
     expect(parseYkvalLine(line)).toEqual({ problem: expect.stringContaining(column) });
   });
 

@@ -9,8 +9,8 @@ import { formatYkvalClientsLine } from '../../transfer/ykval-clients.js';
 export function addClientsExport(parent: Command): void {
   parent
     .command('export')
-    .description('write all clients with their API keys, as ykval-import-clients reads them')
-    .option('-o, --output <file>', 'a new file, for its owner only (default: standard output)')
+    .description('write all clients with their API keys, in the format of ykval-import-clients')
+    .option('-o, --output <file>', 'a new file that only its owner can read (default: standard output)')
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions & { output?: string | undefined }>();
       await withSecrets(options, 'refuse', ({ database, clients }) =>

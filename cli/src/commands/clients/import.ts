@@ -13,10 +13,10 @@ export function addClientsImport(parent: Command): void {
     .command('import')
     .argument(
       '<file...>',
-      'files of ykval-export-clients, or what ykval-gen-clients printed; - is standard input',
+      'files of ykval-export-clients, output of ykval-gen-clients, or - for standard input',
     )
-    .description('store the clients of a yubikey-val server')
-    .option('--dry-run', 'tell what would happen, and write nothing')
+    .description('import the clients of a yubikey-val server')
+    .option('--dry-run', 'show what the import would do, and write nothing')
     .action(async (files: string[], _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions & { dryRun?: boolean | undefined }>();
       const { dryRun = false, json = false } = options;
@@ -30,7 +30,7 @@ export function addClientsImport(parent: Command): void {
           files,
           dryRun,
           json,
-          parserFor: () => parseYkvalClientsLine,
+          chooseParser: () => parseYkvalClientsLine,
           toId: ({ id }) => id,
           apply: (entry) => importClient(store, entry),
         });

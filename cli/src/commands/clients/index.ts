@@ -11,7 +11,7 @@ import { addClientsNew } from './new.js';
 export function addClients(program: Command): void {
   const clients = program
     .command('clients')
-    .description('the clients of a validation server and their API keys');
+    .description('manage the clients of a validation server and their API keys');
   addClientsNew(clients);
   addRecordsList(clients, CLIENT);
   addRecordsDisable(clients, CLIENT);

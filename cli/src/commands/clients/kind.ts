@@ -4,12 +4,12 @@ import type { RecordKind } from '../records/kind.js';
 
 export const CLIENT: RecordKind<ClientRecord> = {
   noun: 'client',
-  idArgument: { flags: '<id...>', description: 'client ids' },
+  idArgument: { flags: '<id...>', description: 'ids of the clients' },
   descriptions: {
     list: 'list the clients; needs no master key',
-    disable: 'answer these clients no more until they are enabled again; needs no master key',
-    enable: 'answer these clients again; needs no master key',
-    delete: 'forget clients and their API keys; needs no master key',
+    disable: 'refuse requests of these clients until they are enabled again; needs no master key',
+    enable: 'accept requests of these clients again; needs no master key',
+    delete: 'delete these clients and their API keys; needs no master key',
   },
   idName: 'id',
   idColumn: { title: 'ID', width: 8, text: ({ id }) => id },

@@ -13,7 +13,7 @@ interface Options extends GlobalOptions {
   notes: string;
 }
 
-/** As long as the HMAC-SHA-1 that it makes, and as the reference server's. */
+/** The length of an HMAC-SHA-1, and of the API keys that the reference server makes. */
 const API_KEY_LENGTH = 20;
 const MAX_ID = 10n ** 20n - 1n;
 
@@ -21,9 +21,9 @@ const MAX_ID = 10n ** 20n - 1n;
 export function addClientsNew(parent: Command): void {
   parent
     .command('new')
-    .description('make a client with a new API key, and print both as environment variables')
-    .option('--id <number>', 'its id (default: the highest one, and 1 more)')
-    .option('--notes <text>', 'whatever helps to tell clients apart', '')
+    .description('make a client, and print its id and its new API key as environment variables')
+    .option('--id <number>', 'the id of the new client (default: one more than the highest id)')
+    .option('--notes <text>', 'a text that helps to tell clients apart', '')
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<Options>();
       const wanted = options.id === undefined ? undefined : parseClientId(options.id);
@@ -33,7 +33,7 @@ export function addClientsNew(parent: Command): void {
         const id = wanted ?? (await addUnderNextId(database.clients, add));
         if (wanted !== undefined && !(await add(wanted))) {
           throw new Refusal(
-            `The client ${wanted} is stored already; leave --id out to take the next free id`,
+            `The client ${wanted} is stored already; leave out --id to take the next free id`,
           );
         }
         await printNewClient(options, id, apiKey.toString('base64'));
@@ -41,7 +41,7 @@ export function addClientsNew(parent: Command): void {
     });
 }
 
-/** Others may take an id meanwhile: then the next one is tried. */
+/** If another process takes the id in the meantime, the next one is tried. */
 async function addUnderNextId(clients: ClientStore, add: (id: string) => Promise<boolean>): Promise<string> {
   let highest = 0n;
   for await (const { id } of readRecords(clients)) if (BigInt(id) > highest) highest = BigInt(id);

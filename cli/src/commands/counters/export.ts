@@ -11,7 +11,7 @@ import { formatYkvalLine } from '../../transfer/ykval.js';
 export function addCountersExport(parent: Command): void {
   parent
     .command('export')
-    .description('write all counters as ykval-import reads them')
+    .description('write all counters, in the format of ykval-import')
     .option('-o, --output <file>', 'a new file (default: standard output)')
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions & { output?: string | undefined }>();

@@ -11,14 +11,14 @@ import { type CountersEntry, parseYkvalLine } from '../../transfer/ykval.js';
 export function addCountersImport(parent: Command): void {
   parent
     .command('import')
-    .argument('<file...>', 'files of ykval-export; - is standard input')
-    .description('raise counters to those of a yubikey-val server; none is ever lowered')
-    .option('--dry-run', 'tell what would happen, and write nothing')
+    .argument('<file...>', 'files of ykval-export, or - for standard input')
+    .description('raise counters to those of a yubikey-val server; no counter is ever lowered')
+    .option('--dry-run', 'show what the import would do, and write nothing')
     .addHelpText(
       'after',
       `
-Import the keys first: those that were deactivated there are disabled here, whatever else their lines hold. One that was
-enabled here after such an import stays active when the same file is imported again, and is reported.`,
+Import the keys first: keys that were deactivated there are disabled here, even if the rest of their line cannot be read.
+A key that was enabled here after such an import stays active when the same file is imported again, and is reported.`,
     )
     .action(async (files: string[], _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions & { dryRun?: boolean | undefined }>();
@@ -35,7 +35,7 @@ enabled here after such an import stays active when the same file is imported ag
           files,
           dryRun,
           json,
-          parserFor: () => parseYkvalLine,
+          chooseParser: () => parseYkvalLine,
           endIsNotes: true,
           toId: ({ publicId }) => publicId,
           async apply(entry) {
@@ -44,7 +44,7 @@ enabled here after such an import stays active when the same file is imported ag
             return outcome;
           },
           remarks: () =>
-            disabled === 0 ? [] : [`${disabled} of the keys were deactivated there, and are disabled here`],
+            disabled === 0 ? [] : [`Keys that were deactivated there, and are disabled here: ${disabled}`],
         });
       });
     });

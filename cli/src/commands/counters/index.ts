@@ -4,7 +4,9 @@ import { addCountersImport } from './import.js';
 
 /** `yubikey-otp counters …` */
 export function addCounters(program: Command): void {
-  const counters = program.command('counters').description('the counters that refuse used OTPs');
+  const counters = program
+    .command('counters')
+    .description('import and export the counters, which show the OTPs that are used up');
   addCountersImport(counters);
   addCountersExport(counters);
 }

@@ -8,14 +8,14 @@ import type { GlobalOptions } from '../../terminal/global-options.js';
 import { printJson, say, warn } from '../../terminal/output.js';
 import { openPrompt } from '../../terminal/prompt.js';
 import { parsePublicId, quotePublicId } from '../../transfer/public-id.js';
-import { warnOfCounters } from './counters-exist.js';
+import { warnOfStoredCounters } from './counters-exist.js';
 import { pinFromOtp } from './pin.js';
 
 interface Options extends GlobalOptions {
   notes: string;
 }
 
-/** What is secret of a key. The private ID, an OTP that holds it, or neither. */
+/** The secrets of a key: its AES key, and its private ID, an OTP that contains the private ID, or neither. */
 interface KeySecrets {
   aesKey: Buffer;
   privateId?: Buffer | undefined;
@@ -26,14 +26,14 @@ interface KeySecrets {
 export function addKeysAdd(parent: Command): void {
   parent
     .command('add')
-    .argument('<public-id>', 'its public ID')
-    .description('store a key that is programmed already')
-    .option('--notes <text>', 'whatever helps to tell keys apart', '')
+    .argument('<public-id>', 'the public ID of the key')
+    .description('store a key that is already in a YubiKey')
+    .option('--notes <text>', 'a text that helps to tell keys apart', '')
     .addHelpText(
       'after',
       `
-The AES key is asked for without showing it, then the private ID. Instead of typing the private ID, touch the key.
-Where there is no terminal, both are lines of standard input:
+Asks for the AES key and then for the private ID, without showing them. Instead of typing the private ID, you can touch
+the YubiKey. Without a terminal, both are lines of standard input:
 
   $ printf '%s\\n' "$AES_KEY" "$PRIVATE_ID" | yubikey-otp keys add vvcccccccccb`,
     )
@@ -41,9 +41,9 @@ Where there is no terminal, both are lines of standard input:
       const options = command.optsWithGlobals<Options>();
       const publicId = parsePublicId(text);
       await withSecrets(options, 'create', async ({ database, keys }) => {
-        // One that does not open says why, and not to delete it.
+        // If the stored key does not open, this throws an error that says why, and advises against deleting it.
         if (await keys.get(publicId)) throw takenRefusal(publicId);
-        await warnOfCounters(database, publicId, 'give such a one another public ID');
+        await warnOfStoredCounters(database, publicId, 'give such a YubiKey another public ID');
         const { aesKey, otp, ...typed } = await askForSecrets(publicId);
         const privateId =
           otp === undefined ? typed.privateId : await pinInMemory(otp, { publicId, aesKey }, database);
@@ -52,7 +52,7 @@ Where there is no terminal, both are lines of standard input:
         const hasPrivateId = privateId !== undefined;
         if (!hasPrivateId) {
           warn(
-            `${publicId} has no private ID, and verifies nobody until: yubikey-otp keys pin ${quotePublicId(publicId)}`,
+            `${publicId} has no private ID, and verifies nobody until its private ID is pinned: yubikey-otp keys pin ${quotePublicId(publicId)}`,
           );
         }
         if (options.json) await printJson({ publicId, hasPrivateId });
@@ -61,7 +61,7 @@ Where there is no terminal, both are lines of standard input:
     });
 }
 
-/** Pins the private ID before the key is stored, so that a wrong OTP leaves nothing behind. */
+/** Pins the private ID in memory, before the key is stored, so that a wrong OTP leaves nothing behind. */
 async function pinInMemory(otp: string, key: NewKey, database: Database): Promise<Uint8Array | undefined> {
   const { keys } = new MemoryStore();
   await keys.add(key);
@@ -98,12 +98,12 @@ function parseTypedOtp(text: string, publicId: string): string {
     if (!(error instanceof YubikeyError)) throw error;
     throw new SetupError('This is neither 12 hexadecimal digits nor an OTP; nothing was added');
   }
-  throw new SetupError(`This OTP is of another key than ${publicId}; nothing was added`);
+  throw new SetupError(`This OTP is from another key than ${publicId}; nothing was added`);
 }
 
 function takenRefusal(publicId: string): Refusal {
   return new Refusal(
-    `The key ${publicId} is stored already. A YubiKey that was programmed anew needs another public ID, since the ` +
-      'counters of this one stay, even when its key is deleted; only to correct a mistake, delete the key and add it again',
+    `The key ${publicId} is stored already. A YubiKey that was programmed again needs another public ID, because ` +
+      'the counters of this one stay, even if its key is deleted. Delete the key and add it again only to correct a mistake',
   );
 }

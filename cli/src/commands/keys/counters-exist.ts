@@ -1,8 +1,8 @@
 import type { Database } from '../../database/database.js';
 import { warn } from '../../terminal/output.js';
 
-/** Warns where counters of the public ID are stored: a YubiKey that was programmed anew counts from the beginning. */
-export async function warnOfCounters(
+/** Warns if counters of the public ID are stored, because a YubiKey that was programmed again counts from the beginning. */
+export async function warnOfStoredCounters(
   { counters }: Database,
   publicId: string,
   advice: string,
@@ -10,7 +10,7 @@ export async function warnOfCounters(
   const last = await counters.get(publicId);
   if (!last) return;
   warn(
-    `OTPs of ${publicId || 'the empty public ID'} were accepted before, and only newer ones are: with a usage counter above ` +
-      `${last.usageCounter}. A YubiKey that is programmed anew starts at 1, and all its OTPs would be refused as replayed: ${advice}`,
+    `OTPs of ${publicId || 'the empty public ID'} were accepted before, so only newer ones are accepted now, with a usage counter above ` +
+      `${last.usageCounter}. A YubiKey that is programmed again starts at 1, so all its OTPs would be refused as replayed: ${advice}`,
   );
 }

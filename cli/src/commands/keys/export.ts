@@ -12,10 +12,10 @@ export function addKeysExport(parent: Command): void {
     .command('export')
     .description('write all keys with their secrets, to import them elsewhere')
     .addOption(new Option('--format <format>', 'the format of the file').choices(['ykksm']).default('ykksm'))
-    .option('-o, --output <file>', 'a new file, for its owner only (default: standard output)')
+    .option('-o, --output <file>', 'a new file that only its owner can read (default: standard output)')
     .addHelpText(
       'after',
-      '\nEncrypt what leaves the machine:\n\n  $ yubikey-otp keys export | gpg -ae -r KEYID',
+      '\nEncrypt the export before it leaves the machine:\n\n  $ yubikey-otp keys export | gpg -ae -r KEYID',
     )
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions & { output?: string | undefined }>();
@@ -31,7 +31,7 @@ export function addKeysExport(parent: Command): void {
         });
         if (seen.disabled > 0) {
           warn(
-            `${seen.disabled} of the keys are disabled. Their comments say [disabled], which yubikey-otp keys import understands and other software does not`,
+            `Disabled keys in this export: ${seen.disabled}. Their comments start with [disabled], which yubikey-otp keys import understands and other software ignores`,
           );
         }
       });

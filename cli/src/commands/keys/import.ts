@@ -9,7 +9,7 @@ import { dryRunRecords } from '../../transfer/dry-run.js';
 import { importKey } from '../../transfer/import-records.js';
 import type { KeyEntry } from '../../transfer/key-columns.js';
 import { runImport } from '../../transfer/run-import.js';
-import { adviceOnDisabledKeys, disableAsYkksm } from '../../transfer/ykksm.js';
+import { adviseOnDisabledKeys, disableAsYkksm } from '../../transfer/ykksm.js';
 
 interface Options extends GlobalOptions {
   format?: KeyFormat | undefined;
@@ -20,19 +20,20 @@ interface Options extends GlobalOptions {
 export function addKeysImport(parent: Command): void {
   parent
     .command('import')
-    .argument('<file...>', 'key files of other software; - is standard input')
-    .description('store the keys of files of yubikey-ksm, ykman or the Personalization Tool')
+    .argument('<file...>', 'key files of other software, or - for standard input')
+    .description('import keys from files of yubikey-ksm, ykman or the Personalization Tool')
     .addOption(
-      new Option('--format <format>', 'how to read the files (default: as their first lines look)').choices(
-        Object.keys(KEY_FORMATS),
-      ),
+      new Option(
+        '--format <format>',
+        'the format of the files (default: detected from their first lines)',
+      ).choices(Object.keys(KEY_FORMATS)),
     )
-    .option('--dry-run', 'tell what would happen, and write nothing')
+    .option('--dry-run', 'show what the import would do, and write nothing')
     .addHelpText(
       'after',
       `
-Each bad line is reported with its number and the rest goes on. A key that is stored already is never overwritten,
-so a file can be imported again. Key files of yubikey-ksm are usually encrypted, and do not say which keys it had disabled:
+Bad lines are reported with their numbers, and the import goes on. Stored keys are never overwritten, so a file can be
+imported again. Key files of yubikey-ksm are usually encrypted, and do not tell which keys were disabled:
 
   $ gpg --decrypt keys.asc | yubikey-otp keys import -
   $ ${disableAsYkksm()}`,
@@ -51,9 +52,9 @@ so a file can be imported again. Key files of yubikey-ksm are usually encrypted,
           files,
           dryRun,
           json: options.json ?? false,
-          parserFor(sample, file) {
+          chooseParser(sample, file) {
             const name = format ?? detectKeyFormat(sample);
-            if (format === undefined) say(`Reading ${file} as ${name} (--format says otherwise)`);
+            if (format === undefined) say(`Reading ${file} as ${name} (use --format to change this)`);
             isAnyYkksm ||= mayBeYkksm(name, format !== undefined, sample);
             return KEY_FORMATS[name];
           },
@@ -68,7 +69,7 @@ so a file can be imported again. Key files of yubikey-ksm are usually encrypted,
           },
           remarks: () => [
             ...formatRemarks(seen),
-            ...(isAnyYkksm ? [adviceOnDisabledKeys(commandOnSameDatabase(command))] : []),
+            ...(isAnyYkksm ? [adviseOnDisabledKeys(commandOnSameDatabase(command))] : []),
           ],
         });
       });
@@ -87,17 +88,17 @@ function formatRemarks({
   const remarks: string[] = [];
   if (accessCodes > 0) {
     remarks.push(
-      `${accessCodes} of the keys have an access code, which is not stored: keep the file to program them again`,
+      `Keys with an access code, which is not stored: ${accessCodes}. Keep the file to program these YubiKeys again`,
     );
   }
   if (withoutPrivateId > 0) {
     remarks.push(
-      `${withoutPrivateId} of the keys have no private ID, and verify nobody until: yubikey-otp keys pin PUBLIC_ID`,
+      `Keys without a private ID: ${withoutPrivateId}. They verify nobody until their private ID is pinned: yubikey-otp keys pin PUBLIC_ID`,
     );
   }
   if (withCounters > 0) {
     remarks.push(
-      `${withCounters} of the keys have counters already, and only newer OTPs are accepted: right for YubiKeys that were used here or elsewhere, while one that was programmed anew needs another public ID`,
+      `Keys whose public ID has counters already: ${withCounters}. Only newer OTPs are accepted, which is right for YubiKeys that were used before, but a YubiKey that was programmed again needs another public ID`,
     );
   }
   return remarks;

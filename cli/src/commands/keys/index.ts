@@ -13,7 +13,7 @@ import { addKeysShow } from './show.js';
 
 /** `yubikey-otp keys …` */
 export function addKeys(program: Command): void {
-  const keys = program.command('keys').description('the AES keys of YubiKeys');
+  const keys = program.command('keys').description('manage the AES keys of YubiKeys');
   addKeysNew(keys);
   addKeysAdd(keys);
   addKeysPin(keys);

@@ -7,9 +7,10 @@ export const KEY: RecordKind<KeyRecord> = {
   idArgument: { flags: '<public-id...>', description: 'public IDs of the keys' },
   descriptions: {
     list: 'list the keys; needs no master key',
-    disable: 'accept no OTPs of these keys until they are enabled again; needs no master key',
+    disable: 'refuse OTPs of these keys until they are enabled again; needs no master key',
     enable: 'accept OTPs of these keys again; needs no master key',
-    delete: 'forget the AES keys; their counters stay, so that no old OTP is ever accepted',
+    delete:
+      'delete these keys; their counters stay, so that old OTPs are never accepted; needs no master key',
   },
   idName: 'publicId',
   idColumn: { title: 'PUBLIC ID', width: 16, text: ({ publicId }) => publicId || '(empty)' },

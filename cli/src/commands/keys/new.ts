@@ -6,7 +6,7 @@ import type { GlobalOptions } from '../../terminal/global-options.js';
 import { print, printJson, say } from '../../terminal/output.js';
 import { encodeModhex } from '../../transfer/modhex.js';
 import { parsePublicId } from '../../transfer/public-id.js';
-import { warnOfCounters } from './counters-exist.js';
+import { warnOfStoredCounters } from './counters-exist.js';
 
 interface Options extends GlobalOptions {
   serial?: string | undefined;
@@ -25,16 +25,20 @@ export function addKeysNew(parent: Command): void {
       'derive the public ID from this serial number, as ykman --serial-public-id does',
     )
     .addOption(
-      new Option('--public-id <modhex>', 'this public ID (default: vv and 10 random letters)').conflicts(
-        'serial',
-      ),
+      new Option(
+        '--public-id <modhex>',
+        'the public ID of the new key (default: vv and 10 random letters)',
+      ).conflicts('serial'),
     )
     .addOption(
-      new Option('--slot <slot>', 'the slot to program; slot 1 holds the key that YubiCloud knows')
+      new Option(
+        '--slot <slot>',
+        'the slot to program; slot 1 of a new YubiKey holds the key that YubiCloud knows',
+      )
         .choices(['1', '2'])
         .default('2'),
     )
-    .option('--notes <text>', 'whatever helps to tell keys apart')
+    .option('--notes <text>', 'a text that helps to tell keys apart')
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<Options>();
       const publicId = choosePublicId(options);
@@ -46,10 +50,10 @@ export function addKeysNew(parent: Command): void {
             `The key ${publicId} is stored already; choose another public ID with --public-id`,
           );
         }
-        await warnOfCounters(
+        await warnOfStoredCounters(
           database,
           publicId,
-          `do not use this key; forget it (yubikey-otp keys delete ${publicId}) and make one with another public ID (--public-id, or a random one without --serial)`,
+          `do not use this key, delete it (yubikey-otp keys delete ${publicId}), and make one with another public ID (--public-id, or a random one without --serial)`,
         );
       });
       await printNewKey(options, publicId, privateId.toString('hex'), aesKey.toString('hex'));
@@ -66,7 +70,7 @@ async function printNewKey(
   const ids = `--public-id ${publicId} --private-id ${privateId} --key ${aesKey}`;
   const command = `ykman ${device}otp yubiotp ${options.slot} ${ids}`;
   say(
-    `Stored ${publicId}. This command holds its secrets and is shown only now; run it where nobody looks on:`,
+    `Stored ${publicId}. This command contains the secrets of the key and is shown only now; run it where nobody else can see it:`,
   );
   if (options.json) await printJson({ publicId, privateId, aesKey, command });
   else await print(`${command}\n`);
@@ -77,19 +81,19 @@ function choosePublicId({ serial, publicId }: Options): string {
   return serial === undefined ? `vv${encodeModhex(randomBytes(5))}` : derivePublicId(serial);
 }
 
-/** The letters stand for half bytes, and a YubiKey is programmed with whole ones. */
+/** Refuses an odd number of letters: each letter is half a byte, and a YubiKey is programmed with whole bytes. */
 function parseWholeBytePublicId(text: string): string {
   const publicId = parsePublicId(text);
   if (publicId === '') {
     throw new SetupError(
-      "ykman programs no empty public ID: give --public-id 2 to 16 letters, or program the YubiKey with another tool and store its key with: yubikey-otp keys add ''",
+      "ykman cannot program an empty public ID: give --public-id 2 to 16 letters, or program the YubiKey with another tool and store its key with: yubikey-otp keys add ''",
     );
   }
   if (publicId.length % 2 === 0) return publicId;
   throw new SetupError('--public-id takes an even number of letters');
 }
 
-/** The public ID that ykman derives of a serial number: `vvcc` and the number, four bytes, in modhex. */
+/** The public ID that ykman derives from a serial number: `vvcc` and the number as four bytes in modhex. */
 function derivePublicId(serial: string): string {
   const number = /^\d{1,10}$/.test(serial) ? Number(serial) : Number.NaN;
   if (!(number <= 0xffff_ffff)) throw new SetupError('--serial takes the decimal serial number of a YubiKey');

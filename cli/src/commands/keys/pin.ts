@@ -13,8 +13,8 @@ import { parsePublicId } from '../../transfer/public-id.js';
 export function addKeysPin(parent: Command): void {
   parent
     .command('pin')
-    .argument('<public-id>', 'the public ID of a key that was stored without a private ID')
-    .description('take the private ID of a key from a fresh OTP of it')
+    .argument('<public-id>', 'the public ID of a key that was added without a private ID')
+    .description('store the private ID of a key, from a fresh OTP')
     .action(async (text: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>();
       const publicId = parsePublicId(text);
@@ -22,7 +22,7 @@ export function addKeysPin(parent: Command): void {
         if (!(await keys.get(publicId))) throw new Refusal(`There is no key ${publicId}`);
         const otp = await askOnce('Touch the key: ');
         if (parseFreshOtp(otp).publicId !== publicId) {
-          throw new SetupError(`This OTP is of another key than ${publicId}; nothing was changed`);
+          throw new SetupError(`This OTP is from another key than ${publicId}; nothing was changed`);
         }
         const result = await pinFromOtp(database, keys, otp);
         if (options.json) await printJson({ publicId, result: result === 'PINNED' ? 'pinned' : 'unchanged' });
@@ -33,9 +33,9 @@ export function addKeysPin(parent: Command): void {
 }
 
 /**
- * Uses the OTP up, then pins its private ID.
+ * Uses the OTP up, and pins the private ID that it contains.
  *
- * @throws Refusal for an OTP that the key did not make, or that was used before.
+ * @throws Refusal for an OTP that another key made, or that was used before.
  */
 export async function pinFromOtp(
   database: Database,
@@ -62,7 +62,7 @@ function toRefusal({ publicId }: Otp, reason: Exclude<Pinning, 'PINNED' | 'ALREA
   const reasons = {
     UNKNOWN_KEY: `There is no active key ${publicId}`,
     CORRUPT_OTP: `This OTP does not fit the AES key or the private ID of ${publicId}`,
-    REPLAYED_OTP: `This OTP of ${publicId} is not fresh: touch the key again; a YubiKey that was programmed anew needs another public ID`,
+    REPLAYED_OTP: `This OTP of ${publicId} is not fresh: touch the key again; a YubiKey that was programmed again needs another public ID`,
   };
   return new Refusal(`${reasons[reason]}; nothing was stored`);
 }

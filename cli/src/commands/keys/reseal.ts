@@ -11,13 +11,13 @@ import { Progress } from '../../terminal/progress.js';
 export function addKeysReseal(parent: Command): void {
   parent
     .command('reseal')
-    .description('seal everything anew with the first of the master keys, while it is in use')
+    .description('seal all secrets again with the first master key, while the database is in use')
     .addHelpText(
       'after',
       `
-To rotate the master key: put a new one in front of the old one in the master key file, give that file to all that
-use the database, run this, then remove the old one from the file. What was interrupted, the next run completes.
-Old master keys still open old backups.`,
+To change the master key, give every process that uses the database a file with the new master key behind the old one.
+Then give every process a file with the new one first, run this command, and remove the old one. The next run completes
+an interrupted one. You still need the old master key to open old backups.`,
     )
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>();
@@ -32,7 +32,7 @@ async function reseal(stores: Secrets, json = false): Promise<void> {
   else say(`Keys: ${formatProgress(keys)}. Clients: ${formatProgress(clients)}`);
 }
 
-/** Says which records do not open, once the others are sealed anew. */
+/** Reports the records that do not open, after the others are sealed again. */
 async function resealAll(what: string, store: Secrets['keys' | 'clients']): Promise<ResealProgress> {
   const progress = new Progress();
   let last: ResealProgress = { checked: 0, resealed: 0 };
@@ -52,5 +52,5 @@ async function resealAll(what: string, store: Secrets['keys' | 'clients']): Prom
 }
 
 function formatProgress({ checked, resealed }: ResealProgress): string {
-  return `${resealed} of ${checked} sealed anew`;
+  return `${resealed} of ${checked} sealed again`;
 }

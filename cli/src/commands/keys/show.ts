@@ -9,7 +9,7 @@ import { parsePublicId } from '../../transfer/public-id.js';
 export function addKeysShow(parent: Command): void {
   parent
     .command('show')
-    .argument('<public-id>', 'its public ID')
+    .argument('<public-id>', 'the public ID of the key')
     .description('show a key and its counters, without its secrets')
     .action(async (text: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>();
@@ -33,7 +33,9 @@ export function addKeysShow(parent: Command): void {
         await printFields({
           'Public ID': publicId || '(empty)',
           State: active ? 'active' : 'disabled',
-          'Private ID': hasPrivateId ? 'stored' : 'missing: verifies nobody until it is pinned (keys pin)',
+          'Private ID': hasPrivateId
+            ? 'stored'
+            : 'missing: the key verifies nobody until its private ID is pinned (keys pin)',
           Created: formatDate(createdAt),
           Notes: notes,
           ...(counters

@@ -26,7 +26,7 @@ export async function enrol(
   });
 }
 
-/** Says what keeps the database from accepting the virtual key. It may be meant for another one. */
+/** Warns if the database does not accept the virtual key. It is no error, since the key may be meant for another database. */
 export async function warnUnlessEnrolled(options: GlobalOptions, publicId: string): Promise<void> {
   const problem = await findEnrolmentProblem(options, publicId);
   if (problem !== undefined) warn(problem);
@@ -37,12 +37,13 @@ async function findEnrolmentProblem(options: GlobalOptions, publicId: string): P
   try {
     await withDatabase(options, 'refuse', async ({ keys }) => {
       const key = await keys.get(publicId);
-      if (!key) problem = `The database does not know ${publicId}: yubikey-otp press --enrol stores it there`;
+      if (!key)
+        problem = `The database does not know ${publicId}: to store it there, run yubikey-otp press --enrol`;
       else if (!key.active)
-        problem = `${publicId} is disabled: yubikey-otp keys enable ${publicId} changes that`;
+        problem = `${publicId} is disabled: to enable it, run yubikey-otp keys enable ${publicId}`;
     });
   } catch (error) {
-    return `${(error as Error).message}. Until it knows ${publicId}, its OTPs are refused: yubikey-otp press --enrol`;
+    return `${(error as Error).message}. OTPs of ${publicId} are refused until the database knows it: yubikey-otp press --enrol`;
   }
   return problem;
 }

@@ -20,14 +20,14 @@ export function addPress(program: Command): void {
   program
     .command('press')
     .description(
-      'touch a virtual YubiKey, for tests and demos: prints a fresh OTP; the first time, makes and stores the key',
+      'touch a virtual YubiKey, for tests and demos: prints a fresh OTP; the first run makes and stores the key',
     )
-    .option('--file <path>', 'the virtual YubiKey, with its secrets', './virtual-yubikey.json')
-    .option('--count <number>', 'touch it so often', '1')
-    .option('--replug', 'unplug it and plug it in again before')
-    .option('--caps-lock', 'with caps lock on')
-    .option('--layout <name>', 'as typed on this keyboard layout, by its xkb name, such as us(dvorak)')
-    .option('--enrol', 'store the key in the database, where it is not yet')
+    .option('--file <path>', 'the file with the virtual YubiKey and its secrets', './virtual-yubikey.json')
+    .option('--count <number>', 'how many times to touch it', '1')
+    .option('--replug', 'unplug it and plug it in again first')
+    .option('--caps-lock', 'type with caps lock on')
+    .option('--layout <name>', 'type on this keyboard layout, given by its xkb name, such as us(dvorak)')
+    .option('--enrol', 'store the key in the database if it is not stored there')
     .addHelpText('after', '\n  $ yubikey-otp press | xargs yubikey-otp verify')
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<Options>();
@@ -39,7 +39,7 @@ export function addPress(program: Command): void {
     });
 }
 
-/** The key in the file, or a new one that the database knows before anything else does. */
+/** Reads the key from its file, or makes a new one, which is stored in the database first. */
 async function plugIn(options: Options): Promise<SoftYubikeyState> {
   const state = await readState(options.file);
   const yubikey = state ? SoftYubikey.fromJSON(state) : new SoftYubikey();
@@ -50,11 +50,11 @@ async function plugIn(options: Options): Promise<SoftYubikeyState> {
   }
   await enrol(options, yubikey);
   if (state) {
-    say(`The database knows ${publicId} now`);
+    say(`Stored ${publicId} in the database`);
   } else {
     say(`Made the virtual YubiKey ${publicId} in ${options.file}, and stored it in the database.`);
     say(
-      `For tests and demos: whoever reads that file can sign in as this key. It ends with: yubikey-otp keys delete ${publicId}`,
+      `For tests and demos only: anyone who can read that file can sign in as this key. To remove the key: yubikey-otp keys delete ${publicId}`,
     );
   }
   return yubikey.toJSON();

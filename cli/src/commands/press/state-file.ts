@@ -4,9 +4,9 @@ import { replaceFile } from '../../files/durable-file.js';
 import { SetupError } from '../../terminal/failure.js';
 
 /**
- * The virtual YubiKey in a file; undefined where there is no file.
+ * Reads the virtual YubiKey from its file. Returns undefined if there is no file.
  *
- * @throws SetupError, which repeats nothing of the file: it holds the key's secrets.
+ * @throws SetupError that repeats nothing of the file, which contains the key's secrets.
  */
 export async function readState(path: string): Promise<SoftYubikeyState | undefined> {
   let text: string;
@@ -23,12 +23,12 @@ export async function readState(path: string): Promise<SoftYubikeyState | undefi
     return SoftYubikey.fromJSON(JSON.parse(text)).toJSON();
   } catch {
     throw new SetupError(
-      `The file ${path} does not hold a virtual YubiKey: name another one with --file; where there is none, it is made`,
+      `The file ${path} does not contain a virtual YubiKey: name another file with --file; if it does not exist, it is made`,
     );
   }
 }
 
-/** Durable when this resolves. */
+/** Writes the virtual YubiKey. The file is on disk when this resolves. */
 export async function writeState(path: string, state: SoftYubikeyState): Promise<void> {
   try {
     await replaceFile(path, `${JSON.stringify(state, undefined, 2)}\n`);

@@ -9,7 +9,7 @@ export interface TouchOptions {
   layout?: string | undefined;
 }
 
-/** Touches the key. No OTP leaves this before its counters are on disk, so that no later touch repeats them. */
+/** Touches the key. Returns the OTPs only after their counters are on disk, so that no later touch repeats them. */
 export async function touch(
   state: SoftYubikeyState,
   count: number,
@@ -24,18 +24,18 @@ export async function touch(
     const touches = countTouches(yubikey.toJSON());
     if (touches <= last) {
       throw new Refusal(
-        `${file} has made all the OTPs that a YubiKey can make: remove it, then press makes another`,
+        `${file} has made all the OTPs that a YubiKey can make: remove the file, and press makes a new key`,
       );
     }
     last = touches;
   }
-  // The layout is of this touch; one that is in the file stays.
+  // The layout is only for this touch: the file keeps its own.
   const { layout: _, ...touched } = yubikey.toJSON();
   await writeState(file, { ...state, ...touched });
   return otps;
 }
 
-/** Rises with every touch, until the usage counter sticks at its end. */
+/** A number that rises with every touch, until the usage counter stops at its end. */
 function countTouches({ usageCounter, sessionUse = 0 }: SoftYubikeyState): number {
   return usageCounter * 256 + sessionUse;
 }

@@ -16,11 +16,11 @@ export function addRecordsDelete<Stored extends RecordFields>(
     .command('delete')
     .argument(kind.idArgument.flags, kind.idArgument.description)
     .description(kind.descriptions.delete)
-    .option('-y, --yes', 'do not ask')
+    .option('-y, --yes', 'do not ask for confirmation')
     .action((ids: string[], _options: unknown, command: Command) => deleteRecords(kind, ids, command));
 }
 
-/** Forgets records, if the person at the terminal, or `--yes`, says so. */
+/** Deletes records, after confirmation at the terminal or by `--yes`. */
 async function deleteRecords<Stored extends RecordFields>(
   kind: RecordKind<Stored>,
   texts: readonly string[],
@@ -30,7 +30,9 @@ async function deleteRecords<Stored extends RecordFields>(
   const ids = texts.map(kind.parseId);
   await withDatabase(options, 'refuse', async (database) => {
     if (!options.yes)
-      await confirm(`The ${kind.secrets} of ${ids.join(', ')} cannot be had back. Type yes: `);
+      await confirm(
+        `The ${kind.secrets} of ${ids.join(', ')} cannot be recovered. Type yes to delete them: `,
+      );
     const results: Record<string, string>[] = [];
     for (const id of ids) {
       const wasThere = await kind.selectStore(database).delete(id);
@@ -44,7 +46,7 @@ async function deleteRecords<Stored extends RecordFields>(
 
 async function confirm(question: string): Promise<void> {
   if (!process.stdin.isTTY) {
-    throw new SetupError('Nothing was deleted: where nobody can be asked, give --yes');
+    throw new SetupError('Nothing was deleted: without a terminal to confirm it, give --yes');
   }
   if ((await askOnce(question)) !== 'yes') throw new SetupError('Nothing was deleted');
 }

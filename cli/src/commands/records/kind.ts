@@ -2,7 +2,7 @@ import type { PageOptions, RecordFields, RecordStore } from 'passport-yubikey-ot
 import type { Database } from '../../database/database.js';
 import type { Column } from '../../terminal/output.js';
 
-/** What commands do alike with keys and with clients: they name them, turn them on and off, forget them. */
+/** What the commands for both keys and clients (list, disable, enable, delete) need to know about either. */
 export interface RecordKind<Stored extends RecordFields> {
   readonly noun: 'key' | 'client';
   /** The argument of the commands that take several ids. */
@@ -13,19 +13,19 @@ export interface RecordKind<Stored extends RecordFields> {
     readonly enable: string;
     readonly delete: string;
   };
-  /** What its id is called in JSON. */
+  /** The name of the id in JSON. */
   readonly idName: 'publicId' | 'id';
   readonly idColumn: Column<Stored>;
   toId(record: Stored): string;
-  /** @throws SetupError for what can be no id. */
+  /** @throws SetupError for a text that cannot be an id. */
   parseId(text: string): string;
-  /** How messages name one. */
+  /** How messages name a record. */
   formatName(id: string): string;
-  /** How one is made, where there are none. */
+  /** Advice for a database without any. */
   readonly howToMakeOne: string;
-  /** What cannot be had back. */
+  /** The secrets that cannot be recovered after a record is deleted. */
   readonly secrets: string;
-  /** As the database has them: secrets stay sealed, so that no master key is needed. */
+  /** Selects the raw store, in which secrets stay sealed, so that no master key is needed. */
   selectStore(database: Database): RecordKindStore<Stored>;
 }
 

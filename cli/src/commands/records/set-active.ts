@@ -33,8 +33,8 @@ export function addRecordsEnable<Stored extends RecordFields>(
 }
 
 /**
- * Makes records active or not, one after another; the exit code tells whether all were there. Of a long list, one that
- * can be no id does not keep the others as they are.
+ * Enables or disables records, one after another. The exit code tells whether all were found. An argument that cannot
+ * be an id does not keep the others from being enabled or disabled.
  */
 async function setActive<Stored extends RecordFields>(
   kind: RecordKind<Stored>,
@@ -79,13 +79,13 @@ function readIds<Stored extends RecordFields>(
       ids.push(kind.parseId(text));
     } catch (error) {
       if (!(error instanceof SetupError)) throw error;
-      problems.push(texts.length === 1 ? error.message : `The id number ${at + 1}: ${error.message}`);
+      problems.push(texts.length === 1 ? error.message : `Argument ${at + 1}: ${error.message}`);
     }
   }
   return { ids, problems };
 }
 
-/** Works on the stored record as it is: no secret is opened, so no master key is needed. */
+/** Changes the raw record: no secret is opened, so no master key is needed. */
 async function setOne<Stored extends RecordFields>(
   store: RecordKindStore<Stored>,
   id: string,

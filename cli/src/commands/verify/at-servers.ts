@@ -6,7 +6,7 @@ import type { VerifyOptions } from './options.js';
 import type { Verdict } from './verdict.js';
 
 /**
- * Asks the servers.
+ * Verifies at validation servers.
  *
  * @throws SetupError for options that cannot be used, YubikeyError where there is no verdict.
  */
@@ -30,13 +30,13 @@ function createVerifier(settings: CloudVerifierOptions): CloudVerifier {
 async function readServerSettings({ url, clientId, apiKeyFile, ca, protocol, timeout }: VerifyOptions) {
   if (!clientId) {
     throw new SetupError(
-      'Validation servers answer clients they know: give --client-id, or set YUBIKEY_CLIENT_ID',
+      'Validation servers answer only the clients that they know: give --client-id, or set YUBIKEY_CLIENT_ID',
     );
   }
   const apiKey = await readApiKey(apiKeyFile);
   if (apiKey === undefined) {
     warn(
-      'Without an API key (YUBIKEY_API_KEY or --api-key-file), the connection alone vouches for the answer',
+      'Without an API key (YUBIKEY_API_KEY or --api-key-file), only TLS proves that the answer comes from the server',
     );
   }
   return {
@@ -63,5 +63,5 @@ async function readApiKey(path: string | undefined): Promise<string | undefined>
     );
   });
   if (text.trim() !== '') return text.trim();
-  throw new SetupError(`There is no API key in ${path}: it takes the base64 text that the servers gave you`);
+  throw new SetupError(`There is no API key in ${path}: the file must contain the API key in base64`);
 }

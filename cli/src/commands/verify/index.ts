@@ -11,22 +11,19 @@ import { MEANINGS, type Verdict } from './verdict.js';
 export function addVerify(program: Command): void {
   program
     .command('verify')
-    .argument(
-      '[otp]',
-      'what the key typed; - or nothing: asks for a touch, or reads a line of standard input',
-    )
-    .description('verify an OTP, and use it up: with the keys in the database, or at validation servers')
-    .option('--url <url>', 'ask this validation server; given again, that one too', collect)
-    .addOption(new Option('--client-id <id>', 'the client id there').env('YUBIKEY_CLIENT_ID'))
+    .argument('[otp]', 'the OTP; without it, or with -, asks for a touch or reads a line of standard input')
+    .description('verify an OTP and use it up: with the keys in the database, or at validation servers')
+    .option('--url <url>', 'a validation server to ask; repeat it for several', collect)
+    .addOption(new Option('--client-id <id>', 'the client id at the servers').env('YUBIKEY_CLIENT_ID'))
     .option(
       '--api-key-file <path>',
-      'a file with its API key in base64 (default: YUBIKEY_API_KEY in the environment)',
+      'a file with the API key of the client in base64 (default: YUBIKEY_API_KEY in the environment)',
     )
-    .option('--ca <file>', 'other certificates to trust than the system has, PEM')
+    .option('--ca <file>', 'a PEM file with the CA certificates to trust instead of those of the system')
     .addOption(
       new Option('--protocol <version>', 'the validation protocol').choices(['2.0', '1.0']).default('2.0'),
     )
-    .option('--timeout <seconds>', 'how long the servers may take in all', '10')
+    .option('--timeout <seconds>', 'the time limit for all servers together', '10')
     .addHelpText(
       'after',
       `

@@ -21,11 +21,12 @@ export async function verifyLocally(otp: Otp, options: VerifyOptions): Promise<V
   return verdict as Verdict;
 }
 
-/** What an application must not tell strangers, whoever has the database may know. */
+/** Explains a bad OTP to the owner of the database. An application must not tell strangers this much. */
 async function explainBadOtp(keys: KeyStore, { publicId }: Otp): Promise<string> {
   const key = await keys.get(publicId);
-  if (!key) return `there is no key ${publicId} in the database; yubikey-otp keys add stores one`;
-  if (!key.active) return `the key ${publicId} is disabled; yubikey-otp keys enable ${publicId} changes that`;
+  if (!key) return `there is no key ${publicId} in the database; to add it: yubikey-otp keys add`;
+  if (!key.active)
+    return `the key ${publicId} is disabled; to enable it: yubikey-otp keys enable ${publicId}`;
   return `this OTP does not fit the AES key and the private ID of ${publicId}: another YubiKey made it, or it was mistyped`;
 }
 
@@ -34,6 +35,6 @@ function explainFault(error: unknown, { publicId }: Otp): unknown {
   if (error.code === 'PRIVATE_ID_UNCHECKED') {
     return new SetupError(`The key ${publicId} has no private ID yet: yubikey-otp keys pin ${publicId}`);
   }
-  // What the database said helps more than that it failed.
+  // The error of the database says more than that the store failed.
   return error.code === 'STORE_FAILED' && error.cause !== undefined ? error.cause : error;
 }

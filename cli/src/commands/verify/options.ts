@@ -20,7 +20,7 @@ const FOR_SERVERS = {
 };
 
 /**
- * Whoever names a client has servers in mind, and is not answered from the database.
+ * Refuses options for servers if no server is named: the caller did not mean the database.
  *
  * @throws SetupError
  */

@@ -4,7 +4,7 @@ import { expectNoSecrets, hex } from '../../support/command.js';
 import { newCommand, openStores, secretAnswers } from '../../support/stores.js';
 
 describe('yubikey-otp keys add', () => {
-  it('add takes the AES key in base64, an OTP for the private ID, and uses that OTP up', async () => {
+  it('takes the AES key in base64 and the private ID from an OTP, and uses that OTP up', async () => {
     const command = newCommand();
     const [asked, given] = [new SoftYubikey(), new SoftYubikey()];
     const base64 = Buffer.from(asked.aesKey).toString('base64');
@@ -21,7 +21,7 @@ describe('yubikey-otp keys add', () => {
     }
   });
 
-  it('add stores nothing when something is wrong', async () => {
+  it('stores nothing if something is wrong', async () => {
     const command = newCommand();
     const [yubikey, other] = [new SoftYubikey(), new SoftYubikey()];
     const { publicId } = yubikey;
@@ -30,7 +30,7 @@ describe('yubikey-otp keys add', () => {
       [2, publicId, '', 'An AES key is 16 bytes'],
       [2, publicId, `${aesKey}00\n`, 'An AES key is 16 bytes'],
       [2, publicId, `${aesKey}\n${hex(yubikey.privateId)}00\n`, 'neither 12 hexadecimal digits nor an OTP'],
-      [2, publicId, `${aesKey}\n${other.press()}\n`, 'of another key'],
+      [2, publicId, `${aesKey}\n${other.press()}\n`, 'from another key'],
       [1, publicId, `${hex(other.aesKey)}\n${yubikey.press()}\n`, 'does not fit the AES key'],
       [2, 'not-modhex', '', 'A public ID has'],
     ] as const) {

@@ -5,8 +5,8 @@ import { newCommand, secretAnswers } from '../../support/stores.js';
 
 const ykvalLine = (publicId: string) => `1,1359470658,1359470659,${publicId},9,1,32729,4,aoincuhfuahsaoin,\n`;
 
-describe('a public ID whose counters are stored', () => {
-  it('is warned of by keys add and keys new, which store the key all the same', async () => {
+describe('a public ID with stored counters', () => {
+  it('makes keys add and keys new warn, but store the key', async () => {
     const command = newCommand();
     const yubikey = new SoftYubikey();
     const { publicId } = yubikey;
@@ -28,7 +28,7 @@ describe('a public ID whose counters are stored', () => {
     expect((await command(['keys', 'new'])).stderr).not.toContain('Warning');
   });
 
-  it('is told of by keys add where the OTP of a YubiKey that was programmed anew is refused', async () => {
+  it('makes keys add explain why the OTP of a YubiKey that was programmed again is refused', async () => {
     const command = newCommand();
     const yubikey = new SoftYubikey();
     const { publicId } = yubikey;
@@ -37,12 +37,12 @@ describe('a public ID whose counters are stored', () => {
     const ended = await command(['keys', 'add', publicId], { input });
     expect(ended).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining('programmed anew needs another public ID'),
+      stderr: expect.stringContaining('programmed again needs another public ID'),
     });
     expect(await command.json('keys', 'list')).toEqual([]);
   });
 
-  it('is counted by keys import among those that it adds, in a dry run too', async () => {
+  it('is counted by keys import among the added keys, and by a dry run', async () => {
     const command = newCommand();
     const yubikeys = [new SoftYubikey(), new SoftYubikey(), new SoftYubikey()];
     const input = yubikeys
@@ -51,7 +51,7 @@ describe('a public ID whose counters are stored', () => {
     for (const { publicId } of yubikeys.slice(1)) {
       await command(['counters', 'import', '-'], { input: ykvalLine(publicId) });
     }
-    const remark = /^2 of the keys have counters already.*another public ID$/m;
+    const remark = /^Keys whose public ID has counters already: 2\..*another public ID$/m;
     for (const args of [['--dry-run', '-'], ['-']]) {
       const ended = await command(['keys', 'import', ...args], { input });
       expect(ended).toMatchObject({ code: 0, stderr: expect.stringMatching(remark) });

@@ -7,7 +7,7 @@ import { expectNoSecrets, temporaryFolder } from '../../support/command.js';
 import { everyKey, newCommand, openStores, secretAnswers } from '../../support/stores.js';
 
 describe('yubikey-otp keys', () => {
-  it('add, list, show, disable, enable, export, import elsewhere, delete', async () => {
+  it('adds, lists, shows, disables, enables, exports, imports elsewhere and deletes a key', async () => {
     const [here, there] = [newCommand(), newCommand()];
     const yubikey = new SoftYubikey();
     const { publicId } = yubikey;

@@ -5,7 +5,7 @@ import { expectNoSecrets } from '../../support/command.js';
 import { newCommand, openStores } from '../../support/stores.js';
 
 describe('yubikey-otp keys new', () => {
-  it('new stores what it prints, and nothing else prints it', async () => {
+  it('stores the key that it prints, and no other command prints it', async () => {
     const command = newCommand();
     const made = await command(['keys', 'new', '--serial', '7654321']);
     expect(made.code).toBe(0);
@@ -14,7 +14,7 @@ describe('yubikey-otp keys new', () => {
         made.stdout,
       ) ?? [];
     expect(publicId).toBe('vvccccifrnnb');
-    expect(made.stderr).toContain('holds its secrets');
+    expect(made.stderr).toContain('contains the secrets of the key');
     const yubikey = new SoftYubikey({ publicId, privateId, aesKey } as Record<string, string>);
     expectNoSecrets({ ...made, stdout: '' }, yubikey);
     const { keys } = await openStores(command);

@@ -4,7 +4,7 @@ import { hex } from '../../support/command.js';
 import { newCommand } from '../../support/stores.js';
 
 describe('yubikey-otp keys pin', () => {
-  it('pin gives a key its private ID, once, from a fresh OTP', async () => {
+  it('stores the private ID of a key once, from a fresh OTP', async () => {
     const command = newCommand();
     const yubikey = new SoftYubikey();
     const { publicId } = yubikey;

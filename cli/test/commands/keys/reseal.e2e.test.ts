@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { masterKey, newCommand } from '../../support/stores.js';
 
 describe('yubikey-otp keys reseal', () => {
-  it('is rotated by reseal', async () => {
+  it('changes the master key', async () => {
     const command = newCommand();
     for (let count = 0; count < 3; count++) await command.json('keys', 'new');
     const next = masterKey('second');
@@ -10,7 +10,7 @@ describe('yubikey-otp keys reseal', () => {
     const first = await command(['keys', 'reseal', '--json'], { env: both });
     expect(JSON.parse(first.stdout)).toMatchObject({ keys: { checked: 3, resealed: 3 } });
     const second = await command(['keys', 'reseal'], { env: both });
-    expect(second).toMatchObject({ code: 0, stderr: expect.stringContaining('0 of 3 sealed anew') });
+    expect(second).toMatchObject({ code: 0, stderr: expect.stringContaining('0 of 3 sealed again') });
     const exported = await command(['keys', 'export'], { env: { YUBIKEY_MASTER_KEY: next } });
     expect(exported.stdout.trim().split('\n')).toHaveLength(4);
     expect(await command(['keys', 'export'])).toMatchObject({ code: 2 });

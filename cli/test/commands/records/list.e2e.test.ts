@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { newCommand, secretAnswers } from '../../support/stores.js';
 
 describe('yubikey-otp keys list', () => {
-  it('list prints aligned columns, whatever the notes hold', async () => {
+  it('prints aligned columns, whatever the notes contain', async () => {
     const command = newCommand();
     const yubikeys = ['', 'cc', 'vvvvvvvvvvvvvvvv'].map((publicId) => new SoftYubikey({ publicId }));
     for (const yubikey of yubikeys) {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { newCommand } from '../../support/stores.js';
 
 describe('yubikey-otp keys disable, enable and delete', () => {
-  it('disable, enable and delete need no master key, and tell of each key', async () => {
+  it('need no master key, and report each key', async () => {
     const command = newCommand();
     const { publicId } = await command.json('keys', 'new');
     const withoutKey = { env: { YUBIKEY_MASTER_KEY: '' } };

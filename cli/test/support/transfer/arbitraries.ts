@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import type { KeyRecord } from 'passport-yubikey-otp/stores';
 import { bytes, publicId } from '../../../../test/support/arbitraries.js';
 
-/** Text as administrators write it, and as they should not. */
+/** Notes as administrators write them, and as they should not. */
 export const notes = fc.oneof(
   fc.string(),
   fc.string({ unit: fc.constantFrom('a', '#', ',', '\n', '\r', '"', ';', '[', 'é', ' ', '\x1b', '\t') }),
@@ -31,7 +31,7 @@ export const keyRecord: fc.Arbitrary<KeyRecord> = fc.record({
   revision: fc.constant('r'),
 });
 
-/** Any line: close to what is read, and far from it. */
+/** Any line: close to a valid one, and far from it. */
 export const anyLine = fc.oneof(
   fc.string(),
   fc.string({
