@@ -14,7 +14,7 @@ import { addGlobalOptions } from './terminal/global-options.js';
 export function createProgram(): Command {
   const program = new Command('yubikey-otp')
     .description(
-      'Verifies YubiKey one-time passwords with your own keys, and serves them to other applications.',
+      'Manages keys, counters and clients for YubiKey one-time passwords, and serves validation and a KSM.',
     )
     .version(readVersion())
     .configureHelp({ showGlobalOptions: true, sortSubcommands: false })

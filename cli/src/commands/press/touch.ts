@@ -15,7 +15,7 @@ export async function touch(
   count: number,
   { file, replug = false, capsLock = false, layout }: TouchOptions,
 ): Promise<string[]> {
-  const yubikey = SoftYubikey.fromJSON({ ...state, ...(layout === undefined ? {} : { layout }) });
+  const yubikey = SoftYubikey.fromJSON(layout === undefined ? state : { ...state, layout });
   if (replug) yubikey.replug();
   const otps: string[] = [];
   let last = countTouches(state);

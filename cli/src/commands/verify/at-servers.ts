@@ -8,7 +8,7 @@ import type { Verdict } from './verdict.js';
 /**
  * Verifies at validation servers.
  *
- * @throws SetupError for options that cannot be used, YubikeyError where there is no verdict.
+ * @throws SetupError for options that cannot be used, YubikeyError if there is no verdict.
  */
 export async function verifyAtServers(otp: Otp, options: VerifyOptions): Promise<Verdict> {
   const verifier = createVerifier(await readServerSettings(options));
