@@ -9,7 +9,7 @@ import { MAIN, temporaryFolder } from '../support/command.js';
 import { Doors, STOPPED_MS } from '../support/serve/doors.js';
 import { hangingCalls } from '../support/serve/hanging.js';
 
-async function endOf(
+async function waitForEnd(
   child: ChildProcess,
 ): Promise<{ code: number | null; signal: string | null; milliseconds: number }> {
   const startedAt = performance.now();
@@ -28,9 +28,11 @@ async function startUnread(command: (line: string) => string[]) {
   });
   onTestFinished(() => void child.kill('SIGKILL'));
   let output = '';
-  while (!output.includes('Store YubiKeys')) output += (await once(child.stdout, 'data'))[0];
+  // The messages and the log come in any order.
+  const findUrl = () => /"url":"([^"]+)"/.exec(output)?.[1];
+  while (!output.includes('Store YubiKeys') || !findUrl()) output += (await once(child.stdout, 'data'))[0];
   child.stdout.pause();
-  const url = /"url":"([^"]+)"/.exec(output)?.[1];
+  const url = findUrl();
   const ready = async () => (await fetch(`${url}/ready`)).status;
   expect(await ready()).toBe(200);
   hang('HANG_SYNCS');
@@ -43,21 +45,21 @@ describeWith('SIGTERM while a sync of the disk hangs', ['gcc'], () => {
     const { env, hang } = hangingCalls();
     const doors = await Doors.open(undefined, { env });
     hang('HANG_SYNCS');
-    const said = doors.ask().catch(() => undefined);
+    const asked = doors.ask().catch(() => undefined);
     await sleep(500);
     doors.service.child.kill('SIGTERM');
     await doors.service.line({ msg: 'stopping' });
     const startedAt = performance.now();
     expect((await doors.service.stop()).code).not.toBe(0);
     expect(performance.now() - startedAt).toBeLessThan(2_000);
-    await said;
+    await asked;
   });
 
   it('ends a process whose log nobody reads', async () => {
     const { child, url } = await startUnread((line) => ['sh', '-c', line]);
     for (let asked = 0; asked < 1500; asked++) await fetch(`${url}/wsapi/2.0/verify?id=1`);
     child.kill('SIGTERM');
-    const { code, milliseconds } = await endOf(child);
+    const { code, milliseconds } = await waitForEnd(child);
     expect(code).not.toBe(0);
     expect(milliseconds).toBeLessThan(STOPPED_MS);
   });
@@ -75,10 +77,10 @@ describeWith('SIGTERM while a sync of the disk hangs', ['gcc'], () => {
       socket.destroy();
     });
     hang('HANG_SYNCS');
-    const said = doors.ask();
+    const asked = doors.ask();
     await sleep(500);
     const { code, milliseconds } = await doors.stop();
-    expect(await said).toMatchObject({ validation: 'BACKEND_ERROR', rest: 'STORAGE_ERROR' });
+    expect(await asked).toMatchObject({ validation: 'BACKEND_ERROR', rest: 'STORAGE_ERROR' });
     expect(code).not.toBe(0);
     expect(milliseconds).toBeLessThan(STOPPED_MS);
   });
@@ -94,7 +96,7 @@ describeWith('SIGTERM to the first process of a container', ['gcc', 'unshare', .
       .trim()
       .split('\n');
     process.kill(Number(first), 'SIGTERM');
-    const { code, milliseconds } = await endOf(child);
+    const { code, milliseconds } = await waitForEnd(child);
     expect(code).not.toBe(0);
     expect(milliseconds).toBeLessThan(STOPPED_MS);
   });
