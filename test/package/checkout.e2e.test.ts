@@ -3,7 +3,12 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Machine, ROOT } from '../support/package/machine.js';
 
-const MANIFESTS = ['package.json', 'cli/package.json', 'example-app/package.json'];
+const MANIFESTS = [
+  'package.json',
+  'cli/package.json',
+  'docs/recipes/package.json',
+  'example-app/package.json',
+];
 
 const read = (path: string) => JSON.parse(readFileSync(join(ROOT, path), 'utf8'));
 const DEPENDENCIES = ['dependencies', 'devDependencies', 'peerDependencies', 'optionalDependencies'];
@@ -29,6 +34,7 @@ describe('the checkout, before anything of it is published', () => {
     expect(Object.fromEntries(taken)).toEqual({
       'node_modules/example-app': 'example-app',
       'node_modules/passport-yubikey-otp': '',
+      'node_modules/recipes': 'docs/recipes',
       'node_modules/yubikey-otp': 'cli',
     });
   });

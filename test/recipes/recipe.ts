@@ -1,25 +1,34 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import request from 'supertest';
 import { SoftYubikey } from '../../src/testing/index.js';
 
-const TEST = fileURLToPath(new URL('..', import.meta.url));
 const FIXTURES = fileURLToPath(new URL('./fixtures', import.meta.url));
-const PAGES = fileURLToPath(new URL('../../docs/recipes', import.meta.url));
+/** A workspace of its own: the pages, and the packages that their apps use. */
+const RECIPES = fileURLToPath(new URL('../../docs/recipes', import.meta.url));
+export const MANIFEST = join(RECIPES, 'package.json');
+export const PAGES = readdirSync(RECIPES).flatMap((file) => /^(.*)\.md$/.exec(file)?.[1] ?? []);
+
+const readPage = (page: string) => readFileSync(join(RECIPES, `${page}.md`), 'utf8');
+
+/** The packages that a page tells its reader to install. */
+export function installedBy(page: string): string[] {
+  const commands = readPage(page).matchAll(/^npm install ((?:\\\n|.)*)/gm);
+  return Array.from(commands, ([, names]) => (names as string).match(/(?<!\S)[@a-z][\w/-]*/g) ?? []).flat();
+}
 
 /** The files that a page tells its reader to write, by their names. */
 export function filesOf(page: string): Map<string, string> {
-  const text = readFileSync(join(PAGES, `${page}.md`), 'utf8');
-  const blocks = text.matchAll(/^```[jt]s\n(\/\/ (\S+)\n.*?)^```$/gms);
+  const blocks = readPage(page).matchAll(/^```[jt]s\n(\/\/ (\S+)\n.*?)^```$/gms);
   return new Map(Array.from(blocks, ([, code, name]) => [name as string, code as string]));
 }
 
-/** Writes what a page says into a folder of its own, inside this package, so that it imports it by its name. */
+/** Writes a page's files into a new folder of the recipes' workspace, where their imports resolve. */
 export function writeRecipe(page: string): string {
-  const folder = mkdtempSync(join(TEST, '.recipe-'));
+  const folder = mkdtempSync(join(RECIPES, '.app-'));
   cpSync(FIXTURES, folder, { recursive: true });
   for (const [name, code] of filesOf(page)) writeFileSync(join(folder, name), code);
   return folder;

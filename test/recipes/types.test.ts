@@ -1,13 +1,12 @@
 import { spawnSync } from 'node:child_process';
-import { readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
-import { filesOf, writeRecipe } from './recipe.js';
+import { filesOf, installedBy, MANIFEST, PAGES, writeRecipe } from './recipe.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const TSC = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
-const PAGES = readdirSync(join(ROOT, 'docs', 'recipes')).map((file) => file.replace(/\.md$/, ''));
 
 // The pages in JavaScript leave most of their parameters to be guessed.
 const OPTIONS = `--ignoreConfig --noEmit --strict --noImplicitAny false --allowJs --checkJs --module nodenext
@@ -48,4 +47,11 @@ it('each page is a whole app, and the index says what is beside it', () => {
       page === 'README' ? 'verifier.js' : expect.stringMatching(/^server\.[jt]s$/),
     );
   }
+});
+
+it('the workspace of the recipes depends on what the pages install, and on nothing else', () => {
+  const { dependencies, devDependencies } = JSON.parse(readFileSync(MANIFEST, 'utf8'));
+  expect(Object.keys({ ...dependencies, ...devDependencies }).sort()).toEqual(
+    [...new Set(PAGES.flatMap(installedBy))].sort(),
+  );
 });
