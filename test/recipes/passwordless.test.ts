@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { cookiesOf, otpOfUnknownKey, Recipe } from './recipe.js';
+import { pressUnknownKey, Recipe, readCookies } from './recipe.js';
 
 describe('the recipe for passwordless sign-in', () => {
   const recipe = new Recipe('passwordless');
@@ -10,17 +10,17 @@ describe('the recipe for passwordless sign-in', () => {
   const touch = (browser: ReturnType<Recipe['browser']>, otp: string) =>
     browser.post('/login').type('form').send({ otp });
 
-  it('shows the form to who is not signed in', async () => {
+  it('shows the form to visitors who are not signed in', async () => {
     const browser = recipe.browser();
     await browser.get('/').expect(302).expect('Location', '/login');
     await browser.get('/login').expect(200, /name="otp"/);
   });
 
-  it('signs in whose key it is, until they sign out', async () => {
+  it('signs in the owner of the key, until they sign out', async () => {
     const browser = recipe.browser();
     await touch(browser, alice.press()).expect(302).expect('Location', '/');
     await browser.get('/').expect(200, 'Signed in as alice');
-    const signedIn = cookiesOf(browser);
+    const signedIn = readCookies(browser);
     await recipe.withCookies(signedIn).get('/').expect(200);
     await browser.post('/logout').expect(302);
     await browser.get('/').expect(302);
@@ -30,9 +30,9 @@ describe('the recipe for passwordless sign-in', () => {
   it('gives the session a new ID at each sign-in', async () => {
     const browser = recipe.browser();
     await touch(browser, alice.press()).expect(302);
-    const before = cookiesOf(browser);
+    const before = readCookies(browser);
     await touch(browser, alice.press()).expect(302);
-    expect(cookiesOf(browser)).not.toBe(before);
+    expect(readCookies(browser)).not.toBe(before);
     await recipe.withCookies(before).get('/').expect(302).expect('Location', '/login');
   });
 
@@ -45,17 +45,17 @@ describe('the recipe for passwordless sign-in', () => {
   });
 
   it.each([
-    ['a key that the verifier does not know', otpOfUnknownKey(), 401],
-    ["a key that is nobody's", stray.press(), 401],
-    ['what is no OTP', 'hello', 400],
-    ['nothing', '', 400],
+    ['a key that the verifier does not know', pressUnknownKey(), 401],
+    ['a key that no user has', stray.press(), 401],
+    ['text that is not an OTP', 'hello', 400],
+    ['an empty OTP', '', 400],
   ])('refuses %s', async (_what, otp, status) => {
     const browser = recipe.browser();
     await touch(browser, otp).expect(status);
     await browser.get('/').expect(302);
   });
 
-  it('answers 503 where the verifier reached no verdict', async () => {
+  it('answers 503 when the verifier fails', async () => {
     const browser = recipe.browser();
     await touch(browser, fault.press()).expect(503);
     await browser.get('/').expect(302);

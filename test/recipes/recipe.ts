@@ -15,13 +15,13 @@ export const PAGES = readdirSync(RECIPES).flatMap((file) => /^(.*)\.md$/.exec(fi
 const readPage = (page: string) => readFileSync(join(RECIPES, `${page}.md`), 'utf8');
 
 /** The packages that a page tells its reader to install. */
-export function installedBy(page: string): string[] {
+export function readPackages(page: string): string[] {
   const commands = readPage(page).matchAll(/^npm install ((?:\\\n|.)*)/gm);
   return Array.from(commands, ([, names]) => (names as string).match(/(?<!\S)[@a-z][\w/-]*/g) ?? []).flat();
 }
 
-/** The files that a page tells its reader to write, by their names. */
-export function filesOf(page: string): Map<string, string> {
+/** The files that a page tells its reader to write, by name. */
+export function readFiles(page: string): Map<string, string> {
   const blocks = readPage(page).matchAll(/^```[jt]s\n(\/\/ (\S+)\n.*?)^```$/gms);
   return new Map(Array.from(blocks, ([, code, name]) => [name as string, code as string]));
 }
@@ -30,11 +30,11 @@ export function filesOf(page: string): Map<string, string> {
 export function writeRecipe(page: string): string {
   const folder = mkdtempSync(join(RECIPES, '.app-'));
   cpSync(FIXTURES, folder, { recursive: true });
-  for (const [name, code] of filesOf(page)) writeFileSync(join(folder, name), code);
+  for (const [name, code] of readFiles(page)) writeFileSync(join(folder, name), code);
   return folder;
 }
 
-/** As an app's own build would: to JavaScript, with decorators and their metadata. */
+/** Compiles to JavaScript with decorators and their metadata, like the build of an app. */
 async function compile(typescript: string): Promise<string> {
   const { default: ts } = await import('typescript');
   const { outputText } = ts.transpileModule(typescript, {
@@ -50,46 +50,48 @@ async function compile(typescript: string): Promise<string> {
 
 export type Browser = ReturnType<typeof request.agent>;
 
-/** A page's app, running in a process of its own, and the keys of those who use it. */
+/** A page's app, running in its own process, and the virtual YubiKeys of its users. */
 export class Recipe {
   readonly keys = {
     alice: new SoftYubikey(),
     bob: new SoftYubikey(),
-    /** Genuine, and nobody's. */
+    /** The verifier knows this key, but no user has it. */
     stray: new SoftYubikey(),
-    /** The verifier fails for this one. */
+    /** The verifier fails for this key. */
     fault: new SoftYubikey(),
-    /** Nobody's, and the verifier takes its time to say so. */
+    /** The verifier does not know this key, and is slow to say so. */
     slow: new SoftYubikey(),
   };
-  /** What the app printed. */
+  /** Everything that the app has printed. */
   output = '';
-  private readonly folder: string;
-  private child: ChildProcess | undefined;
-  private url = '';
+  readonly #page: string;
+  readonly #folder: string;
+  #child: ChildProcess | undefined;
+  #url = '';
 
-  constructor(private readonly page: string) {
-    this.folder = writeRecipe(page);
+  constructor(page: string) {
+    this.#page = page;
+    this.#folder = writeRecipe(page);
   }
 
   async start(): Promise<void> {
-    const typescript = filesOf(this.page).get('server.ts');
-    if (typescript) writeFileSync(join(this.folder, 'server.js'), await compile(typescript));
+    const typescript = readFiles(this.#page).get('server.ts');
+    if (typescript) writeFileSync(join(this.#folder, 'server.js'), await compile(typescript));
     const { alice, bob, stray, fault, slow } = this.keys;
     const child = spawn(process.execPath, ['--import', './preload.js', 'server.js'], {
-      cwd: this.folder,
+      cwd: this.#folder,
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
       env: {
         PATH: process.env.PATH,
         PORT: '0',
         SESSION_SECRET: 'a long random text that nobody else knows',
-        KEYS: JSON.stringify([alice, bob, stray].map(secretsOf)),
+        KEYS: JSON.stringify([alice, bob, stray].map(toHexSecrets)),
         OWNERS: JSON.stringify({ [alice.publicId]: 'alice', [bob.publicId]: 'bob' }),
         FAULT: fault.publicId,
         SLOW: slow.publicId,
       },
     });
-    this.child = child;
+    this.#child = child;
     for (const stream of [child.stdout, child.stderr]) {
       stream?.on('data', (text) => {
         this.output += text;
@@ -99,47 +101,47 @@ export class Recipe {
       throw new Error(`The recipe ended: ${this.output}`);
     });
     const [port] = await Promise.race([once(child, 'message'), ended]);
-    this.url = `http://localhost:${port}`;
+    this.#url = `http://localhost:${port}`;
   }
 
   async stop(): Promise<void> {
-    if (this.child?.exitCode === null) {
-      this.child.kill();
-      await once(this.child, 'exit');
+    if (this.#child?.exitCode === null) {
+      this.#child.kill();
+      await once(this.#child, 'exit');
     }
-    rmSync(this.folder, { recursive: true });
+    rmSync(this.#folder, { recursive: true });
   }
 
-  /** Keeps the cookies it is given. */
+  /** A browser that keeps the cookies it is given. */
   browser(): Browser {
-    return request.agent(this.url);
+    return request.agent(this.#url);
   }
 
-  /** Comes with the cookies it is told, and keeps none. */
+  /** A client that sends these cookies, and keeps none. */
   withCookies(cookies: string) {
-    return request.agent(this.url).set('Cookie', cookies);
+    return request.agent(this.#url).set('Cookie', cookies);
   }
 
-  /** Moves the app's clock on. */
+  /** Moves the app's clock forward. */
   async later(milliseconds: number): Promise<void> {
-    this.child?.send(milliseconds);
-    if (this.child) await once(this.child, 'message');
+    this.#child?.send(milliseconds);
+    if (this.#child) await once(this.#child, 'message');
   }
 }
 
-/** The cookies of a browser, as it sends them. */
-export function cookiesOf(browser: Browser): string {
+/** The Cookie header that a browser sends. */
+export function readCookies(browser: Browser): string {
   return browser.jar
     .getCookies({ domain: 'localhost', path: '/', secure: false, script: false })
     .toValueString();
 }
 
-/** An OTP as it should be, of a key that no verifier knows. */
-export function otpOfUnknownKey(): string {
+/** A well-formed OTP of a key that the verifier does not know. */
+export function pressUnknownKey(): string {
   return new SoftYubikey().press();
 }
 
-function secretsOf({ publicId, privateId, aesKey }: SoftYubikey) {
+function toHexSecrets({ publicId, privateId, aesKey }: SoftYubikey) {
   const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
   return { publicId, privateId: hex(privateId), aesKey: hex(aesKey) };
 }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Browser, cookiesOf, otpOfUnknownKey, Recipe } from './recipe.js';
+import { type Browser, pressUnknownKey, Recipe, readCookies } from './recipe.js';
 
 export const logIn = (browser: Browser, username: string, password = `${username}'s password`) =>
   browser.post('/login').send({ username, password });
@@ -8,7 +8,7 @@ export const logIn = (browser: Browser, username: string, password = `${username
 export const touch = (browser: Browser, otp: string) => browser.post('/login/yubikey').send({ otp });
 
 /**
- * What a recipe promises that signs in with a password, asks for the YubiKey, and guards a route with it. Call it
+ * The tests of a recipe that signs users in with a password, asks for the YubiKey, and guards a route with it. Call this
  * in a `describe`.
  */
 export function secondFactorContract(
@@ -26,7 +26,7 @@ export function secondFactorContract(
     return browser;
   };
 
-  it('opens with the password and a touch', async () => {
+  it('opens the guarded route to a password and a touch', async () => {
     const browser = await signedIn('alice');
     await guarded(browser).expect(403);
     await touch(browser, alice.press()).expect(200, { user: 'alice' });
@@ -40,7 +40,7 @@ export function secondFactorContract(
     await guarded(browser).expect(401);
   });
 
-  it('refuses a touch before the password, and does not use the OTP up', async () => {
+  it('refuses a touch before the password, without using up the OTP', async () => {
     const browser = recipe.browser();
     const otp = alice.press();
     await touch(browser, otp).expect(401);
@@ -58,10 +58,10 @@ export function secondFactorContract(
 
   it.each([
     ["another user's key", () => bob.press(), 401],
-    ['a key that the verifier does not know', otpOfUnknownKey, 401],
-    ["a key that is nobody's", () => stray.press(), 401],
-    ['what is no OTP', () => 'hello', 400],
-    ['nothing', () => '', 400],
+    ['a key that the verifier does not know', pressUnknownKey, 401],
+    ['a key that no user has', () => stray.press(), 401],
+    ['text that is not an OTP', () => 'hello', 400],
+    ['an empty OTP', () => '', 400],
   ])('refuses %s', async (_what, otp, status) => {
     const browser = await signedIn('alice');
     await touch(browser, otp()).expect(status);
@@ -69,20 +69,20 @@ export function secondFactorContract(
     await touch(browser, alice.press()).expect(200);
   });
 
-  it('answers 503 where the verifier reached no verdict', async () => {
+  it('answers 503 when the verifier fails', async () => {
     const browser = await signedIn('alice');
     await touch(browser, fault.press()).expect(503);
     await guarded(browser).expect(403);
   });
 
-  it('gives the session a new ID at the password and at the touch; the old ones are worth nothing', async () => {
+  it('gives the session a new ID after the password and after the touch, and refuses the old IDs', async () => {
     const browser = await signedIn('alice');
-    const password = cookiesOf(browser);
+    const password = readCookies(browser);
     await touch(browser, alice.press()).expect(200);
-    const touched = cookiesOf(browser);
+    const touched = readCookies(browser);
     await guarded(recipe.withCookies(touched)).expect(200);
     await logIn(browser, 'alice').expect(200);
-    expect(new Set([password, touched, cookiesOf(browser)]).size).toBe(3);
+    expect(new Set([password, touched, readCookies(browser)]).size).toBe(3);
     await guarded(recipe.withCookies(password)).expect(401);
     await guarded(recipe.withCookies(touched)).expect(401);
   });
@@ -100,7 +100,7 @@ export function secondFactorContract(
   it('ends with signing out, in every copy of the session', async () => {
     const browser = await signedIn('alice');
     await touch(browser, alice.press()).expect(200);
-    const copy = cookiesOf(browser);
+    const copy = readCookies(browser);
     await guarded(recipe.withCookies(copy)).expect(200);
     await browser.post('/logout').expect(204);
     await guarded(browser).expect(401);
@@ -109,10 +109,10 @@ export function secondFactorContract(
     await guarded(browser).expect(403);
   });
 
-  it('stays signed out where another request of that session ends later', async () => {
+  it('stays signed out when another request of that session ends later', async () => {
     const browser = await signedIn('alice');
     await touch(browser, alice.press()).expect(200);
-    const copy = cookiesOf(browser);
+    const copy = readCookies(browser);
     const underWay = touch(recipe.withCookies(copy), slow.press()).then(({ status }) => status);
     await sleep(150);
     await browser.post('/logout').expect(204);

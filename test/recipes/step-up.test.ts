@@ -9,18 +9,18 @@ const transfer = (browser: Browser) => browser.post('/transfer').send({ amount: 
 describe('the recipe for step-up', () => {
   const { recipe, signedIn } = secondFactorContract('step-up', transfer);
 
-  it('asks for nothing but the password elsewhere', async () => {
+  it('asks only for the password on other routes', async () => {
     await recipe.browser().get('/account').expect(401);
     const browser = await signedIn('bob');
     await browser.get('/account').expect(200, { user: 'bob' });
   });
 
-  it('tells why it refuses, by a code', async () => {
+  it('gives the reason for a refusal as a code', async () => {
     await transfer(recipe.browser()).expect(401, { code: 'NOT_SIGNED_IN' });
     await transfer(await signedIn('bob')).expect(403, { code: 'SECOND_FACTOR_REQUIRED' });
   });
 
-  it('asks for a new touch after five minutes, and for no new password', async () => {
+  it('asks for a new touch after five minutes, but not for the password', async () => {
     const browser = await signedIn('bob');
     await touch(browser, recipe.keys.bob.press()).expect(200);
     await recipe.later(4 * MINUTE);

@@ -3,16 +3,16 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
-import { filesOf, installedBy, MANIFEST, PAGES, writeRecipe } from './recipe.js';
+import { MANIFEST, PAGES, readFiles, readPackages, writeRecipe } from './recipe.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const TSC = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
 
-// The pages in JavaScript leave most of their parameters to be guessed.
+// The pages in JavaScript do not declare the types of most parameters.
 const OPTIONS = `--ignoreConfig --noEmit --strict --noImplicitAny false --allowJs --checkJs --module nodenext
   --target es2023 --skipLibCheck --types node --experimentalDecorators --emitDecoratorMetadata`;
 
-/** What an app tells TypeScript about its users, and Fastify's about what it adds to a request. */
+/** An app's declarations: its users and, with Fastify, the properties it adds to a request. */
 const APPLICATION = `
 declare global {
   namespace Express { interface User { id: string } }
@@ -39,10 +39,10 @@ it('the code of the recipes compiles against the package', () => {
   }
 }, 120_000);
 
-it('each page is a whole app, and the index says what is beside it', () => {
+it('each page is a complete app, and the index shows the verifier', () => {
   expect(PAGES).toHaveLength(7);
   for (const page of PAGES) {
-    const files = [...filesOf(page).keys()];
+    const files = [...readFiles(page).keys()];
     expect(files, page).toContainEqual(
       page === 'README' ? 'verifier.js' : expect.stringMatching(/^server\.[jt]s$/),
     );
@@ -52,6 +52,6 @@ it('each page is a whole app, and the index says what is beside it', () => {
 it('the workspace of the recipes depends on what the pages install, and on nothing else', () => {
   const { dependencies, devDependencies } = JSON.parse(readFileSync(MANIFEST, 'utf8'));
   expect(Object.keys({ ...dependencies, ...devDependencies }).sort()).toEqual(
-    [...new Set(PAGES.flatMap(installedBy))].sort(),
+    [...new Set(PAGES.flatMap(readPackages))].sort(),
   );
 });
