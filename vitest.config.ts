@@ -7,7 +7,6 @@ const FOLDERS = '{test,cli/test,example-app/test}';
 /** End-to-end and long tests run what npm installs of the checkout, not what the checkout has built. */
 const INSTALLED = 'test/support/package/global-setup.ts';
 const NOT_UNIT = `${FOLDERS}/**/*.{integration,e2e,long}.test.ts`;
-const RECIPES = 'test/recipes/*.test.ts';
 
 /** A suite is named by what its tests need. */
 export default defineConfig({
@@ -25,7 +24,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: [`${FOLDERS}/**/*.test.ts`],
-          exclude: [NOT_UNIT, RECIPES],
+          exclude: [NOT_UNIT],
           setupFiles: 'test/support/no-processes-no-ports.ts',
           testTimeout: 60_000,
         },
@@ -41,7 +40,7 @@ export default defineConfig({
       {
         test: {
           name: 'e2e',
-          include: [`${FOLDERS}/**/*.e2e.test.ts`, RECIPES],
+          include: [`${FOLDERS}/**/*.e2e.test.ts`],
           globalSetup: INSTALLED,
           testTimeout: 60_000,
           hookTimeout: 60_000,

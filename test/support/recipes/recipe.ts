@@ -4,11 +4,11 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import request from 'supertest';
-import { SoftYubikey } from '../../src/testing/index.js';
+import { SoftYubikey } from '../../../src/testing/index.js';
 
 const FIXTURES = fileURLToPath(new URL('./fixtures', import.meta.url));
 /** A workspace of its own: the pages, and the packages that their apps use. */
-const RECIPES = fileURLToPath(new URL('../../docs/recipes', import.meta.url));
+const RECIPES = fileURLToPath(new URL('../../../docs/recipes', import.meta.url));
 export const MANIFEST = join(RECIPES, 'package.json');
 export const PAGES = readdirSync(RECIPES).flatMap((file) => /^(.*)\.md$/.exec(file)?.[1] ?? []);
 

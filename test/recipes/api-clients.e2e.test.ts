@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { pressUnknownKey, Recipe } from './recipe.js';
+import { pressUnknownKey, Recipe } from '../support/recipes/recipe.js';
 
 const MINUTE = 60 * 1000;
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { pressUnknownKey, Recipe, readCookies } from './recipe.js';
+import { pressUnknownKey, Recipe, readCookies } from '../support/recipes/recipe.js';
 
 describe('the recipe for passwordless sign-in', () => {
   const recipe = new Recipe('passwordless');

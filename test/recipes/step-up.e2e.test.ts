@@ -1,6 +1,6 @@
 import { describe, it } from 'vitest';
-import type { Browser } from './recipe.js';
-import { secondFactorContract, touch } from './second-factor-contract.js';
+import type { Browser } from '../support/recipes/recipe.js';
+import { secondFactorContract, touch } from '../support/recipes/second-factor-contract.js';
 
 const MINUTE = 60 * 1000;
 

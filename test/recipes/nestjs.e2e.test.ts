@@ -1,5 +1,5 @@
 import { describe } from 'vitest';
-import { secondFactorContract } from './second-factor-contract.js';
+import { secondFactorContract } from '../support/recipes/second-factor-contract.js';
 
 describe('the recipe for NestJS', () => {
   secondFactorContract('nestjs', (browser) => browser.get('/account'));

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
-import { MANIFEST, PAGES, readFiles, readPackages, writeRecipe } from './recipe.js';
+import { MANIFEST, PAGES, readFiles, readPackages, writeRecipe } from '../support/recipes/recipe.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const TSC = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
