@@ -26,7 +26,7 @@ async function start(): Promise<void> {
   });
 
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, () => server.close(() => services.close()));
+    process.once(signal, () => server.close(() => void services.close()));
   }
 }
 

@@ -74,7 +74,7 @@ async function run(prepared: Prepared, secrets: Secrets, log: Log): Promise<void
   const service = await startService({ ...prepared, secrets, log });
   try {
     // Before the first message: a program that reads it may ask the service to stop.
-    const stopped = stopSignal(() => endAtOnce(secrets.database.close));
+    const stopped = stopSignal(() => void endAtOnce(secrets.database.close));
     const client = settings.validation ? await makeFirstClient(secrets, settings.db) : undefined;
     for (const [served, url] of Object.entries(service.urls)) log.info({ service: served, url }, 'listening');
     sayFirstSteps(service.urls, client, settings);

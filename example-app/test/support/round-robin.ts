@@ -10,7 +10,7 @@ export interface RoundRobin {
 /** A small proxy: each request goes to the next port, or to the one after it if that does not respond. */
 export async function startRoundRobin(ports: readonly number[]): Promise<RoundRobin> {
   let turn = 0;
-  const server = createServer(async (req, res) => {
+  const passOn = async (req: IncomingMessage, res: ServerResponse) => {
     const chunks: Buffer[] = [];
     for await (const chunk of req) chunks.push(chunk);
     const body = Buffer.concat(chunks);
@@ -20,7 +20,8 @@ export async function startRoundRobin(ports: readonly number[]): Promise<RoundRo
       if (await forward(req, body, port, res)) return;
     }
     res.writeHead(502).end();
-  });
+  };
+  const server = createServer((req, res) => void passOn(req, res));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {

@@ -52,7 +52,7 @@ function close(): void {
   database?.close();
 }
 
-port.on('message', async (request: Request) => {
+async function answer(request: Request): Promise<void> {
   if (request === 'close') return close();
   const [sequence, job, states] = request;
   const starts = new Starts(states);
@@ -73,4 +73,6 @@ port.on('message', async (request: Request) => {
   } catch (error) {
     post(['failed', sequence, failureOf(error)]);
   }
-});
+}
+
+port.on('message', (request: Request) => void answer(request));

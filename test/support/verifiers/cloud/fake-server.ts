@@ -14,7 +14,7 @@ export const API_KEY = 'mG5be6ZJU1qBGz24yPh/ESM3UdU=';
 export const CLIENT_ID = '87';
 
 /** How a fake server answers one request. */
-export type Behaviour = (query: URLSearchParams, res: ServerResponse, req: IncomingMessage) => void;
+export type Behaviour = (query: URLSearchParams, res: ServerResponse, req: IncomingMessage) => unknown;
 
 export interface FakeServer {
   readonly url: string;
@@ -41,7 +41,7 @@ export async function startFakeServer(
   const server = create((req, res) => {
     const query = new URL(req.url as string, 'http://server').searchParams;
     requests.push(query);
-    behaviour(query, res, req);
+    void behaviour(query, res, req);
   });
   server.keepAliveTimeout = 60_000;
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
