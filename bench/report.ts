@@ -3,7 +3,7 @@ import { cpus, release, totalmem } from 'node:os';
 import { type Figures, type Measured, median } from './compare.js';
 
 /** What was to be reached: at least, or at most, this. */
-export interface Goal {
+interface Goal {
   readonly what: string;
   readonly reached: number;
   readonly atLeast?: number;

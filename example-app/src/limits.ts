@@ -11,7 +11,7 @@ import { currentAccount } from './accounts/account.js';
 import type { Redis } from './redis.js';
 
 /** Middleware before and after the check of a form whose input could be guessed. */
-export interface Limit {
+interface Limit {
   /** Before the check: counts the attempt, so that simultaneous attempts count too. */
   attempt: RequestHandler;
   /** After a successful check: a correct input does not count as an attempt. */
@@ -27,7 +27,7 @@ export interface Limits {
 }
 
 /** The error handler tells the visitor when to try again. */
-export class TooManyAttempts extends Error {
+class TooManyAttempts extends Error {
   override readonly name = 'TooManyAttempts';
   readonly status = 429;
 

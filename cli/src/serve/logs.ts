@@ -28,7 +28,7 @@ export function openLog(level: string): { log: Log; close: () => Promise<void> }
   return { log: createLog(level, destination), close };
 }
 
-export function createLog(level: string, destination: DestinationStream): Log {
+function createLog(level: string, destination: DestinationStream): Log {
   return pino(
     {
       level,

@@ -2,7 +2,7 @@ import type { Parsed } from './line.js';
 
 /** The possible outcomes of a line, which an import counts. */
 export const TALLIES = ['added', 'raised', 'already there', 'unchanged', 'skipped', 'refused'] as const;
-export type Tally = (typeof TALLIES)[number];
+type Tally = (typeof TALLIES)[number];
 
 export type Tallies = Partial<Record<Tally, number>>;
 

@@ -33,7 +33,7 @@ export interface SecondFactorAppOptions {
 }
 
 /** What GET /session tells. */
-export interface Seen {
+interface Seen {
   user?: { id: string };
   sessionID: string;
   secondFactor?: SecondFactor;
@@ -98,7 +98,7 @@ function nameOf(users: Record<string, object>, user: object): string | undefined
 }
 
 /** A person with cookies. */
-export class Browser {
+class Browser {
   private readonly agent: ReturnType<typeof request.agent>;
 
   constructor(app: Parameters<typeof request.agent>[0]) {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { type Browser, pressUnknownKey, Recipe, readCookies } from './recipe.js';
 
-export const logIn = (browser: Browser, username: string, password = `${username}'s password`) =>
+const logIn = (browser: Browser, username: string, password = `${username}'s password`) =>
   browser.post('/login').send({ username, password });
 
 export const touch = (browser: Browser, otp: string) => browser.post('/login/yubikey').send({ otp });

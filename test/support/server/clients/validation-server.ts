@@ -22,7 +22,7 @@ export interface ValidationServer {
   close(): Promise<void>;
 }
 
-export interface ValidationServerOptions {
+interface ValidationServerOptions {
   tls?: boolean;
 }
 
