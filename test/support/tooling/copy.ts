@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
+const root = fileURLToPath(new URL('../../..', import.meta.url));
 const LEFT_OUT = ['.git', 'node_modules', 'dist', 'coverage'];
 
 /** A copy of the repository to plant faults in, removed after the test. */

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { contradictionsIn, warningsAbout } from '../../../src/serve/settings/contradictions.js';
-import { resolveSettings } from '../../../src/serve/settings/sources.js';
+import { contradictionsIn, warningsAbout } from '../../src/serve/contradictions.js';
+import { resolveSettings } from '../../src/serve/settings/sources.js';
 
 /** Settings as a configuration file gives them. */
 function settings(values: Record<string, unknown> = {}) {

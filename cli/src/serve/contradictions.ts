@@ -1,6 +1,6 @@
-import { isLoopbackHost } from '../addresses.js';
-import { planPlaces } from '../places.js';
-import type { Settings } from './serve-settings.js';
+import { isLoopbackHost } from './addresses.js';
+import { planPlaces } from './places.js';
+import type { Settings } from './settings/serve-settings.js';
 
 /** Settings that fit one by one but not together, each with what to change. */
 export function contradictionsIn(settings: Settings, hasManagementToken: boolean): string[] {
