@@ -1,5 +1,5 @@
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
-import { DEMO_USER } from '../database/demo-data.js';
+import { DEMO_USER } from '../database/demo-user.js';
 
 interface ScryptCost {
   readonly N: number;

@@ -3,10 +3,8 @@ import type { Kysely } from 'kysely';
 import type { KeyStore } from 'passport-yubikey-otp/stores';
 import type { Accounts } from '../accounts/accounts.js';
 import { type Config, ConfigError, DEMO_DATABASE_FILE } from '../config.js';
+import { DEMO_USER } from './demo-user.js';
 import type { Tables } from './tables.js';
-
-/** The user of every demo. Her password is public. */
-export const DEMO_USER = { name: 'alice', password: 'wonderland' };
 
 /** Prefix of the public IDs of the demo's virtual keys. No manufactured key has it. */
 export const DEMO_PUBLIC_ID = 'fictive';

@@ -4,7 +4,8 @@ import { SoftYubikey } from 'passport-yubikey-otp/testing';
 import type { Account } from '../accounts/account.js';
 import type { AccountKeys } from '../accounts/account-keys.js';
 import type { Accounts } from '../accounts/accounts.js';
-import { DEMO_USER, refuseOtherData } from '../database/demo-data.js';
+import { refuseOtherData } from '../database/demo-data.js';
+import { DEMO_USER } from '../database/demo-user.js';
 import type { Tables } from '../database/tables.js';
 import { DemoYubikeys } from './yubikeys.js';
 

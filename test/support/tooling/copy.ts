@@ -26,6 +26,7 @@ export class Copy {
   }
 
   append(path: string, text: string): void {
+    mkdirSync(dirname(join(this.folder, path)), { recursive: true });
     appendFileSync(join(this.folder, path), text);
   }
 }
