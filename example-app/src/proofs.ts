@@ -3,7 +3,7 @@ import type { SecondFactor } from 'passport-yubikey-otp';
 import { currentAccount } from './accounts/account.js';
 
 /** Records when a user proved something. Like the record of the second factor, valid only in its own session. */
-export interface Proof {
+interface Proof {
   accountId: string;
   sessionId: string;
   /** Milliseconds since 1970. */
