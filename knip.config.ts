@@ -22,6 +22,8 @@ export default {
         'scripts/*.mjs',
         // Programs that tests start as processes, by their paths.
         'test/**/fixtures/**/*.{ts,mts,cts,js,mjs,cjs}',
+        // Compiled, and never run.
+        'test/types/refused.ts',
         // Pages whose code imports packages, and which tests run.
         'README.md',
         'docs/recipes/*.md',
