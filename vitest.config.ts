@@ -15,9 +15,17 @@ export default defineConfig({
     maxWorkers: 4,
     reporters: TEST_RESULTS ? ['default', ['json', { outputFile: TEST_RESULTS }]] : ['default'],
     coverage: {
-      include: ['src/**'],
+      include: ['src/**', 'cli/src/**', 'example-app/src/**'],
       reporter: ['text'],
-      thresholds: { statements: 95, branches: 90, functions: 95, lines: 95 },
+      // A few percent below what `npm run coverage` measures.
+      thresholds: {
+        'src/**': { statements: 95, branches: 90, functions: 95, lines: 95 },
+        // Most of the command runs only as npm has installed it, in end-to-end tests, which are not measured.
+        'cli/src/**': { statements: 24, branches: 36, functions: 24, lines: 23 },
+        'cli/src/serve/settings/**': { statements: 74, branches: 72, functions: 86, lines: 76 },
+        'cli/src/transfer/**': { statements: 75, branches: 82, functions: 70, lines: 73 },
+        'example-app/src/**': { statements: 88, branches: 84, functions: 92, lines: 90 },
+      },
     },
     projects: [
       {
