@@ -3,7 +3,7 @@
 //
 // - An exported name is declared in one file of a package, so that a search for it finds one thing.
 // - No function, variable or type is called `somethingOf`: verbs and nouns can be searched for.
-// - Private members are `#private`.
+// - Private members are `#private`; a constructor, which cannot have a #, may be private.
 // - No file stands beside a folder of its own name.
 //
 //   node scripts/check-names.mjs [folder]    of this repository, or of one elsewhere
@@ -92,8 +92,8 @@ function findBadNames(path) {
       }
     }
     const isPrivate = ts.canHaveModifiers(node) && ts.getModifiers(node)?.some(isPrivateKeyword);
-    if (isPrivate && !WITH_PRIVATE.includes(path)) {
-      found.push(`${at(node)} ${name?.getText() ?? 'constructor'} is private, but not with #`);
+    if (isPrivate && !ts.isConstructorDeclaration(node) && !WITH_PRIVATE.includes(path)) {
+      found.push(`${at(node)} ${name.getText()} is private, but not with #`);
     }
     ts.forEachChild(node, visit);
   };

@@ -57,6 +57,7 @@ it('check-names passes what is declared once, and passed on elsewhere', () => {
     'src/answer.ts':
       'export type Answer = 1;\nexport const Answer = 1;\nconst at = [1].indexOf(1);\nexport type AddressOf = () => string;\n',
     'src/passport/strategy.ts': 'export class Strategy {\n  private readonly lookup = 1;\n}\n',
+    'cli/src/store.ts': 'class Store {\n  private constructor() {}\n}\n',
     'cli/src/answer.ts': 'export type Answer = 2;\ninterface Options { addressOf?: AddressOf }\n',
   });
   expect(faults).toEqual([]);
