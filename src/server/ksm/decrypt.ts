@@ -6,9 +6,7 @@ import { readJson } from '../body.js';
 import { json, text } from '../http.js';
 import { KsmFault, type KsmFaultCode } from './ksm-fault.js';
 import type { Operation } from './operations.js';
-import { readObject } from './read-key.js';
-import { strictOtp } from './strict-otp.js';
-import { timeOf } from './time.js';
+import { readObject, strictOtp, timeOf } from './wire.js';
 
 /** `POST /api/v1/decrypt`. */
 export function decryptByRest(ksm: Ksm, allowUnpinnedKeys: boolean): Operation['run'] {

@@ -20,9 +20,8 @@ import { HttpFault, wrongMethod } from '../http-fault.js';
 import { addressGate, type Gate, type ManagementAccess, managementGate } from './access.js';
 import { decryptByRest, decryptByWsapi } from './decrypt.js';
 import { health } from './health.js';
-import { KsmFault } from './ksm-fault.js';
+import { codeOf, faultToAnswer, KsmFault, restAnswerTo, wsapiAnswerTo } from './ksm-fault.js';
 import type { Methods, Operation } from './operations.js';
-import { codeOf, faultToAnswer, restAnswerTo, wsapiAnswerTo } from './refusal.js';
 import { addKey, deleteKey, listKeys } from './rest-keys.js';
 
 export interface KsmListenerOptions extends ManagementAccess {

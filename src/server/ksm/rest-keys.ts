@@ -7,9 +7,7 @@ import { readJson } from '../body.js';
 import { json } from '../http.js';
 import { KsmFault } from './ksm-fault.js';
 import type { Operation } from './operations.js';
-import { readKeyId, readNewKey, readObject } from './read-key.js';
-import { strictOtp } from './strict-otp.js';
-import { timeOf } from './time.js';
+import { readKeyId, readNewKey, readObject, strictOtp, timeOf } from './wire.js';
 
 export interface KsmStores {
   readonly keys: KeyStore;

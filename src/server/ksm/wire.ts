@@ -1,5 +1,6 @@
 import { AES_KEY_LENGTH, decodeHexOrBase64 } from '../../ksm/aes-key.js';
 import { isModhex } from '../../otp/modhex.js';
+import { type Otp, parseOtp } from '../../otp/otp.js';
 import type { NewKey } from '../../stores/store.js';
 import { KsmFault } from './ksm-fault.js';
 
@@ -59,4 +60,19 @@ function readDescription(value: unknown): string {
 
 function isMissing(value: unknown): value is undefined | null | '' {
   return value === undefined || value === null || value === '';
+}
+
+/** An OTP as a server sends it on: nothing is normalised. Undefined for anything else. */
+export function strictOtp(text: unknown): Otp | undefined {
+  try {
+    const otp = parseOtp(text as string);
+    return otp.value === text ? otp : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A time in whole seconds, as the REST API writes it. */
+export function timeOf(at: Date): string {
+  return at.toISOString().replace(/\.\d+Z$/, 'Z');
 }
