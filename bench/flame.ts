@@ -8,7 +8,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 interface ProfileNode {
   readonly id: number;
   readonly callFrame: { readonly functionName: string; readonly url: string; readonly lineNumber: number };
-  readonly children?: readonly number[];
+  readonly children?: readonly number[] | undefined;
 }
 
 interface Profile {

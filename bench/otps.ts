@@ -6,7 +6,7 @@ const MOST_CONNECTIONS = 100;
 /** Virtual YubiKeys, and fresh OTPs of them one after another: who asks for many meets every key in turn. */
 export class Otps {
   readonly yubikeys: readonly SoftYubikey[];
-  private next = 0;
+  #next = 0;
 
   constructor(yubikeys: number | readonly SoftYubikey[]) {
     this.yubikeys =
@@ -14,7 +14,7 @@ export class Otps {
   }
 
   take(count: number): string[] {
-    return Array.from({ length: count }, () => this.press(this.next++ % this.yubikeys.length));
+    return Array.from({ length: count }, () => this.#press(this.#next++ % this.yubikeys.length));
   }
 
   /**
@@ -24,11 +24,11 @@ export class Otps {
   takeForConnections(count: number): string[] {
     const others = this.yubikeys.length - MOST_CONNECTIONS;
     return Array.from({ length: count }, (_, at) =>
-      this.press(at < MOST_CONNECTIONS ? at : MOST_CONNECTIONS + (this.next++ % others)),
+      this.#press(at < MOST_CONNECTIONS ? at : MOST_CONNECTIONS + (this.#next++ % others)),
     );
   }
 
-  private press(at: number): string {
+  #press(at: number): string {
     return (this.yubikeys[at] as SoftYubikey).press();
   }
 }

@@ -6,8 +6,8 @@ import { type Figures, type Measured, median } from './compare.js';
 interface Goal {
   readonly what: string;
   readonly reached: number;
-  readonly atLeast?: number;
-  readonly atMost?: number;
+  readonly atLeast?: number | undefined;
+  readonly atMost?: number | undefined;
 }
 
 export interface Report {
@@ -16,9 +16,9 @@ export interface Report {
   readonly measured: Measured;
   readonly goals: readonly Goal[];
   /** Peers that are not installed, with the reason. */
-  readonly skipped?: Readonly<Record<string, string>>;
+  readonly skipped?: Readonly<Record<string, string>> | undefined;
   /** What a reader must know to read the figures. */
-  readonly notes?: readonly string[];
+  readonly notes?: readonly string[] | undefined;
 }
 
 /** Prints a report as tables and keeps it in `bench/results`. */

@@ -37,12 +37,12 @@ interface Service {
   readonly url: string;
   /** Undefined for the server that knows one answer. */
   readonly isEchoed: boolean;
-  readonly database?: ServiceDatabase;
+  readonly database?: ServiceDatabase | undefined;
 }
 
 async function service(name: string, server: Promise<Started>, database?: ServiceDatabase): Promise<Service> {
   started.push(await server);
-  return { name, url: (await server).url, isEchoed: name !== LIMIT, ...(database && { database }) };
+  return { name, url: (await server).url, isEchoed: name !== LIMIT, database };
 }
 
 /** `yubikey-otp serve` as it is installed; its lines go to a file, and one load generator may ask without a limit. */

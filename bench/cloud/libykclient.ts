@@ -12,20 +12,24 @@ const source = fileURLToPath(new URL('../peers/libykclient.c', import.meta.url))
 
 /** Yubico's client in C, as a small program that is compiled against it. */
 export class Libykclient {
-  private constructor(private readonly folder: string) {}
+  readonly #folder: string;
+
+  private constructor(folder: string) {
+    this.#folder = folder;
+  }
 
   /** Undefined where it is not installed. */
   static compile(): Libykclient | undefined {
     const folder = mkdtempSync(join(tmpdir(), 'bench-libykclient-'));
     const it = new Libykclient(folder);
-    if (spawnSync('cc', ['-O2', '-o', it.program, source, '-lykclient']).status === 0) return it;
+    if (spawnSync('cc', ['-O2', '-o', it.#program, source, '-lykclient']).status === 0) return it;
     it.remove();
     return undefined;
   }
 
   /** How long it takes for each of these OTPs, one after another; but for the first, which makes the connections. */
   async measure(otps: readonly string[], servers: readonly string[]) {
-    const child = spawn(this.program, [CLIENT_ID, API_KEY, ...servers]);
+    const child = spawn(this.#program, [CLIENT_ID, API_KEY, ...servers]);
     const output = Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);
     child.stdin.end(`${otps.join('\n')}\n`);
     const [milliseconds, errors] = await output;
@@ -35,10 +39,10 @@ export class Libykclient {
   }
 
   remove(): void {
-    rmSync(this.folder, { recursive: true });
+    rmSync(this.#folder, { recursive: true });
   }
 
-  private get program(): string {
-    return join(this.folder, 'libykclient');
+  get #program(): string {
+    return join(this.#folder, 'libykclient');
   }
 }

@@ -10,14 +10,24 @@ const program = fileURLToPath(new URL('./server.ts', import.meta.url));
 
 /** Five validation servers, each in a process of its own, of which one is of use. */
 export class Servers {
+  readonly fast: string;
+  readonly #slow: string;
+  readonly #hung: string;
+  readonly #garbage: string;
+  readonly #dead: string;
+  readonly #processes: readonly ChildProcess[];
+
   private constructor(
-    readonly fast: string,
-    private readonly slow: string,
-    private readonly hung: string,
-    private readonly garbage: string,
-    private readonly dead: string,
-    private readonly processes: readonly ChildProcess[],
-  ) {}
+    urls: Record<'fast' | 'slow' | 'hung' | 'garbage' | 'dead', string>,
+    processes: readonly ChildProcess[],
+  ) {
+    this.fast = urls.fast;
+    this.#slow = urls.slow;
+    this.#hung = urls.hung;
+    this.#garbage = urls.garbage;
+    this.#dead = urls.dead;
+    this.#processes = processes;
+  }
 
   /** The fast one answers after so many milliseconds, the slow one half a second later. */
   static async start(milliseconds = 0): Promise<Servers> {
@@ -34,20 +44,20 @@ export class Servers {
       string,
     ];
     const processes = started.map(({ child }) => child);
-    return new Servers(fast, slow, hung, garbage, urlOf(await freePort()), processes);
+    return new Servers({ fast, slow, hung, garbage, dead: urlOf(await freePort()) }, processes);
   }
 
   /** The fast one in the middle, as nobody knows which one it will be. */
   get all(): string[] {
-    return [this.slow, this.hung, this.fast, this.garbage, this.dead];
+    return [this.#slow, this.#hung, this.fast, this.#garbage, this.#dead];
   }
 
   get withoutGarbage(): string[] {
-    return [this.slow, this.hung, this.fast, this.dead];
+    return [this.#slow, this.#hung, this.fast, this.#dead];
   }
 
   stop(): void {
-    for (const child of this.processes) child.disconnect();
+    for (const child of this.#processes) child.disconnect();
   }
 }
 

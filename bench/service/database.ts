@@ -15,36 +15,36 @@ const SUM = 'SELECT coalesce(sum(accepted_count), 0) AS accepted FROM yubikey_co
 export class ServiceDatabase {
   readonly env: Record<string, string>;
 
+  readonly #where: string;
+
   /** @param where a SQLite file or a postgres: URL. */
-  constructor(
-    private readonly where: string,
-    yubikeys: readonly SoftYubikey[],
-  ) {
+  constructor(where: string, yubikeys: readonly SoftYubikey[]) {
+    this.#where = where;
     this.env = { YUBIKEY_DB: where, YUBIKEY_MASTER_KEY: `bench:${newMasterKey().toString('base64')}` };
     const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
     const keys = yubikeys.map(
       ({ publicId, privateId, aesKey }) => `0,${publicId},${hex(privateId)},${hex(aesKey)},,,`,
     );
-    this.run(['keys', 'import', '-'], `# ykksm 1\n${keys.join('\n')}\n`);
-    this.run(['clients', 'import', '-'], `${CLIENT.id},${CLIENT.apiKey.toString('base64')}\n`);
+    this.#run(['keys', 'import', '-'], `# ykksm 1\n${keys.join('\n')}\n`);
+    this.#run(['clients', 'import', '-'], `${CLIENT.id},${CLIENT.apiKey.toString('base64')}\n`);
   }
 
   /** How many OTPs were accepted so far, as the database says. */
   async accepted(): Promise<number> {
-    if (this.where.startsWith('postgres:')) {
-      const client = new pg.Client({ connectionString: this.where });
+    if (this.#where.startsWith('postgres:')) {
+      const client = new pg.Client({ connectionString: this.#where });
       await client.connect();
       const { rows } = await client.query(SUM);
       await client.end();
       return Number(rows[0].accepted);
     }
-    const database = new LibsqlDatabase(this.where);
+    const database = new LibsqlDatabase(this.#where);
     const [row] = database.prepare(SUM).all() as { accepted: number }[];
     database.close();
     return Number(row?.accepted);
   }
 
-  private run(args: readonly string[], input: string): void {
+  #run(args: readonly string[], input: string): void {
     const { status, stderr } = spawnSync(process.execPath, [MAIN, ...args], {
       input,
       env: { ...process.env, ...this.env },

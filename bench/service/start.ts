@@ -17,7 +17,10 @@ export async function start(
   command: string,
   args: readonly string[],
   port: number,
-  { stdout = 'ignore', ...env }: { stdout?: number | 'ignore'; [name: string]: string | number } = {},
+  {
+    stdout = 'ignore',
+    ...env
+  }: { stdout?: number | 'ignore' | undefined; [name: string]: string | number | undefined } = {},
 ): Promise<Started> {
   const child = spawn(command, args, {
     env: { ...process.env, ...(env as Record<string, string>) },

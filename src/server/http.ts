@@ -39,7 +39,7 @@ export interface Answer {
   readonly type: 'text/plain; charset=utf-8' | 'application/json';
   /** Whole, or as it is made. */
   readonly body: string | AsyncIterable<string>;
-  readonly headers?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
 /** Sends an answer that nothing may keep. One that fails half way breaks off, so that nobody takes it for whole. */
@@ -78,11 +78,11 @@ export async function reply(
 }
 
 export function text(status: number, body: string, headers?: Answer['headers']): Answer {
-  return { status, type: 'text/plain; charset=utf-8', body, ...(headers && { headers }) };
+  return { status, type: 'text/plain; charset=utf-8', body, headers };
 }
 
 export function json(status: number, value: unknown, headers?: Answer['headers']): Answer {
-  return { status, type: 'application/json', body: JSON.stringify(value), ...(headers && { headers }) };
+  return { status, type: 'application/json', body: JSON.stringify(value), headers };
 }
 
 /** Leaves a path that is not served here to the application, where this listener is part of one. */

@@ -27,7 +27,7 @@ describe('the checkout, before anything of it is published', () => {
   });
 
   it('has a lock file that names no host, and takes the packages of this checkout from it', () => {
-    const packages = Object.entries<{ resolved?: string }>(read('package-lock.json').packages);
+    const packages = Object.entries<{ resolved?: string | undefined }>(read('package-lock.json').packages);
     const taken = packages.flatMap(([path, { resolved }]) =>
       resolved === undefined ? [] : [[path, resolved]],
     );

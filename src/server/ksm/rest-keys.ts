@@ -68,11 +68,7 @@ export function listKeys(stores: KsmStores): Operation['run'] {
     const first = await pageOf(stores, after, limit ?? MAX_PAGE);
     if (limit === undefined && after === undefined)
       return { ...json(200, undefined), body: wholeList(stores, first) };
-    return json(200, {
-      status: 'success',
-      keys: first.keys,
-      ...(first.next === undefined ? {} : { next: first.next }),
-    });
+    return json(200, { status: 'success', keys: first.keys, next: first.next });
   };
 }
 

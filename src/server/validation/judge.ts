@@ -50,12 +50,12 @@ export async function judge(
   let clientId: string | undefined;
   let publicId: string | undefined;
   let request: ValidationRequest | undefined;
-  const judged = (response: ValidationResponse, fault?: { error: unknown }): Judgement => ({
+  const judged = (response: ValidationResponse, error?: unknown): Judgement => ({
     response,
     apiKey: client?.apiKey,
     clientId,
     publicId,
-    ...fault,
+    error,
   });
   try {
     const parameters = parseParameters(query);
@@ -73,7 +73,7 @@ export async function judge(
     const { nonce } = request;
     return judged(responseTo(request, await verifier.verify(otp, nonce === undefined ? {} : { nonce })));
   } catch (error) {
-    if (!(error instanceof RequestFault)) return judged(responseToError(error, request), { error });
+    if (!(error instanceof RequestFault)) return judged(responseToError(error, request), error);
     // Clients that cannot be read take nothing from what is wrong with the request but its signature.
     if (clientId !== undefined) client = await clientOf(clients, clientId).catch(() => undefined);
     return judged({ status: error.status, info: error.parameter });

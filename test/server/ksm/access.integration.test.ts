@@ -19,8 +19,8 @@ const MANAGING = [
 interface From {
   address?: string | undefined;
   headers?: Record<string, string | undefined>;
-  method?: string;
-  path?: string;
+  method?: string | undefined;
+  path?: string | undefined;
 }
 
 /** The HTTP status that a request comes to which another machine may have sent, or a proxy, or a browser. */

@@ -40,7 +40,7 @@ describe(`GET /api/v1/keys, of ${COUNT} keys`, () => {
     const { url } = await service();
     const listed: string[] = [];
     for (let after: string | undefined = nth(399); after !== undefined; ) {
-      const { body }: { body: { keys: { key_id: string }[]; next?: string } } = await listKeys(
+      const { body }: { body: { keys: { key_id: string }[]; next?: string | undefined } } = await listKeys(
         { url },
         `?limit=${limit}&after=${after}`,
       ).expect(200);

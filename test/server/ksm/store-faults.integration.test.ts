@@ -41,9 +41,9 @@ async function serviceWith({
   counters = {},
   refuseWsapiReplays = false,
 }: {
-  keys?: Partial<KeyStore>;
-  counters?: Partial<CounterStore>;
-  refuseWsapiReplays?: boolean;
+  keys?: Partial<KeyStore> | undefined;
+  counters?: Partial<CounterStore> | undefined;
+  refuseWsapiReplays?: boolean | undefined;
 }) {
   const store = new MemoryStore();
   const yubikey = new SoftYubikey();

@@ -346,7 +346,12 @@ describe.each(['1.0', '1.1'] as const)('protocol %s answers', (version) => {
 });
 
 describe('the order of checks', () => {
-  const FAULTS: { name: string; change: (fields: Fields) => Fields; status: string; since?: '2.0' }[] = [
+  const FAULTS: {
+    name: string;
+    change: (fields: Fields) => Fields;
+    status: string;
+    since?: '2.0' | undefined;
+  }[] = [
     { name: 'nonce is missing', change: without('nonce'), status: 'MISSING_PARAMETER', since: '2.0' },
     { name: 'sl is none', change: set('sl', 'x'), status: 'MISSING_PARAMETER', since: '2.0' },
     { name: 'timeout is none', change: set('timeout', 'x'), status: 'MISSING_PARAMETER', since: '2.0' },

@@ -31,7 +31,7 @@ for (const { protocol, scheme, hasApiKey } of CASES) {
         servers: [`${scheme}://127.0.0.1:${port}${PATHS[protocol]}`],
         protocol,
         ...(hasApiKey && { apiKey: CLIENT.apiKey }),
-        ...(scheme === 'https' && { ca: CA_FILE }),
+        ca: scheme === 'https' ? CA_FILE : undefined,
       };
       const verifier = new CloudVerifier(options);
       const close = async () => {

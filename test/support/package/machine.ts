@@ -26,34 +26,34 @@ export interface Ended {
 export interface RunOptions {
   cwd: string;
   /** A folder of programs that were installed. */
-  bin?: string;
-  env?: Record<string, string>;
+  bin?: string | undefined;
+  env?: Record<string, string> | undefined;
   /** What the program reads from standard input. */
-  input?: string;
+  input?: string | undefined;
 }
 
 /** The machine of somebody who has Node, and has configured nothing but a registry. */
 export class Machine {
-  private readonly folder = mkdtempSync(join(tmpdir(), 'machine-'));
-  private readonly programs = join(this.folder, 'programs');
+  readonly #folder = mkdtempSync(join(tmpdir(), 'machine-'));
+  readonly #programs = join(this.#folder, 'programs');
 
   constructor(registry: string) {
-    mkdirSync(this.programs);
+    mkdirSync(this.#programs);
     // npm takes the nearest folder with a package for its own; outside of this machine there is none.
-    writeFileSync(join(this.folder, 'package.json'), PROJECT);
-    symlinkSync(process.execPath, join(this.programs, 'node'));
+    writeFileSync(join(this.#folder, 'package.json'), PROJECT);
+    symlinkSync(process.execPath, join(this.#programs, 'node'));
     for (const name of PROGRAMS) {
       const [path] = execFileSync('which', [name], { encoding: 'utf8' }).split('\n');
-      symlinkSync(path as string, join(this.programs, name));
+      symlinkSync(path as string, join(this.#programs, name));
     }
     const token = `${registry.replace('http:', '')}:_authToken=anybody`;
     const settings = ['engine-strict=true', 'audit=false', 'fund=false', 'update-notifier=false'];
-    writeFileSync(join(this.folder, '.npmrc'), [`registry=${registry}`, token, ...settings].join('\n'));
+    writeFileSync(join(this.#folder, '.npmrc'), [`registry=${registry}`, token, ...settings].join('\n'));
   }
 
   /** A new empty folder. */
   newFolder(name: string): string {
-    return mkdtempSync(join(this.folder, `${name}-`));
+    return mkdtempSync(join(this.#folder, `${name}-`));
   }
 
   /** A new folder of a package that has no dependencies yet. */
@@ -68,11 +68,11 @@ export class Machine {
     args: readonly string[],
     { cwd, bin, env }: RunOptions,
   ): ChildProcessWithoutNullStreams {
-    const PATH = [...(bin ? [bin] : []), this.programs].join(':');
+    const PATH = [...(bin ? [bin] : []), this.#programs].join(':');
     // The shell looks for the program where the program will look for others.
-    return spawn(join(this.programs, 'sh'), ['-c', 'exec "$@"', 'sh', program, ...args], {
+    return spawn(join(this.#programs, 'sh'), ['-c', 'exec "$@"', 'sh', program, ...args], {
       cwd,
-      env: { HOME: this.folder, PATH, ...env },
+      env: { HOME: this.#folder, PATH, ...env },
       timeout: LONGEST,
     });
   }
@@ -97,6 +97,6 @@ export class Machine {
   }
 
   async remove(): Promise<void> {
-    await rm(this.folder, { recursive: true, force: true });
+    await rm(this.#folder, { recursive: true, force: true });
   }
 }

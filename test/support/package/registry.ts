@@ -11,7 +11,7 @@ import { ROOT } from './machine.js';
 interface Manifest {
   name: string;
   version: string;
-  dist?: { tarball: string; integrity?: string };
+  dist?: { tarball: string; integrity?: string | undefined } | undefined;
 }
 
 /** All versions of one package, as the protocol of registries has them. */
@@ -31,17 +31,21 @@ interface Publication extends Packument {
  * installed, so that nothing is asked of the network.
  */
 export class Registry {
-  private readonly packuments = new Map<string, Promise<Packument>>();
-  private readonly tarballs = new Map<string, Buffer>();
-  private readonly installed = foldersByName();
+  readonly #packuments = new Map<string, Promise<Packument>>();
+  readonly #tarballs = new Map<string, Buffer>();
+  readonly #installed = foldersByName();
 
-  private constructor(private readonly server: Server) {}
+  readonly #server: Server;
+
+  private constructor(server: Server) {
+    this.#server = server;
+  }
 
   static async start(): Promise<Registry> {
     const server = createServer();
     const registry = new Registry(server);
     server.on('request', (req, res) => {
-      registry.answer(req, res).catch((error: Error) => res.writeHead(500).end(error.stack));
+      registry.#answer(req, res).catch((error: Error) => res.writeHead(500).end(error.stack));
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     server.unref();
@@ -49,51 +53,51 @@ export class Registry {
   }
 
   get url(): string {
-    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}/`;
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/`;
   }
 
   async stop(): Promise<void> {
-    this.server.closeAllConnections();
-    await new Promise((resolve) => this.server.close(resolve));
+    this.#server.closeAllConnections();
+    await new Promise((resolve) => this.#server.close(resolve));
   }
 
-  private async answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
+  async #answer(req: IncomingMessage, res: ServerResponse): Promise<void> {
     const path = decodeURIComponent(new URL(req.url as string, this.url).pathname).slice(1);
     if (req.method === 'PUT') {
-      this.keep((await json(req)) as Publication);
+      this.#keep((await json(req)) as Publication);
       res.writeHead(201).end('{}');
       return;
     }
-    const tarball = this.tarballs.get(path);
+    const tarball = this.#tarballs.get(path);
     if (tarball) {
       res.end(tarball);
       return;
     }
-    const packument = await this.packumentOf(path);
+    const packument = await this.#packumentOf(path);
     res.writeHead(packument ? 200 : 404, { 'content-type': 'application/json' });
     res.end(JSON.stringify(packument ?? { error: 'Not found' }));
   }
 
-  private keep({ _attachments, ...packument }: Publication): void {
+  #keep({ _attachments, ...packument }: Publication): void {
     for (const [file, { data }] of Object.entries(_attachments)) {
-      this.tarballs.set(`${packument.name}/-/${file}`, Buffer.from(data, 'base64'));
+      this.#tarballs.set(`${packument.name}/-/${file}`, Buffer.from(data, 'base64'));
     }
-    this.packuments.set(packument.name, Promise.resolve(packument));
+    this.#packuments.set(packument.name, Promise.resolve(packument));
   }
 
-  private packumentOf(name: string): Promise<Packument> | undefined {
-    const folders = this.installed.get(name);
-    if (!this.packuments.has(name) && folders) this.packuments.set(name, this.pack(name, folders));
-    return this.packuments.get(name);
+  #packumentOf(name: string): Promise<Packument> | undefined {
+    const folders = this.#installed.get(name);
+    if (!this.#packuments.has(name) && folders) this.#packuments.set(name, this.#pack(name, folders));
+    return this.#packuments.get(name);
   }
 
-  private async pack(name: string, folders: readonly string[]): Promise<Packument> {
+  async #pack(name: string, folders: readonly string[]): Promise<Packument> {
     const versions: Record<string, Manifest> = {};
     for (const folder of folders) {
       const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest;
       const tarball = await tarballOf(folder);
       const path = `${name}/-/${basename(name)}-${manifest.version}.tgz`;
-      this.tarballs.set(path, tarball);
+      this.#tarballs.set(path, tarball);
       const integrity = `sha512-${createHash('sha512').update(tarball).digest('base64')}`;
       versions[manifest.version] = { ...manifest, dist: { tarball: this.url + path, integrity } };
     }

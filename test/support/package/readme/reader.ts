@@ -42,7 +42,7 @@ export type Browser = ReturnType<typeof request.agent>;
 /** Somebody who does what the README says, in an empty folder. */
 export class Reader {
   readonly folder = mkdtempSync(join(tmpdir(), 'reader-'));
-  private readonly started: ChildProcess[] = [];
+  readonly #started: ChildProcess[] = [];
 
   constructor() {
     const modules = join(this.folder, 'node_modules');
@@ -75,7 +75,7 @@ export class Reader {
 
   /** Runs a program to its end, and resolves with all that it printed. */
   async run(folder: string, args: string[], environment: NodeJS.ProcessEnv): Promise<string> {
-    const child = this.spawn(folder, args, environment);
+    const child = this.#spawn(folder, args, environment);
     const chunks: Buffer[] = [];
     for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => chunks.push(chunk));
     await once(child, 'close');
@@ -84,24 +84,24 @@ export class Reader {
 
   async start(folder: string, environment: NodeJS.ProcessEnv): Promise<Started> {
     const port = await freePort();
-    const child = this.spawn(folder, ['app.mjs'], { PORT: String(port), ...environment });
+    const child = this.#spawn(folder, ['app.mjs'], { PORT: String(port), ...environment });
     const app = new Started(child, `http://localhost:${port}`);
     await app.isUp();
     return app;
   }
 
-  private spawn(folder: string, args: string[], environment: NodeJS.ProcessEnv): ChildProcess {
+  #spawn(folder: string, args: string[], environment: NodeJS.ProcessEnv): ChildProcess {
     const child = spawn(process.execPath, args, {
       cwd: folder,
       env: { PATH: process.env.PATH, ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
-    this.started.push(child);
+    this.#started.push(child);
     return child;
   }
 
   leave(): void {
-    for (const child of this.started) child.kill('SIGKILL');
+    for (const child of this.#started) child.kill('SIGKILL');
     rmSync(this.folder, { recursive: true, force: true });
   }
 }
@@ -111,10 +111,12 @@ export class Started {
   /** What it printed. */
   output = '';
 
-  constructor(
-    private readonly child: ChildProcess,
-    private readonly url: string,
-  ) {
+  readonly #child: ChildProcess;
+  readonly #url: string;
+
+  constructor(child: ChildProcess, url: string) {
+    this.#child = child;
+    this.#url = url;
     for (const stream of [child.stdout, child.stderr]) {
       stream?.on('data', (text) => {
         this.output += text;
@@ -124,15 +126,15 @@ export class Started {
 
   async isUp(): Promise<void> {
     for (;;) {
-      if (this.child.exitCode !== null) throw new Error(`The app ended: ${this.output}`);
-      const response = await fetch(this.url).catch(() => undefined);
+      if (this.#child.exitCode !== null) throw new Error(`The app ended: ${this.output}`);
+      const response = await fetch(this.#url).catch(() => undefined);
       if (response) return;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
 
   browser(): Browser {
-    return request.agent(this.url);
+    return request.agent(this.#url);
   }
 
   passwordOf(name: string): string {
@@ -148,8 +150,8 @@ export class Started {
   }
 
   async stop(): Promise<void> {
-    const ended = once(this.child, 'exit');
-    this.child.kill();
+    const ended = once(this.#child, 'exit');
+    this.#child.kill();
     await ended;
   }
 }

@@ -23,7 +23,11 @@ export class Yubicloud {
     fault: new SoftYubikey(),
   };
 
-  private constructor(private readonly server: Server) {}
+  readonly #server: Server;
+
+  private constructor(server: Server) {
+    this.#server = server;
+  }
 
   static async start(): Promise<Yubicloud> {
     const store = new MemoryStore();
@@ -56,12 +60,12 @@ export class Yubicloud {
     return {
       NODE_OPTIONS: `--import=${PRELOAD}`,
       NODE_EXTRA_CA_CERTS: tlsFile('yubico.pem'),
-      YUBICLOUD_PORT: String((this.server.address() as AddressInfo).port),
+      YUBICLOUD_PORT: String((this.#server.address() as AddressInfo).port),
     };
   }
 
   stop(): void {
-    this.server.close();
-    this.server.closeAllConnections();
+    this.#server.close();
+    this.#server.closeAllConnections();
   }
 }

@@ -23,7 +23,7 @@ export interface ValidationServer {
 }
 
 interface ValidationServerOptions {
-  tls?: boolean;
+  tls?: boolean | undefined;
 }
 
 export type StartValidationServer = (options?: ValidationServerOptions) => Promise<ValidationServer>;

@@ -31,9 +31,9 @@ export interface Reply {
 }
 
 export interface Ask {
-  method?: string;
-  headers?: Record<string, string>;
-  body?: string | Buffer;
+  method?: string | undefined;
+  headers?: Record<string, string> | undefined;
+  body?: string | Buffer | undefined;
 }
 
 let nonces = 0;
@@ -59,14 +59,14 @@ export class Service {
   /** Given back to the real one with `useKsm`. */
   verifier: Verifier;
   readonly yubikey = new SoftYubikey();
-  private readonly ksmVerifier: KsmVerifier;
+  readonly #ksmVerifier: KsmVerifier;
   private constructor(
     readonly store: { keys: KeyStore; counters: CounterStore; clients: ClientStore },
     readonly origin: string,
     readonly close: () => Promise<void>,
   ) {
-    this.ksmVerifier = new KsmVerifier({ ksm: new LocalKsm(store.keys), counters: store.counters });
-    this.verifier = this.ksmVerifier;
+    this.#ksmVerifier = new KsmVerifier({ ksm: new LocalKsm(store.keys), counters: store.counters });
+    this.verifier = this.#ksmVerifier;
   }
 
   static async start({
@@ -74,12 +74,12 @@ export class Service {
     options = {},
     mount = (listener) => listener,
   }: {
-    store?: Service['store'];
-    options?: Partial<ValidationListenerOptions>;
+    store?: Service['store'] | undefined;
+    options?: Partial<ValidationListenerOptions> | undefined;
     /** Puts the listener into an application. */
-    mount?: (listener: Listener) => Listener;
+    mount?: ((listener: Listener) => Listener) | undefined;
   } = {}): Promise<Service> {
-    const service: { current?: Service } = {};
+    const service: { current?: Service | undefined } = {};
     const listener = validationListener({
       verifier: { verify: (...request) => (service.current as Service).verifier.verify(...request) },
       clients: store.clients,
@@ -106,7 +106,7 @@ export class Service {
   }
 
   useKsm(): void {
-    this.verifier = this.ksmVerifier;
+    this.verifier = this.#ksmVerifier;
   }
 
   /** The fields of a request that is in order. */
