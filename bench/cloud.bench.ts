@@ -8,7 +8,7 @@ import { Libykclient } from './cloud/libykclient.js';
 import { API_KEY, CLIENT_ID, Servers } from './cloud/servers.js';
 import { compare, difference, type Figures } from './compare.js';
 import { Otps } from './otps.js';
-import { keep } from './report.js';
+import { keepReport } from './report.js';
 
 /**
  * What CloudVerifier adds to a request to the fastest of five servers, the others of which are slow, hung, dead or
@@ -33,7 +33,7 @@ let asked = 0;
 
 const newAgent = () => new Agent({ keepAliveTimeout: 30_000, headersTimeout: 0, bodyTimeout: 0 });
 
-const bareAt =
+const bareRequester =
   ({ fast }: Servers, dispatcher: Agent): Ask =>
   async () => {
     const { nonce, query } = queries[asked++ % queries.length] as (typeof queries)[0];
@@ -45,7 +45,7 @@ const bareAt =
 const fresh = otps.take(200_000);
 let pressed = 0;
 
-const verifierAt =
+const cloudRequester =
   (verifier: CloudVerifier): Ask =>
   async () => {
     const verification = await verifier.verify(parseOtp(fresh[pressed++ % fresh.length] as string));
@@ -58,7 +58,7 @@ function bare(name: string, servers: Servers, load: Load) {
     async measure() {
       const agent = newAgent();
       try {
-        return await latencies(bareAt(servers, agent), load);
+        return await latencies(bareRequester(servers, agent), load);
       } finally {
         await agent.destroy();
       }
@@ -72,7 +72,7 @@ function cloud(name: string, servers: Servers, load: Load) {
     async measure() {
       const verifier = new CloudVerifier({ clientId: CLIENT_ID, apiKey: API_KEY, servers: servers.all });
       try {
-        return await latencies(verifierAt(verifier), load);
+        return await latencies(cloudRequester(verifier), load);
       } finally {
         await verifier.close();
       }
@@ -88,7 +88,7 @@ const manyWithBareBeside = {
   async measure() {
     const agent = newAgent();
     const { name } = manyWithBareBeside;
-    const probe = latencies(bareAt(near, agent), { ...MANY, callers: 10 });
+    const probe = latencies(bareRequester(near, agent), { ...MANY, callers: 10 });
     const [figures, beside] = await Promise.all([cloud(name, near, MANY).measure(), probe]);
     besideThem = beside;
     await agent.destroy();
@@ -126,7 +126,7 @@ try {
     reached: difference(measured, figure, of, to),
     atMost,
   });
-  keep({
+  keepReport({
     bench: 'cloud',
     measured,
     goals: [

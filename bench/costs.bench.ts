@@ -19,8 +19,8 @@ import { createClient } from 'redis';
 import { missingPostgres, PostgresServer } from '../test/support/servers/postgres.js';
 import { RedisServer } from '../test/support/servers/redis.js';
 import { compare, type Figures } from './compare.js';
-import { keyOf } from './growth/many-keys.js';
-import { keep } from './report.js';
+import { benchmarkKey } from './growth/many-keys.js';
+import { keepReport } from './report.js';
 
 /** What one key and one verification take up in each store: docs/growth.md reckons with these. */
 const COUNT = 20_000;
@@ -47,16 +47,16 @@ async function forAll(work: (number: number) => Promise<unknown>): Promise<void>
   await Promise.all(Array.from({ length: AT_ONCE }, worker));
 }
 
-async function costsOf({ keys, counters, bytes, logged }: Measurable): Promise<Figures> {
+async function measureCosts({ keys, counters, bytes, logged }: Measurable): Promise<Figures> {
   const sealed = new SealedKeyStore(keys, keyring);
   const empty = await bytes();
-  await forAll((number) => sealed.add(keyOf(number)));
+  await forAll((number) => sealed.add(benchmarkKey(number)));
   const withKeys = await bytes();
   const advance = (sessionUse: number) =>
     forAll(async (number) => {
       const touch = { usageCounter: 1, sessionUse, timestamp: number };
       const { advanced } = await counters.advance(
-        keyOf(number).publicId,
+        benchmarkKey(number).publicId,
         touch,
         `nonce${number}`.padEnd(32, '0'),
       );
@@ -147,8 +147,8 @@ try {
     ...(missingPostgres.length === 0 ? [await postgres()] : []),
     ...(hasRedis ? [await redis()] : []),
   ];
-  const contestants = measurables.map((it) => ({ name: it.name, measure: () => costsOf(it) }));
-  keep({
+  const contestants = measurables.map((it) => ({ name: it.name, measure: () => measureCosts(it) }));
+  keepReport({
     bench: 'costs',
     // Sizes, not times: once is enough.
     measured: await compare(contestants, 1),

@@ -4,7 +4,7 @@ import { LocalKsm, MemoryStore, parseOtp } from 'passport-yubikey-otp';
 import { decodeModhex } from '../src/otp/modhex.js';
 import { compare, ratio } from './compare.js';
 import { Otps } from './otps.js';
-import { keep } from './report.js';
+import { keepReport } from './report.js';
 
 /** Decryptions a second on one core, of OTPs from many keys. */
 const YUBIKEYS = 1_000;
@@ -95,7 +95,7 @@ function perSecond(count: number, before: number) {
 
 const hasPython = spawnSync('/usr/bin/python3', ['-c', 'import yubiotp']).status === 0;
 const measured = await compare([keptDecipher, ours, freshDecipher, ...(hasPython ? [python] : [])]);
-keep({
+keepReport({
   bench: 'decrypt',
   measured,
   goals: [

@@ -39,7 +39,7 @@ function read(path: string): Frame {
   }
   const add = (id: number, into: Frame): number => {
     const node = byId.get(id) as ProfileNode;
-    const name = nameOf(node);
+    const name = frameName(node);
     if (NOT_WORK.includes(name)) return 0;
     const frame = into.below.get(name) ?? { name, below: new Map(), time: 0 };
     into.below.set(name, frame);
@@ -53,7 +53,7 @@ function read(path: string): Frame {
   return all.below.get('(root)') as Frame;
 }
 
-function nameOf({ callFrame: { functionName, url, lineNumber } }: ProfileNode): string {
+function frameName({ callFrame: { functionName, url, lineNumber } }: ProfileNode): string {
   const file = url.split('/').slice(-2).join('/');
   return `${functionName || '(anonymous)'}${file && ` ${file}:${lineNumber + 1}`}`;
 }
@@ -70,7 +70,7 @@ function draw(root: Frame): string {
     const y = row * ROW;
     boxes.push(
       `<g><title>${escaped(frame.name)}, ${part}</title>` +
-        `<rect x="${x.toFixed(1)}" y="${y}" width="${width.toFixed(1)}" height="${ROW - 1}" fill="${colourOf(frame.name)}"/>` +
+        `<rect x="${x.toFixed(1)}" y="${y}" width="${width.toFixed(1)}" height="${ROW - 1}" fill="${frameColour(frame.name)}"/>` +
         `<text x="${(x + 3).toFixed(1)}" y="${y + 12}">${escaped(shown)}</text></g>`,
     );
     let at = x;
@@ -85,7 +85,7 @@ function draw(root: Frame): string {
 }
 
 /** Node's own code in grey, packages in blue, what is measured in orange. */
-function colourOf(name: string): string {
+function frameColour(name: string): string {
   if (/ (passport-yubikey-otp|dist)\//.test(name)) return '#f0a050';
   return /\.m?js:/.test(name) ? '#9fc5e8' : '#d9d9d9';
 }

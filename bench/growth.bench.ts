@@ -7,7 +7,7 @@ import { missingPostgres, PostgresServer } from '../test/support/servers/postgre
 import { type Contestant, compare, type Figures, type Measured, median, ratio } from './compare.js';
 import { fill, someYubikeys } from './growth/many-keys.js';
 import { Otps } from './otps.js';
-import { keep } from './report.js';
+import { keepReport } from './report.js';
 import { MAIN, ServiceDatabase } from './service/database.js';
 import { load } from './service/load.js';
 import { writeRequests } from './service/requests.js';
@@ -42,16 +42,16 @@ async function stop(service: Started): Promise<void> {
 const words = (keys: number) => `${keys.toLocaleString('en')} keys`;
 
 /** Those with the fewest keys and with the most take turns; each reads what the other has pushed out of the cache. */
-async function measure(engine: string, databaseOf: () => Promise<string>): Promise<void> {
+async function measure(engine: string, newDatabase: () => Promise<string>): Promise<void> {
   const contestants: Contestant[] = [];
   const starts: Contestant[] = [];
   for (const keys of SIZES) {
     const otps = new Otps(someYubikeys(Math.min(keys, MOST_USED), keys));
-    const where = await databaseOf();
+    const where = await newDatabase();
     const database = new ServiceDatabase(where, otps.yubikeys.slice(0, 1));
     await fill(database, keys);
     const name = `${engine}, ${words(keys)}`;
-    sizes[name] = { 'database, MB': (await bytesOf(where)) / 1e6 };
+    sizes[name] = { 'database, MB': (await measureDatabase(where)) / 1e6 };
     starts.push({
       name,
       async measure() {
@@ -64,10 +64,10 @@ async function measure(engine: string, databaseOf: () => Promise<string>): Promi
     });
     const services = [await serve(database)];
     const requests = join(folder, 'requests');
-    contestants.push(contestantOf(name, services, otps, requests));
+    contestants.push(createContestant(name, services, otps, requests));
     if (keys === SIZES[0] && where.startsWith('postgres:')) {
       const two = [...services, await serve(database)];
-      contestants.push(contestantOf(`${name}, two processes`, two, otps, requests));
+      contestants.push(createContestant(`${name}, two processes`, two, otps, requests));
     }
   }
   for (const [name, rounds] of Object.entries(await compare(contestants))) measured[name] = rounds;
@@ -81,7 +81,12 @@ async function measure(engine: string, databaseOf: () => Promise<string>): Promi
   }
 }
 
-function contestantOf(name: string, services: readonly Started[], otps: Otps, requests: string): Contestant {
+function createContestant(
+  name: string,
+  services: readonly Started[],
+  otps: Otps,
+  requests: string,
+): Contestant {
   // An OTP of a key may not overtake an older one, so each process has keys of its own.
   const parts = services.map(
     (_, part) => new Otps(otps.yubikeys.filter((_, at) => at % services.length === part)),
@@ -101,18 +106,18 @@ function contestantOf(name: string, services: readonly Started[], otps: Otps, re
       return {
         'per second': figures.reduce((sum, it) => sum + it['per second'], 0),
         'p99, ms': Math.max(...figures.map((it) => it['p99, ms'])),
-        'memory of a process, MB': Math.max(...services.map(({ pid }) => memoryOf(pid))) / 1e6,
+        'memory of a process, MB': Math.max(...services.map(({ pid }) => residentBytes(pid))) / 1e6,
       };
     },
   };
 }
 
-function memoryOf(pid: number): number {
+function residentBytes(pid: number): number {
   const [, kilobytes] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
   return Number(kilobytes) * 1024;
 }
 
-async function bytesOf(where: string): Promise<number> {
+async function measureDatabase(where: string): Promise<number> {
   if (!where.startsWith('postgres:')) return statSync(where).size;
   const client = new pg.Client({ connectionString: where });
   await client.connect();
@@ -133,7 +138,7 @@ try {
 }
 
 const [few = 0, , many = 0] = SIZES;
-const goalsOf = (engine: string) => {
+const engineGoals = (engine: string) => {
   const [fewest, most] = [`${engine}, ${words(few)}`, `${engine}, ${words(many)}`];
   const of = (name: string, figure: string) =>
     median((measured[name] ?? []).map((it) => it[figure] as number));
@@ -151,10 +156,10 @@ const goalsOf = (engine: string) => {
     },
   ];
 };
-keep({
+keepReport({
   bench: 'growth',
   measured,
-  goals: engines.flatMap(goalsOf),
+  goals: engines.flatMap(engineGoals),
   skipped: postgres ? {} : { PostgreSQL: 'not installed (Debian: postgresql)' },
   notes: [
     `64 connections. OTPs come of all of 1,000 keys, and of ${MOST_USED.toLocaleString('en')} keys spread over more: those are read from the database each time, the 1,000 mostly from what serve has read in the last second.`,

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { type Contestant, compare, median, ratio } from './compare.js';
-import { keep } from './report.js';
+import { keepReport } from './report.js';
 
 /** How long a new process takes to load an entry point: the import by its own clock, and the whole process. */
 const PROCESSES = 15;
@@ -55,7 +55,7 @@ const others = [entryPoint('/stores', 'SqliteStore'), entryPoint('/server', 'val
 const nothing = contestant('limit: a process that imports nothing', {});
 
 const measured = await compare([dependencies, ours, withUndici, ...others, nothing]);
-keep({
+keepReport({
   bench: 'import',
   measured,
   goals: [ours, withUndici].flatMap(({ name }) =>

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { compare, median } from './compare.js';
-import { keep } from './report.js';
+import { keepReport } from './report.js';
 
 /** What `npm install` of the packed package puts into an empty project that asks validation servers. */
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -48,7 +48,7 @@ const goal = (figure: string, atMost: number) => ({
   reached: median((measured[ours.name] ?? []).map((figures) => figures[figure] as number)),
   atMost,
 });
-keep({
+keepReport({
   bench: 'install',
   measured,
   goals: [goal('packages', 4), goal('MB of files', 3), goal('MB on disk, in blocks', 3)],

@@ -22,7 +22,7 @@ export interface Report {
 }
 
 /** Prints a report as tables and keeps it in `bench/results`. */
-export function keep({ bench, measured, goals, skipped = {}, notes = [] }: Report): void {
+export function keepReport({ bench, measured, goals, skipped = {}, notes = [] }: Report): void {
   const summed = Object.fromEntries(
     Object.entries(measured).map(([name, rounds]) => [name, summary(rounds)]),
   );

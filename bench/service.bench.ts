@@ -6,7 +6,7 @@ import { freePort } from '../test/support/programs.js';
 import { missingPostgres, PostgresServer } from '../test/support/servers/postgres.js';
 import { type Contestant, compare, type Measured, median, ratio } from './compare.js';
 import { Otps } from './otps.js';
-import { keep } from './report.js';
+import { keepReport } from './report.js';
 import { MAIN, ServiceDatabase } from './service/database.js';
 import { load } from './service/load.js';
 import { writeRequests } from './service/requests.js';
@@ -77,7 +77,7 @@ async function startAll(): Promise<Service[]> {
 
 const at = (name: string, connections: number) => `${name}, ${connections} at once`;
 
-const contestantOf = (
+const createContestant = (
   { name, url, isEchoed, database }: Service,
   { connections, seconds }: (typeof LEVELS)[number],
 ): Contestant => ({
@@ -115,7 +115,7 @@ try {
     const asked = services.filter(({ name }) => level.connections === 1 || name !== YUBISERVER);
     const { requests: _, ...figures } = await compare([
       fresh,
-      ...asked.map((service) => contestantOf(service, level)),
+      ...asked.map((service) => createContestant(service, level)),
     ]);
     Object.assign(measured, figures);
   }
@@ -124,7 +124,7 @@ try {
   const p99 = (of: string) =>
     median((measured[at(of, 64)] ?? []).map((figures) => figures['p99, ms'] as number));
   const names = services.map(({ name }) => name);
-  keep({
+  keepReport({
     bench: 'service',
     measured,
     goals: [

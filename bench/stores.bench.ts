@@ -10,7 +10,7 @@ import { openSqlite } from '../test/support/fixtures/shared-store.js';
 import { missingPostgres, PostgresServer } from '../test/support/servers/postgres.js';
 import { RedisServer } from '../test/support/servers/redis.js';
 import { type Contestant, compare, type Figures, median } from './compare.js';
-import { keep } from './report.js';
+import { keepReport } from './report.js';
 
 /**
  * How many `advance` a second the stores do for so many callers at once, each with a key of its own, and how long at
@@ -123,7 +123,7 @@ try {
     })),
   );
   const measured = await compare([disk, ...contestants, idle]);
-  keep({
+  keepReport({
     bench: 'stores',
     measured,
     goals: CALLERS.map((callers) => ({

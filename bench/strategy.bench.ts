@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { type Contestant, compare, ratio } from './compare.js';
 import { Otps } from './otps.js';
-import { keep } from './report.js';
+import { keepReport } from './report.js';
 
 /** Sign-ins a second at an Express app whose verifier, and whose look-up of the user, answer at once. */
 const SECONDS = 3;
@@ -20,9 +20,13 @@ const folder = mkdtempSync(join(tmpdir(), 'bench-strategy-'));
 const otps = new Otps(1_000).take(10_000);
 const servers: ChildProcess[] = [];
 
-async function contestant(name: string, way: string, formOf: (otp: string) => string): Promise<Contestant> {
+async function contestant(
+  name: string,
+  way: string,
+  formatForm: (otp: string) => string,
+): Promise<Contestant> {
   const forms = join(folder, way);
-  writeFileSync(forms, otps.map((otp) => `${otp.slice(0, 12)} ${formOf(otp)}\n`).join(''));
+  writeFileSync(forms, otps.map((otp) => `${otp.slice(0, 12)} ${formatForm(otp)}\n`).join(''));
   const env = { ...process.env, NODE_ENV: 'production' };
   const server = fork(SERVER, [way], { execArgv: ['--import', 'tsx'], env });
   servers.push(server);
@@ -56,7 +60,7 @@ try {
   const local = await contestant('passport-local', 'local', passwordForm);
   const none = await contestant('limit: without Passport', 'none', passwordForm);
   const measured = await compare([local, ours, none]);
-  keep({
+  keepReport({
     bench: 'strategy',
     measured,
     goals: [

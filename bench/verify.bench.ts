@@ -2,7 +2,7 @@ import { createDecipheriv } from 'node:crypto';
 import { KsmVerifier, LocalKsm, MemoryStore, parseOtp } from 'passport-yubikey-otp';
 import { compare, type Figures, median } from './compare.js';
 import { Otps } from './otps.js';
-import { keep } from './report.js';
+import { keepReport } from './report.js';
 
 /** Verifications a second on one core, of fresh OTPs, with stores in memory. */
 const YUBIKEYS = 1_000;
@@ -50,7 +50,7 @@ function perSecond(before: number): Figures {
 
 const measured = await compare([ours, machine]);
 const reached = median((measured[ours.name] ?? []).map((figures) => figures['per second'] as number));
-keep({
+keepReport({
   bench: 'verify',
   measured,
   goals: [{ what: 'parseOtp and KsmVerifier.verify, a second', reached, atLeast: 200_000 }],

@@ -81,7 +81,7 @@ function readKeysyms() {
   );
 }
 
-function characterOf(keysym, keysyms) {
+function keysymCharacter(keysym, keysyms) {
   const hex = /^U([0-9A-F]{4,6})$/.exec(keysym)?.[1];
   return hex ? String.fromCodePoint(Number.parseInt(hex, 16)) : keysyms.get(keysym);
 }
@@ -165,7 +165,7 @@ function generateLayouts() {
     const description = descriptions.get(name);
     if (!description) throw new Error(`${name} is not in ${XKB_LIST}`);
     const keysyms = readLayout(name);
-    const characters = keysyms.map((keysym) => characterOf(keysym, keysymCharacters));
+    const characters = keysyms.map((keysym) => keysymCharacter(keysym, keysymCharacters));
     const reason = reasonToDrop(keysyms, characters, kept);
     if (reason) console.error(`dropped ${name}, ${description}: ${reason}`);
     else kept.push({ name, characters: characters.join(''), description });

@@ -10,15 +10,15 @@ const GARBAGE = Buffer.from(Array.from({ length: 250 }, (_, at) => (at * 89 + 12
 const answers: Readonly<Record<string, (url: string, res: ServerResponse) => void>> = {
   honest: (url, res) => {
     const delay = Number(milliseconds);
-    if (delay === 0) res.end(answerTo(url));
-    else setTimeout(() => res.end(answerTo(url)), delay);
+    if (delay === 0) res.end(formatAnswer(url));
+    else setTimeout(() => res.end(formatAnswer(url)), delay);
   },
   hung: () => undefined,
   garbage: (_url, res) => void res.end(GARBAGE),
 };
 
 /** Accepts every OTP of whoever signs, and signs the answer; apart from the code that is measured. */
-function answerTo(url: string): string {
+function formatAnswer(url: string): string {
   const asked = new Map(new URLSearchParams(url.slice(url.indexOf('?') + 1)));
   const signature = asked.get('h');
   asked.delete('h');

@@ -37,14 +37,14 @@ export class Servers {
       start('hung'),
       start('garbage'),
     ]);
-    const [fast, slow, hung, garbage] = started.map(({ port }) => urlOf(port)) as [
+    const [fast, slow, hung, garbage] = started.map(({ port }) => verifyUrl(port)) as [
       string,
       string,
       string,
       string,
     ];
     const processes = started.map(({ child }) => child);
-    return new Servers({ fast, slow, hung, garbage, dead: urlOf(await freePort()) }, processes);
+    return new Servers({ fast, slow, hung, garbage, dead: verifyUrl(await freePort()) }, processes);
   }
 
   /** The fast one in the middle, as nobody knows which one it will be. */
@@ -67,6 +67,6 @@ async function start(kind: string, milliseconds = 0): Promise<{ child: ChildProc
   return { child, port };
 }
 
-function urlOf(port: number): string {
+function verifyUrl(port: number): string {
   return `http://127.0.0.1:${port}/wsapi/2.0/verify`;
 }

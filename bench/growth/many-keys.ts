@@ -10,7 +10,11 @@ const CHUNK = 5_000;
 const COLUMNS = 'id, aes_key, private_id, notes, active, created_at, revision';
 
 /** The key with a number, always the same. Public IDs lie as far apart as those of real keys. */
-export function keyOf(number: number): { publicId: string; aesKey: Uint8Array; privateId: Uint8Array } {
+export function benchmarkKey(number: number): {
+  publicId: string;
+  aesKey: Uint8Array;
+  privateId: Uint8Array;
+} {
   const digest = createHash('sha256').update(`benchmark key ${number}`).digest();
   const id = (BigInt(number) * 0x9e_3779_b97fn) & 0xff_ffff_ffffn;
   return {
@@ -22,7 +26,10 @@ export function keyOf(number: number): { publicId: string; aesKey: Uint8Array; p
 
 /** So many virtual YubiKeys, spread over the keys 0 to `of`. */
 export function someYubikeys(count: number, of: number): SoftYubikey[] {
-  return Array.from({ length: count }, (_, at) => new SoftYubikey(keyOf(Math.floor((at * of) / count))));
+  return Array.from(
+    { length: count },
+    (_, at) => new SoftYubikey(benchmarkKey(Math.floor((at * of) / count))),
+  );
 }
 
 /** Adds the keys 0 to `count` to a database that is set up: sealed as always, but many in one statement. */
@@ -39,7 +46,7 @@ export async function fill({ env }: ServiceDatabase, count: number): Promise<voi
   const isPostgres = YUBIKEY_DB.startsWith('postgres:');
   const writer = isPostgres ? await postgresWriter(YUBIKEY_DB) : sqliteWriter(YUBIKEY_DB);
   for (let number = 0; number < count; number++) {
-    await sealed.add(keyOf(number));
+    await sealed.add(benchmarkKey(number));
     if (rows.length < CHUNK && number < count - 1) continue;
     await writer.write(rows);
     rows = [];

@@ -35,7 +35,7 @@ export async function startYubiserver(folder: string, yubikeys: readonly SoftYub
   chmodSync(file, 0o666);
   const port = await freePort();
   const { url } = await start('yubiserver', ['-d', file, '-l', join(home, 'log'), '-p', String(port)], port);
-  const pid = pidOf(file);
+  const pid = findPid(file);
   return { url, pid, stop: async () => stop(pid) };
 }
 
@@ -49,7 +49,7 @@ function stop(pid: number): void {
 }
 
 /** What was started has left a child behind, which serves. */
-function pidOf(file: string): number {
+function findPid(file: string): number {
   const has = (pid: string) => {
     try {
       return readFileSync(`/proc/${pid}/cmdline`, 'utf8').includes(file);

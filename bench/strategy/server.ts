@@ -9,18 +9,18 @@ import { YubikeyStrategy } from 'passport-yubikey-otp';
  * parent process the port that it listens at and, when asked, the processor time that it has used.
  */
 const authenticator = new passport.Passport();
-const userOf = (id: string) => ({ id });
+const findUser = (id: string) => ({ id });
 
-authenticator.use(new LocalStrategy((username, _password, done) => done(null, userOf(username))));
+authenticator.use(new LocalStrategy((username, _password, done) => done(null, findUser(username))));
 authenticator.use(
   new YubikeyStrategy(
     { verifier: { verify: async ({ publicId }) => ({ ok: true, identity: { publicId } }) } },
-    ({ publicId }, done) => done(null, userOf(publicId)),
+    ({ publicId }, done) => done(null, findUser(publicId)),
   ),
 );
 
 const none: RequestHandler = (req, _res, next) => {
-  req.user = userOf(req.body.username);
+  req.user = findUser(req.body.username);
   next();
 };
 

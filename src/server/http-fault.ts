@@ -17,7 +17,7 @@ export function isRateLimited(error: unknown): boolean {
 }
 
 /** What an error is answered with where the protocol has no word for it; it tells a stranger nothing of the inside. */
-export function faultOf(error: unknown): HttpFault {
+export function toHttpFault(error: unknown): HttpFault {
   if (error instanceof HttpFault) return error;
   if (isRateLimited(error)) {
     return new HttpFault(429, 'Too many requests: try again in a second', { 'Retry-After': '1' });
@@ -25,6 +25,6 @@ export function faultOf(error: unknown): HttpFault {
   return new HttpFault(500, 'The server failed: its log says why');
 }
 
-export function wrongMethod(allowed: string): HttpFault {
+export function methodNotAllowed(allowed: string): HttpFault {
   return new HttpFault(405, `Use ${allowed}`, { Allow: allowed });
 }

@@ -14,9 +14,9 @@ export type Listener = (
 /** The address a request came from, for limits and logs. Default: the other end of the connection. */
 export type AddressOf = (request: IncomingMessage) => string | undefined;
 
-export const addressOfConnection: AddressOf = ({ socket }) => socket.remoteAddress;
+export const connectionAddress: AddressOf = ({ socket }) => socket.remoteAddress;
 
-export interface Target {
+export interface RequestTarget {
   /** Without a slash at its end. */
   readonly path: string;
   /** Without its question mark. */
@@ -24,7 +24,7 @@ export interface Target {
 }
 
 /** Where a request goes. A proxy's absolute form (RFC 9112, 3.2.2) loses its origin. */
-export function targetOf({ url = '/' }: IncomingMessage): Target {
+export function parseTarget({ url = '/' }: IncomingMessage): RequestTarget {
   const target = url.startsWith('/') ? url : url.replace(/^https?:\/\/[^/?#]*/i, '');
   const mark = target.indexOf('?');
   const path = mark < 0 ? target : target.slice(0, mark);
@@ -34,7 +34,7 @@ export function targetOf({ url = '/' }: IncomingMessage): Target {
   };
 }
 
-export interface Answer {
+export interface HttpAnswer {
   readonly status: number;
   readonly type: 'text/plain; charset=utf-8' | 'application/json';
   /** Whole, or as it is made. */
@@ -43,7 +43,7 @@ export interface Answer {
 }
 
 /** Sends an answer that nothing may keep. One that fails half way breaks off, so that nobody takes it for whole. */
-export function send(response: ServerResponse, { status, type, body, headers }: Answer): void {
+export function sendAnswer(response: ServerResponse, { status, type, body, headers }: HttpAnswer): void {
   // The application may have answered meanwhile, such as by a time limit of its own.
   if (response.headersSent) return;
   if (typeof body === 'string') {
@@ -63,30 +63,30 @@ export function send(response: ServerResponse, { status, type, body, headers }: 
 }
 
 /** Sends an answer once there is one. What fails here is the application's own: its hooks, its errors. */
-export async function reply(
+export async function sendOnceReady(
   response: ServerResponse,
-  answer: Promise<Answer>,
+  answer: Promise<HttpAnswer>,
   next: ((error?: unknown) => void) | undefined,
 ): Promise<void> {
   try {
-    send(response, await answer);
+    sendAnswer(response, await answer);
   } catch (error) {
     if (next) return next(error);
     process.emitWarning(error instanceof Error ? error : String(error));
-    send(response, text(500, 'The server failed\n'));
+    sendAnswer(response, textAnswer(500, 'The server failed\n'));
   }
 }
 
-export function text(status: number, body: string, headers?: Answer['headers']): Answer {
+export function textAnswer(status: number, body: string, headers?: HttpAnswer['headers']): HttpAnswer {
   return { status, type: 'text/plain; charset=utf-8', body, headers };
 }
 
-export function json(status: number, value: unknown, headers?: Answer['headers']): Answer {
+export function jsonAnswer(status: number, value: unknown, headers?: HttpAnswer['headers']): HttpAnswer {
   return { status, type: 'application/json', body: JSON.stringify(value), headers };
 }
 
 /** Leaves a path that is not served here to the application, where this listener is part of one. */
-export function notServed(response: ServerResponse, next?: (error?: unknown) => void): void {
+export function answerNotServed(response: ServerResponse, next?: (error?: unknown) => void): void {
   if (next) next();
-  else send(response, text(404, 'Nothing is served at this path\n'));
+  else sendAnswer(response, textAnswer(404, 'Nothing is served at this path\n'));
 }

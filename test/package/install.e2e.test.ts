@@ -14,7 +14,7 @@ const OK = expect.stringMatching(/^OK vv\w{10}, usage counter \d+, session use \
 const REPLAYED = expect.stringMatching(/^REPLAYED_OTP: /);
 
 /** The commands of a README, by the order of its blocks. */
-function commandsOf(readme: string): string[][] {
+function readCommands(readme: string): string[][] {
   const text = readFileSync(join(ROOT, readme), 'utf8');
   return [...text.matchAll(/```sh\n(.*?)```/gs)].map(([, block]) => (block as string).trim().split('\n'));
 }
@@ -49,7 +49,7 @@ function programmedBy(printed: string): SoftYubikey {
 
 describe('the command, installed', () => {
   it('by what the README says, does what the README says next', async () => {
-    const [install, press, steps] = commandsOf('cli/README.md') as [string[], string[], string[]];
+    const [install, press, steps] = readCommands('cli/README.md') as [string[], string[], string[]];
     const prefix = machine.newFolder('global prefix');
     const options = { bin: join(prefix, 'bin'), env: { npm_config_prefix: prefix } };
 
@@ -111,7 +111,7 @@ describe('the library, installed by what the README says', () => {
   let project: string;
   beforeAll(async () => {
     project = machine.newProject('project');
-    const lines = commandsOf('README.md').flat();
+    const lines = readCommands('README.md').flat();
     const install = lines.find((line) => line.startsWith('npm install')) as string;
     expect(await sh(install, { cwd: project })).toMatchObject({ code: 0 });
   });

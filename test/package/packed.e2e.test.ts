@@ -20,7 +20,7 @@ const TYPES = ['@types/node', '@types/express', '@types/passport'];
 const MODULES = join(ROOT, 'node_modules');
 
 /** Of all files in a folder, in bytes. */
-function sizeOf(folder: string): number {
+function measureFolder(folder: string): number {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .map((path) => statSync(join(folder, path)))
     .filter((entry) => entry.isFile())
@@ -77,7 +77,7 @@ describe('the packed tarball', () => {
       const folder = join(project, 'node_modules', name);
       const { dependencies = {} } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
       for (const dependency of Object.keys(dependencies)) installed.add(dependency);
-      bytes += sizeOf(folder);
+      bytes += measureFolder(folder);
     }
     expect(installed.size).toBeLessThanOrEqual(4);
     expect(bytes).toBeLessThanOrEqual(3_000_000);

@@ -129,7 +129,7 @@ describe("the first set-up, with Yubico's cloud", () => {
       [await submit(thief, '/login/yubikey', { otp: '' }), 400],
       [await submit(thief, '/login/yubikey', { otp: 'hello' }), 400],
       [await submit(thief, '/login', { username: 'bob', password: 'guess' }), 401],
-      [await submit(thief, '/login', { username: 'nobody', password: app.passwordOf('bob') }), 401],
+      [await submit(thief, '/login', { username: 'nobody', password: app.findPassword('bob') }), 401],
     ] as const;
     for (const [{ status, text }, expected] of refusals) {
       expect([status, text]).toEqual([expected, expect.stringContaining(REFUSED)]);

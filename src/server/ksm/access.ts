@@ -39,7 +39,7 @@ export function addressGate(
   addressOf: (request: IncomingMessage) => string | undefined,
 ): Gate {
   if (allowed === undefined) return () => undefined;
-  const list = blockListOf(allowed);
+  const list = parseAllowedRanges(allowed);
   return (request) => {
     const address = addressOf(request) ?? '';
     const family = isIP(address);
@@ -75,7 +75,7 @@ const localGate: Gate = ({ headers, socket }) => {
   throw new HttpFault(403, 'Without a management token, keys are managed from this machine alone');
 };
 
-function blockListOf(allowed: readonly string[]): BlockList {
+function parseAllowedRanges(allowed: readonly string[]): BlockList {
   const list = new BlockList();
   for (const range of allowed) {
     const [address = '', prefix, ...more] = String(range).split('/');

@@ -3,25 +3,25 @@ import type { Decryption, Ksm } from '../../ksm/ksm.js';
 import type { Otp } from '../../otp/otp.js';
 import { formatKsmResponse } from '../../protocol/ksm-response.js';
 import { readJson } from '../body.js';
-import { json, text } from '../http.js';
+import { jsonAnswer, textAnswer } from '../http.js';
 import { KsmFault, type KsmFaultCode } from './ksm-fault.js';
 import type { Operation } from './operations.js';
-import { readObject, strictOtp, timeOf } from './wire.js';
+import { formatTime, readObject, readOtp } from './wire.js';
 
 /** `POST /api/v1/decrypt`. */
 export function decryptByRest(ksm: Ksm, allowUnpinnedKeys: boolean): Operation['run'] {
-  return async (request, _target, concerns) => {
+  return async (request, _target, reportPublicId) => {
     const otp = readOtp(readObject(await readJson(request)).otp);
-    concerns(otp.publicId);
-    const { counters, privateIdChecked } = await decrypted(ksm, otp, allowUnpinnedKeys);
-    return json(200, {
+    reportPublicId(otp.publicId);
+    const { counters, privateIdChecked } = await decryptOrRefuse(ksm, otp, allowUnpinnedKeys);
+    return jsonAnswer(200, {
       status: 'OK',
       key_id: otp.publicId,
       counter: counters.usageCounter,
       timestamp_low: counters.timestamp & 0xffff,
       timestamp_high: counters.timestamp >>> 16,
       session_use: counters.sessionUse,
-      decrypted_at: timeOf(new Date()),
+      decrypted_at: formatTime(new Date()),
       private_id_checked: privateIdChecked,
     });
   };
@@ -29,23 +29,23 @@ export function decryptByRest(ksm: Ksm, allowUnpinnedKeys: boolean): Operation['
 
 /** `GET /wsapi/decrypt/?otp=`. Whoever asks takes its answer for one whose private ID was compared. */
 export function decryptByWsapi(ksm: Ksm, allowUnpinnedKeys: boolean): Operation['run'] {
-  return async (_request, { query }, concerns) => {
+  return async (_request, { query }, reportPublicId) => {
     const given = new URLSearchParams(query).getAll('otp');
     if (given.join('') === '') throw new KsmFault('MISSING_OTP');
     const otp = readOtp(given.length === 1 ? given[0] : undefined);
-    concerns(otp.publicId);
-    const { counters, capsLock } = await decrypted(ksm, otp, allowUnpinnedKeys);
-    return text(200, formatKsmResponse({ ok: true, counters, capsLock }));
+    reportPublicId(otp.publicId);
+    const { counters, capsLock } = await decryptOrRefuse(ksm, otp, allowUnpinnedKeys);
+    return textAnswer(200, formatKsmResponse({ ok: true, counters, capsLock }));
   };
 }
 
-const REFUSALS = {
+const FAULT_CODES = {
   UNKNOWN_KEY: 'KEY_NOT_FOUND',
   CORRUPT_OTP: 'DECRYPTION_FAILED',
   REPLAYED_OTP: 'REPLAY_DETECTED',
 } as const satisfies Record<string, KsmFaultCode>;
 
-async function decrypted(
+async function decryptOrRefuse(
   ksm: Ksm,
   otp: Otp,
   allowUnpinnedKeys: boolean,
@@ -54,13 +54,7 @@ async function decrypted(
     const isUnchecked = error instanceof YubikeyError && error.code === 'PRIVATE_ID_UNCHECKED';
     throw isUnchecked ? new KsmFault('PRIVATE_ID_UNKNOWN') : error;
   });
-  if (!decryption.ok) throw new KsmFault(REFUSALS[decryption.reason]);
+  if (!decryption.ok) throw new KsmFault(FAULT_CODES[decryption.reason]);
   if (!decryption.privateIdChecked && !allowUnpinnedKeys) throw new KsmFault('PRIVATE_ID_UNKNOWN');
   return decryption;
-}
-
-function readOtp(value: unknown): Otp {
-  const otp = strictOtp(value);
-  if (!otp) throw new KsmFault('INVALID_OTP');
-  return otp;
 }

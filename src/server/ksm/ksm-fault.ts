@@ -1,11 +1,11 @@
 import { STATUS_CODES } from 'node:http';
 import { YubikeyError } from '../../errors.js';
 import { formatKsmResponse, KSM_ERRORS } from '../../protocol/ksm-response.js';
-import { type Answer, json, text } from '../http.js';
-import { faultOf, HttpFault } from '../http-fault.js';
+import { type HttpAnswer, jsonAnswer, textAnswer } from '../http.js';
+import { HttpFault, toHttpFault } from '../http-fault.js';
 
 /** Error codes of the REST API, the HTTP status of each and what it says (KSM REST API, "Error Codes"). */
-const CODES = {
+const ERROR_CODES = {
   INVALID_OTP: [400, 'OTP format is invalid'],
   KEY_NOT_FOUND: [404, 'Key not found'],
   REPLAY_DETECTED: [409, 'OTP has already been used'],
@@ -28,7 +28,7 @@ const CODES = {
   MISSING_OTP: [200, 'No OTP provided'],
 } as const satisfies Record<string, readonly [number, string]>;
 
-export type KsmFaultCode = keyof typeof CODES;
+export type KsmFaultCode = keyof typeof ERROR_CODES;
 
 /** A refusal, under its code in the REST API. */
 export class KsmFault extends Error {
@@ -36,32 +36,32 @@ export class KsmFault extends Error {
   readonly status: number;
 
   constructor(readonly code: KsmFaultCode) {
-    super(CODES[code][1]);
-    this.status = CODES[code][0];
+    super(ERROR_CODES[code][1]);
+    this.status = ERROR_CODES[code][0];
   }
 }
 
 /** What an error is answered with: a word of the KSM protocols, or else of HTTP. */
-export function faultToAnswer(error: unknown): KsmFault | HttpFault {
+export function toAnswerableFault(error: unknown): KsmFault | HttpFault {
   if (error instanceof KsmFault) return error;
   if (error instanceof HttpFault) return error.status === 400 ? new KsmFault('INVALID_JSON') : error;
-  if (error instanceof YubikeyError && error.code === 'RATE_LIMITED') return faultOf(error);
+  if (error instanceof YubikeyError && error.code === 'RATE_LIMITED') return toHttpFault(error);
   return new KsmFault('STORAGE_ERROR');
 }
 
 /** The error code of the REST API, or the name of the HTTP status in its style. */
-export function codeOf(fault: KsmFault | HttpFault): string {
+export function restErrorCode(fault: KsmFault | HttpFault): string {
   if (fault instanceof KsmFault) return fault.code;
   return (STATUS_CODES[fault.status] ?? 'HTTP error').toUpperCase().replace(/\W+/g, '_');
 }
 
-export function restAnswerTo(fault: KsmFault | HttpFault): Answer {
+export function formatRestFault(fault: KsmFault | HttpFault): HttpAnswer {
   const { status, message } = fault;
   const headers = fault instanceof HttpFault ? fault.headers : undefined;
-  return json(status, { status: 'ERROR', error_code: codeOf(fault), message }, headers);
+  return jsonAnswer(status, { status: 'ERROR', error_code: restErrorCode(fault), message }, headers);
 }
 
-const WORDS: Partial<Record<KsmFaultCode, string>> = {
+const WSAPI_ERRORS: Partial<Record<KsmFaultCode, string>> = {
   MISSING_OTP: KSM_ERRORS.noOtp,
   INVALID_OTP: KSM_ERRORS.invalidOtp,
   DECRYPTION_FAILED: KSM_ERRORS.corruptOtp,
@@ -70,8 +70,9 @@ const WORDS: Partial<Record<KsmFaultCode, string>> = {
 };
 
 /** One line, with HTTP 200 where the KSM protocol has a word for it. */
-export function wsapiAnswerTo(fault: KsmFault | HttpFault, unknownKey: string): Answer {
-  if (fault instanceof HttpFault) return text(fault.status, `ERR ${fault.message}\n`, fault.headers);
-  const error = fault.code === 'KEY_NOT_FOUND' ? unknownKey : (WORDS[fault.code] ?? KSM_ERRORS.databaseError);
-  return text(200, formatKsmResponse({ ok: false, error }));
+export function formatWsapiFault(fault: KsmFault | HttpFault, unknownKey: string): HttpAnswer {
+  if (fault instanceof HttpFault) return textAnswer(fault.status, `ERR ${fault.message}\n`, fault.headers);
+  const error =
+    fault.code === 'KEY_NOT_FOUND' ? unknownKey : (WSAPI_ERRORS[fault.code] ?? KSM_ERRORS.databaseError);
+  return textAnswer(200, formatKsmResponse({ ok: false, error }));
 }

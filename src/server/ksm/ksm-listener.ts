@@ -7,21 +7,27 @@ import type { CounterStore, KeyStore } from '../../stores/store.js';
 import type { KsmEvent } from '../events.js';
 import {
   type AddressOf,
-  type Answer,
-  addressOfConnection,
+  answerNotServed,
+  connectionAddress,
+  type HttpAnswer,
   type Listener,
-  notServed,
-  reply,
-  send,
-  type Target,
-  targetOf,
+  parseTarget,
+  type RequestTarget,
+  sendAnswer,
+  sendOnceReady,
 } from '../http.js';
-import { HttpFault, wrongMethod } from '../http-fault.js';
+import { HttpFault, methodNotAllowed } from '../http-fault.js';
 import { addressGate, type Gate, type ManagementAccess, managementGate } from './access.js';
 import { decryptByRest, decryptByWsapi } from './decrypt.js';
-import { health } from './health.js';
-import { codeOf, faultToAnswer, KsmFault, restAnswerTo, wsapiAnswerTo } from './ksm-fault.js';
-import type { Methods, Operation } from './operations.js';
+import { answerHealth } from './health.js';
+import {
+  formatRestFault,
+  formatWsapiFault,
+  KsmFault,
+  restErrorCode,
+  toAnswerableFault,
+} from './ksm-fault.js';
+import type { Operation, OperationsByMethod } from './operations.js';
 import { addKey, deleteKey, listKeys } from './rest-keys.js';
 
 export interface KsmListenerOptions extends ManagementAccess {
@@ -76,7 +82,7 @@ const OPTION_NAMES: OptionNames<KsmListenerOptions> = {
  */
 export function ksmListener(options: KsmListenerOptions): Listener {
   assertOptions('ksmListener', options, OPTION_NAMES);
-  const { keys, counters, addressOf = addressOfConnection } = options ?? {};
+  const { keys, counters, addressOf = connectionAddress } = options ?? {};
   if (typeof keys?.get !== 'function')
     throw new TypeError('ksmListener requires keys, such as a SealedKeyStore');
   if (typeof counters?.advance !== 'function') {
@@ -93,38 +99,48 @@ export function ksmListener(options: KsmListenerOptions): Listener {
   const mayDecrypt = addressGate(options.allowDecryptFrom, addressOf);
   const unknownKey = yubikeyKsmWording ? KSM_ERRORS.unknownKey : KSM_ERRORS.keyNotFound;
 
-  const rest = (operation: Operation['operation'], gate: Gate, run: Operation['run']): Operation => ({
+  const restOperation = (
+    operation: Operation['operation'],
+    gate: Gate,
+    run: Operation['run'],
+  ): Operation => ({
     operation,
     gate,
     run,
     protocol: 'rest',
-    refuse: restAnswerTo,
+    refuse: formatRestFault,
   });
-  const routes = new Map<string, Methods>(
+  const routes = new Map<string, OperationsByMethod>(
     Object.entries({
       '/api/v1/keys': {
-        GET: rest('list', manage, listKeys(stores)),
-        POST: rest('add', manage, addKey(stores)),
+        GET: restOperation('list', manage, listKeys(stores)),
+        POST: restOperation('add', manage, addKey(stores)),
       },
-      '/api/v1/keys/*': { DELETE: rest('delete', manage, deleteKey(stores)) },
-      '/api/v1/decrypt': { POST: rest('decrypt', mayDecrypt, decryptByRest(pinning, allowUnpinnedKeys)) },
+      '/api/v1/keys/*': { DELETE: restOperation('delete', manage, deleteKey(stores)) },
+      '/api/v1/decrypt': {
+        POST: restOperation('decrypt', mayDecrypt, decryptByRest(pinning, allowUnpinnedKeys)),
+      },
       '/wsapi/decrypt': {
         GET: {
           operation: 'decrypt',
           protocol: 'wsapi',
           gate: mayDecrypt,
           run: decryptByWsapi(forWsapi, allowUnpinnedKeys),
-          refuse: (fault) => wsapiAnswerTo(fault, unknownKey),
+          refuse: (fault) => formatWsapiFault(fault, unknownKey),
         },
       },
     }),
   );
 
-  async function answer(request: IncomingMessage, target: Target, operation: Operation): Promise<Answer> {
+  async function runOperation(
+    request: IncomingMessage,
+    target: RequestTarget,
+    operation: Operation,
+  ): Promise<HttpAnswer> {
     const startedAt = performance.now();
     const address = addressOf(request);
     let publicId: string | undefined;
-    const tell = (outcome: string, httpStatus: number, error?: unknown) =>
+    const report = (outcome: string, httpStatus: number, error?: unknown) =>
       onRequest?.({
         operation: operation.operation,
         protocol: operation.protocol,
@@ -140,25 +156,25 @@ export function ksmListener(options: KsmListenerOptions): Listener {
       const answer = await operation.run(request, target, (id) => {
         publicId = id;
       });
-      tell('OK', answer.status);
+      report('OK', answer.status);
       return answer;
     } catch (error) {
-      const fault = faultToAnswer(error);
+      const fault = toAnswerableFault(error);
       const answer = operation.refuse(fault);
       const isRefusal = error instanceof KsmFault || error instanceof HttpFault;
-      tell(codeOf(fault), answer.status, isRefusal ? undefined : error);
+      report(restErrorCode(fault), answer.status, isRefusal ? undefined : error);
       return answer;
     }
   }
 
   return (request, response, next) => {
-    const target = targetOf(request);
-    if (target.path === '/health') return void reply(response, health(stores), next);
+    const target = parseTarget(request);
+    if (target.path === '/health') return void sendOnceReady(response, answerHealth(stores), next);
     const methods = routes.get(target.path.replace(/^(\/api\/v1\/keys\/)[^/]+$/, '$1*'));
-    if (methods === undefined) return notServed(response, next);
+    if (methods === undefined) return answerNotServed(response, next);
     const operation = methods[request.method ?? ''];
     if (operation === undefined)
-      return send(response, restAnswerTo(wrongMethod(Object.keys(methods).join(', '))));
-    void reply(response, answer(request, target, operation), next);
+      return sendAnswer(response, formatRestFault(methodNotAllowed(Object.keys(methods).join(', '))));
+    void sendOnceReady(response, runOperation(request, target, operation), next);
   };
 }

@@ -4,10 +4,10 @@ import { isPublicId } from '../../otp/otp.js';
 import { decryptToken, type Token } from '../../otp/token.js';
 import type { CounterStore, KeyRecord, KeyStore, NewKey } from '../../stores/store.js';
 import { readJson } from '../body.js';
-import { json } from '../http.js';
+import { jsonAnswer } from '../http.js';
 import { KsmFault } from './ksm-fault.js';
 import type { Operation } from './operations.js';
-import { readKeyId, readNewKey, readObject, strictOtp, timeOf } from './wire.js';
+import { formatTime, readKeyId, readNewKey, readObject, readOtp } from './wire.js';
 
 export interface KsmStores {
   readonly keys: KeyStore;
@@ -18,11 +18,11 @@ const MAX_PAGE = 1000;
 
 /** `POST /api/v1/keys`. A first `otp` proves that the key is the one meant, and tells its private ID. */
 export function addKey({ keys, counters }: KsmStores): Operation['run'] {
-  return async (request, _target, concerns) => {
+  return async (request, _target, reportPublicId) => {
     const body = readObject(await readJson(request));
     const key = readNewKey(body);
-    concerns(key.publicId);
-    const token = body.otp === undefined ? undefined : firstTokenOf(key, body.otp);
+    reportPublicId(key.publicId);
+    const token = body.otp === undefined ? undefined : decryptFirstOtp(key, body.otp);
     // An OTP of another AES key must not raise the counters of a key that is there.
     if (await keys.get(key.publicId)) throw new KsmFault('KEY_EXISTS');
     const privateId = key.privateId ?? token?.privateId;
@@ -33,14 +33,14 @@ export function addKey({ keys, counters }: KsmStores): Operation['run'] {
     }
     const added = await keys.add({ ...key, privateId });
     if (!added) throw new KsmFault('KEY_EXISTS');
-    return json(201, { status: 'success', key_id: key.publicId });
+    return jsonAnswer(201, { status: 'success', key_id: key.publicId });
   };
 }
 
 /** @throws KsmFault unless the OTP is one of the key. */
-function firstTokenOf(key: NewKey, text: unknown): Token {
-  const otp = strictOtp(text);
-  if (!otp || otp.publicId !== key.publicId) throw new KsmFault('INVALID_OTP');
+function decryptFirstOtp(key: NewKey, text: unknown): Token {
+  const otp = readOtp(text);
+  if (otp.publicId !== key.publicId) throw new KsmFault('INVALID_OTP');
   const token = decryptToken(otp.token, key.aesKey);
   if (!token || (key.privateId && !timingSafeEqual(token.privateId, key.privateId))) {
     throw new KsmFault('DECRYPTION_FAILED');
@@ -50,11 +50,11 @@ function firstTokenOf(key: NewKey, text: unknown): Token {
 
 /** `DELETE /api/v1/keys/:key_id`. Its counters stay, so that its old OTPs stay used. */
 export function deleteKey({ keys }: KsmStores): Operation['run'] {
-  return async (_request, { path }, concerns) => {
+  return async (_request, { path }, reportPublicId) => {
     const keyId = readKeyId(path.slice(path.lastIndexOf('/') + 1));
-    concerns(keyId);
+    reportPublicId(keyId);
     if (!(await keys.delete(keyId))) throw new KsmFault('KEY_NOT_FOUND');
-    return json(200, { status: 'success', key_id: keyId });
+    return jsonAnswer(200, { status: 'success', key_id: keyId });
   };
 }
 
@@ -65,10 +65,10 @@ export function listKeys(stores: KsmStores): Operation['run'] {
     const limit = readLimit(parameters.get('limit'));
     const after = parameters.get('after') ?? undefined;
     if (after !== undefined && !isPublicId(after)) throw new KsmFault('INVALID_PAGE');
-    const first = await pageOf(stores, after, limit ?? MAX_PAGE);
+    const first = await listPage(stores, after, limit ?? MAX_PAGE);
     if (limit === undefined && after === undefined)
-      return { ...json(200, undefined), body: wholeList(stores, first) };
-    return json(200, { status: 'success', keys: first.keys, next: first.next });
+      return { ...jsonAnswer(200, undefined), body: streamAllKeys(stores, first) };
+    return jsonAnswer(200, { status: 'success', keys: first.keys, next: first.next });
   };
 }
 
@@ -77,10 +77,10 @@ interface ListedPage {
   readonly next: string | undefined;
 }
 
-async function* wholeList(stores: KsmStores, first: ListedPage): AsyncGenerator<string> {
+async function* streamAllKeys(stores: KsmStores, first: ListedPage): AsyncGenerator<string> {
   yield '{"status":"success","keys":[';
   let separator = '';
-  for (let page = first; ; page = await pageOf(stores, page.next, MAX_PAGE)) {
+  for (let page = first; ; page = await listPage(stores, page.next, MAX_PAGE)) {
     for (const key of page.keys) {
       yield separator + JSON.stringify(key);
       separator = ',';
@@ -90,18 +90,18 @@ async function* wholeList(stores: KsmStores, first: ListedPage): AsyncGenerator<
   yield ']}';
 }
 
-async function pageOf(stores: KsmStores, after: string | undefined, limit: number): Promise<ListedPage> {
+async function listPage(stores: KsmStores, after: string | undefined, limit: number): Promise<ListedPage> {
   const { records, next } = await stores.keys.list({ after, limit });
-  return { keys: await Promise.all(records.map((key) => listed(stores, key))), next };
+  return { keys: await Promise.all(records.map((key) => describeKey(stores, key))), next };
 }
 
-async function listed({ counters }: KsmStores, key: KeyRecord): Promise<object> {
+async function describeKey({ counters }: KsmStores, key: KeyRecord): Promise<object> {
   const used = await counters.get(key.publicId);
   return {
     key_id: key.publicId,
     description: key.notes,
-    created_at: timeOf(key.createdAt),
-    last_used: used ? timeOf(used.acceptedAt) : null,
+    created_at: formatTime(key.createdAt),
+    last_used: used ? formatTime(used.acceptedAt) : null,
     usage_count: used?.acceptedCount ?? 0,
     active: key.active,
     private_id_known: key.privateId !== undefined,

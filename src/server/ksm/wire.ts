@@ -62,17 +62,22 @@ function isMissing(value: unknown): value is undefined | null | '' {
   return value === undefined || value === null || value === '';
 }
 
-/** An OTP as a server sends it on: nothing is normalised. Undefined for anything else. */
-export function strictOtp(text: unknown): Otp | undefined {
+/**
+ * An OTP as a server passes it on: nothing is normalised.
+ *
+ * @throws KsmFault for anything else.
+ */
+export function readOtp(value: unknown): Otp {
   try {
-    const otp = parseOtp(text as string);
-    return otp.value === text ? otp : undefined;
+    const otp = parseOtp(value as string);
+    if (otp.value === value) return otp;
   } catch {
-    return undefined;
+    // Answered below, as an OTP in another spelling is.
   }
+  throw new KsmFault('INVALID_OTP');
 }
 
 /** A time in whole seconds, as the REST API writes it. */
-export function timeOf(at: Date): string {
+export function formatTime(at: Date): string {
   return at.toISOString().replace(/\.\d+Z$/, 'Z');
 }

@@ -12,7 +12,7 @@ import {
 import type { ValidationResponse } from '../../protocol/validation-response.js';
 import type { ClientRecord, ClientStore } from '../../stores/store.js';
 import type { Verifier } from '../../verifiers/verifier.js';
-import { responseTo, responseToError } from './validation-answer.js';
+import { toErrorResponse, toResponse } from './validation-answer.js';
 
 export interface JudgeOptions {
   /** Verifies the OTPs: a `KsmVerifier` over your own keys, or any other. */
@@ -41,7 +41,7 @@ export interface Judgement {
  * Judges a request in the reference server's order of checks: parameters, client, signature, OTP. Where that one
  * signs with the empty key although the request names a known client, the client's key signs here.
  */
-export async function judge(
+export async function judgeRequest(
   { verifier, clients, limitClient }: JudgeOptions,
   query: string,
   protocol: ProtocolVersion,
@@ -50,7 +50,7 @@ export async function judge(
   let clientId: string | undefined;
   let publicId: string | undefined;
   let request: ValidationRequest | undefined;
-  const judged = (response: ValidationResponse, error?: unknown): Judgement => ({
+  const concludeWith = (response: ValidationResponse, error?: unknown): Judgement => ({
     response,
     apiKey: client?.apiKey,
     clientId,
@@ -64,24 +64,26 @@ export async function judge(
     request = readValidationRequest(parameters, protocol);
     const otp = parseOtp(request.otp);
     publicId = otp.publicId;
-    client = await clientOf(clients, request.id);
-    if (!client?.active) return judged({ status: 'NO_SUCH_CLIENT' });
+    client = await findClient(clients, request.id);
+    if (!client?.active) return concludeWith({ status: 'NO_SUCH_CLIENT' });
     if (isSigned(parameters)) {
-      if (!isSignedWith(parameters, client.apiKey)) return judged({ status: 'BAD_SIGNATURE' });
-      if (limitClient && !(await limitClient(client.id))) throw tooManyOf(client.id);
+      if (!isSignedWith(parameters, client.apiKey)) return concludeWith({ status: 'BAD_SIGNATURE' });
+      if (limitClient && !(await limitClient(client.id))) throw tooManyRequests(client.id);
     }
     const { nonce } = request;
-    return judged(responseTo(request, await verifier.verify(otp, nonce === undefined ? {} : { nonce })));
+    return concludeWith(
+      toResponse(request, await verifier.verify(otp, nonce === undefined ? {} : { nonce })),
+    );
   } catch (error) {
-    if (!(error instanceof RequestFault)) return judged(responseToError(error, request), error);
+    if (!(error instanceof RequestFault)) return concludeWith(toErrorResponse(error, request), error);
     // Clients that cannot be read take nothing from what is wrong with the request but its signature.
-    if (clientId !== undefined) client = await clientOf(clients, clientId).catch(() => undefined);
-    return judged({ status: error.status, info: error.parameter });
+    if (clientId !== undefined) client = await findClient(clients, clientId).catch(() => undefined);
+    return concludeWith({ status: error.status, info: error.parameter });
   }
 }
 
 /** @throws YubikeyError `KEY_UNUSABLE` for a client stored with an empty API key, which would prove nothing. */
-async function clientOf(clients: JudgeOptions['clients'], id: string): Promise<ClientRecord | undefined> {
+async function findClient(clients: JudgeOptions['clients'], id: string): Promise<ClientRecord | undefined> {
   const client = await clients.get(id);
   if (client?.apiKey.length === 0) {
     throw new YubikeyError('KEY_UNUSABLE', `The API key stored for client ${id} is empty`);
@@ -89,6 +91,6 @@ async function clientOf(clients: JudgeOptions['clients'], id: string): Promise<C
   return client;
 }
 
-function tooManyOf(clientId: string): YubikeyError {
+function tooManyRequests(clientId: string): YubikeyError {
   return new YubikeyError('RATE_LIMITED', `Client ${clientId} sends too many requests`);
 }

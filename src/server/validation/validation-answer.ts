@@ -12,7 +12,7 @@ const SYNC_LEVEL_REACHED = 100;
  *
  * @throws TypeError for what is no verdict, which a verifier of somebody's own may give.
  */
-export function responseTo(request: ValidationRequest, verification: Verification): ValidationResponse {
+export function toResponse(request: ValidationRequest, verification: Verification): ValidationResponse {
   const { otp, nonce, timestamp } = request;
   if (verification.ok === true) {
     const counters = timestamp ? verification.identity.counters : undefined;
@@ -25,7 +25,7 @@ export function responseTo(request: ValidationRequest, verification: Verificatio
 }
 
 /** What is answered where no verdict was reached: of faults of a service behind this one, those its client has to know. */
-export function responseToError(error: unknown, request: ValidationRequest | undefined): ValidationResponse {
+export function toErrorResponse(error: unknown, request: ValidationRequest | undefined): ValidationResponse {
   const code = error instanceof YubikeyError ? error.code : undefined;
   // The OTP is used up, so the answer says which.
   if (code === 'NOT_ENOUGH_ANSWERS') return { status: code, otp: request?.otp, nonce: request?.nonce };
@@ -33,18 +33,18 @@ export function responseToError(error: unknown, request: ValidationRequest | und
 }
 
 /** Statuses that protocol 1.x does not know, and what comes nearest there. */
-const IN_PROTOCOL_1: Partial<Record<Status, Status>> = {
+const PROTOCOL_1_STATUSES: Partial<Record<Status, Status>> = {
   REPLAYED_REQUEST: 'REPLAYED_OTP',
   DELAYED_OTP: 'BAD_OTP',
   NOT_ENOUGH_ANSWERS: 'BACKEND_ERROR',
 };
 
 /** The answer in the words of a protocol: 1.x echoes nothing, and alone names the missing parameter. */
-export function inProtocol(protocol: ProtocolVersion, response: ValidationResponse): ValidationResponse {
+export function toProtocol(protocol: ProtocolVersion, response: ValidationResponse): ValidationResponse {
   const { status, otp, nonce, sl, counters, info } = response;
   if (protocol === '2.0') return { status, otp, nonce, sl, counters };
   return {
-    status: IN_PROTOCOL_1[status] ?? status,
+    status: PROTOCOL_1_STATUSES[status] ?? status,
     counters,
     info: status === 'MISSING_PARAMETER' ? info : undefined,
   };

@@ -6,17 +6,17 @@ import { readForm } from '../body.js';
 import type { VerificationEvent } from '../events.js';
 import {
   type AddressOf,
-  type Answer,
-  addressOfConnection,
+  answerNotServed,
+  connectionAddress,
+  type HttpAnswer,
   type Listener,
-  notServed,
-  reply,
-  targetOf,
-  text,
+  parseTarget,
+  sendOnceReady,
+  textAnswer,
 } from '../http.js';
-import { faultOf, isRateLimited, wrongMethod } from '../http-fault.js';
-import { type Judgement, type JudgeOptions, judge } from './judge.js';
-import { inProtocol } from './validation-answer.js';
+import { isRateLimited, methodNotAllowed, toHttpFault } from '../http-fault.js';
+import { type Judgement, type JudgeOptions, judgeRequest } from './judge.js';
+import { toProtocol } from './validation-answer.js';
 
 export interface ValidationListenerOptions extends JudgeOptions {
   /** Default: the other end of the connection. */
@@ -47,7 +47,7 @@ const PROTOCOLS = new Map<string, ProtocolVersion>([
  */
 export function validationListener(options: ValidationListenerOptions): Listener {
   assertOptions('validationListener', options, OPTION_NAMES);
-  const { verifier, clients, addressOf = addressOfConnection, onVerification } = options ?? {};
+  const { verifier, clients, addressOf = connectionAddress, onVerification } = options ?? {};
   if (typeof verifier?.verify !== 'function') {
     throw new TypeError('validationListener requires verifier, such as a KsmVerifier');
   }
@@ -55,10 +55,14 @@ export function validationListener(options: ValidationListenerOptions): Listener
     throw new TypeError('validationListener requires clients, such as the clients of a SqliteStore');
   }
 
-  async function answer(request: IncomingMessage, query: string, protocol: ProtocolVersion): Promise<Answer> {
+  async function answerRequest(
+    request: IncomingMessage,
+    query: string,
+    protocol: ProtocolVersion,
+  ): Promise<HttpAnswer> {
     const startedAt = performance.now();
     const address = addressOf(request);
-    const tell = (status: VerificationEvent['status'], httpStatus: number, about: Partial<Judgement>) =>
+    const report = (status: VerificationEvent['status'], httpStatus: number, about: Partial<Judgement>) =>
       onVerification?.({
         protocol,
         clientId: about.clientId,
@@ -71,24 +75,24 @@ export function validationListener(options: ValidationListenerOptions): Listener
       });
     let judgement: Judgement | undefined;
     try {
-      if (request.method !== 'GET' && request.method !== 'POST') throw wrongMethod('GET, POST');
+      if (request.method !== 'GET' && request.method !== 'POST') throw methodNotAllowed('GET, POST');
       const form = request.method === 'POST' ? await readForm(request) : '';
-      judgement = await judge(options, form === '' ? query : `${query}&${form}`, protocol);
+      judgement = await judgeRequest(options, form === '' ? query : `${query}&${form}`, protocol);
       if (isRateLimited(judgement.error)) throw judgement.error;
-      const response = inProtocol(protocol, judgement.response);
-      tell(response.status, 200, judgement);
-      return text(200, formatValidationResponse(response, new Date(), judgement.apiKey));
+      const response = toProtocol(protocol, judgement.response);
+      report(response.status, 200, judgement);
+      return textAnswer(200, formatValidationResponse(response, new Date(), judgement.apiKey));
     } catch (error) {
-      const { status, message, headers } = faultOf(error);
-      tell('HTTP_ERROR', status, { ...judgement, error });
-      return text(status, `${message}\n`, headers);
+      const { status, message, headers } = toHttpFault(error);
+      report('HTTP_ERROR', status, { ...judgement, error });
+      return textAnswer(status, `${message}\n`, headers);
     }
   }
 
   return (request, response, next) => {
-    const { path, query } = targetOf(request);
+    const { path, query } = parseTarget(request);
     const protocol = PROTOCOLS.get(path);
-    if (protocol === undefined) return notServed(response, next);
-    void reply(response, answer(request, query, protocol), next);
+    if (protocol === undefined) return answerNotServed(response, next);
+    void sendOnceReady(response, answerRequest(request, query, protocol), next);
   };
 }

@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { type KsmListenerOptions, ksmListener } from '../../../src/server/index.js';
 import { MemoryStore } from '../../../src/stores/index.js';
 import { SoftYubikey } from '../../../src/testing/index.js';
-import { exchange, requestOf } from '../../support/server/ksm/raw.js';
+import { exchange, formatRequest } from '../../support/server/ksm/raw.js';
 import { addKey, deleteKey, ksmService, listKeys, refused, TOKEN } from '../../support/server/ksm/service.js';
 
 const KEY = { key_id: 'cccccccccccc', aes_key: '31323334353637383930313233343536' };
@@ -96,7 +96,7 @@ describe('managing keys with a token', () => {
     const { url } = await ksmService();
     const lines = ['GET /api/v1/keys HTTP/1.1', 'Host: localhost', 'Connection: close'];
     const both = [...lines, 'Authorization: Bearer x', `Authorization: Bearer ${TOKEN}`];
-    expect(await exchange(url, requestOf(both)).answer).toMatch(/^HTTP\/1\.1 401 /);
+    expect(await exchange(url, formatRequest(both)).answer).toMatch(/^HTTP\/1\.1 401 /);
   });
 
   it('asks for it from this machine too, and whatever else is allowed', async () => {
@@ -262,7 +262,7 @@ describe('allowDecryptFrom', () => {
       'Content-Type: application/json',
       'Content-Length: 50',
     ];
-    const { socket, answer } = exchange(url, requestOf(head));
+    const { socket, answer } = exchange(url, formatRequest(head));
     await new Promise((resolve) => socket.once('data', resolve));
     socket.destroy();
     expect(await answer).toMatch(/^HTTP\/1\.1 403 /);

@@ -55,14 +55,14 @@ const WRONG_TYPES: [string, unknown][] = [
   ['an array of nothing', []],
 ];
 
-const CODE_OF = {
+const EXPECTED_CODES = {
   key_id: /^INVALID_KEY_ID_(LENGTH|FORMAT)$/,
   aes_key: /^INVALID_AES_KEY_(LENGTH|FORMAT)$/,
   private_id: /^INVALID_PRIVATE_ID$/,
   otp: /^INVALID_OTP$/,
 };
-type Field = keyof typeof CODE_OF;
-const fields = Object.keys(CODE_OF) as Field[];
+type Field = keyof typeof EXPECTED_CODES;
+const fields = Object.keys(EXPECTED_CODES) as Field[];
 const GOOD: Record<Field, string> = { ...KEY, private_id: '000000000000', otp: OTP };
 
 describe.each(fields)('POST /api/v1/keys: %s', (field) => {
@@ -74,7 +74,7 @@ describe.each(fields)('POST /api/v1/keys: %s', (field) => {
     const one = await service();
     const { body, status } = await addKey(one, { ...KEY, [field]: value });
     expect(status).toBe(400);
-    expect(body.error_code).toMatch(CODE_OF[field]);
+    expect(body.error_code).toMatch(EXPECTED_CODES[field]);
     expect(body).toEqual({ status: 'ERROR', error_code: expect.any(String), message: expect.any(String) });
     await expectNothingStored(one);
   });

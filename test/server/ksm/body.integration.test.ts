@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
-import { exchange, requestOf } from '../../support/server/ksm/raw.js';
+import { exchange, formatRequest } from '../../support/server/ksm/raw.js';
 import { ksmService, type Service, TOKEN } from '../../support/server/ksm/service.js';
 
 const KEY = '{"key_id":"cccccccccccc","aes_key":"31323334353637383930313233343536"}';
@@ -38,7 +38,7 @@ describe('a body', () => {
     const chunks = [...KEY].map(chunk).join('');
     const { answer } = exchange(
       service.url,
-      requestOf([...CHUNKED, 'Connection: close'], `${chunks}0\r\n\r\n`),
+      formatRequest([...CHUNKED, 'Connection: close'], `${chunks}0\r\n\r\n`),
     );
     expect(await answer).toMatch(/^HTTP\/1\.1 201 /);
   });
@@ -46,18 +46,21 @@ describe('a body', () => {
   it('of 16,384 bytes is read, in one piece or in chunks', async () => {
     const one = exchange(
       (await ksmService()).url,
-      requestOf([...withLength(MAX), 'Connection: close'], padded(MAX)),
+      formatRequest([...withLength(MAX), 'Connection: close'], padded(MAX)),
     );
     expect(await one.answer).toMatch(/^HTTP\/1\.1 201 /);
     const chunks = `${chunk(padded(MAX))}0\r\n\r\n`;
-    const other = exchange((await ksmService()).url, requestOf([...CHUNKED, 'Connection: close'], chunks));
+    const other = exchange(
+      (await ksmService()).url,
+      formatRequest([...CHUNKED, 'Connection: close'], chunks),
+    );
     expect(await other.answer).toMatch(/^HTTP\/1\.1 201 /);
   });
 
   it('that is announced as longer is refused at once, before any of it came', async () => {
     const service = await ksmService();
     for (const length of [MAX + 1, 2 ** 40]) {
-      const { answer } = exchange(service.url, requestOf(withLength(length)));
+      const { answer } = exchange(service.url, formatRequest(withLength(length)));
       expectRefusal(await answer, 413, 'PAYLOAD_TOO_LARGE');
     }
     await expectNoKey(service);
@@ -65,14 +68,14 @@ describe('a body', () => {
 
   it('that turns out longer is refused, and its connection ends', async () => {
     const service = await ksmService();
-    const { answer } = exchange(service.url, requestOf(CHUNKED, chunk(padded(MAX + 1))));
+    const { answer } = exchange(service.url, formatRequest(CHUNKED, chunk(padded(MAX + 1))));
     expectRefusal(await answer, 413, 'PAYLOAD_TOO_LARGE');
     await expectNoKey(service);
   });
 
   it('without an end is refused after 16,384 bytes, however slowly it is answered', async () => {
     const service = await ksmService();
-    const { socket, answer } = exchange(service.url, requestOf(CHUNKED));
+    const { socket, answer } = exchange(service.url, formatRequest(CHUNKED));
     const feeding = setInterval(() => socket.writable && socket.write(chunk(' '.repeat(1000))), 2);
     expectRefusal(await answer.finally(() => clearInterval(feeding)), 413, 'PAYLOAD_TOO_LARGE');
     await expectNoKey(service);
@@ -81,8 +84,8 @@ describe('a body', () => {
   it('that does not come, or comes a byte a second, is refused after 10 seconds', async () => {
     const service = await ksmService();
     const startedAt = performance.now();
-    const silent = exchange(service.url, requestOf(withLength(KEY.length)));
-    const slow = exchange(service.url, requestOf(CHUNKED, chunk('{')));
+    const silent = exchange(service.url, formatRequest(withLength(KEY.length)));
+    const slow = exchange(service.url, formatRequest(CHUNKED, chunk('{')));
     const feeding = setInterval(() => slow.socket.writable && slow.socket.write(chunk(' ')), 1000);
     for (const { answer } of [silent, slow]) expectRefusal(await answer, 408, 'REQUEST_TIMEOUT');
     clearInterval(feeding);
@@ -100,7 +103,7 @@ describe('a body', () => {
     ['nothing of it', '', KEY.length],
   ])('that breaks off after %s adds no key', async (_, sent, length) => {
     const service = await ksmService();
-    const { socket } = exchange(service.url, requestOf(withLength(length), sent));
+    const { socket } = exchange(service.url, formatRequest(withLength(length), sent));
     await sleep(500);
     socket.destroy();
     expect(await lastEvent(service)).toMatchObject({ outcome: 'INVALID_JSON', httpStatus: 400 });
@@ -109,7 +112,7 @@ describe('a body', () => {
 
   it('in chunks that breaks off after all of its JSON adds no key', async () => {
     const service = await ksmService();
-    const { socket } = exchange(service.url, requestOf(CHUNKED, chunk(KEY)));
+    const { socket } = exchange(service.url, formatRequest(CHUNKED, chunk(KEY)));
     await sleep(500);
     socket.end();
     expect(await lastEvent(service)).toMatchObject({ outcome: 'INVALID_JSON' });
@@ -118,7 +121,7 @@ describe('a body', () => {
 
   it('with a broken chunk adds no key', async () => {
     const service = await ksmService();
-    const { answer } = exchange(service.url, requestOf(CHUNKED, `${chunk(KEY)}zz\r\n`));
+    const { answer } = exchange(service.url, formatRequest(CHUNKED, `${chunk(KEY)}zz\r\n`));
     expect(await answer).toMatch(/^(HTTP\/1\.1 400 |$)/);
     await expectNoKey(service);
   });
@@ -129,7 +132,7 @@ describe('a body', () => {
       const service = await ksmService();
       const body = gzipSync(KEY);
       const lines = [...withLength(body.length), `Content-Encoding: ${encoding}`];
-      const { answer } = exchange(service.url, requestOf(lines, body));
+      const { answer } = exchange(service.url, formatRequest(lines, body));
       expectRefusal(await answer, 415, 'UNSUPPORTED_MEDIA_TYPE');
       await expectNoKey(service);
     },
@@ -138,14 +141,14 @@ describe('a body', () => {
   it('of another type is refused before any of it came, and its connection ends', async () => {
     const service = await ksmService();
     const lines = POST.map((line) => line.replace('application/json', 'text/plain'));
-    const { answer } = exchange(service.url, requestOf([...lines, 'Content-Length: 100']));
+    const { answer } = exchange(service.url, formatRequest([...lines, 'Content-Length: 100']));
     expectRefusal(await answer, 415, 'UNSUPPORTED_MEDIA_TYPE');
   });
 
   it('of a request that may not manage keys is not waited for', async () => {
     const service = await ksmService();
     const lines = withLength(100).filter((line) => !line.startsWith('Authorization'));
-    const { socket, answer } = exchange(service.url, requestOf(lines));
+    const { socket, answer } = exchange(service.url, formatRequest(lines));
     expect(await lastEvent(service)).toMatchObject({ outcome: 'UNAUTHORIZED', httpStatus: 401 });
     await sleep(50);
     socket.destroy();
@@ -154,17 +157,17 @@ describe('a body', () => {
 
   it('does not lend itself to smuggling a second request', async () => {
     const service = await ksmService();
-    const second = requestOf(['DELETE /api/v1/keys/cccccccccccc HTTP/1.1', 'Host: localhost']).toString();
+    const second = formatRequest(['DELETE /api/v1/keys/cccccccccccc HTTP/1.1', 'Host: localhost']).toString();
     const both = [...POST, 'Content-Length: 4', 'Transfer-Encoding: chunked'];
-    const { answer } = exchange(service.url, requestOf(both, `0\r\n\r\n${second}`));
+    const { answer } = exchange(service.url, formatRequest(both, `0\r\n\r\n${second}`));
     expect(await answer).toMatch(/^HTTP\/1\.1 400 /);
     expect(service.events).toEqual([]);
   });
 
   it('of one request says nothing to the next one on the same connection', async () => {
     const service = await ksmService();
-    const first = requestOf(withLength(KEY.length), KEY);
-    const empty = requestOf([...withLength(2), 'Connection: close'], '{}');
+    const first = formatRequest(withLength(KEY.length), KEY);
+    const empty = formatRequest([...withLength(2), 'Connection: close'], '{}');
     const { answer } = exchange(service.url, Buffer.concat([first, empty]));
     expect((await answer).match(/"(error_code|status)":"\w+"/g)).toEqual([
       '"status":"success"',

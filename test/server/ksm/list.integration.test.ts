@@ -7,15 +7,15 @@ import { around } from '../../support/stores/around.js';
 
 const COUNT = 2500;
 
-function idOf(n: number): string {
+function keyId(n: number): string {
   const bytes = Buffer.alloc(6);
   bytes.writeUInt32BE(n, 2);
   return encodeModhex(bytes);
 }
 
-const ids = Array.from({ length: COUNT }, (_, n) => idOf(n)).sort();
+const ids = Array.from({ length: COUNT }, (_, n) => keyId(n)).sort();
 const nth = (n: number) => ids.at(n) as string;
-const idsOf = (body: { keys: { key_id: string }[] }) => body.keys.map(({ key_id }) => key_id);
+const listedIds = (body: { keys: { key_id: string }[] }) => body.keys.map(({ key_id }) => key_id);
 
 describe(`GET /api/v1/keys, of ${COUNT} keys`, () => {
   const store = new MemoryStore();
@@ -32,7 +32,7 @@ describe(`GET /api/v1/keys, of ${COUNT} keys`, () => {
       .expect(200);
     expect(body).toMatchObject({ status: 'success' });
     expect(body).not.toHaveProperty('next');
-    expect(idsOf(body)).toEqual(ids);
+    expect(listedIds(body)).toEqual(ids);
     expect(body.keys[2000]).toMatchObject({ usage_count: 1, last_used: expect.any(String) });
   });
 
@@ -44,7 +44,7 @@ describe(`GET /api/v1/keys, of ${COUNT} keys`, () => {
         { url },
         `?limit=${limit}&after=${after}`,
       ).expect(200);
-      listed.push(...idsOf(body));
+      listed.push(...listedIds(body));
       if (body.next !== undefined) {
         expect(body.keys).toHaveLength(limit);
         expect(body.next).toBe(listed.at(-1));
@@ -56,16 +56,16 @@ describe(`GET /api/v1/keys, of ${COUNT} keys`, () => {
 
   it('begins a page behind a key that is not there', async () => {
     const { body } = await listKeys(await service(), '?limit=1&after=c').expect(200);
-    expect(idsOf(body)).toEqual([nth(0)]);
+    expect(listedIds(body)).toEqual([nth(0)]);
     await listKeys(await service(), '?after=vvvvvvvvvvvv').expect(200, { status: 'success', keys: [] });
   });
 
   it('lists a page of 1,000 where no limit is given, and the last page without next', async () => {
     const { body } = await listKeys(await service(), `?after=${nth(0)}`).expect(200);
-    expect(idsOf(body)).toEqual(ids.slice(1, 1001));
+    expect(listedIds(body)).toEqual(ids.slice(1, 1001));
     expect(body.next).toBe(nth(1000));
     const last = await listKeys(await service(), `?limit=1000&after=${nth(COUNT - 1001)}`).expect(200);
-    expect(idsOf(last.body)).toEqual(ids.slice(-1000));
+    expect(listedIds(last.body)).toEqual(ids.slice(-1000));
     expect(last.body).not.toHaveProperty('next');
   });
 

@@ -6,7 +6,7 @@ import { ksmListener, type Listener } from '../../../src/server/index.js';
 import { MemoryStore } from '../../../src/stores/index.js';
 import { SoftYubikey } from '../../../src/testing/index.js';
 import { EXPRESSES, errorHandler } from '../../support/passport/app.js';
-import { exchange, requestOf } from '../../support/server/ksm/raw.js';
+import { exchange, formatRequest } from '../../support/server/ksm/raw.js';
 import {
   addKey,
   decrypt,
@@ -181,7 +181,7 @@ describe('a target in absolute form', () => {
   ])('%s, is served', async (_, target) => {
     const { url } = await ksmService();
     const lines = [`GET ${target} HTTP/1.1`, 'Host: localhost', 'Connection: close'];
-    expect(await exchange(url, requestOf(lines)).answer).toMatch(/^HTTP\/1\.1 200 /);
+    expect(await exchange(url, formatRequest(lines)).answer).toMatch(/^HTTP\/1\.1 200 /);
   });
 
   it.each([
@@ -192,12 +192,12 @@ describe('a target in absolute form', () => {
   ])('%s, is not', async (_, target) => {
     const { url } = await ksmService();
     const lines = [`GET ${target} HTTP/1.1`, 'Host: localhost', 'Connection: close'];
-    expect(await exchange(url, requestOf(lines)).answer).toMatch(/^HTTP\/1\.1 40[04] /);
+    expect(await exchange(url, formatRequest(lines)).answer).toMatch(/^HTTP\/1\.1 40[04] /);
   });
 
   it('needs the management token as any other', async () => {
     const { url } = await ksmService();
     const lines = ['GET http://localhost/api/v1/keys HTTP/1.1', 'Host: localhost', 'Connection: close'];
-    expect(await exchange(url, requestOf(lines)).answer).toMatch(/^HTTP\/1\.1 401 /);
+    expect(await exchange(url, formatRequest(lines)).answer).toMatch(/^HTTP\/1\.1 401 /);
   });
 });

@@ -8,7 +8,7 @@ import { corruptOtps, genuineOtps, type OtpVector } from '../../support/vectors.
 
 const bytes = (hex: string) => Buffer.from(hex, 'hex');
 const digits = (value: number, length: number) => value.toString(16).padStart(length, '0');
-const keyOf = ({ publicId, aesKey, privateId }: OtpVector): NewKey => ({
+const toNewKey = ({ publicId, aesKey, privateId }: OtpVector): NewKey => ({
   publicId,
   aesKey: bytes(aesKey),
   privateId: bytes(privateId),
@@ -27,14 +27,14 @@ const unpinned = ({ publicId, aesKey }: SoftYubikey) => ({ publicId, aesKey });
 describe('GET /wsapi/decrypt', () => {
   it('answers the self-test of yubikey-ksm, byte for byte', async () => {
     const vector = genuineOtps.find(({ publicId }) => publicId === 'idkfefrdhtru') as OtpVector;
-    const { says } = await serviceWith(keyOf(vector));
+    const { says } = await serviceWith(toNewKey(vector));
     expect(await says('idkfefrdhtrutjduvtcjbfeuvhehdvjjlbchtlenfgku')).toBe(
       'OK counter=0001 low=8d40 high=0f use=00\n',
     );
   });
 
   it.each(genuineOtps)('decrypts $otp, the counter as in the token', async (vector) => {
-    const { says } = await serviceWith(keyOf(vector));
+    const { says } = await serviceWith(toNewKey(vector));
     const { usageCounter, timestampLow, timestampHigh, sessionUse } = vector;
     expect(await says(vector.otp)).toBe(
       `OK counter=${digits(usageCounter, 4)} low=${digits(timestampLow, 4)} ` +

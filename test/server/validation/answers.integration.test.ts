@@ -8,13 +8,13 @@ import {
   CLIENT,
   DISABLED_CLIENT,
   type Fields,
+  formatQuery,
   OTHER_CLIENT,
-  queryOf,
   type Reply,
+  rejectingVerifier,
+  resolvingVerifier,
   Service,
-  saying,
   signed,
-  throwing,
   UNKNOWN_CLIENT,
   VERSIONS,
 } from '../../support/server/validation/service.js';
@@ -33,7 +33,10 @@ afterAll(() => service?.close());
 const answers: SignedAnswer[] = [];
 
 /** Checks the form that every answer has, and notes its signature; gives back the lines without `h` and `t`. */
-function linesOf({ status, headers, text }: Reply, { apiKey }: { apiKey: string } = CLIENT): string[] {
+function readAnswerLines(
+  { status, headers, text }: Reply,
+  { apiKey }: { apiKey: string } = CLIENT,
+): string[] {
   expect(status).toBe(200);
   expect(headers['content-type']).toBe('text/plain; charset=utf-8');
   expect(headers['cache-control']).toBe('no-store');
@@ -52,7 +55,7 @@ const wrongApiKey = (fields: Fields) => signed(fields, OTHER_CLIENT);
 describe('protocol 2.0 answers', () => {
   it('OK with otp, nonce and sl', async () => {
     const fields = service.fields();
-    expect(linesOf(await service.get(fields))).toEqual([
+    expect(readAnswerLines(await service.get(fields))).toEqual([
       `otp=${fields.otp}`,
       `nonce=${fields.nonce}`,
       'sl=100',
@@ -63,7 +66,7 @@ describe('protocol 2.0 answers', () => {
   it('OK with timestamp, sessioncounter and sessionuse too, for timestamp=1 and nothing else', async () => {
     const fields = service.fields({ timestamp: '1' });
     const { timestamp, usageCounter, sessionUse } = service.yubikey.counters;
-    expect(linesOf(await service.get(fields))).toEqual([
+    expect(readAnswerLines(await service.get(fields))).toEqual([
       `otp=${fields.otp}`,
       `nonce=${fields.nonce}`,
       'sl=100',
@@ -73,40 +76,40 @@ describe('protocol 2.0 answers', () => {
       'status=OK',
     ]);
     for (const other of ['0', '', 'true', '11', '1.0']) {
-      expect(linesOf(await service.get(service.fields({ timestamp: other })))).toHaveLength(4);
+      expect(readAnswerLines(await service.get(service.fields({ timestamp: other })))).toHaveLength(4);
     }
   });
 
   it('OK without them where the verifier does not tell counters', async () => {
-    service.verifier = saying({ ok: true, identity: { publicId: service.yubikey.publicId } });
-    expect(linesOf(await service.get(service.fields({ timestamp: '1' })))).toHaveLength(4);
+    service.verifier = resolvingVerifier({ ok: true, identity: { publicId: service.yubikey.publicId } });
+    expect(readAnswerLines(await service.get(service.fields({ timestamp: '1' })))).toHaveLength(4);
   });
 
   it.each(['0', '1', '100', 'fast', 'secure', ''])('OK for sl=%s: all servers are one', async (sl) => {
-    expect(linesOf(await service.get(service.fields({ sl })))).toContain('sl=100');
+    expect(readAnswerLines(await service.get(service.fields({ sl })))).toContain('sl=100');
   });
 
   it('OK for whatever seconds the client lets the server wait', async () => {
     for (const timeout of ['', '0', '8', '9999']) {
-      expect(linesOf(await service.get(service.fields({ timeout })))).toContain('status=OK');
+      expect(readAnswerLines(await service.get(service.fields({ timeout })))).toContain('status=OK');
     }
   });
 
   it('OK to a signed request, signed with the key of the client that asked', async () => {
     const fields = service.fields({ timestamp: '1', sl: 'secure', timeout: '5', unknown: 'ü & = +' });
-    expect(linesOf(await service.get(signed(fields)))).toContain('status=OK');
+    expect(readAnswerLines(await service.get(signed(fields)))).toContain('status=OK');
     const others = service.fields({ id: OTHER_CLIENT.id });
     const answer = await service.get(signed(others, OTHER_CLIENT));
-    expect(linesOf(answer, OTHER_CLIENT)).toContain('status=OK');
+    expect(readAnswerLines(answer, OTHER_CLIENT)).toContain('status=OK');
   });
 
   it('REPLAYED_OTP with otp and nonce, to the same OTP and to an older one', async () => {
     const older = service.yubikey.press();
     const first = service.fields({ timestamp: '1' });
-    expect(linesOf(await service.get(first))).toContain('status=OK');
+    expect(readAnswerLines(await service.get(first))).toContain('status=OK');
     for (const otp of [first.otp as string, older]) {
       const again = service.fields({ otp, timestamp: '1', sl: '50' });
-      expect(linesOf(await service.get(again))).toEqual([
+      expect(readAnswerLines(await service.get(again))).toEqual([
         `otp=${otp}`,
         `nonce=${again.nonce}`,
         'status=REPLAYED_OTP',
@@ -116,8 +119,8 @@ describe('protocol 2.0 answers', () => {
 
   it('REPLAYED_REQUEST with otp and nonce, to the same OTP with the same nonce', async () => {
     const fields = service.fields();
-    expect(linesOf(await service.get(fields))).toContain('status=OK');
-    expect(linesOf(await service.get(fields))).toEqual([
+    expect(readAnswerLines(await service.get(fields))).toContain('status=OK');
+    expect(readAnswerLines(await service.get(fields))).toEqual([
       `otp=${fields.otp}`,
       `nonce=${fields.nonce}`,
       'status=REPLAYED_REQUEST',
@@ -125,9 +128,9 @@ describe('protocol 2.0 answers', () => {
   });
 
   it('DELAYED_OTP with otp and nonce', async () => {
-    service.verifier = saying({ ok: false, reason: 'DELAYED_OTP' });
+    service.verifier = resolvingVerifier({ ok: false, reason: 'DELAYED_OTP' });
     const fields = service.fields();
-    expect(linesOf(await service.get(fields))).toEqual([
+    expect(readAnswerLines(await service.get(fields))).toEqual([
       `otp=${fields.otp}`,
       `nonce=${fields.nonce}`,
       'status=DELAYED_OTP',
@@ -135,9 +138,9 @@ describe('protocol 2.0 answers', () => {
   });
 
   it('NOT_ENOUGH_ANSWERS with otp and nonce, since the OTP is used up', async () => {
-    service.verifier = throwing(new YubikeyError('NOT_ENOUGH_ANSWERS', 'two of five'));
+    service.verifier = rejectingVerifier(new YubikeyError('NOT_ENOUGH_ANSWERS', 'two of five'));
     const fields = service.fields();
-    expect(linesOf(await service.get(fields))).toEqual([
+    expect(readAnswerLines(await service.get(fields))).toEqual([
       `otp=${fields.otp}`,
       `nonce=${fields.nonce}`,
       'status=NOT_ENOUGH_ANSWERS',
@@ -146,17 +149,17 @@ describe('protocol 2.0 answers', () => {
 
   it('BAD_OTP alone, to an unknown, forged or disabled key', async () => {
     const disabled = new SoftYubikey();
-    await service.store.keys.add({ ...keyOf(disabled), active: false });
+    await service.store.keys.add({ ...toNewKey(disabled), active: false });
     const forger = new SoftYubikey({ publicId: service.yubikey.publicId });
     for (const yubikey of [new SoftYubikey(), forger, disabled]) {
       const answer = await service.get(service.fields({ otp: yubikey.press(), timestamp: '1' }));
-      expect(linesOf(answer)).toEqual(['status=BAD_OTP']);
+      expect(readAnswerLines(answer)).toEqual(['status=BAD_OTP']);
     }
   });
 
   it('BAD_OTP alone, to what is no OTP', async () => {
     for (const otp of [' ', 'hunter2', 'c'.repeat(31), 'c'.repeat(49), 'a'.repeat(44), 'c'.repeat(10_000)]) {
-      expect(linesOf(await service.get(service.fields({ otp })))).toEqual(['status=BAD_OTP']);
+      expect(readAnswerLines(await service.get(service.fields({ otp })))).toEqual(['status=BAD_OTP']);
     }
   });
 
@@ -177,22 +180,22 @@ describe('protocol 2.0 answers', () => {
       { ...right, h: 'x'.repeat(5000) },
     ];
     for (const request of wrong) {
-      expect(linesOf(await service.get(request))).toEqual(['status=BAD_SIGNATURE']);
+      expect(readAnswerLines(await service.get(request))).toEqual(['status=BAD_SIGNATURE']);
     }
-    expect(linesOf(await service.get(right))).toContain('status=OK');
+    expect(readAnswerLines(await service.get(right))).toContain('status=OK');
   });
 
   it('BAD_SIGNATURE to a signature whose + came raw, which is a blank in a query', async () => {
     let fields = service.fields();
     while (!signed(fields).h?.includes('+')) fields = service.fields();
-    const query = `${queryOf(fields)}&h=${signed(fields).h}`;
-    expect(linesOf(await service.get(query))).toEqual(['status=BAD_SIGNATURE']);
-    expect(linesOf(await service.get(query.replaceAll('+', '%2B')))).toContain('status=OK');
+    const query = `${formatQuery(fields)}&h=${signed(fields).h}`;
+    expect(readAnswerLines(await service.get(query))).toEqual(['status=BAD_SIGNATURE']);
+    expect(readAnswerLines(await service.get(query.replaceAll('+', '%2B')))).toContain('status=OK');
   });
 
   it('takes an h that is empty or blank for none', async () => {
     for (const h of ['', ' ', '  ']) {
-      expect(linesOf(await service.get(service.fields({ h })))).toContain('status=OK');
+      expect(readAnswerLines(await service.get(service.fields({ h })))).toContain('status=OK');
     }
   });
 
@@ -210,40 +213,42 @@ describe('protocol 2.0 answers', () => {
       { timeout: '-1' },
     ];
     for (const change of wrong) {
-      expect(linesOf(await service.get(service.fields(change)))).toEqual(['status=MISSING_PARAMETER']);
+      expect(readAnswerLines(await service.get(service.fields(change)))).toEqual([
+        'status=MISSING_PARAMETER',
+      ]);
     }
   });
 
   it('MISSING_PARAMETER under the empty key, where nobody can tell who asks', async () => {
     for (const id of ['', 'x', '-1', '1'.repeat(21), "87'"]) {
       const answer = await service.get(service.fields({ id }));
-      expect(linesOf(answer, EMPTY_KEY)).toEqual(['status=MISSING_PARAMETER']);
+      expect(readAnswerLines(answer, EMPTY_KEY)).toEqual(['status=MISSING_PARAMETER']);
     }
-    expect(linesOf(await service.get(''), EMPTY_KEY)).toEqual(['status=MISSING_PARAMETER']);
+    expect(readAnswerLines(await service.get(''), EMPTY_KEY)).toEqual(['status=MISSING_PARAMETER']);
     for (const twice of ['id=87', 'otp=x', 'nonce=x', 'h=x', 'sl=1', 'unknown=1&unknown=1']) {
-      const answer = await service.get(`${queryOf(service.fields({ h: '', sl: '' }))}&${twice}`);
-      expect(linesOf(answer, EMPTY_KEY)).toEqual(['status=MISSING_PARAMETER']);
+      const answer = await service.get(`${formatQuery(service.fields({ h: '', sl: '' }))}&${twice}`);
+      expect(readAnswerLines(answer, EMPTY_KEY)).toEqual(['status=MISSING_PARAMETER']);
     }
   });
 
   it('NO_SUCH_CLIENT alone under the empty key, to an unknown client', async () => {
     const fields = service.fields({ id: UNKNOWN_CLIENT.id });
     for (const request of [fields, signed(fields, UNKNOWN_CLIENT)]) {
-      expect(linesOf(await service.get(request), EMPTY_KEY)).toEqual(['status=NO_SUCH_CLIENT']);
+      expect(readAnswerLines(await service.get(request), EMPTY_KEY)).toEqual(['status=NO_SUCH_CLIENT']);
     }
   });
 
   it('NO_SUCH_CLIENT to a disabled client, under its own key', async () => {
     const fields = service.fields({ id: DISABLED_CLIENT.id });
     for (const request of [fields, signed(fields, DISABLED_CLIENT), wrongApiKey(fields)]) {
-      expect(linesOf(await service.get(request), DISABLED_CLIENT)).toEqual(['status=NO_SUCH_CLIENT']);
+      expect(readAnswerLines(await service.get(request), DISABLED_CLIENT)).toEqual(['status=NO_SUCH_CLIENT']);
     }
-    expect(linesOf(await service.get({ ...fields, id: CLIENT.id }))).toContain('status=OK');
+    expect(readAnswerLines(await service.get({ ...fields, id: CLIENT.id }))).toContain('status=OK');
   });
 
   it.each(['OPERATION_NOT_ALLOWED', 'BACKEND_ERROR'] as const)('%s alone', async (code) => {
-    service.verifier = throwing(new YubikeyError(code, 'as it is'));
-    expect(linesOf(await service.get(service.fields()))).toEqual([`status=${code}`]);
+    service.verifier = rejectingVerifier(new YubikeyError(code, 'as it is'));
+    expect(readAnswerLines(await service.get(service.fields()))).toEqual([`status=${code}`]);
   });
 
   it('the normalised OTP to one in capitals, of another keyboard layout, or among blanks', async () => {
@@ -261,22 +266,22 @@ describe('protocol 2.0 answers', () => {
       for (const spell of spellings) {
         const typed = spell(typing.press());
         const answer = await service.get(service.fields({ otp: typed }));
-        const [otp] = linesOf(answer);
+        const [otp] = readAnswerLines(answer);
         expect(answer.text).toContain('status=OK');
         expect(otp).toMatch(new RegExp(`^otp=${plain.publicId}[cbdefghijklnrtuv]{32}$`));
       }
     }
     const typed = yubikey.press();
     const answer = await service.get(service.fields({ otp: ` ${typed.toUpperCase()} ` }));
-    expect(linesOf(answer)).toContain(`otp=${typed}`);
+    expect(readAnswerLines(answer)).toContain(`otp=${typed}`);
   });
 
   it("the guide's example in its order: h, t, otp, nonce, sl, status", async () => {
     const otp = 'cccccccbcjdifctrndncchkftchjlnbhvhtugdljibej';
     const nonce = 'aef3a7835277a28da831005c2ae3b919e2076a62';
-    service.verifier = saying({ ok: true, identity: { publicId: 'cccccccbcjdi' } });
+    service.verifier = resolvingVerifier({ ok: true, identity: { publicId: 'cccccccbcjdi' } });
     const answer = await service.get(`id=${CLIENT.id}&otp=${otp}&nonce=${nonce}`);
-    expect(linesOf(answer)).toEqual([`otp=${otp}`, `nonce=${nonce}`, 'sl=100', 'status=OK']);
+    expect(readAnswerLines(answer)).toEqual([`otp=${otp}`, `nonce=${nonce}`, 'sl=100', 'status=OK']);
   });
 });
 
@@ -285,24 +290,24 @@ describe.each(['1.0', '1.1'] as const)('protocol %s answers', (version) => {
   const fields = (changes: Fields = {}) => service.fields(changes, version);
 
   it('OK and nothing else, whatever of 2.0 was asked for', async () => {
-    expect(linesOf(await get(fields()))).toEqual(['status=OK']);
-    expect(linesOf(await get(signed(fields())))).toEqual(['status=OK']);
+    expect(readAnswerLines(await get(fields()))).toEqual(['status=OK']);
+    expect(readAnswerLines(await get(signed(fields())))).toEqual(['status=OK']);
     const later = fields({ nonce: 'a'.repeat(20), sl: '100', timeout: '5' });
-    expect(linesOf(await get(later))).toEqual(['status=OK']);
-    expect(linesOf(await get(fields({ nonce: '-', sl: '-', timeout: '-' })))).toEqual(['status=OK']);
+    expect(readAnswerLines(await get(later))).toEqual(['status=OK']);
+    expect(readAnswerLines(await get(fields({ nonce: '-', sl: '-', timeout: '-' })))).toEqual(['status=OK']);
   });
 
   it(`${version === '1.0' ? 'no counters' : 'counters'} for timestamp=1`, async () => {
     const request = fields({ timestamp: '1' });
     const { timestamp, usageCounter, sessionUse } = service.yubikey.counters;
     const lines = [`timestamp=${timestamp}`, `sessioncounter=${usageCounter}`, `sessionuse=${sessionUse}`];
-    expect(linesOf(await get(request))).toEqual([...(version === '1.0' ? [] : lines), 'status=OK']);
+    expect(readAnswerLines(await get(request))).toEqual([...(version === '1.0' ? [] : lines), 'status=OK']);
   });
 
   it('REPLAYED_OTP to a replay, even with the nonce of the first request', async () => {
     const request = fields({ nonce: 'a'.repeat(20) });
-    expect(linesOf(await get(request))).toEqual(['status=OK']);
-    expect(linesOf(await get(request))).toEqual(['status=REPLAYED_OTP']);
+    expect(readAnswerLines(await get(request))).toEqual(['status=OK']);
+    expect(readAnswerLines(await get(request))).toEqual(['status=REPLAYED_OTP']);
   });
 
   it.each([
@@ -310,8 +315,8 @@ describe.each(['1.0', '1.1'] as const)('protocol %s answers', (version) => {
     ['DELAYED_OTP', 'BAD_OTP'],
     ['BAD_OTP', 'BAD_OTP'],
   ] as const)('for the verdict %s, %s', async (reason, status) => {
-    service.verifier = saying({ ok: false, reason });
-    expect(linesOf(await get(fields()))).toEqual([`status=${status}`]);
+    service.verifier = resolvingVerifier({ ok: false, reason });
+    expect(readAnswerLines(await get(fields()))).toEqual([`status=${status}`]);
   });
 
   it.each([
@@ -319,29 +324,32 @@ describe.each(['1.0', '1.1'] as const)('protocol %s answers', (version) => {
     ['OPERATION_NOT_ALLOWED', 'OPERATION_NOT_ALLOWED'],
     ['BACKEND_ERROR', 'BACKEND_ERROR'],
   ] as const)('for the fault %s, %s', async (code, status) => {
-    service.verifier = throwing(new YubikeyError(code, 'as it is'));
-    expect(linesOf(await get(fields()))).toEqual([`status=${status}`]);
+    service.verifier = rejectingVerifier(new YubikeyError(code, 'as it is'));
+    expect(readAnswerLines(await get(fields()))).toEqual([`status=${status}`]);
   });
 
   it('BAD_OTP to what is no OTP, BAD_SIGNATURE, and NO_SUCH_CLIENT', async () => {
-    expect(linesOf(await get(fields({ otp: 'hunter2' })))).toEqual(['status=BAD_OTP']);
-    expect(linesOf(await get(wrongApiKey(fields())))).toEqual(['status=BAD_SIGNATURE']);
+    expect(readAnswerLines(await get(fields({ otp: 'hunter2' })))).toEqual(['status=BAD_OTP']);
+    expect(readAnswerLines(await get(wrongApiKey(fields())))).toEqual(['status=BAD_SIGNATURE']);
     const unknown = await get(fields({ id: UNKNOWN_CLIENT.id }));
-    expect(linesOf(unknown, EMPTY_KEY)).toEqual(['status=NO_SUCH_CLIENT']);
+    expect(readAnswerLines(unknown, EMPTY_KEY)).toEqual(['status=NO_SUCH_CLIENT']);
   });
 
   it('MISSING_PARAMETER with its name as info', async () => {
-    expect(linesOf(await get(fields({ otp: '' })))).toEqual(['info=otp', 'status=MISSING_PARAMETER']);
+    expect(readAnswerLines(await get(fields({ otp: '' })))).toEqual(['info=otp', 'status=MISSING_PARAMETER']);
     const nameless = await get(fields({ id: '' }));
-    expect(linesOf(nameless, EMPTY_KEY)).toEqual(['info=id', 'status=MISSING_PARAMETER']);
-    const twice = await service.get(`${queryOf(fields())}&${queryOf({ 'a\r\nstatus': 'x' })}`, version);
-    expect(linesOf(twice, EMPTY_KEY)).toEqual(['info=query', 'status=MISSING_PARAMETER']);
+    expect(readAnswerLines(nameless, EMPTY_KEY)).toEqual(['info=id', 'status=MISSING_PARAMETER']);
+    const twice = await service.get(
+      `${formatQuery(fields())}&${formatQuery({ 'a\r\nstatus': 'x' })}`,
+      version,
+    );
+    expect(readAnswerLines(twice, EMPTY_KEY)).toEqual(['info=query', 'status=MISSING_PARAMETER']);
   });
 
   it("the specification's example: otp before id", async () => {
-    service.verifier = saying({ ok: true, identity: { publicId: 'vvvvvvcu' } });
+    service.verifier = resolvingVerifier({ ok: true, identity: { publicId: 'vvvvvvcu' } });
     const example = `otp=vvvvvvcucrlcietctckflvnncdgckubflugerlnr&id=${CLIENT.id}`;
-    expect(linesOf(await service.get(example, version))).toEqual(['status=OK']);
+    expect(readAnswerLines(await service.get(example, version))).toEqual(['status=OK']);
   });
 });
 
@@ -393,27 +401,27 @@ describe('the order of checks', () => {
 describe('by POST', () => {
   it.each(VERSIONS)('protocol %s takes a form like a query', async (version) => {
     const fields = service.fields({}, version);
-    expect(linesOf(await service.post(signed(fields), '', version)).at(-1)).toBe('status=OK');
-    expect(linesOf(await service.get(fields, version)).at(-1)).toMatch(/^status=REPLAYED_/);
+    expect(readAnswerLines(await service.post(signed(fields), '', version)).at(-1)).toBe('status=OK');
+    expect(readAnswerLines(await service.get(fields, version)).at(-1)).toMatch(/^status=REPLAYED_/);
   });
 
   it('a form and a query are one request, signed as one', async () => {
     const { h, id, ...rest } = signed(service.fields()) as Record<'h' | 'id', string>;
-    expect(linesOf(await service.post(rest, `?${queryOf({ id, h })}`))).toContain('status=OK');
+    expect(readAnswerLines(await service.post(rest, `?${formatQuery({ id, h })}`))).toContain('status=OK');
   });
 
   it('a parameter in both is refused', async () => {
     const fields = service.fields();
     for (const key of Object.keys(fields)) {
-      const answer = await service.post(fields, `?${queryOf({ [key]: fields[key] as string })}`);
-      expect(linesOf(answer, EMPTY_KEY)).toEqual(['status=MISSING_PARAMETER']);
+      const answer = await service.post(fields, `?${formatQuery({ [key]: fields[key] as string })}`);
+      expect(readAnswerLines(answer, EMPTY_KEY)).toEqual(['status=MISSING_PARAMETER']);
     }
-    expect(linesOf(await service.post(fields))).toContain('status=OK');
+    expect(readAnswerLines(await service.post(fields))).toContain('status=OK');
   });
 
   it('without a body the query counts alone', async () => {
-    const path = `/wsapi/2.0/verify?${queryOf(service.fields())}`;
-    expect(linesOf(await service.send(path, { method: 'POST' }))).toContain('status=OK');
+    const path = `/wsapi/2.0/verify?${formatQuery(service.fields())}`;
+    expect(readAnswerLines(await service.send(path, { method: 'POST' }))).toContain('status=OK');
   });
 });
 
@@ -430,6 +438,6 @@ describeWith('openssl', ['openssl'], () => {
   });
 });
 
-function keyOf({ publicId, aesKey, privateId }: SoftYubikey) {
+function toNewKey({ publicId, aesKey, privateId }: SoftYubikey) {
   return { publicId, aesKey, privateId };
 }

@@ -1,6 +1,6 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { PATHS, queryOf, Service, signed, statusOf } from '../../support/server/validation/service.js';
+import { formatQuery, PATHS, readStatus, Service, signed } from '../../support/server/validation/service.js';
 
 const FORM = 'application/x-www-form-urlencoded';
 
@@ -10,7 +10,7 @@ beforeAll(async () => {
 });
 afterAll(() => service?.close());
 
-const otpIsUnused = async () => expect(statusOf(await service.get(service.fields()))).toBe('OK');
+const otpIsUnused = async () => expect(readStatus(await service.get(service.fields()))).toBe('OK');
 /** A request as bytes, with a body of its own. */
 const post = (...headers: string[]) =>
   `${[`POST ${PATHS['2.0']} HTTP/1.1`, 'Host: x', `Content-Type: ${FORM}`, ...headers].join('\r\n')}\r\n\r\n`;
@@ -41,7 +41,7 @@ describe('parameters', () => {
   it.each(PARAMETERS)('%s as part of a name becomes none either', async (parameter) => {
     for (const text of [...INJECTED, '=OK&status', '[]', ' ', '']) {
       for (const version of ['1.0', '2.0'] as const) {
-        const query = `${queryOf(service.fields({}, version))}&${queryOf({ [`x${text}${parameter}`]: 'OK' })}`;
+        const query = `${formatQuery(service.fields({}, version))}&${formatQuery({ [`x${text}${parameter}`]: 'OK' })}`;
         for (const { text } of [
           await service.get(query, version),
           await service.get(`${query}&${query}`, version),
@@ -60,7 +60,7 @@ describe('parameters', () => {
     ['bytes that are no UTF-8', Buffer.from([0xff, 0xfe, 0xc0, 0x80])],
   ])('%s raw in the request line is never OK', async (_, bytes) => {
     const [before, after] = [
-      `GET ${PATHS['2.0']}?${queryOf(service.fields())}`,
+      `GET ${PATHS['2.0']}?${formatQuery(service.fields())}`,
       '&x=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n',
     ];
     const text = await service.raw(
@@ -73,21 +73,24 @@ describe('parameters', () => {
   it('bytes that are no UTF-8 are no part of an OTP or a nonce', async () => {
     for (const bytes of ['%ff', '%c0%80', '%ed%a0%80', '%f5%80%80%80']) {
       const { otp, ...rest } = service.fields();
-      expect(statusOf(await service.get(`${queryOf(rest)}&otp=${otp}${bytes}`))).toBe('BAD_OTP');
+      expect(readStatus(await service.get(`${formatQuery(rest)}&otp=${otp}${bytes}`))).toBe('BAD_OTP');
       const { nonce, ...others } = service.fields();
-      expect(statusOf(await service.get(`${queryOf(others)}&nonce=${nonce}${bytes}`))).toBe(
+      expect(readStatus(await service.get(`${formatQuery(others)}&nonce=${nonce}${bytes}`))).toBe(
         'MISSING_PARAMETER',
       );
     }
-    const raw = Buffer.concat([Buffer.from(`${queryOf(service.fields())}&x=`), Buffer.from([0xff, 0xfe])]);
+    const raw = Buffer.concat([
+      Buffer.from(`${formatQuery(service.fields())}&x=`),
+      Buffer.from([0xff, 0xfe]),
+    ]);
     expect(await service.post(raw)).toMatchObject({ status: 400, text: 'The body is not UTF-8\n' });
   });
 
   it('a percent sign that encodes nothing is taken as it is', async () => {
     for (const value of ['%', '%z', '%zz', '%0', '%%30', '%u0063']) {
       const { otp, ...rest } = service.fields();
-      expect(statusOf(await service.get(`${queryOf(rest)}&otp=${otp}${value}`))).toBe('BAD_OTP');
-      expect(statusOf(await service.get(`${queryOf(service.fields())}&unknown=${value}`))).toBe('OK');
+      expect(readStatus(await service.get(`${formatQuery(rest)}&otp=${otp}${value}`))).toBe('BAD_OTP');
+      expect(readStatus(await service.get(`${formatQuery(service.fields())}&unknown=${value}`))).toBe('OK');
     }
   });
 
@@ -96,10 +99,10 @@ describe('parameters', () => {
     async (name) => {
       const { otp, ...rest } = service.fields();
       for (const answer of [
-        await service.get(`${queryOf(rest)}&${name}=${otp}`),
-        await service.post(`${queryOf(rest)}&${name}=${otp}`),
+        await service.get(`${formatQuery(rest)}&${name}=${otp}`),
+        await service.post(`${formatQuery(rest)}&${name}=${otp}`),
       ]) {
-        expect(statusOf(answer)).toBe('MISSING_PARAMETER');
+        expect(readStatus(answer)).toBe('MISSING_PARAMETER');
       }
     },
   );
@@ -107,8 +110,8 @@ describe('parameters', () => {
   it('one far too long is refused before it costs anything', async () => {
     for (const parameter of ['otp', 'nonce', 'id', 'h', 'sl', 'timeout']) {
       const fields = { ...service.fields(), [parameter]: '1'.repeat(12_000) };
-      expect(statusOf(await service.get(fields))).toMatch(/^(BAD_OTP|BAD_SIGNATURE|MISSING_PARAMETER)$/);
-      expect(statusOf(await service.post(fields))).toMatch(/^(BAD_OTP|BAD_SIGNATURE|MISSING_PARAMETER)$/);
+      expect(readStatus(await service.get(fields))).toMatch(/^(BAD_OTP|BAD_SIGNATURE|MISSING_PARAMETER)$/);
+      expect(readStatus(await service.post(fields))).toMatch(/^(BAD_OTP|BAD_SIGNATURE|MISSING_PARAMETER)$/);
     }
     expect(await service.get(service.fields({ unknown: 'x'.repeat(20_000) }))).toMatchObject({ status: 431 });
     await otpIsUnused();
@@ -116,8 +119,10 @@ describe('parameters', () => {
 
   it('a thousand of them are one request', async () => {
     const many = Array.from({ length: 1000 }, (_, at) => `x${at}=`).join('&');
-    expect(statusOf(await service.get(`${queryOf(service.fields())}&${many}`))).toBe('OK');
-    expect(statusOf(await service.get(`${queryOf(service.fields())}&${many}&x0=`))).toBe('MISSING_PARAMETER');
+    expect(readStatus(await service.get(`${formatQuery(service.fields())}&${many}`))).toBe('OK');
+    expect(readStatus(await service.get(`${formatQuery(service.fields())}&${many}&x0=`))).toBe(
+      'MISSING_PARAMETER',
+    );
   });
 });
 
@@ -131,7 +136,7 @@ describe('a body', () => {
     ['of a type that only begins right', `${FORM}x`, 'otp=x'],
     ['of a type that is a list', `text/plain, ${FORM}`, 'otp=x'],
   ])('%s is HTTP 415', async (_, type, body) => {
-    const path = `${PATHS['2.0']}?${queryOf(service.fields())}`;
+    const path = `${PATHS['2.0']}?${formatQuery(service.fields())}`;
     const reply = await service.send(path, { method: 'POST', headers: { 'Content-Type': type }, body });
     expect(reply).toMatchObject({ status: 415, headers: { connection: 'close' } });
     expect(reply.text).toContain(FORM);
@@ -150,9 +155,9 @@ describe('a body', () => {
     const reply = await service.send(PATHS['2.0'], {
       method: 'POST',
       headers,
-      body: queryOf(service.fields()),
+      body: formatQuery(service.fields()),
     });
-    expect(statusOf(reply)).toBe('OK');
+    expect(readStatus(reply)).toBe('OK');
   });
 
   it('that says it is too long is HTTP 413 before it is there', async () => {
@@ -201,7 +206,7 @@ describe('a body', () => {
 
 describe('a request', () => {
   it.each(['PUT', 'DELETE', 'PATCH', 'OPTIONS', 'HEAD', 'TRACE'])('by %s is HTTP 405', async (method) => {
-    const path = `${PATHS['2.0']}?${queryOf(service.fields())}`;
+    const path = `${PATHS['2.0']}?${formatQuery(service.fields())}`;
     expect(await service.send(path, { method })).toMatchObject({
       status: 405,
       headers: { allow: 'GET, POST' },
@@ -219,13 +224,13 @@ describe('a request', () => {
     '//wsapi/2.0/verify',
     '/wsapi/2.0%2Fverify',
   ])('to %s is HTTP 404', async (path) => {
-    const reply = await service.send(`${path}?${queryOf(service.fields())}`);
+    const reply = await service.send(`${path}?${formatQuery(service.fields())}`);
     expect(reply).toMatchObject({ status: 404, text: 'Nothing is served at this path\n' });
   });
 
   it('may have a slash at the end of its path, or come as to a proxy', async () => {
-    expect(statusOf(await service.send(`${PATHS['2.0']}/?${queryOf(service.fields())}`))).toBe('OK');
-    const line = `GET ${service.origin}${PATHS['2.0']}?${queryOf(signed(service.fields()))} HTTP/1.1`;
+    expect(readStatus(await service.send(`${PATHS['2.0']}/?${formatQuery(service.fields())}`))).toBe('OK');
+    const line = `GET ${service.origin}${PATHS['2.0']}?${formatQuery(signed(service.fields()))} HTTP/1.1`;
     expect(await service.raw(`${line}\r\nHost: x\r\nConnection: close\r\n\r\n`)).toContain('status=OK');
   });
 });

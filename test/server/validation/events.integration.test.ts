@@ -16,12 +16,12 @@ import {
   CLIENT,
   DISABLED_CLIENT,
   type Fields,
+  formatQuery,
   OTHER_CLIENT,
-  queryOf,
+  readStatus,
+  rejectingVerifier,
   Service,
   signed,
-  statusOf,
-  throwing,
 } from '../../support/server/validation/service.js';
 import { secretsIn } from '../../support/stores/secret-search.js';
 import { temporaryFile } from '../../support/stores/sqlite-drivers.js';
@@ -87,7 +87,7 @@ describe('an event', () => {
     for (const [request, event] of requests) {
       const reply = await service.get(request);
       expect(service.events.at(-1)).toMatchObject({ ...event, httpStatus: 200, error: undefined });
-      expect(service.events.at(-1)?.status).toBe(statusOf(reply));
+      expect(service.events.at(-1)?.status).toBe(readStatus(reply));
     }
     expect(service.events).toHaveLength(requests.length);
   });
@@ -117,7 +117,7 @@ describe('an event', () => {
     const service = await start({
       options: { addressOf: ({ headers }) => headers['x-forwarded-for'] as string },
     });
-    const path = `/wsapi/2.0/verify?${queryOf(service.fields())}`;
+    const path = `/wsapi/2.0/verify?${formatQuery(service.fields())}`;
     await service.send(path, { headers: { 'X-Forwarded-For': '192.0.2.1' } });
     expect(service.events.at(-1)?.address).toBe('192.0.2.1');
   });
@@ -125,7 +125,7 @@ describe('an event', () => {
 
 describe('no event holds a secret', () => {
   /** What an event would bring into a log, however that prints it. */
-  const dumpOf = (service: Service) =>
+  const dumpEvents = (service: Service) =>
     Buffer.from(
       service.events
         .map(
@@ -148,7 +148,7 @@ describe('no event holds a secret', () => {
         ]),
       ),
     };
-    const dump = dumpOf(service);
+    const dump = dumpEvents(service);
     expect(service.events.length).toBeGreaterThan(0);
     expect(secretsIn(dump, secrets)).toEqual([]);
     const capitals = Buffer.from(dump.toString().toLowerCase());
@@ -179,16 +179,16 @@ describe('no event holds a secret', () => {
         { ...fields(), otp: `${press()}${press()}` },
         { ...fields(), otp: press().toUpperCase() },
         { ...fields(), [press()]: secret },
-        `${queryOf(fields())}&${press()}=1&${otps.at(-1)}=2`,
-        `${queryOf(fields())}&otp=${press()}`,
-        `${queryOf(fields())}&x=${press()}%0a`,
+        `${formatQuery(fields())}&${press()}=1&${otps.at(-1)}=2`,
+        `${formatQuery(fields())}&otp=${press()}`,
+        `${formatQuery(fields())}&x=${press()}%0a`,
         `${press()}`,
       ];
       for (const request of requests) {
         await service.get(request, version);
         await service.post(request, '', version);
       }
-      const path = `/wsapi/verify?${queryOf(fields())}`;
+      const path = `/wsapi/verify?${formatQuery(fields())}`;
       await service.send(path, { method: 'PUT' });
       await service.send(path, {
         method: 'POST',
@@ -273,7 +273,10 @@ describe('no event holds a secret', () => {
   it('though this would find one', async () => {
     const service = await start();
     const otp = service.yubikey.press();
-    const leaks: Verifier[] = [throwing(new Error(otp)), throwing({ apiKey: CLIENT.apiKey })];
+    const leaks: Verifier[] = [
+      rejectingVerifier(new Error(otp)),
+      rejectingVerifier({ apiKey: CLIENT.apiKey }),
+    ];
     for (const verifier of leaks) {
       service.events.length = 0;
       service.verifier = verifier;

@@ -2,7 +2,7 @@ import type { RequestHandler } from 'express';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Listener } from '../../../src/server/index.js';
 import { EXPRESSES, type Express } from '../../support/passport/app.js';
-import { queryOf, Service, signed, statusOf } from '../../support/server/validation/service.js';
+import { formatQuery, readStatus, Service, signed } from '../../support/server/validation/service.js';
 
 const opened: Service[] = [];
 afterEach(async () => {
@@ -34,24 +34,24 @@ describe.each(EXPRESSES)('mounted in $version', ({ express }) => {
     'text()': (it) => [it.text({ type: '*/*' })],
   };
 
-  describe.each(Object.entries(parsers))('after %s', (_, parsersOf) => {
-    const open = () => start(...parsersOf(express));
+  describe.each(Object.entries(parsers))('after %s', (_, createParsers) => {
+    const open = () => start(...createParsers(express));
 
     it('takes a signed form, a query, and both together', async () => {
       const service = await open();
-      expect(statusOf(await service.post(signed(service.fields({ unknown: 'ü & = + %' }))))).toBe('OK');
-      expect(statusOf(await service.get(signed(service.fields())))).toBe('OK');
+      expect(readStatus(await service.post(signed(service.fields({ unknown: 'ü & = + %' }))))).toBe('OK');
+      expect(readStatus(await service.get(signed(service.fields())))).toBe('OK');
       const { id, ...rest } = signed(service.fields());
-      expect(statusOf(await service.post(rest, `?id=${id}`))).toBe('OK');
+      expect(readStatus(await service.post(rest, `?id=${id}`))).toBe('OK');
     });
 
     it('takes a POST without a body', async () => {
       const service = await open();
-      const path = () => `/wsapi/2.0/verify?${queryOf(service.fields())}`;
-      expect(statusOf(await service.send(path(), { method: 'POST' }))).toBe('OK');
+      const path = () => `/wsapi/2.0/verify?${formatQuery(service.fields())}`;
+      expect(readStatus(await service.send(path(), { method: 'POST' }))).toBe('OK');
       const chunked = { 'Transfer-Encoding': 'chunked', 'Content-Type': 'application/x-www-form-urlencoded' };
       const started = performance.now();
-      expect(statusOf(await service.send(path(), { method: 'POST', headers: chunked }))).toBe('OK');
+      expect(readStatus(await service.send(path(), { method: 'POST', headers: chunked }))).toBe('OK');
       expect(performance.now() - started).toBeLessThan(5000);
     });
 
@@ -59,11 +59,11 @@ describe.each(EXPRESSES)('mounted in $version', ({ express }) => {
       const service = await open();
       const fields = service.fields();
       for (const [key, value] of Object.entries(fields)) {
-        const again = queryOf({ [key]: value });
-        expect(statusOf(await service.post(`${queryOf(fields)}&${again}`))).toBe('MISSING_PARAMETER');
-        expect(statusOf(await service.post(fields, `?${again}`))).toBe('MISSING_PARAMETER');
+        const again = formatQuery({ [key]: value });
+        expect(readStatus(await service.post(`${formatQuery(fields)}&${again}`))).toBe('MISSING_PARAMETER');
+        expect(readStatus(await service.post(fields, `?${again}`))).toBe('MISSING_PARAMETER');
       }
-      expect(statusOf(await service.post(fields))).toBe('OK');
+      expect(readStatus(await service.post(fields))).toBe('OK');
     });
 
     it.each(['otp[]', 'otp[0]', 'otp[a]', 'otp[]=x&otp[]', 'otp[toString]', 'otp.value'])(
@@ -71,7 +71,9 @@ describe.each(EXPRESSES)('mounted in $version', ({ express }) => {
       async (name) => {
         const service = await open();
         const { otp, ...rest } = service.fields();
-        expect(statusOf(await service.post(`${queryOf(rest)}&${name}=${otp}`))).toBe('MISSING_PARAMETER');
+        expect(readStatus(await service.post(`${formatQuery(rest)}&${name}=${otp}`))).toBe(
+          'MISSING_PARAMETER',
+        );
         expect(await service.store.counters.get(service.yubikey.publicId)).toBeUndefined();
       },
     );
@@ -81,7 +83,7 @@ describe.each(EXPRESSES)('mounted in $version', ({ express }) => {
       const name = encodeURIComponent('x\r\nstatus=OK\r\nh');
       for (const version of ['1.0', '2.0'] as const) {
         for (const form of [`${name}[a]=1`, `${name}[]=1`, `${name}=1&${name}=1`]) {
-          const { text } = await service.post(`${form}&${queryOf(service.fields())}`, '', version);
+          const { text } = await service.post(`${form}&${formatQuery(service.fields())}`, '', version);
           expect(text).not.toContain('status=OK');
         }
       }
@@ -96,7 +98,7 @@ describe.each(EXPRESSES)('mounted in $version', ({ express }) => {
       text: expect.stringContaining('mount this one first'),
     });
     expect(performance.now() - started).toBeLessThan(5000);
-    expect(statusOf(await service.get(service.fields()))).toBe('OK');
+    expect(readStatus(await service.get(service.fields()))).toBe('OK');
   });
 
   it('leaves other paths to the application, and is served below a path of its own', async () => {
@@ -106,7 +108,7 @@ describe.each(EXPRESSES)('mounted in $version', ({ express }) => {
       mount: (listener) => express().use('/yubikey', listener) as unknown as Listener,
     });
     opened.push(below);
-    const answer = await below.send(`/yubikey/wsapi/2.0/verify?${queryOf(below.fields())}`);
-    expect(statusOf(answer)).toBe('OK');
+    const answer = await below.send(`/yubikey/wsapi/2.0/verify?${formatQuery(below.fields())}`);
+    expect(readStatus(answer)).toBe('OK');
   });
 });

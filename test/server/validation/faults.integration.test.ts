@@ -7,10 +7,10 @@ import {
   CLIENT,
   OTHER_CLIENT,
   type Reply,
+  readStatus,
+  rejectingVerifier,
   Service,
   signed,
-  statusOf,
-  throwing,
   UNKNOWN_CLIENT,
 } from '../../support/server/validation/service.js';
 import { sign } from '../../support/verifiers/cloud/fake-server.js';
@@ -75,7 +75,9 @@ describe('a verifier that reaches no verdict', () => {
   it('is never answered with one, whatever it throws, and the client can tell who says so', async () => {
     const service = await start();
     for (const [code, answer] of Object.entries(ANSWERS)) {
-      service.verifier = throwing(new YubikeyError(code as YubikeyErrorCode, 'the inside of the server'));
+      service.verifier = rejectingVerifier(
+        new YubikeyError(code as YubikeyErrorCode, 'the inside of the server'),
+      );
       const reply = await service.get(signed(service.fields()));
       expect(reply.text, code).not.toContain('inside');
       if (answer === 'HTTP 429') {
@@ -83,7 +85,7 @@ describe('a verifier that reaches no verdict', () => {
         expect(reply.text).not.toContain('status=');
       } else {
         expect(reply.status, code).toBe(200);
-        expect(statusOf(reply), code).toBe(answer);
+        expect(readStatus(reply), code).toBe(answer);
         expect(isSignedBy(reply, CLIENT.apiKey), code).toBe(true);
       }
       expect(service.events.at(-1), code).toMatchObject({
@@ -103,10 +105,10 @@ describe('a verifier that reaches no verdict', () => {
     ['an object that looks like an error of ours', { code: 'RATE_LIMITED' }, 'BACKEND_ERROR'],
   ])('is BACKEND_ERROR where it throws %s', async (_, error, status) => {
     const service = await start();
-    for (const verifier of [throwing(error), { verify: () => thrown(error) }]) {
+    for (const verifier of [rejectingVerifier(error), { verify: () => thrown(error) }]) {
       service.verifier = verifier;
       const reply = await service.get(service.fields());
-      expect(statusOf(reply)).toBe(status);
+      expect(readStatus(reply)).toBe(status);
       expect(isSignedBy(reply, CLIENT.apiKey)).toBe(true);
     }
   });
@@ -117,7 +119,7 @@ describe('a verifier that reaches no verdict', () => {
       const service = await start();
       service.verifier = { verify: async () => verdict as never };
       const reply = await service.get(service.fields());
-      expect(statusOf(reply)).toBe('BACKEND_ERROR');
+      expect(readStatus(reply)).toBe('BACKEND_ERROR');
       expect(isSignedBy(reply, CLIENT.apiKey)).toBe(true);
     },
   );
@@ -136,7 +138,7 @@ describe('clients that cannot be read', () => {
     const fields = service.fields();
     for (const request of [fields, signed(fields)]) {
       const reply = await service.get(request);
-      expect(statusOf(reply)).toBe('BACKEND_ERROR');
+      expect(readStatus(reply)).toBe('BACKEND_ERROR');
       expect(isSignedBy(reply, '')).toBe(true);
     }
     expect(service.events.at(-1)).toMatchObject({ status: 'BACKEND_ERROR', clientId: CLIENT.id });
@@ -146,9 +148,9 @@ describe('clients that cannot be read', () => {
   it('hide nothing that is wrong with the request itself', async () => {
     const service = await start({ clients: broken(new Error('gone')) });
     const reply = await service.get(service.fields({ otp: 'hunter2' }));
-    expect(statusOf(reply)).toBe('BAD_OTP');
+    expect(readStatus(reply)).toBe('BAD_OTP');
     expect(isSignedBy(reply, '')).toBe(true);
-    expect(statusOf(await service.get(service.fields({ nonce: '-' })))).toBe('MISSING_PARAMETER');
+    expect(readStatus(await service.get(service.fields({ nonce: '-' })))).toBe('MISSING_PARAMETER');
   });
 
   it('with an empty API key prove nothing: BACKEND_ERROR, and no OTP is used up', async () => {
@@ -158,7 +160,9 @@ describe('clients that cannot be read', () => {
     });
     const service = await start({ clients: { get: get as never } });
     const fields = service.fields();
-    expect(statusOf(await service.get(signed(fields, { id: CLIENT.id, apiKey: '' })))).toBe('BACKEND_ERROR');
+    expect(readStatus(await service.get(signed(fields, { id: CLIENT.id, apiKey: '' })))).toBe(
+      'BACKEND_ERROR',
+    );
     expect(service.events.at(-1)?.error).toMatchObject({ code: 'KEY_UNUSABLE' });
     expect(await service.store.counters.get(service.yubikey.publicId)).toBeUndefined();
   });
@@ -204,14 +208,14 @@ describe('limitClient', () => {
         httpStatus: 429,
         clientId: CLIENT.id,
       });
-      expect(statusOf(await service.get(fields))).toBe('OK');
+      expect(readStatus(await service.get(fields))).toBe('OK');
     },
   );
 
   it('that fails lets nobody through', async () => {
     for (const limitClient of [() => thrown(new Error('redis')), () => Promise.reject(new Error('redis'))]) {
       const service = await start({ limitClient });
-      expect(statusOf(await service.get(signed(service.fields())))).toBe('BACKEND_ERROR');
+      expect(readStatus(await service.get(signed(service.fields())))).toBe('BACKEND_ERROR');
       expect(await service.store.counters.get(service.yubikey.publicId)).toBeUndefined();
     }
   });
@@ -231,7 +235,7 @@ describe("an application's own hook that throws", () => {
       expect(warned).toHaveBeenCalledOnce();
       warned.mockRestore();
       broken = false;
-      expect(statusOf(await service.get(service.fields()))).toBe('OK');
+      expect(readStatus(await service.get(service.fields()))).toBe('OK');
     },
   );
 
@@ -245,7 +249,7 @@ describe("an application's own hook that throws", () => {
     opened.push(service);
     const path = `/wsapi/2.0/verify?${new URLSearchParams(service.fields())}`;
     expect(await service.send(path, { headers: { 'X-Late': '1' } })).toMatchObject({ text: 'too late\n' });
-    expect(statusOf(await service.get(service.fields()))).toBe('OK');
+    expect(readStatus(await service.get(service.fields()))).toBe('OK');
   });
 });
 

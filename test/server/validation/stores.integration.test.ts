@@ -5,7 +5,7 @@ import Database from 'libsql';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MemoryStore, PostgresStore, RedisStore, SqliteStore } from '../../../src/stores/index.js';
 import { describeWith } from '../../support/programs.js';
-import { CLIENT, newNonce, Service, signed, statusOf } from '../../support/server/validation/service.js';
+import { CLIENT, newNonce, readStatus, Service, signed } from '../../support/server/validation/service.js';
 import { missingPostgres, PostgresServer } from '../../support/servers/postgres.js';
 import { RedisServer } from '../../support/servers/redis.js';
 import { redisClients } from '../../support/stores/redis-clients.js';
@@ -50,7 +50,7 @@ function describeOver(
     it('commands of a database are text like any other', async () => {
       const { keys, clients, counters } = service.store;
       const first = service.fields();
-      expect(statusOf(await service.get(first))).toBe('OK');
+      expect(readStatus(await service.get(first))).toBe('OK');
       const everything = async () => [
         await keys.list(),
         await clients.list(),
@@ -62,7 +62,7 @@ function describeOver(
           for (const value of [text, (first[parameter] ?? '1') + text]) {
             const request = { ...first, nonce: newNonce(), [parameter]: value };
             for (const fields of [request, signed(request)]) {
-              const status = statusOf(await service.get(fields));
+              const status = readStatus(await service.get(fields));
               expect(status, `${parameter}=${value}`).toMatch(
                 /^(REPLAYED_OTP|BAD_OTP|BAD_SIGNATURE|MISSING_PARAMETER)$/,
               );
@@ -71,8 +71,8 @@ function describeOver(
         }
       }
       expect(await everything()).toEqual(before);
-      expect(statusOf(await service.get(signed(service.fields())))).toBe('OK');
-      expect(statusOf(await service.get(first))).toBe('REPLAYED_OTP');
+      expect(readStatus(await service.get(signed(service.fields())))).toBe('OK');
+      expect(readStatus(await service.get(first))).toBe('REPLAYED_OTP');
     });
 
     it('one OTP sent fifty times at once, each with a nonce of its own, is OK once', async () => {
@@ -84,7 +84,7 @@ function describeOver(
             return at % 2 ? service.get(signed(fields)) : service.post(fields);
           }),
         );
-        const statuses = replies.map(statusOf);
+        const statuses = replies.map(readStatus);
         expect(statuses.filter((status) => status === 'OK')).toHaveLength(1);
         expect(statuses.filter((status) => status === 'REPLAYED_OTP')).toHaveLength(49);
       }
@@ -93,7 +93,7 @@ function describeOver(
     it('one request sent fifty times at once is OK once, and REPLAYED_REQUEST else', async () => {
       const fields = signed(service.fields());
       const replies = await Promise.all(Array.from({ length: 50 }, () => service.get(fields)));
-      const statuses = replies.map(statusOf);
+      const statuses = replies.map(readStatus);
       expect(statuses.filter((status) => status === 'OK')).toHaveLength(1);
       expect(statuses.filter((status) => status === 'REPLAYED_REQUEST')).toHaveLength(49);
     });
@@ -104,7 +104,7 @@ function describeOver(
       replies.forEach(({ text }, at) => {
         expect(text).toContain(`otp=${requests[at]?.otp}\r\nnonce=${requests[at]?.nonce}\r\n`);
       });
-      expect(replies.map(statusOf)).toContain('OK');
+      expect(replies.map(readStatus)).toContain('OK');
     });
 
     it('a client that is switched off is NO_SUCH_CLIENT from then on', async () => {
@@ -112,10 +112,10 @@ function describeOver(
       const client = await clients.get(CLIENT.id);
       expect(await clients.replace(client as NonNullable<typeof client>, { active: false })).toBe(true);
       const fields = service.fields();
-      expect(statusOf(await service.get(signed(fields)))).toBe('NO_SUCH_CLIENT');
+      expect(readStatus(await service.get(signed(fields)))).toBe('NO_SUCH_CLIENT');
       const disabled = await clients.get(CLIENT.id);
       await clients.replace(disabled as NonNullable<typeof client>, { active: true });
-      expect(statusOf(await service.get(signed(fields)))).toBe('OK');
+      expect(readStatus(await service.get(signed(fields)))).toBe('OK');
     });
   });
 }

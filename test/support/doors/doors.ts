@@ -13,7 +13,7 @@ import { ksmListener, validationListener } from '../../../src/server/index.js';
 import { logIn, signInApp } from '../passport/app.js';
 import { decrypt, serve, wsapi } from '../server/ksm/service.js';
 import type { Stores } from '../server/ksm/stores.js';
-import { CLIENT, lineOf, newNonce, PATHS } from '../server/validation/service.js';
+import { CLIENT, newNonce, PATHS, readAnswerField } from '../server/validation/service.js';
 
 /** What a door says of an OTP, in words that all of them share. */
 export type Said = 'OK' | 'REPLAYED' | 'CORRUPT' | 'UNPINNED';
@@ -108,7 +108,7 @@ function openValidation(version: ProtocolVersion): Door['open'] {
       const { text } = await request(url)
         .get(PATHS[version])
         .query({ id: CLIENT.id, otp, ...nonce });
-      const status = lineOf(text, 'status');
+      const status = readAnswerField(text, 'status');
       return status === 'OK' ? 'OK' : said(status);
     };
   };

@@ -73,7 +73,7 @@ export class Registry {
       res.end(tarball);
       return;
     }
-    const packument = await this.#packumentOf(path);
+    const packument = await this.#findPackument(path);
     res.writeHead(packument ? 200 : 404, { 'content-type': 'application/json' });
     res.end(JSON.stringify(packument ?? { error: 'Not found' }));
   }
@@ -85,7 +85,7 @@ export class Registry {
     this.#packuments.set(packument.name, Promise.resolve(packument));
   }
 
-  #packumentOf(name: string): Promise<Packument> | undefined {
+  #findPackument(name: string): Promise<Packument> | undefined {
     const folders = this.#installed.get(name);
     if (!this.#packuments.has(name) && folders) this.#packuments.set(name, this.#pack(name, folders));
     return this.#packuments.get(name);
@@ -95,7 +95,7 @@ export class Registry {
     const versions: Record<string, Manifest> = {};
     for (const folder of folders) {
       const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Manifest;
-      const tarball = await tarballOf(folder);
+      const tarball = await packFolder(folder);
       const path = `${name}/-/${basename(name)}-${manifest.version}.tgz`;
       this.#tarballs.set(path, tarball);
       const integrity = `sha512-${createHash('sha512').update(tarball).digest('base64')}`;
@@ -122,7 +122,7 @@ function foldersByName(): Map<string, string[]> {
   return folders;
 }
 
-async function tarballOf(folder: string): Promise<Buffer> {
+async function packFolder(folder: string): Promise<Buffer> {
   const args = ['-czf', '-', '--exclude=node_modules', '-C', dirname(folder), basename(folder)];
   const { stdout } = await promisify(execFile)('tar', args, { encoding: 'buffer', maxBuffer: 2 ** 28 });
   return stdout;

@@ -137,14 +137,14 @@ export class Started {
     return request.agent(this.#url);
   }
 
-  passwordOf(name: string): string {
+  findPassword(name: string): string {
     return new RegExp(`^${name} has the password (\\w+)$`, 'm').exec(this.output)?.[1] ?? '';
   }
 
   /** A browser in which somebody has given their password. */
   async signIn(name: string): Promise<Browser> {
     const browser = this.browser();
-    const response = await submit(browser, '/login', { username: name, password: this.passwordOf(name) });
+    const response = await submit(browser, '/login', { username: name, password: this.findPassword(name) });
     if (response.status !== 302) throw new Error(`The password was answered with ${response.status}`);
     return browser;
   }

@@ -13,7 +13,7 @@ const SERVICE = 'yubikey-test';
 const USER = 'alice';
 
 /** Libraries lie in a folder named after the architecture, PAM modules there or one above. */
-function libraryOf(file: string): string | undefined {
+function findLibrary(file: string): string | undefined {
   const folders = readdirSync('/usr/lib', { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
     .map(({ name }) => join('/usr/lib', name));
@@ -22,9 +22,9 @@ function libraryOf(file: string): string | undefined {
     .find((path) => existsSync(path));
 }
 
-const module = libraryOf('security/pam_yubico.so');
+const module = findLibrary('security/pam_yubico.so');
 /** Lets PAM read its services from a folder of the test's own instead of /etc/pam.d. */
-const wrapper = libraryOf('libpam_wrapper.so');
+const wrapper = findLibrary('libpam_wrapper.so');
 const missing = [...(module ? [] : ['libpam-yubico']), ...(wrapper ? [] : ['libpam-wrapper'])];
 
 const ACCEPTED = { exitCode: 0, said: 'successfully authenticated', verdict: '(0): Success' };

@@ -22,5 +22,5 @@ export function exchange(url: string, text: string | Buffer): Exchange {
 }
 
 /** A request with these lines above its body. */
-export const requestOf = (lines: readonly string[], body: string | Buffer = '') =>
+export const formatRequest = (lines: readonly string[], body: string | Buffer = '') =>
   Buffer.concat([Buffer.from(`${[...lines, '', ''].join('\r\n')}`), Buffer.from(body)]);

@@ -17,17 +17,17 @@ export function wronglySigned(answers: readonly SignedAnswer[]): string[] {
   const folder = mkdtempSync(join(tmpdir(), 'signatures-'));
   try {
     const keys = [...new Set(answers.map(({ apiKey }) => apiKey))];
-    return keys.flatMap((apiKey) => wrongUnder(apiKey, answers, folder));
+    return keys.flatMap((apiKey) => wronglySignedWith(apiKey, answers, folder));
   } finally {
     rmSync(folder, { recursive: true });
   }
 }
 
-function wrongUnder(apiKey: string, answers: readonly SignedAnswer[], folder: string): string[] {
+function wronglySignedWith(apiKey: string, answers: readonly SignedAnswer[], folder: string): string[] {
   const texts = answers.filter((answer) => answer.apiKey === apiKey).map(({ text }) => text);
   const files = texts.map((text, at) => {
     const file = join(folder, String(at));
-    writeFileSync(file, signedPartOf(text));
+    writeFileSync(file, extractSignedText(text));
     return file;
   });
   const key = Buffer.from(apiKey, 'base64').toString('hex') || AS_EMPTY_KEY;
@@ -43,7 +43,7 @@ function wrongUnder(apiKey: string, answers: readonly SignedAnswer[], folder: st
   });
 }
 
-function signedPartOf(text: string): string {
+function extractSignedText(text: string): string {
   return text
     .split('\r\n')
     .filter((line) => line !== '' && !line.startsWith('h='))

@@ -47,11 +47,12 @@ export const signed = (fields: Fields, { apiKey } = CLIENT): Fields => ({
   h: sign(fields, apiKey),
 });
 
-export const queryOf = (fields: Fields) => new URLSearchParams(fields).toString();
+export const formatQuery = (fields: Fields) => new URLSearchParams(fields).toString();
 
 /** The value of a line of an answer. */
-export const lineOf = (text: string, key: string) => new RegExp(`^${key}=(.*)\r$`, 'm').exec(text)?.[1];
-export const statusOf = ({ text }: Reply) => lineOf(text, 'status');
+export const readAnswerField = (text: string, key: string) =>
+  new RegExp(`^${key}=(.*)\r$`, 'm').exec(text)?.[1];
+export const readStatus = ({ text }: Reply) => readAnswerField(text, 'status');
 
 /** A validation service on a loopback port of its own, with a key, clients, and a verifier to be exchanged. */
 export class Service {
@@ -117,11 +118,11 @@ export class Service {
 
   /** Asks by GET with these fields, or with this query as it is. */
   async get(query: Fields | string, version: ProtocolVersion = '2.0'): Promise<Reply> {
-    return this.send(`${PATHS[version]}?${typeof query === 'string' ? query : queryOf(query)}`);
+    return this.send(`${PATHS[version]}?${typeof query === 'string' ? query : formatQuery(query)}`);
   }
 
   async post(form: Fields | string | Buffer, query = '', version: ProtocolVersion = '2.0'): Promise<Reply> {
-    const body = typeof form === 'string' || Buffer.isBuffer(form) ? form : queryOf(form);
+    const body = typeof form === 'string' || Buffer.isBuffer(form) ? form : formatQuery(form);
     return this.send(PATHS[version] + query, {
       method: 'POST',
       headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
@@ -162,7 +163,7 @@ export class Service {
 }
 
 /** Gives this verdict, or throws this error, whatever it is asked. */
-export const saying = (verdict: Awaited<ReturnType<Verifier['verify']>>): Verifier => ({
+export const resolvingVerifier = (verdict: Awaited<ReturnType<Verifier['verify']>>): Verifier => ({
   verify: async () => verdict,
 });
-export const throwing = (error: unknown): Verifier => ({ verify: () => Promise.reject(error) });
+export const rejectingVerifier = (error: unknown): Verifier => ({ verify: () => Promise.reject(error) });
