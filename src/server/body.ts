@@ -1,15 +1,15 @@
 import type { IncomingMessage } from 'node:http';
 import { HttpFault } from './http-fault.js';
 
-/** More than any honest request has. */
+/** In bytes; legitimate requests are much shorter. */
 const MAX_BODY_LENGTH = 16 * 1024;
 const MAX_BODY_MS = 10_000;
 
-/** What is left of a body is not read, so the connection ends with the answer. */
+/** The rest of the body stays unread, so the connection cannot be reused after the answer. */
 const CLOSE = { Connection: 'close' };
 
 /**
- * The value of a JSON body, read here or by a parser before.
+ * Returns the value of a JSON body, which a body parser may have read already.
  *
  * @throws HttpFault
  */
@@ -24,7 +24,7 @@ export async function readJson(request: IncomingMessage): Promise<unknown> {
 }
 
 /**
- * A form in a body as the text of a query, read here or by a parser before.
+ * Returns a form body as the text of a query. A body parser may have read the body already.
  *
  * @throws HttpFault
  */
@@ -34,7 +34,7 @@ export async function readForm(request: IncomingMessage): Promise<string> {
   if (typeof body === 'string') return body;
   const form = new URLSearchParams();
   for (const [name, value] of Object.entries(body ?? {})) {
-    // A parser's lists and objects are a parameter that came more than once, or as none: no single value either way.
+    // Parsers turn repeated and nested parameters into lists and objects. Appending the name twice gets it refused.
     for (const text of typeof value === 'string' ? [value] : ['', '']) form.append(name, text);
   }
   return form.toString();
@@ -44,11 +44,11 @@ function hasNoBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] === undefined && Number(headers['content-length'] ?? 0) === 0;
 }
 
-/** Text, or what a parser made of it. */
+/** Returns text, or the value that a body parser has made of it. */
 async function readBody(request: IncomingMessage, contentType: string): Promise<unknown> {
   const given = (request.headers['content-type'] ?? '').split(';', 1)[0]?.trim().toLowerCase();
   if (given !== contentType) {
-    throw new HttpFault(415, `The body must be ${contentType}: say so in Content-Type`, CLOSE);
+    throw new HttpFault(415, `The body must be ${contentType}: set Content-Type accordingly`, CLOSE);
   }
   if (request.headers['content-encoding'] !== undefined) {
     throw new HttpFault(415, 'The body must not be compressed', CLOSE);
@@ -57,9 +57,13 @@ async function readBody(request: IncomingMessage, contentType: string): Promise<
   if (Buffer.isBuffer(parsed)) return decode(parsed);
   const wasRead = request.readableDidRead || request.readableEnded;
   if (parsed === undefined && wasRead) {
-    throw new HttpFault(500, 'Something read the body before this listener: mount this one first', CLOSE);
+    throw new HttpFault(
+      500,
+      'The body was read before it reached this listener: mount the listener earlier',
+      CLOSE,
+    );
   }
-  // Parsers of Express 4 leave an empty object where they leave the body alone.
+  // The parsers of Express 4 set an empty object when they leave the body unread.
   return wasRead || !isEmpty(parsed) ? parsed : decode(await collect(request));
 }
 
@@ -75,7 +79,7 @@ function collect(request: IncomingMessage): Promise<Buffer> {
     const settle = (outcome: () => void) => {
       clearTimeout(deadline);
       request.off('data', onData).off('end', onEnd).off('error', onBroken).off('close', onBroken);
-      // Whatever else happens to the connection concerns the answer, not the body.
+      // Later errors of the connection concern the answer, not the body.
       request.on('error', () => undefined).pause();
       outcome();
     };

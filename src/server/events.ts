@@ -1,33 +1,33 @@
 import type { Status } from '../protocol/status.js';
 import type { ProtocolVersion } from '../protocol/validation-request.js';
 
-/** One answer of a validation service, for logs and metrics. It holds no secret. */
+/** One answer of a validation service, for logs and metrics. It contains no secrets. */
 export interface VerificationEvent {
   readonly protocol: ProtocolVersion;
-  /** As the request names it, where that is well-formed; known or not. */
+  /** The client id of the request, if it is well-formed. The client may be unknown. */
   readonly clientId: string | undefined;
-  /** Of a well-formed OTP, genuine or not. */
+  /** The public ID of a well-formed OTP. The OTP may be forged. */
   readonly publicId: string | undefined;
-  /** What was answered; `HTTP_ERROR` where that was no answer of the protocol, such as HTTP 413 or 429. */
+  /** The status that was sent, or `HTTP_ERROR` for an answer outside the protocol, such as HTTP 413 or 429. */
   readonly status: Status | 'HTTP_ERROR';
   readonly httpStatus: number;
   readonly milliseconds: number;
   readonly address: string | undefined;
-  /** What kept the service from a verdict. */
+  /** The error that prevented a verdict. */
   readonly error: unknown;
 }
 
-/** One answer of a KSM service, for logs and metrics. It holds no secret. */
+/** One answer of a KSM service, for logs and metrics. It contains no secrets. */
 export interface KsmEvent {
   readonly operation: 'decrypt' | 'add' | 'list' | 'delete';
   readonly protocol: 'rest' | 'wsapi';
-  /** Of a well-formed OTP or request, known or not. */
+  /** The public ID of a well-formed OTP or request. The key may be unknown. */
   readonly publicId: string | undefined;
-  /** `OK`, or the error code of the REST API, also where `wsapi` was asked. */
+  /** `OK`, or the error code of the REST API; `wsapi` requests have one too. */
   readonly outcome: string;
   readonly httpStatus: number;
   readonly milliseconds: number;
   readonly address: string | undefined;
-  /** What kept the service from an answer. */
+  /** The error that prevented a proper answer. */
   readonly error: unknown;
 }

@@ -1,6 +1,6 @@
 import { YubikeyError } from '../errors.js';
 
-/** A request that HTTP itself has an answer to. */
+/** A refusal with a status code of HTTP. */
 export class HttpFault extends Error {
   override readonly name = 'HttpFault';
   constructor(
@@ -16,13 +16,13 @@ export function isRateLimited(error: unknown): boolean {
   return error instanceof YubikeyError && error.code === 'RATE_LIMITED';
 }
 
-/** What an error is answered with where the protocol has no word for it; it tells a stranger nothing of the inside. */
+/** Turns an error that the protocol has no status for into an HTTP status. Its message reveals nothing internal. */
 export function toHttpFault(error: unknown): HttpFault {
   if (error instanceof HttpFault) return error;
   if (isRateLimited(error)) {
     return new HttpFault(429, 'Too many requests: try again in a second', { 'Retry-After': '1' });
   }
-  return new HttpFault(500, 'The server failed: its log says why');
+  return new HttpFault(500, 'The server failed: see its log');
 }
 
 export function methodNotAllowed(allowed: string): HttpFault {

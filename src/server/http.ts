@@ -2,8 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline, Readable } from 'node:stream';
 
 /**
- * Serves HTTP: `http.createServer(listener)` as it is, `app.use(listener)` in an Express app. Paths that it does
- * not serve go to `next`; without one, they are answered 404.
+ * An HTTP request listener, for `http.createServer(listener)` or `app.use(listener)` in an Express app. Requests for
+ * other paths are passed to `next`, or answered with 404 if there is none.
  */
 export type Listener = (
   request: IncomingMessage,
@@ -11,19 +11,19 @@ export type Listener = (
   next?: (error?: unknown) => void,
 ) => void;
 
-/** The address a request came from, for limits and logs. Default: the other end of the connection. */
+/** Returns the client address of a request, for limits and logs. Default: the remote address of the connection. */
 export type AddressOf = (request: IncomingMessage) => string | undefined;
 
 export const connectionAddress: AddressOf = ({ socket }) => socket.remoteAddress;
 
 export interface RequestTarget {
-  /** Without a slash at its end. */
+  /** Without a trailing slash. */
   readonly path: string;
-  /** Without its question mark. */
+  /** Without the question mark. */
   readonly query: string;
 }
 
-/** Where a request goes. A proxy's absolute form (RFC 9112, 3.2.2) loses its origin. */
+/** Reads the path and the query of a request. The origin of an absolute form (RFC 9112, 3.2.2) is dropped. */
 export function parseTarget({ url = '/' }: IncomingMessage): RequestTarget {
   const target = url.startsWith('/') ? url : url.replace(/^https?:\/\/[^/?#]*/i, '');
   const mark = target.indexOf('?');
@@ -37,18 +37,18 @@ export function parseTarget({ url = '/' }: IncomingMessage): RequestTarget {
 export interface HttpAnswer {
   readonly status: number;
   readonly type: 'text/plain; charset=utf-8' | 'application/json';
-  /** Whole, or as it is made. */
+  /** Text, or a stream of it. */
   readonly body: string | AsyncIterable<string>;
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
-/** Sends an answer that nothing may keep. One that fails half way breaks off, so that nobody takes it for whole. */
+/** Sends an answer that must not be cached. A stream that fails breaks the connection, so it never looks complete. */
 export function sendAnswer(response: ServerResponse, { status, type, body, headers }: HttpAnswer): void {
-  // The application may have answered meanwhile, such as by a time limit of its own.
+  // The application may have answered in the meantime, for example because of its own time limit.
   if (response.headersSent) return;
   if (typeof body === 'string') {
     const length = Buffer.byteLength(body);
-    // Nearly every answer has no headers of its own, and spreading objects into one takes its time.
+    // Spreading is slow, and almost no answer has additional headers.
     response.writeHead(
       status,
       headers
@@ -62,7 +62,7 @@ export function sendAnswer(response: ServerResponse, { status, type, body, heade
   }
 }
 
-/** Sends an answer once there is one. What fails here is the application's own: its hooks, its errors. */
+/** Awaits an answer and sends it. Only an error in the application's own hooks can make this fail. */
 export async function sendOnceReady(
   response: ServerResponse,
   answer: Promise<HttpAnswer>,
@@ -85,7 +85,7 @@ export function jsonAnswer(status: number, value: unknown, headers?: HttpAnswer[
   return { status, type: 'application/json', body: JSON.stringify(value), headers };
 }
 
-/** Leaves a path that is not served here to the application, where this listener is part of one. */
+/** Passes a request for another path to the application, or answers it with 404 if there is none. */
 export function answerNotServed(response: ServerResponse, next?: (error?: unknown) => void): void {
   if (next) next();
   else sendAnswer(response, textAnswer(404, 'Nothing is served at this path\n'));

@@ -2,28 +2,29 @@ import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP } from 'node:net';
 import { isLoopback } from '../../http/http-settings.js';
+import type { AddressOf } from '../http.js';
 import { HttpFault } from '../http-fault.js';
 
-/** What a header can hold: a token that was read from a file together with its line break would let nobody in. */
+/** Printable ASCII, as in a header. A line break, read from a file with the token, would make it match nothing. */
 const TOKEN = /^[!-~]{16,}$/;
 
 export interface ManagementAccess {
   /**
-   * Bearer token of those who may add, list and delete keys: 16 characters or more, of ASCII without blanks.
-   * Default: nobody may.
+   * Bearer token that authorises adding, listing and deleting keys: at least 16 ASCII characters, without spaces.
+   * Default: keys cannot be managed over HTTP.
    */
   managementToken?: string | undefined;
   /**
-   * Lets everybody on this machine manage keys: requests over loopback that name a loopback host and were not
+   * Lets every user of this machine manage keys: requests over loopback that name a loopback host and were not
    * forwarded by a proxy. Default false.
    */
   dangerouslyManageKeysWithoutToken?: boolean | undefined;
 }
 
-/** Throws what a request is answered that may not do what it asks for. */
+/** Throws an HttpFault for a request that is not authorised. */
 export type Gate = (request: IncomingMessage) => void;
 
-/** @throws TypeError for a token that is too short, or that no header can hold. */
+/** @throws TypeError for a token that is too short or that a header cannot contain. */
 export function managementGate(options: ManagementAccess): Gate {
   const { managementToken, dangerouslyManageKeysWithoutToken = false } = options;
   if (managementToken !== undefined) return tokenGate(managementToken);
@@ -33,11 +34,8 @@ export function managementGate(options: ManagementAccess): Gate {
   };
 }
 
-/** @throws TypeError for what is neither an address nor a range of addresses. */
-export function addressGate(
-  allowed: readonly string[] | undefined,
-  addressOf: (request: IncomingMessage) => string | undefined,
-): Gate {
+/** @throws TypeError for an entry that is neither an address nor a range of addresses. */
+export function addressGate(allowed: readonly string[] | undefined, addressOf: AddressOf): Gate {
   if (allowed === undefined) return () => undefined;
   const list = parseAllowedRanges(allowed);
   return (request) => {
@@ -51,13 +49,13 @@ export function addressGate(
 function tokenGate(token: string): Gate {
   if (typeof token !== 'string' || !TOKEN.test(token)) {
     throw new TypeError(
-      'managementToken must be text of 16 characters or more, of ASCII without blanks or line breaks',
+      'managementToken must be a string of at least 16 ASCII characters, without spaces or line breaks',
     );
   }
   const expected = digest(token);
   return ({ headers }) => {
     const given = /^Bearer +(\S+) *$/i.exec(headers.authorization ?? '')?.[1];
-    // Digests have one length, whatever is given.
+    // timingSafeEqual needs equal lengths, which digests have.
     if (given === undefined || !timingSafeEqual(digest(given), expected)) {
       throw unauthorized('Managing keys needs the management token: Authorization: Bearer TOKEN');
     }
@@ -66,13 +64,13 @@ function tokenGate(token: string): Gate {
 
 const FORWARDED = ['forwarded', 'via', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip'];
 
-/** A page in a browser of this machine sends its own host's name, also where that resolves to this machine. */
+/** Checks Host too: a web page whose host name resolves to this machine sends that name (DNS rebinding). */
 const localGate: Gate = ({ headers, socket }) => {
   const address = (socket.remoteAddress ?? '').replace(/^::ffff:/, '');
   const isLocal = address === '::1' || isLoopback(address);
   const host = (headers.host ?? '').replace(/:\d+$/, '').toLowerCase();
   if (isLocal && isLoopback(host) && !FORWARDED.some((name) => name in headers)) return;
-  throw new HttpFault(403, 'Without a management token, keys are managed from this machine alone');
+  throw new HttpFault(403, 'Without a management token, keys can be managed from this machine only');
 };
 
 function parseAllowedRanges(allowed: readonly string[]): BlockList {

@@ -27,7 +27,7 @@ export function decryptByRest(ksm: Ksm, allowUnpinnedKeys: boolean): Operation['
   };
 }
 
-/** `GET /wsapi/decrypt/?otp=`. Whoever asks takes its answer for one whose private ID was compared. */
+/** `GET /wsapi/decrypt/?otp=`. Its clients rely on the private ID having been compared. */
 export function decryptByWsapi(ksm: Ksm, allowUnpinnedKeys: boolean): Operation['run'] {
   return async (_request, { query }, reportPublicId) => {
     const given = new URLSearchParams(query).getAll('otp');

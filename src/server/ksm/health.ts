@@ -1,15 +1,15 @@
 import type { CounterStore, KeyStore } from '../../stores/store.js';
 import { type HttpAnswer, jsonAnswer } from '../http.js';
 
-const MAX_MS = 2000;
+const TIMEOUT_MS = 2000;
 
-/** What of the stores is looked at; they may be of two databases. */
+/** The stores to check. They may belong to two databases. */
 export interface HealthStores {
   readonly keys: Pick<KeyStore, 'get'>;
   readonly counters: Pick<CounterStore, 'get'>;
 }
 
-/** `GET /health`: 200 as long as this process answers; the body says whether its database does too. */
+/** `GET /health`: always 200; the body says whether the database answers too. */
 export async function answerHealth(stores: HealthStores): Promise<HttpAnswer> {
   const isConnected = await answerInTime(stores);
   return jsonAnswer(200, {
@@ -21,7 +21,7 @@ export async function answerHealth(stores: HealthStores): Promise<HttpAnswer> {
 async function answerInTime(stores: HealthStores): Promise<boolean> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<boolean>((resolve) => {
-    timer = setTimeout(resolve, MAX_MS, false);
+    timer = setTimeout(resolve, TIMEOUT_MS, false);
   });
   return Promise.race([bothAnswer(stores), late]).finally(() => clearTimeout(timer));
 }

@@ -4,7 +4,7 @@ import { formatKsmResponse, KSM_ERRORS } from '../../protocol/ksm-response.js';
 import { type HttpAnswer, jsonAnswer, textAnswer } from '../http.js';
 import { HttpFault, toHttpFault } from '../http-fault.js';
 
-/** Error codes of the REST API, the HTTP status of each and what it says (KSM REST API, "Error Codes"). */
+/** HTTP status and message of each error code of the REST API (KSM REST API reference, "Error Codes"). */
 const ERROR_CODES = {
   INVALID_OTP: [400, 'OTP format is invalid'],
   KEY_NOT_FOUND: [404, 'Key not found'],
@@ -18,19 +18,19 @@ const ERROR_CODES = {
   INVALID_AES_KEY_FORMAT: [400, 'AES key format is invalid (not hex or base64)'],
   INVALID_AES_KEY_LENGTH: [400, 'AES key must be exactly 16 bytes'],
   STORAGE_ERROR: [500, 'The database failed'],
-  // The reference has no code for these.
+  // Additions to the reference.
   INVALID_PRIVATE_ID: [400, 'Private ID must be 12 hexadecimal digits'],
   INVALID_DESCRIPTION: [400, 'Description must be text of up to 1000 characters without control characters'],
   INVALID_PAGE: [400, 'limit must be 1 to 1000, and after a key ID'],
   KEY_EXISTS: [409, 'A key with this key ID exists already'],
   PRIVATE_ID_UNKNOWN: [422, 'The private ID of this key is not known yet: touch the key again'],
-  // Only the KSM protocol says this.
+  // Only `wsapi` returns this error.
   MISSING_OTP: [200, 'No OTP provided'],
 } as const satisfies Record<string, readonly [number, string]>;
 
 export type KsmFaultCode = keyof typeof ERROR_CODES;
 
-/** A refusal, under its code in the REST API. */
+/** A refusal by the KSM, identified by an error code of the REST API. */
 export class KsmFault extends Error {
   override readonly name = 'KsmFault';
   readonly status: number;
@@ -41,7 +41,7 @@ export class KsmFault extends Error {
   }
 }
 
-/** What an error is answered with: a word of the KSM protocols, or else of HTTP. */
+/** Turns any error into one that can be sent: with an error code of the KSM, or else with a status code of HTTP. */
 export function toAnswerableFault(error: unknown): KsmFault | HttpFault {
   if (error instanceof KsmFault) return error;
   if (error instanceof HttpFault) return error.status === 400 ? new KsmFault('INVALID_JSON') : error;
@@ -49,7 +49,7 @@ export function toAnswerableFault(error: unknown): KsmFault | HttpFault {
   return new KsmFault('STORAGE_ERROR');
 }
 
-/** The error code of the REST API, or the name of the HTTP status in its style. */
+/** Returns the error code of the REST API, or the name of the HTTP status in the same style. */
 export function restErrorCode(fault: KsmFault | HttpFault): string {
   if (fault instanceof KsmFault) return fault.code;
   return (STATUS_CODES[fault.status] ?? 'HTTP error').toUpperCase().replace(/\W+/g, '_');
@@ -69,7 +69,7 @@ const WSAPI_ERRORS: Partial<Record<KsmFaultCode, string>> = {
   PRIVATE_ID_UNKNOWN: KSM_ERRORS.privateIdUnknown,
 };
 
-/** One line, with HTTP 200 where the KSM protocol has a word for it. */
+/** One line; the HTTP status is 200 for errors that the KSM protocol has a message for. */
 export function formatWsapiFault(fault: KsmFault | HttpFault, unknownKey: string): HttpAnswer {
   if (fault instanceof HttpFault) return textAnswer(fault.status, `ERR ${fault.message}\n`, fault.headers);
   const error =

@@ -31,28 +31,29 @@ import type { Operation, OperationsByMethod } from './operations.js';
 import { addKey, deleteKey, listKeys } from './rest-keys.js';
 
 export interface KsmListenerOptions extends ManagementAccess {
-  /** The AES keys: sealed ones, where they are kept on a disk. */
+  /** The AES keys. Use a sealed store if they are kept on disk. */
   keys: KeyStore;
-  /** Refuses replays at the REST API, and knows when a key was last used. */
+  /** Used to refuse replays at the REST API and to report when a key was last used. */
   counters: CounterStore;
-  /** Addresses and ranges (`10.0.0.0/8`) that may have OTPs decrypted. Default: whoever reaches this listener. */
+  /** Addresses and ranges (`10.0.0.0/8`) that may decrypt OTPs. Default: every client that can reach this listener. */
   allowDecryptFrom?: readonly string[] | undefined;
   /**
-   * Also refuses replays at `wsapi`, as `ERR Replayed OTP`. A validation server in front can then not tell a replay
-   * from a bad OTP. Default false.
+   * Also refuses replays at `wsapi`, with `ERR Replayed OTP`. A validation server in front of this KSM can then no
+   * longer tell a replay from a bad OTP. Default false.
    */
   refuseWsapiReplays?: boolean | undefined;
   /**
-   * Answers OTPs of keys whose private ID is not known: REST with `private_id_checked` false, `wsapi` as any other. Of
-   * random tokens, one in 65,536 then passes, and may use up the counters of the key, so that its owner is refused as
-   * replayed. Default false: they are refused as PRIVATE_ID_UNKNOWN, which is `ERR Private ID unknown` at `wsapi`.
+   * Also decrypts OTPs of keys whose private ID is unknown. REST sets `private_id_checked` to false, `wsapi` answers as
+   * usual. One random token in 65,536 then passes, and it may raise the counters of the key so far that OTPs of the
+   * owner are refused as replayed. Default false: such OTPs are refused with PRIVATE_ID_UNKNOWN, which is
+   * `ERR Private ID unknown` at `wsapi`.
    */
   allowUnpinnedKeys?: boolean | undefined;
-  /** Says `ERR Unknown yubikey` at `wsapi`, as yubikey-ksm does. Default false: `ERR Key not found`. */
+  /** Answers `ERR Unknown yubikey` at `wsapi`, as yubikey-ksm does. Default false: `ERR Key not found`. */
   yubikeyKsmWording?: boolean | undefined;
-  /** Default: the other end of the connection. */
+  /** Returns the client address. Default: the remote address of the connection. */
   addressOf?: AddressOf | undefined;
-  /** Told of every answer, for logs and metrics. It must not throw. */
+  /** Called for every answer, for logs and metrics. It must not throw. */
   onRequest?: ((event: KsmEvent) => void) | undefined;
 }
 
@@ -73,10 +74,10 @@ const OPTION_NAMES: OptionNames<KsmListenerOptions> = {
  * A KSM over HTTP: `GET /health`, `POST` and `GET /api/v1/keys`, `DELETE /api/v1/keys/:key_id` and
  * `POST /api/v1/decrypt` of the KSM REST API, and `GET /wsapi/decrypt` of the older KSM protocol.
  *
- * A key that was added without a private ID is pinned at `POST /api/v1/decrypt`, and only there, by two different OTPs
- * that agree in the private ID, the counters rising. The first is answered 422 and the error code PRIVATE_ID_UNKNOWN,
- * the second is decrypted. Before that, each random token that passes the CRC by chance, one in 65,536, leaves a row
- * of some 100 bytes in `counters`.
+ * The private ID of a key that was added without one is pinned at `POST /api/v1/decrypt`, and only there, by two
+ * different OTPs with the same private ID and rising counters. The first OTP is answered with 422 and the error code
+ * PRIVATE_ID_UNKNOWN, the second one is decrypted. Until then, every random token that passes the CRC by chance, one in
+ * 65,536, leaves a row of about 100 bytes in `counters`.
  *
  * @throws TypeError for a missing, unknown or unusable option.
  */

@@ -5,12 +5,12 @@ import type { HttpFault } from '../http-fault.js';
 import type { Gate } from './access.js';
 import type { KsmFault } from './ksm-fault.js';
 
-/** What can be asked of a KSM. */
+/** One operation of the KSM service. */
 export interface Operation {
   readonly operation: KsmEvent['operation'];
   readonly protocol: KsmEvent['protocol'];
   readonly gate: Gate;
-  /** `reportPublicId` is told the public ID once it is read. Rejects with a KsmFault, an HttpFault or a store's error. */
+  /** Calls `reportPublicId` once the public ID is known. Rejects with a KsmFault, an HttpFault or a store's error. */
   run(
     request: IncomingMessage,
     target: RequestTarget,
@@ -19,5 +19,5 @@ export interface Operation {
   refuse(fault: KsmFault | HttpFault): HttpAnswer;
 }
 
-/** What a path serves, by HTTP method. */
+/** The operations of one path, by HTTP method. */
 export type OperationsByMethod = Readonly<Record<string, Operation>>;

@@ -16,18 +16,18 @@ export interface KsmStores {
 
 const MAX_PAGE = 1000;
 
-/** `POST /api/v1/keys`. A first `otp` proves that the key is the one meant, and tells its private ID. */
+/** `POST /api/v1/keys`. An optional `otp` proves that the AES key is right and provides the private ID. */
 export function addKey({ keys, counters }: KsmStores): Operation['run'] {
   return async (request, _target, reportPublicId) => {
     const body = readObject(await readJson(request));
     const key = readNewKey(body);
     reportPublicId(key.publicId);
     const token = body.otp === undefined ? undefined : decryptFirstOtp(key, body.otp);
-    // An OTP of another AES key must not raise the counters of a key that is there.
+    // An OTP made with another AES key must not raise the counters of an existing key.
     if (await keys.get(key.publicId)) throw new KsmFault('KEY_EXISTS');
     const privateId = key.privateId ?? token?.privateId;
     if (privateId) await useUpSeen(counters, { ...key, privateId });
-    // Used up first, so that no key is added with an OTP that somebody could use again.
+    // The OTP is used up before the key is added, so it can never be used again.
     if (token && !(await counters.advance(key.publicId, token.counters)).advanced) {
       throw new KsmFault('REPLAY_DETECTED');
     }
@@ -37,7 +37,7 @@ export function addKey({ keys, counters }: KsmStores): Operation['run'] {
   };
 }
 
-/** @throws KsmFault unless the OTP is one of the key. */
+/** @throws KsmFault for an OTP that the key did not generate. */
 function decryptFirstOtp(key: NewKey, text: unknown): Token {
   const otp = readOtp(text);
   if (otp.publicId !== key.publicId) throw new KsmFault('INVALID_OTP');
@@ -48,7 +48,7 @@ function decryptFirstOtp(key: NewKey, text: unknown): Token {
   return token;
 }
 
-/** `DELETE /api/v1/keys/:key_id`. Its counters stay, so that its old OTPs stay used. */
+/** `DELETE /api/v1/keys/:key_id`. The counters are kept, so that used OTPs stay refused. */
 export function deleteKey({ keys }: KsmStores): Operation['run'] {
   return async (_request, { path }, reportPublicId) => {
     const keyId = readKeyId(path.slice(path.lastIndexOf('/') + 1));
@@ -58,7 +58,7 @@ export function deleteKey({ keys }: KsmStores): Operation['run'] {
   };
 }
 
-/** `GET /api/v1/keys`: all keys, or with `limit` and `after` a page of them, that tells where the `next` begins. */
+/** `GET /api/v1/keys`: all keys, or with `limit` or `after` one page, with `next` to continue after. */
 export function listKeys(stores: KsmStores): Operation['run'] {
   return async (_request, { query }) => {
     const parameters = new URLSearchParams(query);

@@ -7,13 +7,13 @@ import { KsmFault } from './ksm-fault.js';
 const KEY_ID_LENGTH = 12;
 const MAX_DESCRIPTION_LENGTH = 1000;
 
-/** The members of a JSON object. */
+/** Checks that a JSON value is an object. */
 export function readObject(value: unknown): Readonly<Record<string, unknown>> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw new KsmFault('INVALID_JSON');
   return value as Record<string, unknown>;
 }
 
-/** @throws KsmFault for a key that the REST API does not take. */
+/** @throws KsmFault for a key that the REST API does not accept. */
 export function readNewKey({
   key_id,
   aes_key,
@@ -52,9 +52,9 @@ function readPrivateId(value: unknown): Uint8Array | undefined {
 
 function readDescription(value: unknown): string {
   if (isMissing(value)) return '';
-  const isFit =
+  const isValid =
     typeof value === 'string' && value.length <= MAX_DESCRIPTION_LENGTH && !/[\p{Cc}\p{Cs}]/u.test(value);
-  if (!isFit) throw new KsmFault('INVALID_DESCRIPTION');
+  if (!isValid) throw new KsmFault('INVALID_DESCRIPTION');
   return value;
 }
 
@@ -63,21 +63,21 @@ function isMissing(value: unknown): value is undefined | null | '' {
 }
 
 /**
- * An OTP as a server passes it on: nothing is normalised.
+ * Reads an OTP as a server passes it on, without normalising it.
  *
- * @throws KsmFault for anything else.
+ * @throws KsmFault for anything else, including an OTP in another spelling.
  */
 export function readOtp(value: unknown): Otp {
   try {
     const otp = parseOtp(value as string);
     if (otp.value === value) return otp;
   } catch {
-    // Answered below, as an OTP in another spelling is.
+    // Refused below.
   }
   throw new KsmFault('INVALID_OTP');
 }
 
-/** A time in whole seconds, as the REST API writes it. */
+/** Formats a time as the REST API does, in whole seconds. */
 export function formatTime(at: Date): string {
   return at.toISOString().replace(/\.\d+Z$/, 'Z');
 }

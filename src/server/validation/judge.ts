@@ -15,31 +15,31 @@ import type { Verifier } from '../../verifiers/verifier.js';
 import { toErrorResponse, toResponse } from './validation-answer.js';
 
 export interface JudgeOptions {
-  /** Verifies the OTPs: a `KsmVerifier` over your own keys, or any other. */
+  /** Verifies the OTPs: a `KsmVerifier` with your own keys, or any other verifier. */
   verifier: Verifier;
-  /** Who may ask, and the API keys that sign. */
+  /** The clients that may send requests, and their API keys. */
   clients: Pick<ClientStore, 'get'>;
   /**
-   * Asked once for each correctly signed request; false answers it with HTTP 429. Nobody else can use up a client's
-   * limit by naming its id. Default: no limit.
+   * Called once for each correctly signed request; if it returns false, the answer is HTTP 429. Unsigned requests do
+   * not count, so nobody else can use up the limit of a client by sending its id. Default: no limit.
    */
   limitClient?: ((clientId: string) => boolean | Promise<boolean>) | undefined;
 }
 
-/** What a request is answered, and what signs that. */
+/** The response to a request, and the API key to sign it with. */
 export interface Judgement {
   readonly response: ValidationResponse;
-  /** Of the client the request names; undefined where that is not known. */
+  /** The API key of the client; undefined if the client is unknown. */
   readonly apiKey: Uint8Array | undefined;
   readonly clientId: string | undefined;
   readonly publicId: string | undefined;
-  /** What kept the service from a verdict. */
-  readonly error?: unknown;
+  /** The error that prevented a verdict. */
+  readonly error: unknown;
 }
 
 /**
- * Judges a request in the reference server's order of checks: parameters, client, signature, OTP. Where that one
- * signs with the empty key although the request names a known client, the client's key signs here.
+ * Judges a request, with the checks in the order of the reference server: parameters, client, signature, OTP. Unlike
+ * the reference server, which sometimes signs with the empty key, it always signs with the key of a known client.
  */
 export async function judgeRequest(
   { verifier, clients, limitClient }: JudgeOptions,
@@ -76,13 +76,13 @@ export async function judgeRequest(
     );
   } catch (error) {
     if (!(error instanceof RequestFault)) return concludeWith(toErrorResponse(error, request), error);
-    // Clients that cannot be read take nothing from what is wrong with the request but its signature.
+    // If the client cannot be read, the fault is still reported, signed with the empty key.
     if (clientId !== undefined) client = await findClient(clients, clientId).catch(() => undefined);
     return concludeWith({ status: error.status, info: error.parameter });
   }
 }
 
-/** @throws YubikeyError `KEY_UNUSABLE` for a client stored with an empty API key, which would prove nothing. */
+/** @throws YubikeyError `KEY_UNUSABLE` for a client stored with an empty API key: its signature would prove nothing. */
 async function findClient(clients: JudgeOptions['clients'], id: string): Promise<ClientRecord | undefined> {
   const client = await clients.get(id);
   if (client?.apiKey.length === 0) {

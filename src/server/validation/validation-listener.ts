@@ -19,9 +19,9 @@ import { type Judgement, type JudgeOptions, judgeRequest } from './judge.js';
 import { toProtocol } from './validation-answer.js';
 
 export interface ValidationListenerOptions extends JudgeOptions {
-  /** Default: the other end of the connection. */
+  /** Returns the client address. Default: the remote address of the connection. */
   addressOf?: AddressOf | undefined;
-  /** Told of every answer, for logs and metrics. It must not throw. */
+  /** Called for every answer, for logs and metrics. It must not throw. */
   onVerification?: ((event: VerificationEvent) => void) | undefined;
 }
 
@@ -40,8 +40,8 @@ const PROTOCOLS = new Map<string, ProtocolVersion>([
 ]);
 
 /**
- * A validation server as existing clients know it: validation protocols 2.0, 1.1 and 1.0, by GET and POST, with the
- * answers of yubikey-val.
+ * A validation server for existing clients: validation protocols 2.0, 1.1 and 1.0, by GET and POST, with the same
+ * answers as yubikey-val.
  *
  * @throws TypeError for a missing, unknown or unusable option.
  */

@@ -30,7 +30,7 @@ afterEach(() => service.useKsm());
 const CLIENTS = [CLIENT, OTHER_CLIENT, DISABLED_CLIENT, UNKNOWN_CLIENT];
 /** All that a request can be answered with where the protocol has no word for it. */
 const HTTP_ERRORS = [
-  'The body must be application/x-www-form-urlencoded: say so in Content-Type\n',
+  'The body must be application/x-www-form-urlencoded: set Content-Type accordingly\n',
   'The body is not UTF-8\n',
   'The body is longer than 16384 bytes\n',
 ];

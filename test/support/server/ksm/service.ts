@@ -101,5 +101,5 @@ const MESSAGES: Record<string, string> = {
   REQUEST_TIMEOUT: 'The body took too long',
   PAYLOAD_TOO_LARGE: 'The body is longer than 16384 bytes',
   TOO_MANY_REQUESTS: 'Too many requests: try again in a second',
-  INTERNAL_SERVER_ERROR: 'Something read the body before this listener: mount this one first',
+  INTERNAL_SERVER_ERROR: 'The body was read before it reached this listener: mount the listener earlier',
 };
