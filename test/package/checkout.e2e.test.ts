@@ -13,8 +13,8 @@ const MANIFESTS = [
 const read = (path: string) => JSON.parse(readFileSync(join(ROOT, path), 'utf8'));
 const DEPENDENCIES = ['dependencies', 'devDependencies', 'peerDependencies', 'optionalDependencies'];
 
-describe('the checkout, before anything of it is published', () => {
-  it.each(MANIFESTS)('%s names nothing that is only here', (path) => {
+describe('the checkout, before its packages are published', () => {
+  it.each(MANIFESTS)('%s has no dependency outside the registry', (path) => {
     const manifest = read(path);
     const ranges = DEPENDENCIES.flatMap((kind) => Object.values<string>(manifest[kind] ?? {}));
     expect(
@@ -22,11 +22,11 @@ describe('the checkout, before anything of it is published', () => {
     ).toEqual([]);
   });
 
-  it.each(MANIFESTS.slice(1))('%s takes the library as it is here', (path) => {
+  it.each(MANIFESTS.slice(1))('%s depends on the current version of the library', (path) => {
     expect(read(path).dependencies['passport-yubikey-otp']).toBe(`^${read('package.json').version}`);
   });
 
-  it('has a lock file that names no host, and takes the packages of this checkout from it', () => {
+  it('has a lock file without hosts, in which the packages of this checkout are links', () => {
     const packages = Object.entries<{ resolved?: string | undefined }>(read('package-lock.json').packages);
     const taken = packages.flatMap(([path, { resolved }]) =>
       resolved === undefined ? [] : [[path, resolved]],
@@ -39,7 +39,7 @@ describe('the checkout, before anything of it is published', () => {
     });
   });
 
-  it('is installed by npm ci, which asks nobody for its packages', async () => {
+  it('is installed by npm ci, which does not request its own packages from a registry', async () => {
     const machine = new Machine('http://127.0.0.1:9/');
     onTestFinished(() => machine.remove());
     const clone = machine.newFolder('clone');

@@ -13,7 +13,7 @@ vi.setConfig({ testTimeout: 180_000, hookTimeout: 180_000 });
 const OK = expect.stringMatching(/^OK vv\w{10}, usage counter \d+, session use \d+\n$/);
 const REPLAYED = expect.stringMatching(/^REPLAYED_OTP: /);
 
-/** The commands of a README, by the order of its blocks. */
+/** Returns the commands of each shell block of a README, in order. */
 function readCommands(readme: string): string[][] {
   const text = readFileSync(join(ROOT, readme), 'utf8');
   return [...text.matchAll(/```sh\n(.*?)```/gs)].map(([, block]) => (block as string).trim().split('\n'));
@@ -27,7 +27,7 @@ afterAll(() => machine.remove());
 
 const sh = (script: string, options: RunOptions) => machine.run('sh', ['-c', script], options);
 
-/** What the README promises of the installed command, in an empty folder. */
+/** Checks the first example of the README in an empty folder. */
 async function expectToWork(bin: string): Promise<void> {
   const cwd = machine.newFolder('empty');
   expect(await sh('yubikey-otp press | tee otp | xargs yubikey-otp verify', { cwd, bin })).toMatchObject({
@@ -40,7 +40,7 @@ async function expectToWork(bin: string): Promise<void> {
   });
 }
 
-/** The YubiKey that somebody has programmed with the `ykman` command that was printed. */
+/** The YubiKey as the printed `ykman` command programs it. */
 function programmedBy(printed: string): SoftYubikey {
   const [, publicId, privateId, aesKey] =
     /--public-id (\S+) --private-id (\S+) --key (\S+)/.exec(printed) ?? [];
@@ -48,7 +48,7 @@ function programmedBy(printed: string): SoftYubikey {
 }
 
 describe('the command, installed', () => {
-  it('by what the README says, does what the README says next', async () => {
+  it('as the README says, works as the README shows', async () => {
     const [install, press, steps] = readCommands('cli/README.md') as [string[], string[], string[]];
     const prefix = machine.newFolder('global prefix');
     const options = { bin: join(prefix, 'bin'), env: { npm_config_prefix: prefix } };
@@ -63,7 +63,7 @@ describe('the command, installed', () => {
     const cwd = machine.newFolder('first-steps');
     let stdout = '';
     for (const line of steps) {
-      // The touch that the last of them asks for.
+      // The last command asks for a touch.
       const input = line.includes(' verify') ? `${programmedBy(stdout).press()}\n` : '';
       const ended = await sh(line, { ...options, cwd, input });
       expect(ended, line).toMatchObject({ code: 0 });
@@ -79,8 +79,8 @@ describe('the command, installed', () => {
   });
 });
 
-describeWith('the service, installed in an empty folder', ['ykclient'], () => {
-  it('is set up by its first start, and ykclient believes it', async () => {
+describeWith('the installed service, in an empty folder', ['ykclient'], () => {
+  it('sets itself up at its first start, and ykclient accepts its answers', async () => {
     const bin = dirname(inject('command'));
     const cwd = machine.newFolder('service');
     const service = machine.start('yubikey-otp', ['serve', '--port', '0'], { cwd, bin });
@@ -107,7 +107,7 @@ describeWith('the service, installed in an empty folder', ['ykclient'], () => {
   });
 });
 
-describe('the library, installed by what the README says', () => {
+describe('the library, installed as the README says', () => {
   let project: string;
   beforeAll(async () => {
     project = machine.newProject('project');
@@ -116,7 +116,7 @@ describe('the library, installed by what the README says', () => {
     expect(await sh(install, { cwd: project })).toMatchObject({ code: 0 });
   });
 
-  it('is imported and required by every name that it has', async () => {
+  it('can be imported and required by each of its entry points', async () => {
     const { exports } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
     const names = Object.keys(exports).map((path) => path.replace('.', 'passport-yubikey-otp'));
     for (const name of names) {
@@ -129,7 +129,7 @@ describe('the library, installed by what the README says', () => {
     }
   });
 
-  it('is the one that a command uses which is installed beside it', async () => {
+  it('is shared with the command that is installed beside it', async () => {
     await machine.npm(project, ['install', 'yubikey-otp']);
     expect(existsSync(join(project, 'node_modules/yubikey-otp/node_modules/passport-yubikey-otp'))).toBe(
       false,
@@ -156,7 +156,7 @@ describe('the example app, copied out of the checkout', () => {
   });
 });
 
-describe('the two tarballs, where no registry has either', () => {
+describe('the two tarballs, with a registry that has neither', () => {
   let registry: Registry;
   let other: Machine;
   let tarballs: string[];
@@ -187,11 +187,11 @@ describe('the two tarballs, where no registry has either', () => {
   });
 });
 
-describe('what npm publishes', () => {
+describe('the manifest that npm publishes', () => {
   it.each([
     ['passport-yubikey-otp', 'package.json'],
     ['yubikey-otp', 'cli/package.json'],
-  ])('of %s is the manifest as it is here, with nothing to correct', async (name, path) => {
+  ])('of %s is the manifest of the checkout, without corrections', async (name, path) => {
     const manifest = JSON.parse(readFileSync(join(ROOT, path), 'utf8'));
     const { versions } = (await (await fetch(inject('registry') + name)).json()) as {
       versions: Record<string, object>;

@@ -18,19 +18,19 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 describe('the packed tarball of the command', () => {
-  it('holds the build, the licence and the text, and nothing else', () => {
+  it('contains the build, the licence and the README, and nothing else', () => {
     const files = readdirSync(join(folder, 'package')).sort();
     expect(files).toEqual(['LICENSE', 'README.md', 'dist', 'package.json']);
     for (const name of readdirSync(join(folder, 'package/dist'))) expect(name).toMatch(/^[\w-]+\.mjs$/);
   });
 
-  it('depends on the library by the version that is packed with it', () => {
+  it('depends on the library in the same version', () => {
     const { dependencies } = JSON.parse(readFileSync(join(folder, 'package/package.json'), 'utf8'));
     const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'));
     expect(dependencies['passport-yubikey-otp']).toBe(`^${version}`);
   });
 
-  it('names a program that a shell starts by itself', () => {
+  it('names an executable program with a shebang line', () => {
     const { bin } = JSON.parse(readFileSync(join(folder, 'package/package.json'), 'utf8'));
     const listed = execFileSync('tar', ['tvzf', tarball, `package/${bin['yubikey-otp']}`], {
       encoding: 'utf8',

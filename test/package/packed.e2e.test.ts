@@ -19,7 +19,7 @@ import { Machine, ROOT } from '../support/package/machine.js';
 const TYPES = ['@types/node', '@types/express', '@types/passport'];
 const MODULES = join(ROOT, 'node_modules');
 
-/** Of all files in a folder, in bytes. */
+/** Returns the size of all files in a folder, in bytes. */
 function measureFolder(folder: string): number {
   return readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .map((path) => statSync(join(folder, path)))
@@ -28,7 +28,7 @@ function measureFolder(folder: string): number {
 }
 
 let machine: Machine;
-/** A user's project: the packed tarball is installed in it, and what its user depends on. */
+/** A user's project, with the packed tarball and the user's own dependencies installed. */
 let project: string;
 let tarball: string;
 
@@ -52,7 +52,7 @@ beforeAll(async () => {
 afterAll(() => machine.remove());
 
 describe('the packed tarball', () => {
-  it('holds the build, the licence and the texts, and nothing else', () => {
+  it('contains the build, the licence and the texts, and nothing else', () => {
     const files = run('tar', 'tzf', tarball).trim().split('\n');
     const others = files.filter((file) => !file.startsWith('package/dist/')).sort();
     expect(others).toEqual([
@@ -63,14 +63,14 @@ describe('the packed tarball', () => {
     ]);
   });
 
-  it('depends on undici and passport-strategy alone', () => {
+  it('depends only on undici and passport-strategy', () => {
     const { dependencies } = JSON.parse(
       readFileSync(join(project, 'node_modules/passport-yubikey-otp/package.json'), 'utf8'),
     );
     expect(Object.keys(dependencies).sort()).toEqual(['passport-strategy', 'undici']);
   });
 
-  it('is, with all that is installed with it, no more than 4 packages and 3 MB', () => {
+  it('installs no more than 4 packages and 3 MB, dependencies included', () => {
     const installed = new Set(['passport-yubikey-otp']);
     let bytes = 0;
     for (const name of installed) {
@@ -88,7 +88,7 @@ describe('the packed tarball', () => {
     ['passport-yubikey-otp/stores', []],
     ['passport-yubikey-otp/server', []],
     ['passport-yubikey-otp/testing', []],
-  ])('%s loads no package but %j', (entryPoint, needed) => {
+  ])('%s loads no packages other than %j', (entryPoint, needed) => {
     const alone = mkdtempSync(join(tmpdir(), 'packed-alone-'));
     const modules = join(alone, 'node_modules');
     mkdirSync(modules);
@@ -117,12 +117,12 @@ describe('the packed tarball', () => {
   });
 
   it.each(['cjs', 'esm'])(
-    'works in a bundle of esbuild in %s, and says what a SQLite path needs there',
+    'works in an esbuild bundle in %s, and explains there what a SQLite path needs',
     (format) => {
       const bundle = `bundle.${format === 'cjs' ? 'cjs' : 'mjs'}`;
       const options = ['--bundle', '--platform=node', `--format=${format}`, '--log-level=error'];
       run(bin('esbuild'), 'bundled.mjs', ...options, `--outfile=${bundle}`);
-      // Where nothing of this package is beside it.
+      // A folder without this package.
       const alone = mkdtempSync(join(tmpdir(), 'bundle-'));
       mkdirSync(join(alone, 'node_modules'));
       symlinkSync(join(MODULES, 'libsql'), join(alone, 'node_modules', 'libsql'));
@@ -133,7 +133,7 @@ describe('the packed tarball', () => {
     },
   );
 
-  it('is compiled from TypeScript as ESM and as CommonJS, its own types checked, and runs', () => {
+  it('can be used from TypeScript as ESM and as CommonJS, with its types checked', () => {
     const options = [
       '--strict',
       '--module',

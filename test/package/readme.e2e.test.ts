@@ -39,7 +39,7 @@ const withCloud = () => ({ ...cloud.credentials, ...cloud.network });
 const touch = (browser: Browser, action: string, key: SoftYubikey) =>
   submit(browser, action, { otp: key.press() });
 
-it('prints four whole files, each named by its first line', () => {
+it('contains four complete files, each named in its first line', () => {
   expect(PRINTED.map(({ heading, name }) => [heading, name])).toEqual([
     ["1. With Yubico's cloud", 'app.mjs'],
     ['2. As a second factor', 'app.mjs'],
@@ -48,7 +48,7 @@ it('prints four whole files, each named by its first line', () => {
   ]);
 });
 
-it('compiles against the package', () => {
+it('has files that compile against the package', () => {
   for (const name of ['@types', 'undici-types']) reader.link(name);
   const folder = reader.save('app.d.ts', 'declare namespace Express { interface User { id: string } }');
   PRINTED.forEach(({ code }, at) => {
@@ -85,7 +85,7 @@ describe("the first set-up, with Yubico's cloud", () => {
   const enrol = (browser: Browser, key: SoftYubikey) => touch(browser, '/yubikey', key);
   const signIn = (browser: Browser, key: SoftYubikey) => touch(browser, '/login/yubikey', key);
 
-  it('signs in by password who has no key, by touch who has enrolled one, and signs out', async () => {
+  it('signs users in by password, or by touch once they have enrolled a key, and signs them out', async () => {
     const { alice } = cloud.keys;
     const stranger = await signIn(app.browser(), alice);
     expect([stranger.status, stranger.text]).toEqual([401, expect.stringContaining(REFUSED)]);
@@ -102,7 +102,7 @@ describe("the first set-up, with Yubico's cloud", () => {
     await again.get('/').expect(200, /Signed in as alice/);
   });
 
-  it('lets each key belong to one user', async () => {
+  it('allows each key for one user only', async () => {
     const [alice, bob] = [await app.signIn('alice'), await app.signIn('bob')];
     await enrol(alice, cloud.keys.alice).then(({ status }) => expect(status).toBe(302));
     const refused = await enrol(bob, cloud.keys.alice);
@@ -113,13 +113,13 @@ describe("the first set-up, with Yubico's cloud", () => {
     await browser.get('/').expect(200, /Signed in as alice/);
   });
 
-  it('enrols no key for a stranger', async () => {
+  it('enrols no key for a visitor who is not signed in', async () => {
     const browser = app.browser();
     await browser.post('/yubikey').type('form').send({ otp: cloud.keys.stray.press() }).expect(401);
     await browser.get('/').expect(200, /No YubiKey\?/);
   });
 
-  it('says so when an OTP is used again, when a password is wrong, and when nothing is typed', async () => {
+  it('shows a refusal for a used OTP, a wrong password and an empty field', async () => {
     const browser = await app.signIn('bob');
     const otp = cloud.keys.bob.press();
     await submit(browser, '/yubikey', { otp }).then(({ status }) => expect(status).toBe(302));
@@ -138,7 +138,7 @@ describe("the first set-up, with Yubico's cloud", () => {
     await thief.get('/').expect(200, /No YubiKey\?/);
   });
 
-  it('says otherwise when a key could not be checked, and tells the operator', async () => {
+  it('shows and logs a fault when a key could not be checked', async () => {
     const browser = app.browser();
     const otp = cloud.keys.fault.press();
     const { status, text } = await submit(browser, '/login/yubikey', { otp });
@@ -155,11 +155,11 @@ interface SecondFactorSetUp {
   keys: Record<'alice' | 'bob' | 'stray', SoftYubikey>;
 }
 
-/** What the second and the third set-up have in common. */
+/** Tests that the second and the third set-up share. */
 function asksForBothFactors(setUp: () => SecondFactorSetUp) {
   const secondFactor = (browser: Browser, key: SoftYubikey) => touch(browser, '/login/yubikey', key);
 
-  it('lets who has no key in by password, but not into the account, until they enrol one', async () => {
+  it('signs users without a key in by password, but keeps the account closed until they enrol one', async () => {
     const { app, keys } = setUp();
     const stranger = app.browser();
     await stranger.get('/account').expect(302).expect('Location', '/');
@@ -175,7 +175,7 @@ function asksForBothFactors(setUp: () => SecondFactorSetUp) {
     await browser.get('/account').expect(302).expect('Location', '/');
   });
 
-  it('asks for the key at each sign-in from then on, and takes no other', async () => {
+  it('then asks for the key at each sign-in, and accepts no other', async () => {
     const { app, keys } = setUp();
     const browser = await app.signIn('alice');
     await browser.get('/').expect(200, /Touch your YubiKey/);
@@ -187,7 +187,7 @@ function asksForBothFactors(setUp: () => SecondFactorSetUp) {
     await browser.get('/account').expect(200, 'The account of alice');
   });
 
-  it('lets each key belong to one user', async () => {
+  it('allows each key for one user only', async () => {
     const { app, keys } = setUp();
     const browser = await app.signIn('bob');
     const refused = await secondFactor(browser, keys.alice);
@@ -197,7 +197,7 @@ function asksForBothFactors(setUp: () => SecondFactorSetUp) {
     await browser.get('/account').expect(200, 'The account of bob');
   });
 
-  it('says so when an OTP is used again, when nothing is typed, and when a password is wrong', async () => {
+  it('shows a refusal for a used OTP, an empty field and a wrong password', async () => {
     const { app, keys } = setUp();
     const otp = keys.bob.press();
     const browser = await app.signIn('bob');
@@ -224,7 +224,7 @@ describe('the second set-up, with a second factor', () => {
 
   asksForBothFactors(() => ({ app, keys: cloud.keys }));
 
-  it('says otherwise when a key could not be checked', async () => {
+  it('shows a fault when a key could not be checked', async () => {
     const browser = await app.signIn('alice');
     const { status, text } = await touch(browser, '/login/yubikey', cloud.keys.fault);
     expect([status, text]).toEqual([503, expect.stringContaining(FAULT)]);
@@ -232,7 +232,7 @@ describe('the second set-up, with a second factor', () => {
   });
 });
 
-describe('the third set-up, with keys of its own', () => {
+describe('the third set-up, with its own keys', () => {
   const keys = { alice: new SoftYubikey(), bob: new SoftYubikey(), stray: new SoftYubikey() };
   const environment = { YUBIKEY_MASTER_KEY: `2026:${randomBytes(32).toString('base64')}` };
   const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
@@ -241,7 +241,7 @@ describe('the third set-up, with keys of its own', () => {
 
   beforeAll(async () => {
     folder = reader.save(OWN_KEYS.name, OWN_KEYS.code);
-    // As ykman writes them, which knows no serial number of a key that does not tell it.
+    // As ykman writes them; the serial number may be unknown.
     const lines = Object.values(keys).map(
       ({ publicId, privateId, aesKey }, at) =>
         `${at === 0 ? 7654321 : 'None'},${publicId},${hex(privateId)},${hex(aesKey)},,2026-02-24T17:41:57,\n`,
@@ -258,7 +258,7 @@ describe('the third set-up, with keys of its own', () => {
     expect(status).toBe(401);
   });
 
-  it('knows the keys and what they typed after a restart, when keys.csv is gone', async () => {
+  it('remembers the keys and their used OTPs after a restart without keys.csv', async () => {
     const otp = keys.bob.press();
     const browser = await app.signIn('bob');
     await submit(browser, '/login/yubikey', { otp }).then(({ status }) => expect(status).toBe(302));
@@ -270,7 +270,7 @@ describe('the third set-up, with keys of its own', () => {
     await touch(again, '/login/yubikey', keys.bob).then(({ status }) => expect(status).toBe(302));
   });
 
-  it('keeps the keys sealed, and does not start without the master key', async () => {
+  it('stores the keys sealed, and does not start without the master key', async () => {
     await app.stop();
     const files = readdirSync(folder).filter((name) => name.startsWith('yubikeys.db'));
     const bytes = Buffer.concat(files.map((name) => readFileSync(join(folder, name))));

@@ -23,7 +23,7 @@ interface From {
   path?: string | undefined;
 }
 
-/** The HTTP status that a request comes to which another machine may have sent, or a proxy, or a browser. */
+/** The HTTP status of the answer to a request that seems to come from another machine, a proxy or a browser. */
 async function statusFrom(options: Partial<KsmListenerOptions>, from: From): Promise<number> {
   const { address, headers = {}, method = 'GET', path = '/api/v1/keys' } = from;
   const req = new IncomingMessage({ remoteAddress: address } as Socket);
@@ -36,7 +36,7 @@ async function statusFrom(options: Partial<KsmListenerOptions>, from: From): Pro
 }
 
 describe('managing keys with a token', () => {
-  it.each(MANAGING)('%s %s needs it, and changes nothing without it', async (method, path) => {
+  it.each(MANAGING)('%s %s requires the token, and changes nothing without it', async (method, path) => {
     const service = await ksmService();
     await service.keys.add({ publicId: 'cccccccccccc', aesKey: Buffer.alloc(16, 7) });
     const before = await service.keys.get('cccccccccccc');
@@ -53,24 +53,24 @@ describe('managing keys with a token', () => {
 
   it.each([
     ['another token of the same length', `Bearer ${TOKEN.replace('c', 'd')}`],
-    ['the token in capitals', `Bearer ${TOKEN.toUpperCase()}`],
+    ['the token in upper case', `Bearer ${TOKEN.toUpperCase()}`],
     ['the token without its last character', `Bearer ${TOKEN.slice(0, -1)}`],
-    ['the token and one character more', `Bearer ${TOKEN}x`],
+    ['the token and one more character', `Bearer ${TOKEN}x`],
     ['the token twice', `Bearer ${TOKEN} ${TOKEN}`],
-    ['two tokens with a comma', `Bearer ${TOKEN}, Bearer ${TOKEN}`],
+    ['two tokens separated by a comma', `Bearer ${TOKEN}, Bearer ${TOKEN}`],
     ['one character', 'Bearer x'],
     ['no token', 'Bearer'],
     ['an empty token', 'Bearer '],
     ['the token alone', TOKEN],
-    ['the token glued to its scheme', `Bearer${TOKEN}`],
+    ['the token without a space after the scheme', `Bearer${TOKEN}`],
     ['the token in quotes', `Bearer "${TOKEN}"`],
     ['the Basic scheme', `Basic ${Buffer.from(`:${TOKEN}`).toString('base64')}`],
     ['the token under the Basic scheme', `Basic ${TOKEN}`],
-    ['the scheme of something else', `xBearer ${TOKEN}`],
-    ['another encoding of it', `Bearer ${Buffer.from(TOKEN).toString('base64')}`],
+    ['another scheme that ends in Bearer', `xBearer ${TOKEN}`],
+    ['the token in base64', `Bearer ${Buffer.from(TOKEN).toString('base64')}`],
     ['12,000 characters', `Bearer ${'x'.repeat(12_000)}`],
-    ['12,000 blanks', `Bearer${' '.repeat(12_000)}x`],
-    ['bytes that are no ASCII', 'Bearer \u00e9\u00ff'],
+    ['12,000 spaces', `Bearer${' '.repeat(12_000)}x`],
+    ['bytes that are not ASCII', 'Bearer \u00e9\u00ff'],
   ])('refuses %s', async (_, authorization) => {
     const { url } = await ksmService();
     await request(url)
@@ -79,12 +79,15 @@ describe('managing keys with a token', () => {
       .expect(refused(401, 'UNAUTHORIZED'));
   });
 
-  it.each([`Bearer ${TOKEN}`, `bearer ${TOKEN}`, `BEARER   ${TOKEN}`])('takes %s', async (authorization) => {
-    const { url } = await ksmService();
-    await request(url).get('/api/v1/keys').set('Authorization', authorization).expect(200);
-  });
+  it.each([`Bearer ${TOKEN}`, `bearer ${TOKEN}`, `BEARER   ${TOKEN}`])(
+    'accepts %s',
+    async (authorization) => {
+      const { url } = await ksmService();
+      await request(url).get('/api/v1/keys').set('Authorization', authorization).expect(200);
+    },
+  );
 
-  it('does not look for it in the query or in a cookie', async () => {
+  it('ignores tokens in the query or in a cookie', async () => {
     const { url } = await ksmService();
     await request(url)
       .get(`/api/v1/keys?token=${TOKEN}&access_token=${TOKEN}`)
@@ -92,19 +95,19 @@ describe('managing keys with a token', () => {
       .expect(401);
   });
 
-  it('takes the first of two headers for the only one', async () => {
+  it('uses the first of two Authorization headers', async () => {
     const { url } = await ksmService();
     const lines = ['GET /api/v1/keys HTTP/1.1', 'Host: localhost', 'Connection: close'];
     const both = [...lines, 'Authorization: Bearer x', `Authorization: Bearer ${TOKEN}`];
     expect(await exchange(url, formatRequest(both)).answer).toMatch(/^HTTP\/1\.1 401 /);
   });
 
-  it('asks for it from this machine too, and whatever else is allowed', async () => {
+  it('requires the token from this machine too, even with dangerouslyManageKeysWithoutToken', async () => {
     const { url } = await ksmService({ dangerouslyManageKeysWithoutToken: true });
     await request(url).get('/api/v1/keys').expect(401);
   });
 
-  it('is not possible where there is neither a token nor leave', async () => {
+  it('is impossible without a token and without dangerouslyManageKeysWithoutToken', async () => {
     const service = await ksmService({ managementToken: undefined });
     for (const test of [listKeys(service), addKey(service, KEY), deleteKey(service, KEY.key_id)]) {
       const { body } = await test.expect(401);
@@ -114,14 +117,14 @@ describe('managing keys with a token', () => {
 
   it.each([
     ['15 characters', 'x'.repeat(15)],
-    ['no text', 1234567890123456],
-    ['nothing', ''],
+    ['a number', 1234567890123456],
+    ['an empty string', ''],
     ['null', null],
     ['an array', ['x'.repeat(16)]],
-    ['a line break at its end, as a file has', `${TOKEN}\n`],
-    ['a blank inside', 'correct horse battery staple'],
-    ['a letter that no header has', `${TOKEN}é€`],
-  ])('refuses %s for a token', (_, managementToken) => {
+    ['a trailing line break, as in a file', `${TOKEN}\n`],
+    ['spaces inside', 'correct horse battery staple'],
+    ['letters that a header cannot contain', `${TOKEN}é€`],
+  ])('refuses %s as the token', (_, managementToken) => {
     const options = { keys, counters, managementToken: managementToken as string };
     expect(() => ksmListener(options)).toThrow(/^managementToken must/);
     expect(() => ksmListener(options)).toThrow(TypeError);
@@ -131,7 +134,7 @@ describe('managing keys with a token', () => {
 describe('managing keys with dangerouslyManageKeysWithoutToken', () => {
   const options = { dangerouslyManageKeysWithoutToken: true };
 
-  it('works from this machine, as the reference shows it', async () => {
+  it('works from this machine, as in the examples of the reference', async () => {
     const { url } = await ksmService({ ...options, managementToken: undefined });
     await request(url).post('/api/v1/keys').send(KEY).expect(201);
     await request(url).get('/api/v1/keys').expect(200);
@@ -144,7 +147,7 @@ describe('managing keys with dangerouslyManageKeysWithoutToken', () => {
     ['::1', '[::1]:8002'],
     ['::1', '[::1]'],
     ['::ffff:127.0.0.1', 'LOCALHOST:8002'],
-  ])('works from %s for the host %s', async (address, host) => {
+  ])('works from %s with the host %s', async (address, host) => {
     expect(await statusFrom(options, { address, headers: { host } })).toBe(200);
   });
 
@@ -163,7 +166,7 @@ describe('managing keys with dangerouslyManageKeysWithoutToken', () => {
     }
   });
 
-  it('does not work where the address is not known, as over a socket of Unix', async () => {
+  it('does not work if the address is unknown, as over a Unix socket', async () => {
     expect(await statusFrom(options, { address: undefined })).toBe(403);
   });
 
@@ -180,7 +183,7 @@ describe('managing keys with dangerouslyManageKeysWithoutToken', () => {
     '[::]:8002',
     '',
     undefined,
-  ])('does not work for the host %j, which a page may have given this machine', async (host) => {
+  ])('does not work with the host %j, which may be that of a web page (DNS rebinding)', async (host) => {
     expect(await statusFrom(options, { address: '127.0.0.1', headers: { host } })).toBe(403);
   });
 
@@ -192,11 +195,11 @@ describe('managing keys with dangerouslyManageKeysWithoutToken', () => {
     ['x-forwarded-for', ''],
     ['x-forwarded-host', 'ksm.example'],
     ['x-real-ip', '192.0.2.1'],
-  ])('does not work through a proxy that says %s: %s', async (name, value) => {
+  ])('does not work through a proxy that sends %s: %s', async (name, value) => {
     expect(await statusFrom(options, { address: '127.0.0.1', headers: { [name]: value } })).toBe(403);
   });
 
-  it('does not ask addressOf, whom somebody may have told an address', async () => {
+  it('does not rely on addressOf, which a client may have deceived', async () => {
     const addressOf = () => '127.0.0.1';
     expect(await statusFrom({ ...options, addressOf }, { address: '192.0.2.1' })).toBe(403);
   });
@@ -221,7 +224,7 @@ describe('allowDecryptFrom', () => {
     ['fe80::/10', 'fe80::1%eth0'],
     ['::1', '::1'],
     ['::/0', '2001:db8::1'],
-  ])('%s lets %s in', async (range, address) => {
+  ])('%s allows %s', async (range, address) => {
     expect(await decryptFrom(['198.51.100.1', range], address)).toBe(200);
   });
 
@@ -240,16 +243,16 @@ describe('allowDecryptFrom', () => {
     ['0.0.0.0/0', 'unknown'],
     ['0.0.0.0/0', '192.0.2.1, 192.0.2.2'],
     ['192.0.2.1', '192.0.2.1:8002'],
-  ])('%s does not let %s in', async (range, address) => {
+  ])('%s does not allow %s', async (range, address) => {
     expect(await decryptFrom([range], address)).toBe(403);
   });
 
-  it('lets everybody in where it is not given, and nobody where it is empty', async () => {
+  it('allows every address by default, and none if it is empty', async () => {
     expect(await decryptFrom(undefined, undefined)).toBe(200);
     expect(await decryptFrom([], '127.0.0.1')).toBe(403);
   });
 
-  it('holds for both protocols, before anything is read, and for nothing else', async () => {
+  it('applies to both protocols, before the body is read, and to no other path', async () => {
     const { url, counters } = await ksmService({ allowDecryptFrom: ['192.0.2.1'] });
     await request(url).post('/api/v1/decrypt').send({ otp: OTP }).expect(refused(403, 'FORBIDDEN'));
     await request(url)
@@ -271,7 +274,7 @@ describe('allowDecryptFrom', () => {
     expect((await counters.list()).records).toEqual([]);
   });
 
-  it('asks addressOf where it is given', async () => {
+  it('uses addressOf if it is set', async () => {
     const headers = { 'x-client': '192.0.2.1' };
     const options = {
       allowDecryptFrom: ['192.0.2.1'],
@@ -309,13 +312,13 @@ describe('allowDecryptFrom', () => {
     undefined,
     null,
     8,
-  ])('takes no %j', (range) => {
+  ])('refuses the range %j', (range) => {
     const options = { keys, counters, allowDecryptFrom: [range as string] };
     expect(() => ksmListener(options)).toThrow(/^allowDecryptFrom takes addresses and ranges/);
     expect(() => ksmListener(options)).toThrow(TypeError);
   });
 
-  it.each(['10.0.0.0/8', 8, {}])('takes no %j in place of an array', (allowed) => {
+  it.each(['10.0.0.0/8', 8, {}])('refuses %j instead of an array', (allowed) => {
     const options = { keys, counters, allowDecryptFrom: allowed as string[] };
     expect(() => ksmListener(options)).toThrow(TypeError);
   });
@@ -323,11 +326,11 @@ describe('allowDecryptFrom', () => {
 
 describe('ksmListener', () => {
   it.each([
-    ['nothing', undefined, /^ksmListener requires keys/],
+    ['no options', undefined, /^ksmListener requires keys/],
     ['no keys', { counters }, /^ksmListener requires keys/],
-    ['a store for keys', { keys: new MemoryStore(), counters }, /^ksmListener requires keys/],
+    ['a whole store as keys', { keys: new MemoryStore(), counters }, /^ksmListener requires keys/],
     ['no counters', { keys }, /^ksmListener requires counters/],
-    ['keys for counters', { keys, counters: keys }, /^ksmListener requires counters/],
+    ['a key store as counters', { keys, counters: keys }, /^ksmListener requires counters/],
   ])('refuses %s', (_, options, message) => {
     expect(() => ksmListener(options as unknown as KsmListenerOptions)).toThrow(message);
     expect(() => ksmListener(options as unknown as KsmListenerOptions)).toThrow(TypeError);

@@ -32,16 +32,16 @@ const HOSTILE: [string, string][] = [
   ['a Redis command', '\r\nFLUSHALL\r\n'],
   ['a Redis bulk string', '*1\r\n$8\r\nFLUSHALL\r\n'],
   ['a Redis key pattern', 'yubikey:*{1}'],
-  ['a NUL in it', 'ccccc\0cccccc'],
-  ['a NUL at its end', 'ccccccccccc\0'],
-  ['a newline at its end', 'cccccccccccc\n'],
-  ['a newline for a letter', 'ccccccccccc\n'],
+  ['text with a NUL', 'ccccc\0cccccc'],
+  ['text with a trailing NUL', 'ccccccccccc\0'],
+  ['text with a trailing newline', 'cccccccccccc\n'],
+  ['text with a newline in place of a letter', 'ccccccccccc\n'],
   ['a carriage return', 'ccccccccccc\r'],
   ['a lone surrogate', 'ccccccccccc\ud800'],
   ['__proto__', '__proto__'],
   ['constructor', 'constructor'],
   ['a path', '../../../etc/passwd'],
-  ['a format', '%s%s%s%n'],
+  ['a format string', '%s%s%s%n'],
   ['letters of another script', 'сссссссссссс'],
   ['12,000 letters', 'c'.repeat(12_000)],
 ];
@@ -51,8 +51,8 @@ const WRONG_TYPES: [string, unknown][] = [
   ['a boolean', true],
   ['an array of the text', 'ARRAY'],
   ['an object', {}],
-  ['an object that calls itself text', { toString: 'c', length: 12 }],
-  ['an array of nothing', []],
+  ['an object with the members of a string', { toString: 'c', length: 12 }],
+  ['an empty array', []],
 ];
 
 const EXPECTED_CODES = {
@@ -70,7 +70,7 @@ describe.each(fields)('POST /api/v1/keys: %s', (field) => {
     ([name, value]) => [name, value === 'ARRAY' ? [GOOD[field]] : value] as const,
   );
 
-  it.each([...HOSTILE, ...wrong])('that is %s is refused, and nothing is stored', async (_, value) => {
+  it.each([...HOSTILE, ...wrong])('%s is refused, and nothing is stored', async (_, value) => {
     const one = await service();
     const { body, status } = await addKey(one, { ...KEY, [field]: value });
     expect(status).toBe(400);
@@ -106,7 +106,7 @@ describe('POST /api/v1/keys: description', () => {
     'Jürgen 🔑 鍵',
     'x'.repeat(1000),
     '__proto__',
-  ])('is text and nothing but text: %j', async (description) => {
+  ])('is stored and returned unchanged: %j', async (description) => {
     const one = await service();
     await addKey(one, { ...KEY, description }).expect(201);
     const { body } = await listKeys(one).expect(200);
@@ -119,15 +119,15 @@ describe('POST /api/v1/decrypt: otp', () => {
     ...HOSTILE,
     ...WRONG_TYPES.map(([name, value]): [string, unknown] => [name, value === 'ARRAY' ? [OTP] : value]),
     ['null', null],
-    ['an OTP and a newline', `${OTP}\n`],
-    ['an OTP and a NUL', `${OTP}\0`],
-    ['an OTP with a blank in front', ` ${OTP}`],
-    ['an OTP in capitals', OTP.toUpperCase()],
-    ['an OTP with one capital', `C${OTP.slice(1)}`],
+    ['an OTP with a trailing newline', `${OTP}\n`],
+    ['an OTP with a trailing NUL', `${OTP}\0`],
+    ['an OTP with a leading space', ` ${OTP}`],
+    ['an OTP in upper case', OTP.toUpperCase()],
+    ['an OTP with one upper-case letter', `C${OTP.slice(1)}`],
     ['an OTP in a URL', `https://my.yubico.com/yk/#${OTP}`],
     ['49 letters', 'c'.repeat(49)],
     ['31 letters', 'c'.repeat(31)],
-  ])('that is %s is refused, and nothing is stored', async (_, otp) => {
+  ])('%s is refused, and nothing is stored', async (_, otp) => {
     const one = await service();
     await addKey(one, { ...KEY, private_id: '000000000000' }).expect(201);
     await decrypt(one, otp).expect(refused(400, 'INVALID_OTP'));
@@ -138,12 +138,12 @@ describe('POST /api/v1/decrypt: otp', () => {
 describe('DELETE /api/v1/keys/:key_id', () => {
   it.each([
     ['SQL', encodeURIComponent("' OR 1=1 --"), 'INVALID_KEY_ID_LENGTH'],
-    ['a key ID in escapes', '%63'.repeat(12), 'INVALID_KEY_ID_LENGTH'],
-    ['four escapes', '%63'.repeat(4), 'INVALID_KEY_ID_FORMAT'],
+    ['a percent-encoded key ID', '%63'.repeat(12), 'INVALID_KEY_ID_LENGTH'],
+    ['four percent-encoded letters', '%63'.repeat(4), 'INVALID_KEY_ID_FORMAT'],
     ['a NUL', 'ccccccccc%00', 'INVALID_KEY_ID_FORMAT'],
     ['an asterisk', '*', 'INVALID_KEY_ID_LENGTH'],
     ['twelve asterisks', '*'.repeat(12), 'INVALID_KEY_ID_FORMAT'],
-    ['capitals', 'CCCCCCCCCCCC', 'INVALID_KEY_ID_FORMAT'],
+    ['upper case', 'CCCCCCCCCCCC', 'INVALID_KEY_ID_FORMAT'],
     ['8,000 letters', 'c'.repeat(8000), 'INVALID_KEY_ID_LENGTH'],
     ['__proto__', '__proto__', 'INVALID_KEY_ID_LENGTH'],
   ])('refuses %s, and deletes nothing', async (_, keyId, code) => {
@@ -153,7 +153,7 @@ describe('DELETE /api/v1/keys/:key_id', () => {
     expect(await one.keys.get(KEY.key_id)).toBeDefined();
   });
 
-  it('takes no notice of a query', async () => {
+  it('ignores the query', async () => {
     const one = await service();
     await addKey(one, KEY).expect(201);
     await deleteKey(one, `${KEY.key_id}?key_id=dddddddddddd`).expect(200);
@@ -165,9 +165,9 @@ describe('a JSON body', () => {
 
   it.each([
     ['no body', ''],
-    ['a blank', ' '],
+    ['a space', ' '],
     ['half an object', '{"key_id":"cccccccccccc"'],
-    ['two objects', '{}{}'],
+    ['two objects in a row', '{}{}'],
     ['a trailing comma', '{"key_id":"cccccccccccc",}'],
     ['single quotes', "{'key_id':'cccccccccccc'}"],
     ['a byte order mark in UTF-16', '\ufffe{}'],
@@ -175,12 +175,12 @@ describe('a JSON body', () => {
     ['an array of an object', JSON.stringify([KEY])],
     ['null', 'null'],
     ['a number', '1'],
-    ['text', '"cccccccccccc"'],
+    ['a string', '"cccccccccccc"'],
     ['a form', 'key_id=cccccccccccc'],
-    ['a newline inside text', '{"key_id":"ccccc\ncccccc"}'],
-    ['5,000 arrays in each other', deep('[', ']')],
+    ['a newline inside a string', '{"key_id":"ccccc\ncccccc"}'],
+    ['5,000 nested arrays', deep('[', ']')],
     ['NaN', '{"key_id":NaN}'],
-  ])('that is %s: INVALID_JSON, and nothing is stored', async (_, body) => {
+  ])('%s: INVALID_JSON, and nothing is stored', async (_, body) => {
     const one = await service();
     await addKey(one, body).expect(refused(400, 'INVALID_JSON'));
     await request(one.url)
@@ -191,7 +191,7 @@ describe('a JSON body', () => {
     await expectNothingStored(one);
   });
 
-  it('that is deep inside a member is refused as that member is', async () => {
+  it('with a deeply nested member is refused because of that member', async () => {
     const one = await service();
     await addKey(one, `{"key_id":${deep('[', ']')}}`).expect(refused(400, 'INVALID_KEY_ID_FORMAT'));
     await addKey(one, `{"key_id":${'{"a":'.repeat(2000)}1${'}'.repeat(2000)}}`).expect(
@@ -199,7 +199,7 @@ describe('a JSON body', () => {
     );
   });
 
-  it('takes members of itself alone, and not those of its prototype', async () => {
+  it('is read without inherited members', async () => {
     const one = await service();
     const inherited = `{"__proto__":${JSON.stringify(KEY)}}`;
     await addKey(one, inherited).expect(refused(400, 'MISSING_KEY_ID'));
@@ -210,14 +210,14 @@ describe('a JSON body', () => {
     await expectNothingStored(one);
   });
 
-  it('says each thing once: of repeated members the last counts, as it does for JSON.parse', async () => {
+  it('may repeat a member: the last one counts, as with JSON.parse', async () => {
     const one = await service();
     const body = `{"key_id":"dddddddddddd","aes_key":"${KEY.aes_key}","key_id":"cccccccccccc"}`;
     await addKey(one, body).expect(201, { status: 'success', key_id: 'cccccccccccc' });
     expect(await one.keys.get('dddddddddddd')).toBeUndefined();
   });
 
-  it('may have members that nobody knows', async () => {
+  it('may have unknown members', async () => {
     await addKey(await service(), { ...KEY, status: 'OK', active: false, publicId: 'dd' }).expect(201);
   });
 
@@ -275,7 +275,7 @@ describe('a JSON body', () => {
   );
 });
 
-it('an OTP of somebody else says nothing of the keys that are there', async () => {
+it('the answer to an OTP of an unknown key reveals nothing about the stored keys', async () => {
   const one = await service();
   const yubikey = new SoftYubikey();
   await addKey(one, withPrivateId(yubikey)).expect(201);

@@ -57,7 +57,7 @@ describe('a body', () => {
     expect(await other.answer).toMatch(/^HTTP\/1\.1 201 /);
   });
 
-  it('that is announced as longer is refused at once, before any of it came', async () => {
+  it('that is announced as longer is refused at once, before any of it arrives', async () => {
     const service = await ksmService();
     for (const length of [MAX + 1, 2 ** 40]) {
       const { answer } = exchange(service.url, formatRequest(withLength(length)));
@@ -66,14 +66,14 @@ describe('a body', () => {
     await expectNoKey(service);
   });
 
-  it('that turns out longer is refused, and its connection ends', async () => {
+  it('that turns out to be longer is refused, and the connection is closed', async () => {
     const service = await ksmService();
     const { answer } = exchange(service.url, formatRequest(CHUNKED, chunk(padded(MAX + 1))));
     expectRefusal(await answer, 413, 'PAYLOAD_TOO_LARGE');
     await expectNoKey(service);
   });
 
-  it('without an end is refused after 16,384 bytes, however slowly it is answered', async () => {
+  it('without an end is refused after 16,384 bytes', async () => {
     const service = await ksmService();
     const { socket, answer } = exchange(service.url, formatRequest(CHUNKED));
     const feeding = setInterval(() => socket.writable && socket.write(chunk(' '.repeat(1000))), 2);
@@ -81,7 +81,7 @@ describe('a body', () => {
     await expectNoKey(service);
   });
 
-  it('that does not come, or comes a byte a second, is refused after 10 seconds', async () => {
+  it('that does not arrive, or arrives at a byte a second, is refused after 10 seconds', async () => {
     const service = await ksmService();
     const startedAt = performance.now();
     const silent = exchange(service.url, formatRequest(withLength(KEY.length)));
@@ -98,9 +98,9 @@ describe('a body', () => {
   });
 
   it.each([
-    ['half of it', KEY.slice(0, 30), KEY.length],
-    ['all of the JSON in it', KEY, KEY.length + 1],
-    ['nothing of it', '', KEY.length],
+    ['half of the JSON', KEY.slice(0, 30), KEY.length],
+    ['the whole JSON', KEY, KEY.length + 1],
+    ['no byte', '', KEY.length],
   ])('that breaks off after %s adds no key', async (_, sent, length) => {
     const service = await ksmService();
     const { socket } = exchange(service.url, formatRequest(withLength(length), sent));
@@ -110,7 +110,7 @@ describe('a body', () => {
     await expectNoKey(service);
   });
 
-  it('in chunks that breaks off after all of its JSON adds no key', async () => {
+  it('in chunks that breaks off after the whole JSON adds no key', async () => {
     const service = await ksmService();
     const { socket } = exchange(service.url, formatRequest(CHUNKED, chunk(KEY)));
     await sleep(500);
@@ -127,7 +127,7 @@ describe('a body', () => {
   });
 
   it.each(['gzip', 'br', 'deflate', 'identity', 'gzip, gzip', ''])(
-    'with Content-Encoding: %s is refused, and is not inflated',
+    'with Content-Encoding: %s is refused, and is not decompressed',
     async (encoding) => {
       const service = await ksmService();
       const body = gzipSync(KEY);
@@ -138,14 +138,14 @@ describe('a body', () => {
     },
   );
 
-  it('of another type is refused before any of it came, and its connection ends', async () => {
+  it('of another type is refused before any of it arrives, and the connection is closed', async () => {
     const service = await ksmService();
     const lines = POST.map((line) => line.replace('application/json', 'text/plain'));
     const { answer } = exchange(service.url, formatRequest([...lines, 'Content-Length: 100']));
     expectRefusal(await answer, 415, 'UNSUPPORTED_MEDIA_TYPE');
   });
 
-  it('of a request that may not manage keys is not waited for', async () => {
+  it('of an unauthorised request is not waited for', async () => {
     const service = await ksmService();
     const lines = withLength(100).filter((line) => !line.startsWith('Authorization'));
     const { socket, answer } = exchange(service.url, formatRequest(lines));
@@ -155,7 +155,7 @@ describe('a body', () => {
     expect(await answer).toMatch(/^HTTP\/1\.1 401 /);
   });
 
-  it('does not lend itself to smuggling a second request', async () => {
+  it('cannot be used to smuggle a second request', async () => {
     const service = await ksmService();
     const second = formatRequest(['DELETE /api/v1/keys/cccccccccccc HTTP/1.1', 'Host: localhost']).toString();
     const both = [...POST, 'Content-Length: 4', 'Transfer-Encoding: chunked'];
@@ -164,7 +164,7 @@ describe('a body', () => {
     expect(service.events).toEqual([]);
   });
 
-  it('of one request says nothing to the next one on the same connection', async () => {
+  it('does not affect the next request on the same connection', async () => {
     const service = await ksmService();
     const first = formatRequest(withLength(KEY.length), KEY);
     const empty = formatRequest([...withLength(2), 'Connection: close'], '{}');

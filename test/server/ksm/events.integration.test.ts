@@ -41,7 +41,7 @@ const withoutId = (...all: [KsmEvent['operation'], KsmEvent['protocol'], string,
 const CASES: [string, Expected, Ask][] = [
   ['a key was added', event('add', 'rest', 'OK', 201), (s) => addKey(s, withPrivateId(yubikey))],
   [
-    'a key was there',
+    'a key existed already',
     event('add', 'rest', 'KEY_EXISTS', 409),
     async (s) => {
       await s.keys.add(yubikey);
@@ -49,16 +49,16 @@ const CASES: [string, Expected, Ask][] = [
     },
   ],
   [
-    'the OTP of a key to add was wrong',
+    'a key was added with a wrong OTP',
     event('add', 'rest', 'DECRYPTION_FAILED', 422),
     (s) => addKey(s, { ...withPrivateId(yubikey), otp: corrupt }),
   ],
   [
-    'a key had the wrong length',
+    'an AES key had the wrong length',
     withoutId('add', 'rest', 'INVALID_AES_KEY_LENGTH', 400),
     (s) => addKey(s, { key_id: publicId, aes_key: 'AAAA' }),
   ],
-  ['a body was no JSON', withoutId('add', 'rest', 'INVALID_JSON', 400), (s) => addKey(s, '{')],
+  ['a body was not JSON', withoutId('add', 'rest', 'INVALID_JSON', 400), (s) => addKey(s, '{')],
   [
     'a body was too long',
     withoutId('add', 'rest', 'PAYLOAD_TOO_LARGE', 413),
@@ -70,7 +70,7 @@ const CASES: [string, Expected, Ask][] = [
     (s) => request(s.url).post('/api/v1/keys').send(withPrivateId(yubikey)),
   ],
   ['keys were listed', withoutId('list', 'rest', 'OK', 200), (s) => listKeys(s)],
-  ['a page was wrong', withoutId('list', 'rest', 'INVALID_PAGE', 400), (s) => listKeys(s, '?limit=0')],
+  ['a page was invalid', withoutId('list', 'rest', 'INVALID_PAGE', 400), (s) => listKeys(s, '?limit=0')],
   [
     'a key was deleted',
     event('delete', 'rest', 'OK', 200),
@@ -80,11 +80,15 @@ const CASES: [string, Expected, Ask][] = [
     },
   ],
   [
-    'a key to delete was not there',
+    'a key to delete did not exist',
     event('delete', 'rest', 'KEY_NOT_FOUND', 404),
     (s) => deleteKey(s, publicId),
   ],
-  ['a key ID was wrong', withoutId('delete', 'rest', 'INVALID_KEY_ID_LENGTH', 400), (s) => deleteKey(s, 'c')],
+  [
+    'a key ID was invalid',
+    withoutId('delete', 'rest', 'INVALID_KEY_ID_LENGTH', 400),
+    (s) => deleteKey(s, 'c'),
+  ],
   [
     'an OTP was decrypted',
     event('decrypt', 'rest', 'OK', 200),
@@ -98,7 +102,7 @@ const CASES: [string, Expected, Ask][] = [
     withoutId('decrypt', 'rest', 'INVALID_OTP', 400),
     (s) => decrypt(s, yubikey.press().toUpperCase()),
   ],
-  ['a key was not known', event('decrypt', 'rest', 'KEY_NOT_FOUND', 404), (s) => decrypt(s, yubikey.press())],
+  ['a key was unknown', event('decrypt', 'rest', 'KEY_NOT_FOUND', 404), (s) => decrypt(s, yubikey.press())],
   [
     'an OTP was corrupt',
     event('decrypt', 'rest', 'DECRYPTION_FAILED', 422),
@@ -108,7 +112,7 @@ const CASES: [string, Expected, Ask][] = [
     },
   ],
   [
-    'a private ID was not known',
+    'a private ID was unknown',
     event('decrypt', 'rest', 'PRIVATE_ID_UNKNOWN', 422),
     async (s) => {
       await s.keys.add({ publicId, aesKey: yubikey.aesKey });
@@ -134,7 +138,7 @@ const CASES: [string, Expected, Ask][] = [
   ['no OTP was given at wsapi', withoutId('decrypt', 'wsapi', 'MISSING_OTP', 200), (s) => wsapi(s, '')],
   ['an OTP was malformed at wsapi', withoutId('decrypt', 'wsapi', 'INVALID_OTP', 200), (s) => wsapi(s, 'c')],
   [
-    'a key was not known at wsapi',
+    'a key was unknown at wsapi',
     event('decrypt', 'wsapi', 'KEY_NOT_FOUND', 200),
     (s) => wsapi(s, yubikey.press()),
   ],
@@ -147,7 +151,7 @@ const CASES: [string, Expected, Ask][] = [
     },
   ],
   [
-    'a private ID was not known at wsapi',
+    'a private ID was unknown at wsapi',
     event('decrypt', 'wsapi', 'PRIVATE_ID_UNKNOWN', 200),
     async (s) => {
       await s.keys.add({ publicId, aesKey: yubikey.aesKey });
@@ -165,7 +169,7 @@ const CASES: [string, Expected, Ask][] = [
 ];
 
 describe('onRequest', () => {
-  it.each(CASES)('is told when %s', async (_, expected, ask) => {
+  it.each(CASES)('is called when %s', async (_, expected, ask) => {
     const service = await ksmService();
     await ask(service);
     expect(service.events).toEqual([
@@ -180,7 +184,7 @@ describe('onRequest', () => {
     expect(service.events[0]?.milliseconds).toBeLessThan(5000);
   });
 
-  it('is told a replay, also at wsapi', async () => {
+  it('is called for a replay, also at wsapi', async () => {
     const service = await ksmService({ refuseWsapiReplays: true });
     const own = new SoftYubikey();
     await service.keys.add(own);
@@ -195,7 +199,7 @@ describe('onRequest', () => {
     ]);
   });
 
-  it('is told the address that addressOf tells', async () => {
+  it('gets the address that addressOf returns', async () => {
     const service = await ksmService({ addressOf: () => '192.0.2.1', allowDecryptFrom: [] });
     await decrypt(service, yubikey.press()).expect(403);
     await listKeys(service);
@@ -205,7 +209,7 @@ describe('onRequest', () => {
     ]);
   });
 
-  it('holds no AES key, private ID, token or whole OTP, whatever was asked', async () => {
+  it('gets no AES key, private ID, token or whole OTP, whatever the request', async () => {
     const service = await ksmService({ refuseWsapiReplays: true });
     const own = new SoftYubikey();
     const otps: string[] = [];

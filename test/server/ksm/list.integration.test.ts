@@ -26,7 +26,7 @@ describe(`GET /api/v1/keys, of ${COUNT} keys`, () => {
     await store.counters.advance(nth(2000), { usageCounter: 1, sessionUse: 0, timestamp: 0 });
   });
 
-  it('lists all of them, as they come from the store', async () => {
+  it('streams all of them', async () => {
     const { body } = await listKeys(await service())
       .expect('Transfer-Encoding', 'chunked')
       .expect(200);
@@ -36,7 +36,7 @@ describe(`GET /api/v1/keys, of ${COUNT} keys`, () => {
     expect(body.keys[2000]).toMatchObject({ usage_count: 1, last_used: expect.any(String) });
   });
 
-  it.each([7, 1000])('lists them in pages of up to %i, from the 400th on', async (limit) => {
+  it.each([7, 1000])('lists them in pages of up to %i, starting after the 400th', async (limit) => {
     const { url } = await service();
     const listed: string[] = [];
     for (let after: string | undefined = nth(399); after !== undefined; ) {
@@ -54,13 +54,13 @@ describe(`GET /api/v1/keys, of ${COUNT} keys`, () => {
     expect(listed).toEqual(ids.slice(400));
   });
 
-  it('begins a page behind a key that is not there', async () => {
+  it('starts a page after a key that does not exist', async () => {
     const { body } = await listKeys(await service(), '?limit=1&after=c').expect(200);
     expect(listedIds(body)).toEqual([nth(0)]);
     await listKeys(await service(), '?after=vvvvvvvvvvvv').expect(200, { status: 'success', keys: [] });
   });
 
-  it('lists a page of 1,000 where no limit is given, and the last page without next', async () => {
+  it('lists a page of 1,000 by default, and the last page without next', async () => {
     const { body } = await listKeys(await service(), `?after=${nth(0)}`).expect(200);
     expect(listedIds(body)).toEqual(ids.slice(1, 1001));
     expect(body.next).toBe(nth(1000));
@@ -89,7 +89,7 @@ describe(`GET /api/v1/keys, of ${COUNT} keys`, () => {
   });
 });
 
-describe('GET /api/v1/keys, where the store fails', () => {
+describe('GET /api/v1/keys when the store fails', () => {
   async function failing(onPage: number) {
     const { keys, counters } = new MemoryStore();
     for (const publicId of ids.slice(0, 1500)) await keys.add({ publicId, aesKey: Buffer.alloc(16) });
@@ -106,7 +106,7 @@ describe('GET /api/v1/keys, where the store fails', () => {
     await listKeys(await failing(1)).expect(refused(500, 'STORAGE_ERROR'));
   });
 
-  it('breaks off later, so that nobody takes half a list for the whole', async () => {
+  it('breaks the connection on a later page, so that half a list never looks complete', async () => {
     const { url } = await failing(2);
     const outcome = await new Promise<string>((resolve) => {
       const options = { headers: { Authorization: `Bearer ${TOKEN}` } };

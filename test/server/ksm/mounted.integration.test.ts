@@ -40,7 +40,7 @@ async function expectWholeService(url: string): Promise<void> {
   await deleteKey({ url }, yubikey.publicId).expect(200);
 }
 
-it('is a listener of http.createServer as it is', async () => {
+it('is a listener for http.createServer', async () => {
   await expectWholeService(await serve(listener() as RequestListener));
 });
 
@@ -50,11 +50,11 @@ describe.each(EXPRESSES)('in an app of $version', ({ express }) => {
     ['express.json()', [express.json()]],
     ['express.json() and express.urlencoded()', [express.json(), express.urlencoded({ extended: true })]],
     ['express.urlencoded()', [express.urlencoded({ extended: false })]],
-    ['express.text(), for text', [express.text()]],
-    ['express.text(), for all', [express.text({ type: '*/*' })]],
-    ['express.raw(), for bytes', [express.raw()]],
-    ['express.raw(), for all', [express.raw({ type: '*/*' })]],
-    ['a handler that takes its time', [(_req, _res, next) => setTimeout(next, 20)]],
+    ['express.text(), for text bodies', [express.text()]],
+    ['express.text(), for all bodies', [express.text({ type: '*/*' })]],
+    ['express.raw(), for binary bodies', [express.raw()]],
+    ['express.raw(), for all bodies', [express.raw({ type: '*/*' })]],
+    ['a slow handler', [(_req, _res, next) => setTimeout(next, 20)]],
   ];
 
   it.each(parsers)('serves behind %s', async (_, handlers) => {
@@ -74,7 +74,7 @@ describe.each(EXPRESSES)('in an app of $version', ({ express }) => {
     await request(url).get('/deep/ksm/elsewhere').expect(418);
   });
 
-  it.each(parsers)('refuses what is not a key, behind %s', async (_, handlers) => {
+  it.each(parsers)('refuses invalid keys, behind %s', async (_, handlers) => {
     const app = express();
     const ksm = listener();
     app.use(...[...handlers, ksm]);
@@ -88,7 +88,7 @@ describe.each(EXPRESSES)('in an app of $version', ({ express }) => {
     expect((await ksm.keys.list()).records).toEqual([]);
   });
 
-  it('leaves to the app what it does not serve', async () => {
+  it('leaves other paths to the app', async () => {
     const app = express();
     app.use(listener());
     app.get('/', (_req, res) => void res.send('home'));
@@ -97,7 +97,7 @@ describe.each(EXPRESSES)('in an app of $version', ({ express }) => {
   });
 
   it.each(['null', '1', 'true', '"text"'])(
-    'INVALID_JSON for %s that express.json({ strict: false }) took',
+    'INVALID_JSON for %s that express.json({ strict: false }) accepted',
     async (body) => {
       const app = express();
       app.use(express.json({ strict: false }), listener());
@@ -108,8 +108,8 @@ describe.each(EXPRESSES)('in an app of $version', ({ express }) => {
 
   it.each([
     ['JSON', JSON.stringify(KEY)],
-    ['nothing', ''],
-  ])('says so at once where something else read the body, %s', async (_, body) => {
+    ['no body', ''],
+  ])('reports at once that another handler read the body: %s', async (_, body) => {
     const app = express();
     const drain: RequestHandler = async (req, _res, next) => {
       for await (const _ of req);
@@ -124,7 +124,7 @@ describe.each(EXPRESSES)('in an app of $version', ({ express }) => {
     expect((await ksm.keys.list()).records).toEqual([]);
   });
 
-  it('leaves the address to the app where it stands behind a proxy', async () => {
+  it('uses the address that an app behind a proxy determines', async () => {
     const app = express();
     app.set('trust proxy', true);
     const { keys, counters } = new MemoryStore();
@@ -140,7 +140,7 @@ describe.each(EXPRESSES)('in an app of $version', ({ express }) => {
   });
 });
 
-describe('where addressOf throws', () => {
+describe('when addressOf throws', () => {
   const error = new Error('no address: password=hunter2');
   const { keys, counters } = new MemoryStore();
   const throwing = () =>
@@ -153,7 +153,7 @@ describe('where addressOf throws', () => {
     });
   const ask = (app: Parameters<typeof request>[0]) => request(app).get('/wsapi/decrypt?otp=c').expect(500);
 
-  it('http.createServer answers no more than that', async () => {
+  it('a server of http.createServer reveals nothing about the error', async () => {
     const warned = vi.spyOn(process, 'emitWarning').mockReturnValue(undefined);
     onTestFinished(() => warned.mockRestore());
     const { text } = await ask(await serve(throwing() as RequestListener));
@@ -161,7 +161,7 @@ describe('where addressOf throws', () => {
     expect(warned).toHaveBeenCalledWith(error);
   });
 
-  it.each(EXPRESSES)('an app of $version gets the error', async ({ express }) => {
+  it.each(EXPRESSES)('an app of $version receives the error', async ({ express }) => {
     const reached: unknown[] = [];
     const app = express();
     app.use(throwing());
@@ -171,14 +171,14 @@ describe('where addressOf throws', () => {
   });
 });
 
-describe('a target in absolute form', () => {
+describe('a request target in absolute form', () => {
   it.each([
-    ['as a proxy sends it', 'http://localhost:8002/health'],
+    ['as sent to a proxy', 'http://localhost:8002/health'],
     ['of another host', 'http://ksm.example/health'],
     ['over https', 'https://ksm.example/health'],
-    ['in capitals', 'HTTP://ksm.example/health'],
+    ['in upper case', 'HTTP://ksm.example/health'],
     ['with a query', 'http://ksm.example/health?x=/'],
-  ])('%s, is served', async (_, target) => {
+  ])('%s is served', async (_, target) => {
     const { url } = await ksmService();
     const lines = [`GET ${target} HTTP/1.1`, 'Host: localhost', 'Connection: close'];
     expect(await exchange(url, formatRequest(lines)).answer).toMatch(/^HTTP\/1\.1 200 /);
@@ -189,13 +189,13 @@ describe('a target in absolute form', () => {
     ['with its path in the query', 'http://ksm.example?/health'],
     ['with its path in the fragment', 'http://ksm.example#/health'],
     ['of another scheme', 'ftp://ksm.example/health'],
-  ])('%s, is not', async (_, target) => {
+  ])('%s is not served', async (_, target) => {
     const { url } = await ksmService();
     const lines = [`GET ${target} HTTP/1.1`, 'Host: localhost', 'Connection: close'];
     expect(await exchange(url, formatRequest(lines)).answer).toMatch(/^HTTP\/1\.1 40[04] /);
   });
 
-  it('needs the management token as any other', async () => {
+  it('requires the management token like any other', async () => {
     const { url } = await ksmService();
     const lines = ['GET http://localhost/api/v1/keys HTTP/1.1', 'Host: localhost', 'Connection: close'];
     expect(await exchange(url, formatRequest(lines)).answer).toMatch(/^HTTP\/1\.1 401 /);

@@ -24,7 +24,7 @@ describe.each(STORES)('a key added without a private ID, over $name', ({ open })
     return service;
   }
 
-  it('asks for another touch at the first OTP, decrypts from the second on, and refuses replays all along', async () => {
+  it('asks for another touch after the first OTP, decrypts from the second on, and refuses all replays', async () => {
     const yubikey = new SoftYubikey();
     const service = await serviceWith(yubikey);
     const otps = [yubikey.press(), yubikey.press(), yubikey.press()];
@@ -41,7 +41,7 @@ describe.each(STORES)('a key added without a private ID, over $name', ({ open })
     }
   });
 
-  it('is not taken over or locked by a token that passes the CRC by chance', async () => {
+  it('is neither taken over nor locked by a random token that passes the CRC', async () => {
     const yubikey = referenceKey();
     const service = await serviceWith(yubikey);
     await decrypt(service, forged).expect(refused(422, 'PRIVATE_ID_UNKNOWN'));
@@ -62,7 +62,7 @@ describe.each(STORES)('a key added without a private ID, over $name', ({ open })
     await decrypt(service, yubikey.press()).expect(200);
   });
 
-  it('decrypts each OTP but the first once, of fifty requests to two services at once', async () => {
+  it('decrypts each OTP but the first exactly once, of fifty simultaneous requests to two services', async () => {
     const yubikey = new SoftYubikey();
     const service = await serviceWith(yubikey);
     const other = await ksmService({}, service);
@@ -74,7 +74,7 @@ describe.each(STORES)('a key added without a private ID, over $name', ({ open })
     }
   });
 
-  it('keeps its OTPs used when it is deleted and added again', async () => {
+  it('refuses its used OTPs after it was deleted and added again', async () => {
     const yubikey = new SoftYubikey();
     const service = await serviceWith(yubikey);
     const otps = [yubikey.press(), yubikey.press()];
@@ -85,7 +85,7 @@ describe.each(STORES)('a key added without a private ID, over $name', ({ open })
     await decrypt(service, yubikey.press()).expect(200);
   });
 
-  it('with allowUnpinnedKeys decrypts the first OTP too, pins by the second, and refuses replays all along', async () => {
+  it('with allowUnpinnedKeys decrypts the first OTP too, is pinned by the second, and refuses all replays', async () => {
     const yubikey = new SoftYubikey();
     const service = await ksmService({ allowUnpinnedKeys: true }, await open());
     await addKey(service, withoutPrivateId(yubikey)).expect(201);
@@ -97,7 +97,7 @@ describe.each(STORES)('a key added without a private ID, over $name', ({ open })
     }
   });
 
-  it.each(['true', 1, {}])('takes allowUnpinnedKeys %j for nothing', async (allowUnpinnedKeys) => {
+  it.each(['true', 1, {}])('ignores allowUnpinnedKeys %j', async (allowUnpinnedKeys) => {
     const yubikey = new SoftYubikey();
     const service = await ksmService({ allowUnpinnedKeys: allowUnpinnedKeys as boolean }, await open());
     await addKey(service, withoutPrivateId(yubikey)).expect(201);
@@ -105,7 +105,7 @@ describe.each(STORES)('a key added without a private ID, over $name', ({ open })
   });
 });
 
-it('is not pinned by the same OTP at a service that opens the same file later, nor by an older one', async () => {
+it('a service that opens the same file later is not pinned by the same OTP, nor by an older one', async () => {
   const yubikey = new SoftYubikey();
   const file = temporaryFile();
   async function started() {

@@ -23,13 +23,13 @@ const BASE64 = 'MTIzNDU2Nzg5MDEyMzQ1Ng==';
 const BASE64URL = 'MTIzNDU2Nzg5MDEyMzQ1Ng';
 const JOHN = { key_id: 'cccccccccccc', aes_key: BASE64, description: 'John Doe YubiKey' };
 const JANE = { key_id: 'dddddddddddd', aes_key: HEX, description: 'Jane Doe YubiKey' };
-/** As the reference prints it. No key has ever typed it. */
+/** From the reference. No YubiKey has generated it. */
 const SAMPLE_OTP = 'ccccccccccccjktuvurlnlnvghubeukgkejrliudllkv';
 
 const json = (test: request.Test) => test.expect('Content-Type', 'application/json');
 
 describe('the KSM REST API reference, "Health Check"', () => {
-  it('answers that it is healthy, to everybody', async () => {
+  it('answers that it is healthy, without authentication', async () => {
     const { url } = await ksmService();
     await json(request(url).get('/health')).expect(200, {
       status: 'healthy',
@@ -126,7 +126,7 @@ describe('the KSM REST API reference, "OTP Validation"', () => {
     await decrypt(service, first).expect(409);
   });
 
-  it('does not know the key of the sample OTP', async () => {
+  it('does not find the key of the sample OTP', async () => {
     await decrypt(await ksmService(), SAMPLE_OTP).expect(404, {
       status: 'ERROR',
       error_code: 'KEY_NOT_FOUND',
@@ -134,7 +134,7 @@ describe('the KSM REST API reference, "OTP Validation"', () => {
     });
   });
 
-  it('finds that the sample OTP, which no key typed, does not decrypt with the sample key', async () => {
+  it('cannot decrypt the sample OTP, which no YubiKey generated, with the sample key', async () => {
     const service = await ksmService();
     await addKey(service, JOHN).expect(201);
     await decrypt(service, SAMPLE_OTP).expect(refused(422, 'DECRYPTION_FAILED'));
@@ -157,7 +157,7 @@ it('serves the flow of the reference: a key added without a private ID or an OTP
   const service = await ksmService();
   const yubikey = new SoftYubikey({ publicId: 'cccccccccccc', aesKey: HEX });
   await addKey(service, JOHN).expect(201);
-  // Where the reference differs: it decrypts the first OTP too, without comparing anything but the CRC.
+  // The reference differs: it decrypts the first OTP too, checking nothing but the CRC.
   await decrypt(service, yubikey.press()).expect(refused(422, 'PRIVATE_ID_UNKNOWN'));
   for (let n = 0; n < 2; n++) {
     const otp = yubikey.press();
@@ -173,14 +173,14 @@ it('serves the flow of the reference: a key added without a private ID or an OTP
 
 interface Case {
   status: number;
-  /** Asks for what is answered with the code. */
+  /** Sends the request that is answered with the code. */
   ask(service: Service): PromiseLike<request.Response>;
 }
 
 const adding = (body: string | object): Case => ({ status: 400, ask: (service) => addKey(service, body) });
 const broken = () => Promise.reject(new Error('database is gone'));
 
-/** "Error Codes": each with what it says, and the requests that are answered with it. */
+/** "Error Codes": each with its description, and requests that are answered with it. */
 const CODES: Record<string, [description: string, ...cases: Case[]]> = {
   INVALID_OTP: [
     'OTP format is invalid',
@@ -292,7 +292,7 @@ describe('the KSM REST API reference, "Error Codes"', () => {
   });
 });
 
-describe('what the KSM REST API reference has no code for', () => {
+describe('what the KSM REST API reference has no error code for', () => {
   it.each([
     ['INVALID_PRIVATE_ID', 400, { ...JOHN, private_id: 'vvvvvvvvvvvv' }],
     ['INVALID_PRIVATE_ID', 400, { ...JOHN, private_id: '00112233445' }],
@@ -306,7 +306,7 @@ describe('what the KSM REST API reference has no code for', () => {
     await listKeys(service).expect(200, { status: 'success', keys: [] });
   });
 
-  it('KEY_EXISTS, HTTP 409, and the first key stays', async () => {
+  it('KEY_EXISTS, HTTP 409, and the existing key is kept', async () => {
     const service = await ksmService();
     await addKey(service, JOHN).expect(201);
     const before = await service.keys.get(JOHN.key_id);
@@ -339,19 +339,19 @@ describe('what the KSM REST API reference has no code for', () => {
     '/wsapi',
     '/wsapi/2.0/verify',
     '//api/v1/keys',
-  ])('HTTP 404 at %s, where nothing is served', async (path) => {
+  ])('HTTP 404 at %s', async (path) => {
     const { url } = await ksmService();
     await asManager(request(url).get(path)).expect(404, 'Nothing is served at this path\n');
   });
 
-  it('serves a path with a slash at its end too', async () => {
+  it('serves a path with a trailing slash too', async () => {
     const service = await ksmService();
     await asManager(request(service.url).get('/api/v1/keys/')).expect(200);
     await request(service.url).post('/api/v1/decrypt/').send({ otp: SAMPLE_OTP }).expect(404);
     await request(service.url).get(`/wsapi/decrypt?otp=${SAMPLE_OTP}`).expect(200, 'ERR Key not found\n');
   });
 
-  it('never lets an answer be kept', async () => {
+  it('forbids caching of every answer', async () => {
     const service = await ksmService();
     for (const test of [listKeys(service), decrypt(service, SAMPLE_OTP), wsapi(service, SAMPLE_OTP)]) {
       await test.expect('Cache-Control', 'no-store');
@@ -360,7 +360,7 @@ describe('what the KSM REST API reference has no code for', () => {
   });
 });
 
-describe('a key added with an OTP of it', () => {
+describe('a key added with one of its OTPs', () => {
   it('takes its private ID from the OTP, which is then used up', async () => {
     const service = await ksmService();
     const yubikey = new SoftYubikey();
@@ -371,7 +371,7 @@ describe('a key added with an OTP of it', () => {
     expect(body.private_id_checked).toBe(true);
   });
 
-  it('is refused where the OTP has another private ID than the one given', async () => {
+  it('is refused if the private ID of the OTP differs from the given one', async () => {
     const service = await ksmService();
     const yubikey = new SoftYubikey({ privateId: '000000000001' });
     const body = { ...withPrivateId(yubikey), private_id: '000000000002', otp: yubikey.press() };
@@ -380,7 +380,7 @@ describe('a key added with an OTP of it', () => {
     expect(await service.counters.get(yubikey.publicId)).toBeUndefined();
   });
 
-  it('is refused where the OTP was seen while the key was stored without a private ID', async () => {
+  it('is refused if the OTP was seen while the key was stored without a private ID', async () => {
     const service = await ksmService();
     const yubikey = new SoftYubikey();
     const [older, otp] = [yubikey.press(), yubikey.press()];
@@ -399,7 +399,7 @@ describe('a key added with an OTP of it', () => {
     expect(await verifier.verify(parseOtp(yubikey.press()))).toMatchObject({ ok: true });
   });
 
-  it('is refused where the OTP was used, also before the key was deleted', async () => {
+  it('is refused if the OTP was used before the key was deleted', async () => {
     const service = await ksmService();
     const yubikey = new SoftYubikey();
     const otp = yubikey.press();
@@ -410,7 +410,7 @@ describe('a key added with an OTP of it', () => {
     expect(await service.keys.get(yubikey.publicId)).toBeUndefined();
   });
 
-  it('does not raise the counters of a key that exists, whatever AES key the request names', async () => {
+  it('does not raise the counters of an existing key, whatever the AES key of the request', async () => {
     const service = await ksmService();
     const yubikey = new SoftYubikey();
     await addKey(service, withPrivateId(yubikey)).expect(201);
@@ -422,7 +422,7 @@ describe('a key added with an OTP of it', () => {
     await decrypt(service, yubikey.press()).expect(200);
   });
 
-  it('is not added where its OTP cannot be used up', async () => {
+  it('is not added if its OTP cannot be used up', async () => {
     const service = await ksmService();
     service.counters.advance = broken;
     const yubikey = new SoftYubikey();
@@ -431,7 +431,7 @@ describe('a key added with an OTP of it', () => {
     expect(await service.keys.get(yubikey.publicId)).toBeUndefined();
   });
 
-  it('is added once, of ten at once', async () => {
+  it('is added once by ten simultaneous requests', async () => {
     const service = await ksmService();
     const yubikey = new SoftYubikey();
     const body = { ...withoutPrivateId(yubikey), otp: yubikey.press() };

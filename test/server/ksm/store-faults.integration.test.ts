@@ -35,7 +35,7 @@ function aroundCounters(store: CounterStore, changes: Partial<CounterStore>): Co
   };
 }
 
-/** A service with one key, over stores that fail as told. */
+/** A service with one key, whose stores have the given methods replaced. */
 async function serviceWith({
   keys = {},
   counters = {},
@@ -52,7 +52,7 @@ async function serviceWith({
   return { ...(await ksmService({ refuseWsapiReplays }, failing)), store, yubikey };
 }
 
-describe.each(WAYS)('STORAGE_ERROR, and no secret of the inside, where a store %s', (_, fail) => {
+describe.each(WAYS)('STORAGE_ERROR, without internal details, when a store %s', (_, fail) => {
   it.each([
     ['the keys, at decrypt', { keys: { get: fail } }],
     ['the counters, at decrypt', { counters: { advance: fail } }],
@@ -76,14 +76,14 @@ describe.each(WAYS)('STORAGE_ERROR, and no secret of the inside, where a store %
   it.each([
     ['add', { keys: { add: fail } }],
     ['get', { keys: { get: fail } }],
-  ])('the keys, at adding a key: %s', async (_, changes) => {
+  ])('the keys, when adding a key: %s', async (_, changes) => {
     const service = await serviceWith(changes);
     const other = new SoftYubikey();
     await addKey(service, withPrivateId(other)).expect(refused(500, 'STORAGE_ERROR'));
     expect(await service.store.keys.get(other.publicId)).toBeUndefined();
   });
 
-  it('the counters, at adding a key with an OTP: nothing is stored', async () => {
+  it('the counters, when adding a key with an OTP: nothing is stored', async () => {
     const service = await serviceWith({ counters: { advance: fail } });
     const other = new SoftYubikey();
     const body = { ...withoutPrivateId(other), otp: other.press() };
@@ -91,7 +91,7 @@ describe.each(WAYS)('STORAGE_ERROR, and no secret of the inside, where a store %
     expect(await service.store.keys.get(other.publicId)).toBeUndefined();
   });
 
-  it('at deleting and listing keys', async () => {
+  it('when deleting and listing keys', async () => {
     const deleting = await serviceWith({ keys: { delete: fail } });
     await deleteKey(deleting, deleting.yubikey.publicId).expect(refused(500, 'STORAGE_ERROR'));
     expect(await deleting.store.keys.get(deleting.yubikey.publicId)).toBeDefined();
@@ -99,7 +99,7 @@ describe.each(WAYS)('STORAGE_ERROR, and no secret of the inside, where a store %
     await listKeys(await serviceWith({ counters: { get: fail } })).expect(refused(500, 'STORAGE_ERROR'));
   });
 
-  it('/health is degraded, whichever store it is, and says no more', async () => {
+  it('/health is degraded, whichever store fails, and reveals no more', async () => {
     for (const changes of [{ keys: { get: fail } }, { counters: { get: fail } }]) {
       const { url } = await serviceWith(changes);
       await request(url)
@@ -113,7 +113,7 @@ describe('a store that does not answer', () => {
   it.each([
     ['keys', { keys: { get: hanging } }],
     ['counters', { counters: { get: hanging } }],
-  ])('leaves /health degraded within about two seconds: the %s', async (_, changes) => {
+  ])('makes /health degraded after about two seconds: the %s', async (_, changes) => {
     const { url } = await serviceWith(changes);
     const startedAt = performance.now();
     await request(url)
@@ -123,7 +123,7 @@ describe('a store that does not answer', () => {
     expect(performance.now() - startedAt).toBeLessThan(4000);
   });
 
-  it('holds nobody else up', async () => {
+  it('does not delay other requests', async () => {
     const store = new MemoryStore();
     const [stuck, fine] = [new SoftYubikey(), new SoftYubikey()];
     for (const yubikey of [stuck, fine]) await store.keys.add(yubikey);
@@ -143,7 +143,7 @@ describe('a store that does not answer', () => {
   });
 });
 
-describe('a limit that the counters keep', () => {
+describe('a limit enforced by the counter store', () => {
   const limited = () => Promise.reject(new YubikeyError('RATE_LIMITED', 'vvcccccccccc: 10 a minute'));
 
   it('TOO_MANY_REQUESTS, HTTP 429 with Retry-After', async () => {
@@ -153,14 +153,14 @@ describe('a limit that the counters keep', () => {
       .expect(refused(429, 'TOO_MANY_REQUESTS'));
   });
 
-  it('at wsapi, where it refuses replays', async () => {
+  it('HTTP 429 at wsapi with refuseWsapiReplays', async () => {
     const service = await serviceWith({ counters: { advance: limited }, refuseWsapiReplays: true });
     await wsapi(service, service.yubikey.press())
       .expect('Retry-After', '1')
       .expect(429, 'ERR Too many requests: try again in a second\n');
   });
 
-  it('is not asked for what does not decrypt', async () => {
+  it('does not count OTPs that cannot be decrypted', async () => {
     const service = await serviceWith({ counters: { advance: limited } });
     const { publicId, aesKey } = service.yubikey;
     const forged = new SoftYubikey({ publicId, aesKey });

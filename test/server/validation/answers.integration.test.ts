@@ -29,10 +29,10 @@ beforeAll(async () => {
 afterEach(() => service.useKsm());
 afterAll(() => service?.close());
 
-/** All that were looked at, for openssl. */
+/** All answers that were checked, for openssl. */
 const answers: SignedAnswer[] = [];
 
-/** Checks the form that every answer has, and notes its signature; gives back the lines without `h` and `t`. */
+/** Checks the form of an answer and keeps it for openssl; returns its lines without `h` and `t`. */
 function readAnswerLines(
   { status, headers, text }: Reply,
   { apiKey }: { apiKey: string } = CLIENT,
@@ -63,7 +63,7 @@ describe('protocol 2.0 answers', () => {
     ]);
   });
 
-  it('OK with timestamp, sessioncounter and sessionuse too, for timestamp=1 and nothing else', async () => {
+  it('OK with timestamp, sessioncounter and sessionuse too, for timestamp=1 only', async () => {
     const fields = service.fields({ timestamp: '1' });
     const { timestamp, usageCounter, sessionUse } = service.yubikey.counters;
     expect(readAnswerLines(await service.get(fields))).toEqual([
@@ -80,22 +80,25 @@ describe('protocol 2.0 answers', () => {
     }
   });
 
-  it('OK without them where the verifier does not tell counters', async () => {
+  it('OK without them if the verifier returns no counters', async () => {
     service.verifier = resolvingVerifier({ ok: true, identity: { publicId: service.yubikey.publicId } });
     expect(readAnswerLines(await service.get(service.fields({ timestamp: '1' })))).toHaveLength(4);
   });
 
-  it.each(['0', '1', '100', 'fast', 'secure', ''])('OK for sl=%s: all servers are one', async (sl) => {
-    expect(readAnswerLines(await service.get(service.fields({ sl })))).toContain('sl=100');
-  });
+  it.each(['0', '1', '100', 'fast', 'secure', ''])(
+    'OK with sl=100 for sl=%s: all servers share one store',
+    async (sl) => {
+      expect(readAnswerLines(await service.get(service.fields({ sl })))).toContain('sl=100');
+    },
+  );
 
-  it('OK for whatever seconds the client lets the server wait', async () => {
+  it('OK for any timeout in seconds', async () => {
     for (const timeout of ['', '0', '8', '9999']) {
       expect(readAnswerLines(await service.get(service.fields({ timeout })))).toContain('status=OK');
     }
   });
 
-  it('OK to a signed request, signed with the key of the client that asked', async () => {
+  it('OK to a signed request, signed with the API key of the same client', async () => {
     const fields = service.fields({ timestamp: '1', sl: 'secure', timeout: '5', unknown: 'ü & = +' });
     expect(readAnswerLines(await service.get(signed(fields)))).toContain('status=OK');
     const others = service.fields({ id: OTHER_CLIENT.id });
@@ -147,7 +150,7 @@ describe('protocol 2.0 answers', () => {
     ]);
   });
 
-  it('BAD_OTP alone, to an unknown, forged or disabled key', async () => {
+  it('only BAD_OTP to an OTP of an unknown, forged or disabled YubiKey', async () => {
     const disabled = new SoftYubikey();
     await service.store.keys.add({ ...toNewKey(disabled), active: false });
     const forger = new SoftYubikey({ publicId: service.yubikey.publicId });
@@ -157,13 +160,13 @@ describe('protocol 2.0 answers', () => {
     }
   });
 
-  it('BAD_OTP alone, to what is no OTP', async () => {
+  it('only BAD_OTP to something that is not an OTP', async () => {
     for (const otp of [' ', 'hunter2', 'c'.repeat(31), 'c'.repeat(49), 'a'.repeat(44), 'c'.repeat(10_000)]) {
       expect(readAnswerLines(await service.get(service.fields({ otp })))).toEqual(['status=BAD_OTP']);
     }
   });
 
-  it('BAD_SIGNATURE alone, and uses no OTP up', async () => {
+  it('only BAD_SIGNATURE, and the OTP is not used up', async () => {
     const fields = service.fields();
     const right = signed(fields);
     const { h } = right as { h: string };
@@ -185,7 +188,7 @@ describe('protocol 2.0 answers', () => {
     expect(readAnswerLines(await service.get(right))).toContain('status=OK');
   });
 
-  it('BAD_SIGNATURE to a signature whose + came raw, which is a blank in a query', async () => {
+  it('BAD_SIGNATURE to a signature with an unencoded +, which is a space in a query', async () => {
     let fields = service.fields();
     while (!signed(fields).h?.includes('+')) fields = service.fields();
     const query = `${formatQuery(fields)}&h=${signed(fields).h}`;
@@ -193,13 +196,13 @@ describe('protocol 2.0 answers', () => {
     expect(readAnswerLines(await service.get(query.replaceAll('+', '%2B')))).toContain('status=OK');
   });
 
-  it('takes an h that is empty or blank for none', async () => {
+  it('OK to an empty or blank h, as to an unsigned request', async () => {
     for (const h of ['', ' ', '  ']) {
       expect(readAnswerLines(await service.get(service.fields({ h })))).toContain('status=OK');
     }
   });
 
-  it('MISSING_PARAMETER alone, to a parameter that is missing or not one', async () => {
+  it('only MISSING_PARAMETER to a missing or invalid parameter', async () => {
     const wrong: Fields[] = [
       { nonce: '' },
       { nonce: 'short' },
@@ -219,7 +222,7 @@ describe('protocol 2.0 answers', () => {
     }
   });
 
-  it('MISSING_PARAMETER under the empty key, where nobody can tell who asks', async () => {
+  it('MISSING_PARAMETER signed with the empty key if the client cannot be identified', async () => {
     for (const id of ['', 'x', '-1', '1'.repeat(21), "87'"]) {
       const answer = await service.get(service.fields({ id }));
       expect(readAnswerLines(answer, EMPTY_KEY)).toEqual(['status=MISSING_PARAMETER']);
@@ -231,14 +234,14 @@ describe('protocol 2.0 answers', () => {
     }
   });
 
-  it('NO_SUCH_CLIENT alone under the empty key, to an unknown client', async () => {
+  it('only NO_SUCH_CLIENT, signed with the empty key, to an unknown client', async () => {
     const fields = service.fields({ id: UNKNOWN_CLIENT.id });
     for (const request of [fields, signed(fields, UNKNOWN_CLIENT)]) {
       expect(readAnswerLines(await service.get(request), EMPTY_KEY)).toEqual(['status=NO_SUCH_CLIENT']);
     }
   });
 
-  it('NO_SUCH_CLIENT to a disabled client, under its own key', async () => {
+  it('NO_SUCH_CLIENT to a disabled client, signed with its own key', async () => {
     const fields = service.fields({ id: DISABLED_CLIENT.id });
     for (const request of [fields, signed(fields, DISABLED_CLIENT), wrongApiKey(fields)]) {
       expect(readAnswerLines(await service.get(request), DISABLED_CLIENT)).toEqual(['status=NO_SUCH_CLIENT']);
@@ -246,12 +249,12 @@ describe('protocol 2.0 answers', () => {
     expect(readAnswerLines(await service.get({ ...fields, id: CLIENT.id }))).toContain('status=OK');
   });
 
-  it.each(['OPERATION_NOT_ALLOWED', 'BACKEND_ERROR'] as const)('%s alone', async (code) => {
+  it.each(['OPERATION_NOT_ALLOWED', 'BACKEND_ERROR'] as const)('only %s', async (code) => {
     service.verifier = rejectingVerifier(new YubikeyError(code, 'as it is'));
     expect(readAnswerLines(await service.get(service.fields()))).toEqual([`status=${code}`]);
   });
 
-  it('the normalised OTP to one in capitals, of another keyboard layout, or among blanks', async () => {
+  it('the normalised OTP to one in upper case, of another keyboard layout, or between spaces', async () => {
     const { yubikey } = service;
     for (const layout of [undefined, 'us(dvorak)', 'ru']) {
       const state = { ...yubikey.toJSON(), ...(layout && { layout }), publicId: new SoftYubikey().publicId };
@@ -276,7 +279,7 @@ describe('protocol 2.0 answers', () => {
     expect(readAnswerLines(answer)).toContain(`otp=${typed}`);
   });
 
-  it("the guide's example in its order: h, t, otp, nonce, sl, status", async () => {
+  it("the lines of the guide's example in the same order: h, t, otp, nonce, sl, status", async () => {
     const otp = 'cccccccbcjdifctrndncchkftchjlnbhvhtugdljibej';
     const nonce = 'aef3a7835277a28da831005c2ae3b919e2076a62';
     service.verifier = resolvingVerifier({ ok: true, identity: { publicId: 'cccccccbcjdi' } });
@@ -289,7 +292,7 @@ describe.each(['1.0', '1.1'] as const)('protocol %s answers', (version) => {
   const get = (fields: Fields) => service.get(fields, version);
   const fields = (changes: Fields = {}) => service.fields(changes, version);
 
-  it('OK and nothing else, whatever of 2.0 was asked for', async () => {
+  it('only OK, whatever parameters of 2.0 are sent', async () => {
     expect(readAnswerLines(await get(fields()))).toEqual(['status=OK']);
     expect(readAnswerLines(await get(signed(fields())))).toEqual(['status=OK']);
     const later = fields({ nonce: 'a'.repeat(20), sl: '100', timeout: '5' });
@@ -314,7 +317,7 @@ describe.each(['1.0', '1.1'] as const)('protocol %s answers', (version) => {
     ['REPLAYED_REQUEST', 'REPLAYED_OTP'],
     ['DELAYED_OTP', 'BAD_OTP'],
     ['BAD_OTP', 'BAD_OTP'],
-  ] as const)('for the verdict %s, %s', async (reason, status) => {
+  ] as const)('to the verdict %s: %s', async (reason, status) => {
     service.verifier = resolvingVerifier({ ok: false, reason });
     expect(readAnswerLines(await get(fields()))).toEqual([`status=${status}`]);
   });
@@ -323,19 +326,19 @@ describe.each(['1.0', '1.1'] as const)('protocol %s answers', (version) => {
     ['NOT_ENOUGH_ANSWERS', 'BACKEND_ERROR'],
     ['OPERATION_NOT_ALLOWED', 'OPERATION_NOT_ALLOWED'],
     ['BACKEND_ERROR', 'BACKEND_ERROR'],
-  ] as const)('for the fault %s, %s', async (code, status) => {
+  ] as const)('to the fault %s: %s', async (code, status) => {
     service.verifier = rejectingVerifier(new YubikeyError(code, 'as it is'));
     expect(readAnswerLines(await get(fields()))).toEqual([`status=${status}`]);
   });
 
-  it('BAD_OTP to what is no OTP, BAD_SIGNATURE, and NO_SUCH_CLIENT', async () => {
+  it('BAD_OTP to something that is not an OTP, BAD_SIGNATURE, and NO_SUCH_CLIENT', async () => {
     expect(readAnswerLines(await get(fields({ otp: 'hunter2' })))).toEqual(['status=BAD_OTP']);
     expect(readAnswerLines(await get(wrongApiKey(fields())))).toEqual(['status=BAD_SIGNATURE']);
     const unknown = await get(fields({ id: UNKNOWN_CLIENT.id }));
     expect(readAnswerLines(unknown, EMPTY_KEY)).toEqual(['status=NO_SUCH_CLIENT']);
   });
 
-  it('MISSING_PARAMETER with its name as info', async () => {
+  it('MISSING_PARAMETER with the name of the parameter as info', async () => {
     expect(readAnswerLines(await get(fields({ otp: '' })))).toEqual(['info=otp', 'status=MISSING_PARAMETER']);
     const nameless = await get(fields({ id: '' }));
     expect(readAnswerLines(nameless, EMPTY_KEY)).toEqual(['info=id', 'status=MISSING_PARAMETER']);
@@ -361,11 +364,11 @@ describe('the order of checks', () => {
     since?: '2.0' | undefined;
   }[] = [
     { name: 'nonce is missing', change: without('nonce'), status: 'MISSING_PARAMETER', since: '2.0' },
-    { name: 'sl is none', change: set('sl', 'x'), status: 'MISSING_PARAMETER', since: '2.0' },
-    { name: 'timeout is none', change: set('timeout', 'x'), status: 'MISSING_PARAMETER', since: '2.0' },
-    { name: 'otp is none', change: set('otp', 'hunter2'), status: 'BAD_OTP' },
-    { name: 'id is none', change: set('id', 'x'), status: 'MISSING_PARAMETER' },
-    { name: 'nonce is none', change: set('nonce', 'x'), status: 'MISSING_PARAMETER', since: '2.0' },
+    { name: 'sl is invalid', change: set('sl', 'x'), status: 'MISSING_PARAMETER', since: '2.0' },
+    { name: 'timeout is invalid', change: set('timeout', 'x'), status: 'MISSING_PARAMETER', since: '2.0' },
+    { name: 'otp is invalid', change: set('otp', 'hunter2'), status: 'BAD_OTP' },
+    { name: 'id is invalid', change: set('id', 'x'), status: 'MISSING_PARAMETER' },
+    { name: 'nonce is invalid', change: set('nonce', 'x'), status: 'MISSING_PARAMETER', since: '2.0' },
     { name: 'the client is unknown', change: set('id', UNKNOWN_CLIENT.id), status: 'NO_SUCH_CLIENT' },
     { name: 'the signature is wrong', change: set('h', 'x'), status: 'BAD_SIGNATURE' },
     { name: 'the key is unknown', change: (it) => ({ ...it, otp: STRANGER }), status: 'BAD_OTP' },
@@ -399,18 +402,18 @@ describe('the order of checks', () => {
 });
 
 describe('by POST', () => {
-  it.each(VERSIONS)('protocol %s takes a form like a query', async (version) => {
+  it.each(VERSIONS)('protocol %s accepts a form like a query', async (version) => {
     const fields = service.fields({}, version);
     expect(readAnswerLines(await service.post(signed(fields), '', version)).at(-1)).toBe('status=OK');
     expect(readAnswerLines(await service.get(fields, version)).at(-1)).toMatch(/^status=REPLAYED_/);
   });
 
-  it('a form and a query are one request, signed as one', async () => {
+  it('a form and a query are signed together, as one request', async () => {
     const { h, id, ...rest } = signed(service.fields()) as Record<'h' | 'id', string>;
     expect(readAnswerLines(await service.post(rest, `?${formatQuery({ id, h })}`))).toContain('status=OK');
   });
 
-  it('a parameter in both is refused', async () => {
+  it('a parameter in both form and query is refused', async () => {
     const fields = service.fields();
     for (const key of Object.keys(fields)) {
       const answer = await service.post(fields, `?${formatQuery({ [key]: fields[key] as string })}`);
@@ -419,19 +422,19 @@ describe('by POST', () => {
     expect(readAnswerLines(await service.post(fields))).toContain('status=OK');
   });
 
-  it('without a body the query counts alone', async () => {
+  it('a request without a body is read from its query', async () => {
     const path = `/wsapi/2.0/verify?${formatQuery(service.fields())}`;
     expect(readAnswerLines(await service.send(path, { method: 'POST' }))).toContain('status=OK');
   });
 });
 
 describeWith('openssl', ['openssl'], () => {
-  it('finds every one of these answers signed with the key it should be', () => {
+  it('confirms the signature of every answer above', () => {
     expect(answers.length).toBeGreaterThan(50);
     expect(wronglySigned(answers)).toEqual([]);
   });
 
-  it('would find one that is not', () => {
+  it('detects an answer signed with another key', () => {
     const [answer] = answers as [SignedAnswer];
     expect(wronglySigned([{ ...answer, apiKey: UNKNOWN_CLIENT.apiKey }])).toHaveLength(1);
     expect(wronglySigned([{ ...answer, apiKey: '' }])).toHaveLength(1);

@@ -28,7 +28,7 @@ afterAll(() => service?.close());
 afterEach(() => service.useKsm());
 
 const CLIENTS = [CLIENT, OTHER_CLIENT, DISABLED_CLIENT, UNKNOWN_CLIENT];
-/** All that a request can be answered with where the protocol has no word for it. */
+/** All HTTP errors that a request can be answered with. */
 const HTTP_ERRORS = [
   'The body must be application/x-www-form-urlencoded: set Content-Type accordingly\n',
   'The body is not UTF-8\n',
@@ -106,7 +106,7 @@ function assertAnswer(reply: Reply, sent: URLSearchParams, version: ProtocolVers
   if (info !== undefined) expect(info).toMatch(/^[\w.-]{1,64}$/);
 }
 
-it('whatever the request, the answer is one of the protocol, says one thing, and repeats nothing unchecked', async () => {
+it('whatever the request, the answer is well-formed, has one status, and echoes nothing unchecked', async () => {
   await fc.assert(
     fc.asyncProperty(request, async ({ version, fields, more, signer, form, accepted }) => {
       if (accepted) {
@@ -132,7 +132,7 @@ it('whatever the request, the answer is one of the protocol, says one thing, and
   );
 });
 
-it('also where it is no form at all', async () => {
+it('even if the body or the query is not a form', async () => {
   const text = fc.oneof(
     anyText.map((it) => Buffer.from(it)),
     fc.uint8Array({ maxLength: 500 }).map((it) => Buffer.from(it)),

@@ -10,8 +10,8 @@ beforeAll(async () => {
 });
 afterAll(() => service?.close());
 
-const otpIsUnused = async () => expect(readStatus(await service.get(service.fields()))).toBe('OK');
-/** A request as bytes, with a body of its own. */
+const assertStillServing = async () => expect(readStatus(await service.get(service.fields()))).toBe('OK');
+/** The head of a POST request; the body is sent separately. */
 const post = (...headers: string[]) =>
   `${[`POST ${PATHS['2.0']} HTTP/1.1`, 'Host: x', `Content-Type: ${FORM}`, ...headers].join('\r\n')}\r\n\r\n`;
 
@@ -19,7 +19,7 @@ describe('parameters', () => {
   const INJECTED = ['\0', '\n', '\r', '\r\nstatus=OK', '\u007f', '\u0085', '\u2028', '\u2029', '\t'];
   const PARAMETERS = ['id', 'otp', 'nonce', 'h', 'sl', 'timeout', 'timestamp', 'unknown', 'status'];
 
-  it.each(PARAMETERS)('%s with a control character becomes no line of an answer', async (parameter) => {
+  it.each(PARAMETERS)('%s with a control character adds no line to an answer', async (parameter) => {
     for (const text of INJECTED) {
       const fields = service.fields({ h: '' });
       for (const value of [
@@ -35,10 +35,10 @@ describe('parameters', () => {
         }
       }
     }
-    await otpIsUnused();
+    await assertStillServing();
   });
 
-  it.each(PARAMETERS)('%s as part of a name becomes none either', async (parameter) => {
+  it.each(PARAMETERS)('%s as part of a parameter name adds no line either', async (parameter) => {
     for (const text of [...INJECTED, '=OK&status', '[]', ' ', '']) {
       for (const version of ['1.0', '2.0'] as const) {
         const query = `${formatQuery(service.fields({}, version))}&${formatQuery({ [`x${text}${parameter}`]: 'OK' })}`;
@@ -57,8 +57,8 @@ describe('parameters', () => {
     ['a NUL', '\0'],
     ['a line feed', '\n'],
     ['a carriage return', '\r'],
-    ['bytes that are no UTF-8', Buffer.from([0xff, 0xfe, 0xc0, 0x80])],
-  ])('%s raw in the request line is never OK', async (_, bytes) => {
+    ['bytes that are not UTF-8', Buffer.from([0xff, 0xfe, 0xc0, 0x80])],
+  ])('%s in the request line is never answered OK', async (_, bytes) => {
     const [before, after] = [
       `GET ${PATHS['2.0']}?${formatQuery(service.fields())}`,
       '&x=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n',
@@ -70,7 +70,7 @@ describe('parameters', () => {
     expect(text).not.toContain('status=OK');
   });
 
-  it('bytes that are no UTF-8 are no part of an OTP or a nonce', async () => {
+  it('bytes that are not UTF-8 make an OTP or a nonce invalid', async () => {
     for (const bytes of ['%ff', '%c0%80', '%ed%a0%80', '%f5%80%80%80']) {
       const { otp, ...rest } = service.fields();
       expect(readStatus(await service.get(`${formatQuery(rest)}&otp=${otp}${bytes}`))).toBe('BAD_OTP');
@@ -86,7 +86,7 @@ describe('parameters', () => {
     expect(await service.post(raw)).toMatchObject({ status: 400, text: 'The body is not UTF-8\n' });
   });
 
-  it('a percent sign that encodes nothing is taken as it is', async () => {
+  it('a percent sign that encodes nothing is taken literally', async () => {
     for (const value of ['%', '%z', '%zz', '%0', '%%30', '%u0063']) {
       const { otp, ...rest } = service.fields();
       expect(readStatus(await service.get(`${formatQuery(rest)}&otp=${otp}${value}`))).toBe('BAD_OTP');
@@ -107,17 +107,17 @@ describe('parameters', () => {
     },
   );
 
-  it('one far too long is refused before it costs anything', async () => {
+  it('a parameter that is far too long is refused', async () => {
     for (const parameter of ['otp', 'nonce', 'id', 'h', 'sl', 'timeout']) {
       const fields = { ...service.fields(), [parameter]: '1'.repeat(12_000) };
       expect(readStatus(await service.get(fields))).toMatch(/^(BAD_OTP|BAD_SIGNATURE|MISSING_PARAMETER)$/);
       expect(readStatus(await service.post(fields))).toMatch(/^(BAD_OTP|BAD_SIGNATURE|MISSING_PARAMETER)$/);
     }
     expect(await service.get(service.fields({ unknown: 'x'.repeat(20_000) }))).toMatchObject({ status: 431 });
-    await otpIsUnused();
+    await assertStillServing();
   });
 
-  it('a thousand of them are one request', async () => {
+  it('a thousand unknown parameters are accepted', async () => {
     const many = Array.from({ length: 1000 }, (_, at) => `x${at}=`).join('&');
     expect(readStatus(await service.get(`${formatQuery(service.fields())}&${many}`))).toBe('OK');
     expect(readStatus(await service.get(`${formatQuery(service.fields())}&${many}&x0=`))).toBe(
@@ -129,18 +129,18 @@ describe('parameters', () => {
 describe('a body', () => {
   it.each([
     ['JSON', 'application/json', '{"otp":"x"}'],
-    ['of no type', '', 'otp=x'],
-    ['of many parts', 'multipart/form-data; boundary=x', '--x--'],
+    ['without a type', '', 'otp=x'],
+    ['multipart', 'multipart/form-data; boundary=x', '--x--'],
     ['text', 'text/plain', 'otp=x'],
     ['XML', 'application/xml', '<otp/>'],
-    ['of a type that only begins right', `${FORM}x`, 'otp=x'],
-    ['of a type that is a list', `text/plain, ${FORM}`, 'otp=x'],
+    ['of a type that only starts like the right one', `${FORM}x`, 'otp=x'],
+    ['of a list of types', `text/plain, ${FORM}`, 'otp=x'],
   ])('%s is HTTP 415', async (_, type, body) => {
     const path = `${PATHS['2.0']}?${formatQuery(service.fields())}`;
     const reply = await service.send(path, { method: 'POST', headers: { 'Content-Type': type }, body });
     expect(reply).toMatchObject({ status: 415, headers: { connection: 'close' } });
     expect(reply.text).toContain(FORM);
-    await otpIsUnused();
+    await assertStillServing();
   });
 
   it('compressed is HTTP 415', async () => {
@@ -150,7 +150,7 @@ describe('a body', () => {
     });
   });
 
-  it('with the parameters of its type in other letters is taken', async () => {
+  it('is accepted whatever the case of its type', async () => {
     const headers = { 'Content-Type': 'Application/X-WWW-Form-URLencoded ; charset=UTF-8' };
     const reply = await service.send(PATHS['2.0'], {
       method: 'POST',
@@ -160,7 +160,7 @@ describe('a body', () => {
     expect(readStatus(reply)).toBe('OK');
   });
 
-  it('that says it is too long is HTTP 413 before it is there', async () => {
+  it('that is announced as too long is HTTP 413 before it arrives', async () => {
     const text = await service.raw(post('Content-Length: 1000000'), 'otp=x');
     expect(text).toMatch(/^HTTP\/1.1 413 [\s\S]*Connection: close/);
   });
@@ -171,7 +171,7 @@ describe('a body', () => {
     expect(text).toMatch(/^HTTP\/1.1 413 [\s\S]*Connection: close/);
   });
 
-  it('that never comes is HTTP 408 after ten seconds, and the connection is closed', async () => {
+  it('that never arrives is HTTP 408 after ten seconds, and the connection is closed', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     try {
       const before = vi.getTimerCount();
@@ -185,22 +185,22 @@ describe('a body', () => {
     }
   });
 
-  it('that the client gives up leaves nothing behind', async () => {
+  it('that the client aborts is an HTTP error, and the service goes on', async () => {
     const events = service.events.length;
     const socket = connect(Number(new URL(service.origin).port), '127.0.0.1');
     socket.write(`${post('Content-Length: 100')}otp=`, () => setTimeout(() => socket.destroy(), 50));
     await vi.waitUntil(() => service.events.length > events);
     expect(service.events.at(-1)).toMatchObject({ status: 'HTTP_ERROR', httpStatus: 400 });
-    await otpIsUnused();
+    await assertStillServing();
   });
 
-  it('that breaks off leaves nothing behind', async () => {
+  it('that is cut off is an HTTP error, and the service goes on', async () => {
     const events = service.events.length;
     const half = await service.raw(`${post('Transfer-Encoding: chunked')}3\r\notp\r\nno number\r\n`);
     expect(half).not.toContain('status=');
     await vi.waitUntil(() => service.events.length > events);
     expect(service.events.at(-1)).toMatchObject({ status: 'HTTP_ERROR', httpStatus: 400 });
-    await otpIsUnused();
+    await assertStillServing();
   });
 });
 
@@ -211,7 +211,7 @@ describe('a request', () => {
       status: 405,
       headers: { allow: 'GET, POST' },
     });
-    await otpIsUnused();
+    await assertStillServing();
   });
 
   it.each([
@@ -228,7 +228,7 @@ describe('a request', () => {
     expect(reply).toMatchObject({ status: 404, text: 'Nothing is served at this path\n' });
   });
 
-  it('may have a slash at the end of its path, or come as to a proxy', async () => {
+  it('may have a trailing slash in its path, or a target in absolute form', async () => {
     expect(readStatus(await service.send(`${PATHS['2.0']}/?${formatQuery(service.fields())}`))).toBe('OK');
     const line = `GET ${service.origin}${PATHS['2.0']}?${formatQuery(signed(service.fields()))} HTTP/1.1`;
     expect(await service.raw(`${line}\r\nHost: x\r\nConnection: close\r\n\r\n`)).toContain('status=OK');

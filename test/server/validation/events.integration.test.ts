@@ -46,7 +46,7 @@ async function start(...options: Parameters<typeof Service.start>): Promise<Serv
 }
 
 describe('an event', () => {
-  it('tells of an answer what logs and metrics need', async () => {
+  it('describes an answer for logs and metrics', async () => {
     const service = await start();
     await service.get(service.fields());
     expect(service.events).toEqual([
@@ -63,7 +63,7 @@ describe('an event', () => {
     ]);
   });
 
-  it('comes once for each answer, with the status that was sent', async () => {
+  it('is emitted once for each answer, with the status that was sent', async () => {
     const service = await start();
     const fields = service.fields();
     const stranger = new SoftYubikey();
@@ -92,7 +92,7 @@ describe('an event', () => {
     expect(service.events).toHaveLength(requests.length);
   });
 
-  it('says of protocol 1.x what was answered there', async () => {
+  it('has the status that was sent in protocol 1.x', async () => {
     const service = await start();
     const fields = service.fields({}, '1.0');
     for (const status of ['OK', 'REPLAYED_OTP']) {
@@ -101,7 +101,7 @@ describe('an event', () => {
     }
   });
 
-  it('comes for HTTP errors too, but not for paths that are not served', async () => {
+  it('is emitted for HTTP errors too, but not for other paths', async () => {
     const service = await start();
     const path = '/wsapi/2.0/verify';
     await service.send(path, { method: 'PUT' });
@@ -113,7 +113,7 @@ describe('an event', () => {
     ]);
   });
 
-  it('has the address that the application says', async () => {
+  it('has the address that addressOf returns', async () => {
     const service = await start({
       options: { addressOf: ({ headers }) => headers['x-forwarded-for'] as string },
     });
@@ -123,8 +123,8 @@ describe('an event', () => {
   });
 });
 
-describe('no event holds a secret', () => {
-  /** What an event would bring into a log, however that prints it. */
+describe('no event contains a secret', () => {
+  /** All that a log could contain of the events, however it prints them. */
   const dumpEvents = (service: Service) =>
     Buffer.from(
       service.events
@@ -155,7 +155,7 @@ describe('no event holds a secret', () => {
     expect(secretsIn(capitals, Object.fromEntries(tokens))).toEqual([]);
   }
 
-  /** Requests of every kind, with a secret wherever one can be put; gives back the OTPs in them. */
+  /** Sends requests of every kind, with secrets in every place; returns the OTPs in them. */
   async function askEverything(service: Service): Promise<string[]> {
     const otps: string[] = [];
     const press = () => {
@@ -201,7 +201,7 @@ describe('no event holds a secret', () => {
     return otps;
   }
 
-  it('over memory', async () => {
+  it('with a MemoryStore', async () => {
     const service = await start();
     assertClean(service, await askEverything(service));
     const statuses = new Set(service.events.map(({ status }) => status));
@@ -217,12 +217,12 @@ describe('no event holds a secret', () => {
     }
   });
 
-  it('with a limit that is reached', async () => {
+  it('with a client limit that is exceeded', async () => {
     const service = await start({ options: { limitClient: () => false } });
     assertClean(service, await askEverything(service));
   });
 
-  it('over SQLite whose database is closed', async () => {
+  it('with a SQLite database that is closed', async () => {
     const database = new Database(temporaryFile());
     const store = new SqliteStore({ database });
     await store.migrate();
@@ -232,7 +232,7 @@ describe('no event holds a secret', () => {
     expect(service.events.some(({ error }) => error !== undefined)).toBe(true);
   });
 
-  it('over counters that cannot be written', async () => {
+  it('with counters that cannot be written', async () => {
     const store = new MemoryStore();
     const service = await start({ store });
     service.verifier = new KsmVerifier({
@@ -246,9 +246,9 @@ describe('no event holds a secret', () => {
   it.each([
     ['cannot be reached', breakOff],
     ['fails', httpStatus(500)],
-    ['says no sense', text('<html>')],
+    ['answers nonsense', text('<html>')],
     [
-      'repeats the request',
+      'echoes the request',
       (query, res) => void res.end(`${query.get('otp')}=1\n${query.get('h')}=${query}\n`),
     ],
   ] as [string, Parameters<typeof startFakeServer>[0]][])(
@@ -270,7 +270,7 @@ describe('no event holds a secret', () => {
     },
   );
 
-  it('though this would find one', async () => {
+  it('and this test would find one', async () => {
     const service = await start();
     const otp = service.yubikey.press();
     const leaks: Verifier[] = [

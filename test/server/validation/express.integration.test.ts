@@ -28,7 +28,7 @@ describe.each(EXPRESSES)('mounted in $version', ({ express }) => {
     'no parser': () => [],
     'urlencoded({ extended: true })': (it) => [it.urlencoded({ extended: true })],
     'urlencoded({ extended: false })': (it) => [it.urlencoded({ extended: false })],
-    'json() alone, which leaves a form unread': (it) => [it.json()],
+    'json() only, which leaves a form unread': (it) => [it.json()],
     'json() and urlencoded()': (it) => [it.json(), it.urlencoded({ extended: true })],
     'raw()': (it) => [it.raw({ type: '*/*' })],
     'text()': (it) => [it.text({ type: '*/*' })],
@@ -37,7 +37,7 @@ describe.each(EXPRESSES)('mounted in $version', ({ express }) => {
   describe.each(Object.entries(parsers))('after %s', (_, createParsers) => {
     const open = () => start(...createParsers(express));
 
-    it('takes a signed form, a query, and both together', async () => {
+    it('accepts a signed form, a query, and both together', async () => {
       const service = await open();
       expect(readStatus(await service.post(signed(service.fields({ unknown: 'ü & = + %' }))))).toBe('OK');
       expect(readStatus(await service.get(signed(service.fields())))).toBe('OK');
@@ -45,7 +45,7 @@ describe.each(EXPRESSES)('mounted in $version', ({ express }) => {
       expect(readStatus(await service.post(rest, `?id=${id}`))).toBe('OK');
     });
 
-    it('takes a POST without a body', async () => {
+    it('accepts a POST without a body', async () => {
       const service = await open();
       const path = () => `/wsapi/2.0/verify?${formatQuery(service.fields())}`;
       expect(readStatus(await service.send(path(), { method: 'POST' }))).toBe('OK');
@@ -55,7 +55,7 @@ describe.each(EXPRESSES)('mounted in $version', ({ express }) => {
       expect(performance.now() - started).toBeLessThan(5000);
     });
 
-    it('refuses a parameter that comes twice, in the form or in form and query', async () => {
+    it('refuses a repeated parameter, within the form or across form and query', async () => {
       const service = await open();
       const fields = service.fields();
       for (const [key, value] of Object.entries(fields)) {
@@ -67,7 +67,7 @@ describe.each(EXPRESSES)('mounted in $version', ({ express }) => {
     });
 
     it.each(['otp[]', 'otp[0]', 'otp[a]', 'otp[]=x&otp[]', 'otp[toString]', 'otp.value'])(
-      'takes %s for no OTP',
+      'does not take %s as an OTP',
       async (name) => {
         const service = await open();
         const { otp, ...rest } = service.fields();
@@ -78,7 +78,7 @@ describe.each(EXPRESSES)('mounted in $version', ({ express }) => {
       },
     );
 
-    it('repeats no name of a parameter that could be read as an answer', async () => {
+    it('echoes no parameter name that could be read as an answer', async () => {
       const service = await open();
       const name = encodeURIComponent('x\r\nstatus=OK\r\nh');
       for (const version of ['1.0', '2.0'] as const) {
@@ -90,7 +90,7 @@ describe.each(EXPRESSES)('mounted in $version', ({ express }) => {
     });
   });
 
-  it('refuses a body that something else has read, and does not wait for it', async () => {
+  it('refuses a body that another handler has read, without waiting for it', async () => {
     const service = await start((request, _response, next) => void request.resume().on('end', () => next()));
     const started = performance.now();
     expect(await service.post(service.fields())).toMatchObject({
@@ -101,7 +101,7 @@ describe.each(EXPRESSES)('mounted in $version', ({ express }) => {
     expect(readStatus(await service.get(service.fields()))).toBe('OK');
   });
 
-  it('leaves other paths to the application, and is served below a path of its own', async () => {
+  it('leaves other paths to the application, and can be mounted below a path', async () => {
     const service = await start();
     expect(await service.send('/elsewhere')).toMatchObject({ status: 418, text: 'the application' });
     const below = await Service.start({

@@ -31,7 +31,7 @@ function isSignedBy({ text }: Reply, apiKey: string): boolean {
   return h === sign(fields, apiKey);
 }
 
-/** The protocol's own words for faults are passed on where the client can do something about them. */
+/** The status that each error code is answered with. Only those that clients can act on are passed on. */
 const ANSWERS: Record<YubikeyErrorCode, string> = {
   OTP_MALFORMED: 'BACKEND_ERROR',
   BODY_NOT_PARSED: 'BACKEND_ERROR',
@@ -71,8 +71,8 @@ const ANSWERS: Record<YubikeyErrorCode, string> = {
   SECOND_FACTOR_REQUIRED: 'BACKEND_ERROR',
 };
 
-describe('a verifier that reaches no verdict', () => {
-  it('is never answered with one, whatever it throws, and the client can tell who says so', async () => {
+describe('a verifier without a verdict', () => {
+  it('is answered with a signed error status, whatever it throws', async () => {
     const service = await start();
     for (const [code, answer] of Object.entries(ANSWERS)) {
       service.verifier = rejectingVerifier(
@@ -101,9 +101,9 @@ describe('a verifier that reaches no verdict', () => {
   it.each([
     ['an Error', new Error('status=OK'), 'BACKEND_ERROR'],
     ['a string', 'status=OK', 'BACKEND_ERROR'],
-    ['nothing', undefined, 'BACKEND_ERROR'],
-    ['an object that looks like an error of ours', { code: 'RATE_LIMITED' }, 'BACKEND_ERROR'],
-  ])('is BACKEND_ERROR where it throws %s', async (_, error, status) => {
+    ['undefined', undefined, 'BACKEND_ERROR'],
+    ['an object that looks like a YubikeyError', { code: 'RATE_LIMITED' }, 'BACKEND_ERROR'],
+  ])('is BACKEND_ERROR if it throws %s', async (_, error, status) => {
     const service = await start();
     for (const verifier of [rejectingVerifier(error), { verify: () => thrown(error) }]) {
       service.verifier = verifier;
@@ -114,7 +114,7 @@ describe('a verifier that reaches no verdict', () => {
   });
 
   it.each([undefined, null, true, {}, { ok: 'true' }, { ok: false }, { ok: false, reason: 'OK' }])(
-    'or says %j, which is no verdict',
+    'is BACKEND_ERROR if it returns %j, which is not a verdict',
     async (verdict) => {
       const service = await start();
       service.verifier = { verify: async () => verdict as never };
@@ -131,9 +131,9 @@ describe('clients that cannot be read', () => {
   it.each([
     ['an Error', broken(new Error('the database is gone'))],
     ['a string', broken('gone')],
-    ['an error at once', { get: () => thrown(new Error('gone')) }],
+    ['an error thrown synchronously', { get: () => thrown(new Error('gone')) }],
     ['SEAL_BROKEN', broken(new YubikeyError('SEAL_BROKEN', 'edited'))],
-  ])('are BACKEND_ERROR under the empty key: %s', async (_, clients) => {
+  ])('are BACKEND_ERROR, signed with the empty key: %s', async (_, clients) => {
     const service = await start({ clients });
     const fields = service.fields();
     for (const request of [fields, signed(fields)]) {
@@ -145,7 +145,7 @@ describe('clients that cannot be read', () => {
     expect(service.events.at(-1)?.error).toBeDefined();
   });
 
-  it('hide nothing that is wrong with the request itself', async () => {
+  it('do not hide faults of the request itself', async () => {
     const service = await start({ clients: broken(new Error('gone')) });
     const reply = await service.get(service.fields({ otp: 'hunter2' }));
     expect(readStatus(reply)).toBe('BAD_OTP');
@@ -153,7 +153,7 @@ describe('clients that cannot be read', () => {
     expect(readStatus(await service.get(service.fields({ nonce: '-' })))).toBe('MISSING_PARAMETER');
   });
 
-  it('with an empty API key prove nothing: BACKEND_ERROR, and no OTP is used up', async () => {
+  it('with an empty API key are BACKEND_ERROR, and no OTP is used up', async () => {
     const get = async () => ({
       ...((await service.store.clients.get(CLIENT.id)) as object),
       apiKey: Buffer.alloc(0),
@@ -167,7 +167,7 @@ describe('clients that cannot be read', () => {
     expect(await service.store.counters.get(service.yubikey.publicId)).toBeUndefined();
   });
 
-  it('are asked only for ids that can be one', async () => {
+  it('are looked up by well-formed ids only', async () => {
     const get = vi.fn(async () => undefined);
     const service = await start({ clients: { get } });
     for (const id of ['', ' ', 'x', "1' OR '1'='1", '1'.repeat(21), '１', '1\n'])
@@ -177,7 +177,7 @@ describe('clients that cannot be read', () => {
 });
 
 describe('limitClient', () => {
-  it('is asked for correctly signed requests alone, once, with the client that signed', async () => {
+  it('is called once for each correctly signed request, with the client id, and for no other', async () => {
     const limitClient = vi.fn(() => true);
     const service = await start({ limitClient });
     const fields = service.fields();
@@ -197,7 +197,7 @@ describe('limitClient', () => {
   });
 
   it.each([false, Promise.resolve(false)])(
-    'that says %s answers HTTP 429, and no OTP is used up',
+    'that returns %s is answered with HTTP 429, and no OTP is used up',
     async (answer) => {
       const service = await start({ limitClient: () => answer });
       const fields = service.fields();
@@ -212,7 +212,7 @@ describe('limitClient', () => {
     },
   );
 
-  it('that fails lets nobody through', async () => {
+  it('that fails lets no request through', async () => {
     for (const limitClient of [() => thrown(new Error('redis')), () => Promise.reject(new Error('redis'))]) {
       const service = await start({ limitClient });
       expect(readStatus(await service.get(signed(service.fields())))).toBe('BACKEND_ERROR');
@@ -221,12 +221,12 @@ describe('limitClient', () => {
   });
 });
 
-describe("an application's own hook that throws", () => {
+describe('a hook of the application that throws', () => {
   it.each([new Error('mine'), 'mine', undefined, { mine: true }])(
     '%j: HTTP 500, and the server goes on',
     async (error) => {
       const warned = vi.spyOn(process, 'emitWarning').mockImplementation((warning) => {
-        // As Node has it.
+        // Like the original.
         if (!(warning instanceof Error || typeof warning === 'string')) throw new TypeError('no warning');
       });
       let broken = true;
@@ -239,7 +239,7 @@ describe("an application's own hook that throws", () => {
     },
   );
 
-  it('an answer that the application gave first stays, and the server goes on', async () => {
+  it('an answer that the application sent first is kept, and the server goes on', async () => {
     const service = await Service.start({
       mount: (listener) => (request, response, next) => {
         if (request.headers['x-late']) response.end('too late\n');

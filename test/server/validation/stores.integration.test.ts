@@ -47,7 +47,7 @@ function describeOver(
       await opened?.close();
     });
 
-    it('commands of a database are text like any other', async () => {
+    it('database commands in parameters are ordinary text', async () => {
       const { keys, clients, counters } = service.store;
       const first = service.fields();
       expect(readStatus(await service.get(first))).toBe('OK');
@@ -75,7 +75,7 @@ function describeOver(
       expect(readStatus(await service.get(first))).toBe('REPLAYED_OTP');
     });
 
-    it('one OTP sent fifty times at once, each with a nonce of its own, is OK once', async () => {
+    it('one OTP in fifty simultaneous requests, each with its own nonce, is OK once', async () => {
       for (let again = 0; again < 3; again++) {
         const otp = service.yubikey.press();
         const replies = await Promise.all(
@@ -90,7 +90,7 @@ function describeOver(
       }
     });
 
-    it('one request sent fifty times at once is OK once, and REPLAYED_REQUEST else', async () => {
+    it('one request sent fifty times simultaneously is OK once, and otherwise REPLAYED_REQUEST', async () => {
       const fields = signed(service.fields());
       const replies = await Promise.all(Array.from({ length: 50 }, () => service.get(fields)));
       const statuses = replies.map(readStatus);
@@ -98,7 +98,7 @@ function describeOver(
       expect(statuses.filter((status) => status === 'REPLAYED_REQUEST')).toHaveLength(49);
     });
 
-    it('fifty OTPs at once get fifty answers, each its own', async () => {
+    it('fifty simultaneous requests each get their own answer', async () => {
       const requests = Array.from({ length: 50 }, () => service.fields()).reverse();
       const replies = await Promise.all(requests.map((fields) => service.get(fields)));
       replies.forEach(({ text }, at) => {
@@ -107,7 +107,7 @@ function describeOver(
       expect(replies.map(readStatus)).toContain('OK');
     });
 
-    it('a client that is switched off is NO_SUCH_CLIENT from then on', async () => {
+    it('a client that is disabled is NO_SUCH_CLIENT from then on', async () => {
       const { clients } = service.store;
       const client = await clients.get(CLIENT.id);
       expect(await clients.replace(client as NonNullable<typeof client>, { active: false })).toBe(true);

@@ -5,22 +5,22 @@ import { Registry } from './registry.js';
 
 declare module 'vitest' {
   interface ProvidedContext {
-    /** A registry that both packages are published to. */
+    /** URL of the registry that both packages are published to. */
     registry: string;
-    /** What npm said when they were published. */
+    /** Output of npm when they were published. */
     published: string;
-    /** The command as npm has installed it from there. */
+    /** Path of the command as npm has installed it from the registry. */
     command: string;
   }
 }
 
-/** Publishes both packages to a registry of this run, and installs the command from it. */
+/** Publishes both packages to a temporary registry, and installs the command from it. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const registry = await Registry.start();
   const machine = new Machine(registry.url);
   let published = '';
   for (const folder of [ROOT, join(ROOT, 'cli')]) {
-    // The scripts of this run have built them.
+    // The npm script that runs these tests has built them.
     const { stdout, stderr } = await machine.npm(folder, ['publish', '--ignore-scripts']);
     published += stdout + stderr;
   }

@@ -9,11 +9,11 @@ import { fileURLToPath } from 'node:url';
 
 export const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 
-/** All that is found by name besides what npm installs. */
+/** The only programs on the PATH, apart from Node and what npm installs. */
 const PROGRAMS = ['npm', 'npx', 'sh', 'tee', 'xargs'];
 
-/** Of one program, in milliseconds: what hangs ends, and its test says what it has printed. */
-const LONGEST = 150_000;
+/** Time limit of each program, in milliseconds, so that a test can report the output of a program that hangs. */
+const TIMEOUT_MS = 150_000;
 
 const PROJECT = '{ "private": true }';
 
@@ -25,21 +25,21 @@ export interface Ended {
 
 export interface RunOptions {
   cwd: string;
-  /** A folder of programs that were installed. */
+  /** A folder of installed programs, added to the PATH. */
   bin?: string | undefined;
   env?: Record<string, string> | undefined;
-  /** What the program reads from standard input. */
+  /** The standard input. */
   input?: string | undefined;
 }
 
-/** The machine of somebody who has Node, and has configured nothing but a registry. */
+/** A machine with Node, on which nothing but the registry is configured. */
 export class Machine {
   readonly #folder = mkdtempSync(join(tmpdir(), 'machine-'));
   readonly #programs = join(this.#folder, 'programs');
 
   constructor(registry: string) {
     mkdirSync(this.#programs);
-    // npm takes the nearest folder with a package for its own; outside of this machine there is none.
+    // Keeps npm from searching for a package in the folders above.
     writeFileSync(join(this.#folder, 'package.json'), PROJECT);
     symlinkSync(process.execPath, join(this.#programs, 'node'));
     for (const name of PROGRAMS) {
@@ -51,12 +51,12 @@ export class Machine {
     writeFileSync(join(this.#folder, '.npmrc'), [`registry=${registry}`, token, ...settings].join('\n'));
   }
 
-  /** A new empty folder. */
+  /** Creates an empty folder. */
   newFolder(name: string): string {
     return mkdtempSync(join(this.#folder, `${name}-`));
   }
 
-  /** A new folder of a package that has no dependencies yet. */
+  /** Creates a folder with a package that has no dependencies yet. */
   newProject(name: string): string {
     const folder = this.newFolder(name);
     writeFileSync(join(folder, 'package.json'), PROJECT);
@@ -69,28 +69,28 @@ export class Machine {
     { cwd, bin, env }: RunOptions,
   ): ChildProcessWithoutNullStreams {
     const PATH = [...(bin ? [bin] : []), this.#programs].join(':');
-    // The shell looks for the program where the program will look for others.
+    // A shell, to look up the program in the PATH of the child.
     return spawn(join(this.#programs, 'sh'), ['-c', 'exec "$@"', 'sh', program, ...args], {
       cwd,
       env: { HOME: this.#folder, PATH, ...env },
-      timeout: LONGEST,
+      timeout: TIMEOUT_MS,
     });
   }
 
   async run(program: string, args: readonly string[], options: RunOptions): Promise<Ended> {
     const child = this.start(program, args, options);
     const [stdout, stderr] = [text(child.stdout), text(child.stderr)];
-    // One that reads nothing ends before it has read this.
+    // The program may end without reading its input.
     child.stdin.on('error', () => undefined).end(options.input ?? '');
     const [code] = await once(child, 'close');
     return { code, stdout: await stdout, stderr: await stderr };
   }
 
-  /** Runs npm, which must do what it is told to. */
+  /** Runs npm. Throws with its output if it fails. */
   async npm(cwd: string, args: readonly string[]): Promise<Ended> {
     const ended = await this.run('npm', args, { cwd });
     if (ended.code !== 0) {
-      const how = ended.code ?? `nothing, stopped after ${LONGEST / 1000} seconds or by a signal`;
+      const how = ended.code ?? `nothing, stopped after ${TIMEOUT_MS / 1000} seconds or by a signal`;
       throw new Error(`npm ${args.join(' ')} ended with ${how}:\n${ended.stdout}${ended.stderr}`);
     }
     return ended;

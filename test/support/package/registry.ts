@@ -14,21 +14,21 @@ interface Manifest {
   dist?: { tarball: string; integrity?: string | undefined } | undefined;
 }
 
-/** All versions of one package, as the protocol of registries has them. */
+/** All versions of one package, in the registry protocol. */
 interface Packument {
   name: string;
   'dist-tags': Record<string, string>;
   versions: Record<string, Manifest>;
 }
 
-/** What `npm publish` sends: a packument of one version, and its tarball. */
+/** The body that `npm publish` sends: a packument of one version, and its tarball. */
 interface Publication extends Packument {
   _attachments: Record<string, { data: string }>;
 }
 
 /**
- * An npm registry on loopback. It keeps what is published to it, and of all other packages it has what this checkout has
- * installed, so that nothing is asked of the network.
+ * An npm registry on loopback. It serves what is published to it, and the packages that this checkout has installed, so
+ * that nothing is requested over the network.
  */
 export class Registry {
   readonly #packuments = new Map<string, Promise<Packument>>();
@@ -105,13 +105,13 @@ export class Registry {
   }
 }
 
-/** Where each package is that npm has installed in this checkout; first the folder that the root itself uses. */
+/** Maps each package installed in this checkout to its folders; the one that the root uses comes first. */
 function foldersByName(): Map<string, string[]> {
   const lock = JSON.parse(readFileSync(join(ROOT, 'node_modules/.package-lock.json'), 'utf8'));
   const folders = new Map<string, string[]>();
   for (const path of Object.keys(lock.packages).filter((path) => path.includes('node_modules/'))) {
     const file = join(ROOT, path, 'package.json');
-    // Links lead to the packages of this checkout; what is for other platforms is listed, and not there.
+    // Skips links to the packages of this checkout, and packages for other platforms, which are not installed.
     if (lock.packages[path].link || !existsSync(file)) continue;
     const { name } = JSON.parse(readFileSync(file, 'utf8')) as Manifest;
     const found = folders.get(name) ?? [];

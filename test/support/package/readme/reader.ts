@@ -11,14 +11,14 @@ const ROOT = fileURLToPath(new URL('../../../..', import.meta.url));
 const MODULES = join(ROOT, 'node_modules');
 const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
 
-/** A file that the README prints, with the heading it is under. */
+/** A file printed in the README, with its heading. */
 export interface Printed {
   heading: string;
   name: string;
   code: string;
 }
 
-/** All the JavaScript of the README: each block is a whole file, whose first line names it. */
+/** Returns the JavaScript of the README. Each block is a complete file, named in its first line. */
 export function printedFiles(): Printed[] {
   return [...README.matchAll(/^```js\n(.*?)^```$/gms)].map((block) => {
     const [, code = ''] = block;
@@ -31,7 +31,7 @@ export function printedFiles(): Printed[] {
   });
 }
 
-/** What the README says to install. */
+/** Returns the packages that the README says to install. */
 function installed(): string[] {
   const commands = [...README.slice(README.indexOf('## Set it up')).matchAll(/^npm install ([^#\n]*)/gm)];
   return commands.flatMap(([, names = '']) => names.trim().split(' '));
@@ -39,7 +39,7 @@ function installed(): string[] {
 
 export type Browser = ReturnType<typeof request.agent>;
 
-/** Somebody who does what the README says, in an empty folder. */
+/** Follows the README in an empty folder. */
 export class Reader {
   readonly folder = mkdtempSync(join(tmpdir(), 'reader-'));
   readonly #started: ChildProcess[] = [];
@@ -59,21 +59,21 @@ export class Reader {
     }
   }
 
-  /** Puts a package of this repository's into the reader's folder. */
+  /** Links a package installed in this repository into the reader's folder. */
   link(name: string): void {
     const path = join(this.folder, 'node_modules', name);
     mkdirSync(dirname(path), { recursive: true });
     symlinkSync(join(MODULES, name), path);
   }
 
-  /** Saves a file in a folder of its own, exactly as it is printed. */
+  /** Saves a file in a new folder, exactly as printed. */
   save(name: string, code: string): string {
     const folder = mkdtempSync(join(this.folder, 'saved-'));
     writeFileSync(join(folder, name), code);
     return folder;
   }
 
-  /** Runs a program to its end, and resolves with all that it printed. */
+  /** Runs a program to its end, and resolves with its output. */
   async run(folder: string, args: string[], environment: NodeJS.ProcessEnv): Promise<string> {
     const child = this.#spawn(folder, args, environment);
     const chunks: Buffer[] = [];
@@ -86,7 +86,7 @@ export class Reader {
     const port = await freePort();
     const child = this.#spawn(folder, ['app.mjs'], { PORT: String(port), ...environment });
     const app = new Started(child, `http://localhost:${port}`);
-    await app.isUp();
+    await app.waitUntilUp();
     return app;
   }
 
@@ -106,9 +106,9 @@ export class Reader {
   }
 }
 
-/** An app of the README, in a process of its own. */
+/** An app of the README, in its own process. */
 export class Started {
-  /** What it printed. */
+  /** The output so far. */
   output = '';
 
   readonly #child: ChildProcess;
@@ -124,7 +124,7 @@ export class Started {
     }
   }
 
-  async isUp(): Promise<void> {
+  async waitUntilUp(): Promise<void> {
     for (;;) {
       if (this.#child.exitCode !== null) throw new Error(`The app ended: ${this.output}`);
       const response = await fetch(this.#url).catch(() => undefined);
@@ -141,7 +141,7 @@ export class Started {
     return new RegExp(`^${name} has the password (\\w+)$`, 'm').exec(this.output)?.[1] ?? '';
   }
 
-  /** A browser in which somebody has given their password. */
+  /** Returns a browser after a sign-in by password. */
   async signIn(name: string): Promise<Browser> {
     const browser = this.browser();
     const response = await submit(browser, '/login', { username: name, password: this.findPassword(name) });
@@ -156,7 +156,7 @@ export class Started {
   }
 }
 
-/** Submits the form with this action on the page that the browser shows, as a browser would: with its own fields. */
+/** Submits the form with this action on the current page, which must have exactly these fields. */
 export async function submit(browser: Browser, action: string, fields: Record<string, string>) {
   const { text } = await browser.get('/').expect(200);
   const form = new RegExp(`<form method="post" action="${action}">(.*?)</form>`, 's').exec(text)?.[1];

@@ -1,4 +1,4 @@
-// Loaded before what the README prints: a connection to Yubico's cloud arrives at the test's validation server.
+// Preloaded into the apps of the README: redirects connections to Yubico's cloud to the validation server of the test.
 import tls from 'node:tls';
 
 const { connect } = tls;

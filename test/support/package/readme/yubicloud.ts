@@ -12,14 +12,14 @@ const API_KEY = 'mG5be6ZJU1qBGz24yPh/ESM3UdU=';
 const tlsFile = (name: string) => fileURLToPath(new URL(`../../fixtures/tls/${name}`, import.meta.url));
 const PRELOAD = new URL('./yubicloud-preload.mjs', import.meta.url);
 
-/** Yubico's cloud: a validation server under its name and the name's certificate, on loopback. */
+/** A stand-in for Yubico's cloud: a validation server on loopback, with a certificate for the same host name. */
 export class Yubicloud {
   readonly keys = {
     alice: new SoftYubikey(),
     bob: new SoftYubikey(),
-    /** Nobody's. */
+    /** Belongs to no user. */
     stray: new SoftYubikey(),
-    /** The servers reach no verdict about this one. */
+    /** Makes the server fail. */
     fault: new SoftYubikey(),
   };
 
@@ -50,12 +50,12 @@ export class Yubicloud {
     return cloud;
   }
 
-  /** What the README says to set. */
+  /** The environment variables that the README says to set. */
   get credentials() {
     return { YUBICO_CLIENT_ID: CLIENT_ID, YUBICO_API_KEY: API_KEY };
   }
 
-  /** The network: what makes the cloud's name lead here. */
+  /** Environment variables that redirect connections to the cloud to this server. */
   get network() {
     return {
       NODE_OPTIONS: `--import=${PRELOAD}`,

@@ -12,7 +12,7 @@ const OTHER_API_KEY = 'b3RoZXIgYXBpIGtleSBvZiAyMA==';
 const SERVICE = 'yubikey-test';
 const USER = 'alice';
 
-/** Libraries lie in a folder named after the architecture, PAM modules there or one above. */
+/** Searches the library folders, including those named after the architecture. */
 function findLibrary(file: string): string | undefined {
   const folders = readdirSync('/usr/lib', { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
@@ -23,7 +23,7 @@ function findLibrary(file: string): string | undefined {
 }
 
 const module = findLibrary('security/pam_yubico.so');
-/** Lets PAM read its services from a folder of the test's own instead of /etc/pam.d. */
+/** Makes PAM read its services from a folder of the test instead of /etc/pam.d. */
 const wrapper = findLibrary('libpam_wrapper.so');
 const missing = [...(module ? [] : ['libpam-yubico']), ...(wrapper ? [] : ['libpam-wrapper'])];
 
@@ -39,9 +39,9 @@ const NOT_AUTHENTIC = {
 const NO_SUCH_CLIENT = { ...FAULT, verdict: '(5): Client identity does not exist (NO_SUCH_CLIENT)' };
 const NOT_REACHED = { ...FAULT, verdict: '(109): Error performing curl' };
 
-/** How logins by pam_yubico, unchanged, end that ask a validation server. */
+/** Tests logins by the original pam_yubico at a validation server. */
 export function describePam(server: string, startValidationServer: StartValidationServer): void {
-  describeWith(`a login by pam_yubico, asking ${server}`, ['pamtester', ...missing], () =>
+  describeWith(`a login by pam_yubico at ${server}`, ['pamtester', ...missing], () =>
     describeLogins(startValidationServer),
   );
 }
@@ -86,20 +86,20 @@ function describeLogins(startValidationServer: StartValidationServer): void {
     };
   }
 
-  it('is accepted with a fresh OTP, and refused with the same again', async () => {
+  it('is accepted with a fresh OTP, and refused with a used one', async () => {
     const otp = plain.yubikey.press();
     expect(await logIn(`urllist=${plain.url}`, otp)).toEqual(ACCEPTED);
     expect(await logIn(`urllist=${plain.url}`, otp)).toEqual(REPLAYED);
   });
 
-  it('is the same without an API key', async () => {
+  it('works the same without an API key', async () => {
     const { clientId } = plain;
     const otp = plain.yubikey.press();
     expect(await logIn(`urllist=${plain.url}`, otp, { clientId })).toEqual(ACCEPTED);
     expect(await logIn(`urllist=${plain.url}`, otp, { clientId })).toEqual(REPLAYED);
   });
 
-  it('is refused with a key that the server does not know, and with a forged OTP', async () => {
+  it('is refused with an OTP of an unknown key and with a forged OTP', async () => {
     const imposter = new SoftYubikey({ publicId: plain.yubikey.publicId });
     expect(await logIn(`urllist=${plain.url}`, stranger.press())).toEqual(BAD_OTP);
     expect(await logIn(`urllist=${plain.url}`, imposter.press())).toEqual(BAD_OTP);
@@ -109,7 +109,7 @@ function describeLogins(startValidationServer: StartValidationServer): void {
     expect(await logIn(`urllist=${plain.url}`, '')).toMatchObject(REFUSED);
   });
 
-  it('fails with a wrong API key or an unknown client, and uses no OTP up', async () => {
+  it('fails with a wrong API key or an unknown client, without using up the OTP', async () => {
     const { clientId, apiKey } = plain;
     const otp = plain.yubikey.press();
     const url = `urllist=${plain.url}`;
@@ -119,26 +119,26 @@ function describeLogins(startValidationServer: StartValidationServer): void {
     expect(await logIn(url, otp)).toEqual(ACCEPTED);
   });
 
-  it('asks several URLs at once: one where nobody listens hinders nothing', async () => {
+  it('is accepted with several URLs if one of them cannot be reached', async () => {
     expect(await logIn(`urllist=${NOBODY};${plain.url}`, plain.yubikey.press())).toEqual(ACCEPTED);
     expect(await logIn(`urllist=${plain.url};${NOBODY}`, plain.yubikey.press())).toEqual(ACCEPTED);
   });
 
-  it('asks one server under two URLs with one nonce, and is accepted', async () => {
+  it('is accepted with two URLs of one server, which get the same nonce', async () => {
     const twice = `urllist=${plain.url};${plain.url.replace('127.0.0.1', 'localhost')}`;
     for (let again = 0; again < 5; again++) {
       expect(await logIn(twice, plain.yubikey.press())).toEqual(ACCEPTED);
     }
   });
 
-  it('takes a URL template as it was written before protocol 2.0', async () => {
+  it('accepts a URL template from before protocol 2.0', async () => {
     const template = `url=${plain.url}?id=%d&otp=%s`;
     const otp = plain.yubikey.press();
     expect(await logIn(template, otp)).toEqual(ACCEPTED);
     expect(await logIn(template, otp)).toEqual(REPLAYED);
   });
 
-  it('takes https: with the authority it trusts, and no other', async () => {
+  it('accepts https: with the certificate of a trusted authority only', async () => {
     const otp = tls.yubikey.press();
     expect(await logIn(`urllist=${tls.url}`, otp, tls)).toEqual(NOT_REACHED);
     expect(await logIn(`urllist=${tls.url} cainfo=${tls.caFile}`, otp, tls)).toEqual(ACCEPTED);

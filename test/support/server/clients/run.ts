@@ -2,11 +2,11 @@ import { spawn } from 'node:child_process';
 
 export interface Outcome {
   exitCode: number | null;
-  /** What it printed, on either stream. */
+  /** The output of both streams. */
   output: string;
 }
 
-/** Runs a program to its end while this process goes on serving it. */
+/** Runs a program to its end; this process can serve it meanwhile. */
 export function run(
   program: string,
   args: readonly string[],
@@ -21,7 +21,7 @@ export function run(
       });
     }
     child.on('error', reject).on('close', (exitCode) => resolve({ exitCode, output }));
-    // One that does not ask ends before it has read this.
+    // The program may end without reading its input.
     child.stdin.on('error', () => undefined);
     child.stdin.end(input);
   });

@@ -8,16 +8,16 @@ import { type Listener, validationListener } from '../../../../src/server/index.
 import { MemoryStore } from '../../../../src/stores/index.js';
 import { SoftYubikey } from '../../../../src/testing/index.js';
 
-/** A validation server as its clients see it, whatever runs behind the URL. */
+/** A validation server as its clients see it. */
 export interface ValidationServer {
-  /** Of protocol 2.0. */
+  /** The URL of protocol 2.0. */
   readonly url: string;
-  /** The authority to trust, where the URL is `https:`. */
+  /** The authority to trust, if the URL is `https:`. */
   readonly caFile: string | undefined;
   readonly clientId: string;
   /** Base64. */
   readonly apiKey: string;
-  /** A key that it knows. */
+  /** A YubiKey that the server knows. */
   readonly yubikey: SoftYubikey;
   close(): Promise<void>;
 }
@@ -57,7 +57,7 @@ export const startListener: StartValidationServer = async ({ tls = false } = {})
   };
 };
 
-/** Serves on a loopback port of its own. */
+/** Starts a server on a free loopback port. */
 export async function listen(listener: Listener, tls = false): Promise<Server> {
   const server = tls
     ? createTlsServer(

@@ -23,11 +23,9 @@ const NOT_AUTHENTIC = {
 };
 const NOT_REACHED = { exitCode: 3, verdict: 'Verification output (109): Error performing curl' };
 
-/** What Yubico's ykclient, unchanged, reports of a validation server. */
+/** Tests what Yubico's original ykclient reports about a validation server. */
 export function describeYkclient(server: string, startValidationServer: StartValidationServer): void {
-  describeWith(`Yubico's ykclient, asking ${server}`, ['ykclient'], () =>
-    describeVerdicts(startValidationServer),
-  );
+  describeWith(`Yubico's ykclient at ${server}`, ['ykclient'], () => describeVerdicts(startValidationServer));
 }
 
 function describeVerdicts(startValidationServer: StartValidationServer): void {
@@ -54,32 +52,32 @@ function describeVerdicts(startValidationServer: StartValidationServer): void {
     ['with an API key', () => ['--url', plain.url, '--apikey', plain.apiKey]],
   ] as const;
 
-  it.each(cases)('%s: a fresh OTP is accepted, the same again is replayed', async (_, args) => {
+  it.each(cases)('%s: a fresh OTP is accepted, a used one is replayed', async (_, args) => {
     const otp = plain.yubikey.press();
     expect(await verify(args(), otp)).toMatchObject(ACCEPTED);
     expect(await verify(args(), otp)).toMatchObject(REPLAYED);
   });
 
-  it.each(cases)('%s: an older OTP than the last is replayed', async (_, args) => {
+  it.each(cases)('%s: an OTP older than the last one is replayed', async (_, args) => {
     const [older, newer] = [plain.yubikey.press(), plain.yubikey.press()];
     expect(await verify(args(), newer)).toMatchObject(ACCEPTED);
     expect(await verify(args(), older)).toMatchObject(REPLAYED);
   });
 
-  it.each(cases)('%s: an unknown key and a forged OTP are bad', async (_, args) => {
+  it.each(cases)('%s: an OTP of an unknown key and a forged OTP are bad', async (_, args) => {
     const imposter = new SoftYubikey({ publicId: plain.yubikey.publicId });
     expect(await verify(args(), new SoftYubikey().press())).toMatchObject(BAD_OTP);
     expect(await verify(args(), imposter.press())).toMatchObject(BAD_OTP);
   });
 
-  it('a wrong API key verifies nothing, and uses no OTP up', async () => {
+  it('a wrong API key verifies nothing and does not use up the OTP', async () => {
     const otp = plain.yubikey.press();
     const wrong = ['--url', plain.url, '--apikey', OTHER_API_KEY];
     expect(await verify(wrong, otp)).toMatchObject({ ...NOT_AUTHENTIC, status: 'BAD_SIGNATURE' });
     expect(await verify(['--url', plain.url, '--apikey', plain.apiKey], otp)).toMatchObject(ACCEPTED);
   });
 
-  it('an unknown client is told so; with an API key it believes nothing, since none is shared', async () => {
+  it('an unknown client gets NO_SUCH_CLIENT, which it cannot authenticate with an API key', async () => {
     const otp = plain.yubikey.press();
     expect(await verify(['--url', plain.url], otp, '4711')).toMatchObject(NO_SUCH_CLIENT);
     expect(await verify(['--url', plain.url, '--apikey', plain.apiKey], otp, '4711')).toMatchObject({
@@ -88,20 +86,20 @@ function describeVerdicts(startValidationServer: StartValidationServer): void {
     });
   });
 
-  it('a URL template as it was written before protocol 2.0 works as well', async () => {
+  it('a URL template from before protocol 2.0 works too', async () => {
     const template = ['--url', `${plain.url}?id=%d&otp=%s`];
     const otp = plain.yubikey.press();
     expect(await verify(template, otp)).toMatchObject(ACCEPTED);
     expect(await verify(template, otp)).toMatchObject(REPLAYED);
   });
 
-  it('several URLs: it asks the last one', async () => {
+  it('several URLs: the last one is used', async () => {
     const both = (first: string, last: string) => ['--url', first, '--url', last, '--apikey', plain.apiKey];
     expect(await verify(both(NOBODY, plain.url), plain.yubikey.press())).toMatchObject(ACCEPTED);
     expect(await verify(both(plain.url, NOBODY), plain.yubikey.press())).toMatchObject(NOT_REACHED);
   });
 
-  it('https: with the authority it trusts, with and without an API key', async () => {
+  it('https: with a trusted authority, with and without an API key', async () => {
     const ca = ['--url', tls.url, '--cai', tls.caFile as string];
     const otp = tls.yubikey.press();
     expect(await verify([...ca, '--apikey', tls.apiKey], otp)).toMatchObject(ACCEPTED);
@@ -109,7 +107,7 @@ function describeVerdicts(startValidationServer: StartValidationServer): void {
     expect(await verify(ca, tls.yubikey.press())).toMatchObject(ACCEPTED);
   });
 
-  it('https: with an authority it does not know verifies nothing, and uses no OTP up', async () => {
+  it('https: with an unknown authority verifies nothing and does not use up the OTP', async () => {
     const otp = tls.yubikey.press();
     expect(await verify(['--url', tls.url], otp)).toMatchObject(NOT_REACHED);
     expect(await verify(['--url', tls.url, '--cai', tls.caFile as string], otp)).toMatchObject(ACCEPTED);

@@ -2,18 +2,18 @@ import { connect, type Socket } from 'node:net';
 
 export interface Exchange {
   socket: Socket;
-  /** All that came back, once the other end has closed the connection. */
+  /** The whole answer, once the server has closed the connection. */
   answer: Promise<string>;
 }
 
-/** Sends text to a server as it stands, and keeps the connection open. */
+/** Sends raw text to a server and keeps the connection open. */
 export function exchange(url: string, text: string | Buffer): Exchange {
   const { port } = new URL(url);
   const socket = connect({ host: '127.0.0.1', port: Number(port), allowHalfOpen: false });
   const chunks: Buffer[] = [];
   const answer = new Promise<string>((resolve) => {
     socket.on('data', (chunk) => chunks.push(chunk));
-    // A connection reset ends the answer, too.
+    // A connection reset ends the answer too.
     socket.on('error', () => undefined);
     socket.on('close', () => resolve(Buffer.concat(chunks).toString()));
   });
@@ -21,6 +21,6 @@ export function exchange(url: string, text: string | Buffer): Exchange {
   return { socket, answer };
 }
 
-/** A request with these lines above its body. */
+/** Formats a request from the lines of its head and its body. */
 export const formatRequest = (lines: readonly string[], body: string | Buffer = '') =>
   Buffer.concat([Buffer.from(`${[...lines, '', ''].join('\r\n')}`), Buffer.from(body)]);

@@ -14,7 +14,7 @@ export interface Service extends Stores {
   events: KsmEvent[];
 }
 
-/** A server on loopback, closed when the test has finished; its URL. */
+/** Starts a server on loopback, which is closed after the test; returns its URL. */
 export async function serve(handler: Parameters<typeof createServer>[1]): Promise<string> {
   const server: Server = createServer(handler);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -25,7 +25,7 @@ export async function serve(handler: Parameters<typeof createServer>[1]): Promis
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** A KSM that listens, with a management token. */
+/** Starts a KSM service with a management token. */
 export async function ksmService(
   options: Partial<KsmListenerOptions> = {},
   stores: Stores = new MemoryStore(),
@@ -51,13 +51,13 @@ export const deleteKey = ({ url }: { url: string }, keyId: string) =>
 export const decrypt = ({ url }: { url: string }, otp: unknown) =>
   request(url).post('/api/v1/decrypt').send({ otp });
 
-/** `otp` as it stands in the query. */
+/** `otp` is inserted into the query without encoding. */
 export const wsapi = ({ url }: { url: string }, otp: string) =>
   request(url).get(`/wsapi/decrypt/?otp=${otp}`);
 
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
 
-/** A key as the reference adds it: nobody tells its private ID. */
+/** A key to add as in the reference, without a private ID. */
 export const withoutPrivateId = ({ publicId, aesKey }: SoftYubikey) => ({
   key_id: publicId,
   aes_key: hex(aesKey),
@@ -68,7 +68,7 @@ export const withPrivateId = (yubikey: SoftYubikey) => ({
   private_id: hex(yubikey.privateId),
 });
 
-/** What an error of the REST API is answered with. */
+/** Expects an error of the REST API. */
 export const refused = (status: number, error_code: string) => (response: Response) => {
   expect(response.body).toEqual({ status: 'ERROR', error_code, message: MESSAGES[error_code] });
   expect(response.status).toBe(status);

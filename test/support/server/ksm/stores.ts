@@ -25,7 +25,7 @@ function sealed({ keys, counters }: Stores): Stores {
   return { keys: new SealedKeyStore(keys, keyring), counters };
 }
 
-/** What a KSM may keep its keys in. */
+/** The stores to test a KSM with. */
 export const STORES: readonly { name: string; open: () => Promise<Stores> }[] = [
   { name: 'memory', open: async () => new MemoryStore() },
   { name: 'memory, sealed', open: async () => sealed(new MemoryStore()) },

@@ -9,10 +9,10 @@ export interface SignedAnswer {
   readonly apiKey: string;
 }
 
-/** HMAC pads a key with zeros, so this one, which openssl takes, is the empty one, which it does not. */
+/** Equivalent to the empty key, which openssl does not accept: HMAC pads keys with zeros. */
 const AS_EMPTY_KEY = '00';
 
-/** The answers whose `h` is not what openssl computes with their API key; one process for each key. */
+/** Returns the answers whose `h` differs from what openssl computes. Starts one process for each API key. */
 export function wronglySigned(answers: readonly SignedAnswer[]): string[] {
   const folder = mkdtempSync(join(tmpdir(), 'signatures-'));
   try {

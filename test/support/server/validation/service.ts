@@ -38,10 +38,10 @@ export interface Ask {
 
 let nonces = 0;
 
-/** Another one for each request. */
+/** Returns a new nonce for each request. */
 export const newNonce = () => `nonce${String(++nonces).padStart(20, '0')}`;
 
-/** What a client with an API key sends, `h` last. */
+/** Signs a request as a client does, with `h` last. */
 export const signed = (fields: Fields, { apiKey } = CLIENT): Fields => ({
   ...fields,
   h: sign(fields, apiKey),
@@ -49,15 +49,15 @@ export const signed = (fields: Fields, { apiKey } = CLIENT): Fields => ({
 
 export const formatQuery = (fields: Fields) => new URLSearchParams(fields).toString();
 
-/** The value of a line of an answer. */
+/** Returns the value of one line of an answer. */
 export const readAnswerField = (text: string, key: string) =>
   new RegExp(`^${key}=(.*)\r$`, 'm').exec(text)?.[1];
 export const readStatus = ({ text }: Reply) => readAnswerField(text, 'status');
 
-/** A validation service on a loopback port of its own, with a key, clients, and a verifier to be exchanged. */
+/** A validation service on its own loopback port, with a key, clients, and a verifier that can be replaced. */
 export class Service {
   readonly events: VerificationEvent[] = [];
-  /** Given back to the real one with `useKsm`. */
+  /** `useKsm` restores the original one. */
   verifier: Verifier;
   readonly yubikey = new SoftYubikey();
   readonly #ksmVerifier: KsmVerifier;
@@ -77,7 +77,7 @@ export class Service {
   }: {
     store?: Service['store'] | undefined;
     options?: Partial<ValidationListenerOptions> | undefined;
-    /** Puts the listener into an application. */
+    /** Mounts the listener in an application. */
     mount?: ((listener: Listener) => Listener) | undefined;
   } = {}): Promise<Service> {
     const service: { current?: Service | undefined } = {};
@@ -110,13 +110,13 @@ export class Service {
     this.verifier = this.#ksmVerifier;
   }
 
-  /** The fields of a request that is in order. */
+  /** The fields of a valid request. */
   fields(changes: Fields = {}, version: ProtocolVersion = '2.0'): Fields {
     const otp = changes.otp ?? this.yubikey.press();
     return { id: CLIENT.id, otp, ...(version === '2.0' ? { nonce: newNonce() } : {}), ...changes };
   }
 
-  /** Asks by GET with these fields, or with this query as it is. */
+  /** Sends a GET request with these fields or this raw query. */
   async get(query: Fields | string, version: ProtocolVersion = '2.0'): Promise<Reply> {
     return this.send(`${PATHS[version]}?${typeof query === 'string' ? query : formatQuery(query)}`);
   }
@@ -147,7 +147,7 @@ export class Service {
     });
   }
 
-  /** Sends bytes as no HTTP client would, and gives back what came until the server closed the connection. */
+  /** Sends raw bytes and returns all that the server sends until it closes the connection. */
   raw(...parts: (string | Buffer)[]): Promise<string> {
     return new Promise((resolve) => {
       const socket = connect(Number(new URL(this.origin).port), '127.0.0.1');
@@ -155,14 +155,14 @@ export class Service {
       socket.setEncoding('utf8').on('data', (chunk) => {
         text += chunk;
       });
-      // A server that has heard enough may reset the connection.
+      // The server may reset the connection before it has read everything.
       socket.on('error', () => undefined).on('close', () => resolve(text));
       for (const part of parts) socket.write(part);
     });
   }
 }
 
-/** Gives this verdict, or throws this error, whatever it is asked. */
+/** A verifier with a constant verdict. */
 export const resolvingVerifier = (verdict: Awaited<ReturnType<Verifier['verify']>>): Verifier => ({
   verify: async () => verdict,
 });
