@@ -11,12 +11,12 @@ import { Otps } from './otps.js';
 import { keepReport } from './report.js';
 
 /**
- * What CloudVerifier adds to a request to the fastest of five servers, the others of which are slow, hung, dead or
- * answer garbage: beside a bare undici request to the fastest alone, over connections kept as CloudVerifier keeps them.
+ * Measures the time that CloudVerifier adds to a request to the fastest of five servers; the others are slow, hung or
+ * dead, or answer garbage. The baseline is a bare undici request to the fastest server over a kept-alive connection.
  */
 const ONE_AFTER_ANOTHER: Load = { callers: 1, warmUpMs: 700, measuredMs: 1500 };
 const MANY: Load = { callers: 1000, warmUpMs: 3500, measuredMs: 2000 };
-/** As many in flight, but most of the time on their way: one core has something to spare. */
+/** A distance at which the core is not saturated by as many requests in flight. */
 const FAR_MS = 400;
 
 const otps = new Otps(1_000);
@@ -24,7 +24,7 @@ const near = await Servers.start();
 const far = await Servers.start(FAR_MS);
 const libykclient = Libykclient.compile();
 
-/** Signed requests, made before they are measured. */
+/** Signed requests, prepared before the measurement. */
 const queries = otps.take(5_000).map((otp) => {
   const nonce = newNonce();
   return { nonce, query: formatValidationRequest({ id: CLIENT_ID, otp, nonce }, parseApiKey(API_KEY)) };
@@ -80,9 +80,9 @@ function cloud(name: string, servers: Servers, load: Load) {
   };
 }
 
-let besideThem: Figures | undefined;
+let bareBesideFigures: Figures | undefined;
 
-/** Under the very load of 1,000 CloudVerifier calls: ten who send bare requests, in the same process. */
+/** Ten callers send bare requests in the same process, under the load of 1,000 CloudVerifier calls. */
 const manyWithBareBeside = {
   ...cloud('CloudVerifier, 1,000 at once', near, MANY),
   async measure() {
@@ -90,14 +90,14 @@ const manyWithBareBeside = {
     const { name } = manyWithBareBeside;
     const probe = latencies(bareRequester(near, agent), { ...MANY, callers: 10 });
     const [figures, beside] = await Promise.all([cloud(name, near, MANY).measure(), probe]);
-    besideThem = beside;
+    bareBesideFigures = beside;
     await agent.destroy();
     return figures;
   },
 };
 const bareBeside = {
   name: 'bare undici request, beside these 1,000',
-  measure: async () => besideThem as Figures,
+  measure: async () => bareBesideFigures as Figures,
 };
 
 const bareAlone = bare('bare undici request', near, ONE_AFTER_ANOTHER);
@@ -141,12 +141,12 @@ try {
       'python-yubico-client': 'not in Debian',
     },
     notes: [
-      'The five servers: the fast one; one half a second slower; one that never answers; one that answers HTTP 200 ' +
-        'and 250 bytes of garbage at once; and a port where nobody listens. A failed verification ends the benchmark.',
-      '"1,000 at once" keeps one core busy all the time, so what a call takes is 1,000 times the processor time of ' +
-        'one. 5 ms over 1,000 bare requests would be 5 microseconds over one: less than to sign a request and to check ' +
-        'the signature of an answer. The same load is that of the bare requests that were sent beside these calls.',
-      `"${FAR_MS} ms away": servers that answer so late, so that 1,000 are in flight while the core has time to spare.`,
+      'The five servers: a fast one; one half a second slower; one that never answers; one that immediately answers ' +
+        'HTTP 200 and 250 bytes of garbage; and a closed port. A failed verification ends the benchmark.',
+      '"1,000 at once" keeps one core busy, so each call takes 1,000 times the processor time of one call. 5 ms over ' +
+        '1,000 bare requests would be 5 microseconds over one, which is less than it takes to sign a request and to ' +
+        'check the signature of an answer. Bare requests sent beside these calls are under the same load.',
+      `"${FAR_MS} ms away": the servers answer after this delay, so the core is idle part of the time.`,
     ],
   });
 } finally {

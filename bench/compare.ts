@@ -1,17 +1,17 @@
-/** One of those that are compared. */
+/** One of the things to compare. */
 export interface Contestant {
   readonly name: string;
-  /** Works for about a second and checks every answer: a wrong one throws. */
+  /** Works for about a second. Throws if an answer is wrong. */
   measure(): Promise<Figures>;
 }
 
-/** What was measured, by what it counts, such as `per second` or `p99, ms`. */
+/** Measured values by name, such as `per second` or `p99, ms`. */
 export type Figures = Readonly<Record<string, number>>;
 
-/** The figures of a contestant, one of each round. */
+/** The figures of each contestant, one entry per round. */
 export type Measured = Readonly<Record<string, readonly Figures[]>>;
 
-/** Lets contestants take turns, A B A B, so that what the machine does meanwhile meets all of them. */
+/** Runs contestants in turn, A B A B, so that other load on the machine affects all of them. */
 export async function compare(contestants: readonly Contestant[], rounds = 5): Promise<Measured> {
   const measured: Record<string, Figures[]> = {};
   for (const { name } of contestants) measured[name] = [];
@@ -22,7 +22,7 @@ export async function compare(contestants: readonly Contestant[], rounds = 5): P
   return measured;
 }
 
-/** What a figure of one contestant is to that of another: the median of the rounds' own ratios. */
+/** The ratio of a figure of two contestants: the median of the ratios of each round. */
 export function ratio(measured: Measured, figure: string, of: string, to: string): number {
   const others = measured[to] ?? [];
   return median(
@@ -30,7 +30,7 @@ export function ratio(measured: Measured, figure: string, of: string, to: string
   );
 }
 
-/** By how much a figure of one contestant is above that of another: the median of the rounds' own differences. */
+/** The difference of a figure of two contestants: the median of the differences of each round. */
 export function difference(measured: Measured, figure: string, of: string, to: string): number {
   const others = measured[to] ?? [];
   return median(

@@ -22,7 +22,7 @@ import { compare, type Figures } from './compare.js';
 import { benchmarkKey } from './growth/many-keys.js';
 import { keepReport } from './report.js';
 
-/** What one key and one verification take up in each store: docs/growth.md reckons with these. */
+/** Measures the space that one key and one verification take in each store. docs/growth.md uses these figures. */
 const COUNT = 20_000;
 const AT_ONCE = 512;
 
@@ -30,9 +30,9 @@ interface Measurable {
   readonly name: string;
   readonly keys: KeyStore;
   readonly counters: CounterStore;
-  /** Of all that is kept. */
+  /** Size of all data. */
   bytes(): Promise<number>;
-  /** Of all that was written to the log so far, where the engine tells. */
+  /** Bytes written to the log so far, if the engine reports it. */
   logged?(): Promise<number>;
 }
 
@@ -150,7 +150,7 @@ try {
   const contestants = measurables.map((it) => ({ name: it.name, measure: () => measureCosts(it) }));
   keepReport({
     bench: 'costs',
-    // Sizes, not times: once is enough.
+    // Sizes do not vary, so one round is enough.
     measured: await compare(contestants, 1),
     goals: [],
     skipped: {

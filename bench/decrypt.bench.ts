@@ -6,7 +6,7 @@ import { compare, ratio } from './compare.js';
 import { Otps } from './otps.js';
 import { keepReport } from './report.js';
 
-/** Decryptions a second on one core, of OTPs from many keys. */
+/** Measures decryptions per second on one core, of OTPs of many keys. */
 const YUBIKEYS = 1_000;
 const COUNT = 500_000;
 

@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 
 /**
- * Draws a profile that `node --cpu-prof` wrote as a flame graph, each frame as wide as its part of the busy time:
+ * Draws a profile of `node --cpu-prof` as a flame graph. The width of a frame is its share of the busy time.
  *
  *     npx tsx bench/flame.ts CPU.….cpuprofile bench/results/flame-service.svg
  */
@@ -17,7 +17,7 @@ interface Profile {
   readonly timeDeltas: readonly number[];
 }
 
-/** A function where it was called from, with the microseconds that it and all below it took. */
+/** A function at one place of the call tree, with the microseconds spent in it and its callees. */
 interface Frame {
   readonly name: string;
   readonly below: Map<string, Frame>;
@@ -84,7 +84,7 @@ function draw(root: Frame): string {
   return `<svg xmlns="http://www.w3.org/2000/svg" ${size} font-family="monospace" font-size="10">\n<title>Where the time goes</title>\n${boxes.join('\n')}\n</svg>\n`;
 }
 
-/** Node's own code in grey, packages in blue, what is measured in orange. */
+/** Grey for Node itself, blue for packages, orange for the measured code. */
 function frameColour(name: string): string {
   if (/ (passport-yubikey-otp|dist)\//.test(name)) return '#f0a050';
   return /\.m?js:/.test(name) ? '#9fc5e8' : '#d9d9d9';
@@ -95,5 +95,6 @@ function escaped(text: string): string {
 }
 
 const [profile, svg] = process.argv.slice(2);
-if (profile === undefined || svg === undefined) throw new Error('Give a .cpuprofile and the .svg to write');
+if (profile === undefined || svg === undefined)
+  throw new Error('Usage: flame.ts PROFILE.cpuprofile OUTPUT.svg');
 writeFileSync(svg, draw(read(profile)));

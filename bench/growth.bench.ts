@@ -13,9 +13,9 @@ import { load } from './service/load.js';
 import { writeRequests } from './service/requests.js';
 import { type Started, start } from './service/start.js';
 
-/** What `yubikey-otp serve` does with a thousand, a hundred thousand and a million keys, and with two processes. */
+/** Measures `yubikey-otp serve` with a thousand, a hundred thousand and a million keys, and with two processes. */
 const SIZES = [1_000, 100_000, 1_000_000];
-/** Of so many keys OTPs come, spread over all: more than a second brings, so that each is read from the database. */
+/** Number of keys in use, spread over all keys: more than one second's load, so each is read from the database. */
 const MOST_USED = 100_000;
 const SECONDS = 2;
 const REQUESTS = 40_000 * SECONDS;
@@ -41,7 +41,7 @@ async function stop(service: Started): Promise<void> {
 
 const words = (keys: number) => `${keys.toLocaleString('en')} keys`;
 
-/** Those with the fewest keys and with the most take turns; each reads what the other has pushed out of the cache. */
+/** Services with few and with many keys take turns, so each finds the cache of the machine filled by the others. */
 async function measure(engine: string, newDatabase: () => Promise<string>): Promise<void> {
   const contestants: Contestant[] = [];
   const starts: Contestant[] = [];
@@ -87,7 +87,7 @@ function createContestant(
   otps: Otps,
   requests: string,
 ): Contestant {
-  // An OTP of a key may not overtake an older one, so each process has keys of its own.
+  // Each process gets its own keys, so that no OTP of a key can overtake an older one.
   const parts = services.map(
     (_, part) => new Otps(otps.yubikeys.filter((_, at) => at % services.length === part)),
   );
@@ -162,6 +162,6 @@ keepReport({
   goals: engines.flatMap(engineGoals),
   skipped: postgres ? {} : { PostgreSQL: 'not installed (Debian: postgresql)' },
   notes: [
-    `64 connections. OTPs come of all of 1,000 keys, and of ${MOST_USED.toLocaleString('en')} keys spread over more: those are read from the database each time, the 1,000 mostly from what serve has read in the last second.`,
+    `64 connections. With 1,000 keys all of them are used, and serve mostly has them from the last second. With more keys, ${MOST_USED.toLocaleString('en')} spread over all are used, and each is read from the database.`,
   ],
 });

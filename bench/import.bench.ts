@@ -4,11 +4,11 @@ import { promisify } from 'node:util';
 import { type Contestant, compare, median, ratio } from './compare.js';
 import { keepReport } from './report.js';
 
-/** How long a new process takes to load an entry point: the import by its own clock, and the whole process. */
+/** Measures how long a new process takes to load an entry point: the import itself, and the whole process. */
 const PROCESSES = 15;
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
-/** Loads modules one after another, of which each must export the name that stands behind it. */
+/** Loads modules one after another. Each must export the function of the given name. */
 function contestant(name: string, modules: Readonly<Record<string, string>>): Contestant {
   const program = `
     const before = performance.now();
@@ -17,7 +17,7 @@ function contestant(name: string, modules: Readonly<Record<string, string>>): Co
       .join('\n')}
     const milliseconds = performance.now() - before;
     for (const found of [${Object.values(modules).map((name, at) => `m${at}.${name}`)}]) {
-      if (typeof found !== 'function') throw new Error('something is not exported');
+      if (typeof found !== 'function') throw new Error('an export is missing');
     }
     console.log(milliseconds);`;
   const load = async () => {

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { compare, median } from './compare.js';
 import { keepReport } from './report.js';
 
-/** What `npm install` of the packed package puts into an empty project that asks validation servers. */
+/** Measures what `npm install` of the packed package adds to an empty project. */
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
 function install(folder: string): void {

@@ -1,9 +1,9 @@
 import { SoftYubikey } from 'passport-yubikey-otp/testing';
 
-/** More connections than a benchmark opens. */
+/** More than any benchmark opens. */
 const MOST_CONNECTIONS = 100;
 
-/** Virtual YubiKeys, and fresh OTPs of them one after another: who asks for many meets every key in turn. */
+/** Virtual YubiKeys and their OTPs. Every key is used in turn. */
 export class Otps {
   readonly yubikeys: readonly SoftYubikey[];
   #next = 0;
@@ -18,8 +18,8 @@ export class Otps {
   }
 
   /**
-   * For requests over many connections, in the order in which they are sent. The first one of a connection waits until
-   * that is accepted, while thousands of others may overtake it: its key comes once only.
+   * OTPs for requests over many connections, in the order in which they are sent. The first request of a connection
+   * waits until that is accepted, and thousands of others may overtake it, so its key is used only once.
    */
   takeForConnections(count: number): string[] {
     const others = this.yubikeys.length - MOST_CONNECTIONS;

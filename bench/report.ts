@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { type Figures, type Measured, median } from './compare.js';
 
-/** What was to be reached: at least, or at most, this. */
+/** A lower or upper bound for a figure. */
 interface Goal {
   readonly what: string;
   readonly reached: number;
@@ -11,17 +11,17 @@ interface Goal {
 }
 
 export interface Report {
-  /** Also the name of its file in `bench/results`. */
+  /** Also the name of the file in `bench/results`. */
   readonly bench: string;
   readonly measured: Measured;
   readonly goals: readonly Goal[];
   /** Peers that are not installed, with the reason. */
   readonly skipped?: Readonly<Record<string, string>> | undefined;
-  /** What a reader must know to read the figures. */
+  /** Explanations of the figures. */
   readonly notes?: readonly string[] | undefined;
 }
 
-/** Prints a report as tables and keeps it in `bench/results`. */
+/** Prints a report and saves it in `bench/results`. */
 export function keepReport({ bench, measured, goals, skipped = {}, notes = [] }: Report): void {
   const summed = Object.fromEntries(
     Object.entries(measured).map(([name, rounds]) => [name, summary(rounds)]),
@@ -81,7 +81,7 @@ function inWords({ minimum, median, maximum }: Summary): string {
   return `${round(median)} (${round(minimum)} to ${round(maximum)})`;
 }
 
-/** Three digits are more than a shared machine can tell. */
+/** Rounds to three digits; more would not be reproducible on a shared machine. */
 function round(value: number): string {
   return Number(value.toPrecision(3)).toLocaleString('en');
 }

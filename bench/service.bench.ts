@@ -13,7 +13,7 @@ import { writeRequests } from './service/requests.js';
 import { type Started, start, startModule } from './service/start.js';
 import { hasYubiserver, startYubiserver } from './service/yubiserver.js';
 
-/** Verifications a second over HTTP, of fresh OTPs from many keys, each request signed and each answer checked. */
+/** Measures verifications per second over HTTP, of fresh OTPs of many keys. Requests are signed, answers checked. */
 const YUBIKEYS = 1_000;
 const LEVELS = [
   { connections: 1, seconds: 1, mostPerSecond: 20_000 },
@@ -21,7 +21,7 @@ const LEVELS = [
   { connections: 64, seconds: 2, mostPerSecond: 60_000 },
 ];
 
-/** Only what is named on the command line, where something is. */
+/** The services named on the command line; all by default. */
 const wanted = process.argv.slice(2);
 const isWanted = (name: string) => wanted.length === 0 || wanted.some((part) => name.includes(part));
 
@@ -35,8 +35,9 @@ const postgres = missingPostgres.length === 0 ? await PostgresServer.start() : u
 interface Service {
   readonly name: string;
   readonly url: string;
-  /** Undefined for the server that knows one answer. */
+  /** Whether answers echo OTP and nonce. */
   readonly isEchoed: boolean;
+  /** Undefined if accepted OTPs cannot be counted. */
   readonly database?: ServiceDatabase | undefined;
 }
 
@@ -45,7 +46,7 @@ async function service(name: string, server: Promise<Started>, database?: Servic
   return { name, url: (await server).url, isEchoed: name !== LIMIT, database };
 }
 
-/** `yubikey-otp serve` as it is installed; its lines go to a file, and one load generator may ask without a limit. */
+/** Starts the installed `yubikey-otp serve`, with its log in a file and without rate limits. */
 async function serve(name: string, where: string): Promise<Service> {
   const database = new ServiceDatabase(where, otps.yubikeys);
   const port = await freePort();
@@ -93,7 +94,7 @@ const createContestant = (
       closes: name === YUBISERVER,
     });
     const accepted = ((await database?.accepted()) ?? 0) - before;
-    // Where the load ended, each connection may have waited for an answer.
+    // At the end of the load, each connection may have been waiting for an answer.
     if (database && (accepted < answered || accepted > answered + connections))
       throw new Error(`${name} accepted ${accepted} OTPs and answered ${answered}`);
     return figures;
@@ -111,7 +112,7 @@ try {
         return {};
       },
     };
-    // Above one connection, yubiserver says BAD_OTP of good ones.
+    // With more than one connection, yubiserver answers BAD_OTP to valid OTPs.
     const asked = services.filter(({ name }) => level.connections === 1 || name !== YUBISERVER);
     const { requests: _, ...figures } = await compare([
       fresh,
@@ -151,7 +152,7 @@ try {
       ...(!hasYubiserver && { [YUBISERVER]: 'not installed (Debian: yubiserver)' }),
     },
     notes: [
-      'serve has its defaults, but --address-limit 0 --client-limit 0: all requests come from one address and one client.',
+      'serve runs with its defaults, except for --address-limit 0 --client-limit 0, because all requests come from one address and one client.',
     ],
   });
 } finally {

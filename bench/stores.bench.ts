@@ -13,15 +13,15 @@ import { type Contestant, compare, type Figures, median } from './compare.js';
 import { keepReport } from './report.js';
 
 /**
- * How many `advance` a second the stores do for so many callers at once, each with a key of its own, and how long at
- * most the event loop was blocked meanwhile; beside what the disk does for a bare loop of writes and syncs.
+ * Measures how many calls of `advance` the stores handle per second, with different numbers of callers that each have
+ * their own key, and the longest time that the event loop was blocked. The limit is a bare loop of writes and syncs.
  */
 const CALLERS = [1, 16, 64, 256];
 const ROUND_MS = 500;
 /** A frame of SQLite's WAL: a page and its header. */
 const FRAME = Buffer.alloc(4096 + 24);
 const BLOCKED = 'event loop blocked, ms';
-/** What {@link SqliteStore} promises of a path. */
+/** The limit that {@link SqliteStore} promises for `{ path }`. */
 const MOST_BLOCKED_MS = 10;
 
 const missingRedis = spawnSync('which', ['redis-server']).status === 0 ? [] : ['redis-server'];
@@ -33,7 +33,7 @@ async function measure(counters: CounterStore, callers: number): Promise<Figures
   usageCounter++;
   const delay = monitorEventLoopDelay({ resolution: 1 });
   delay.enable();
-  // It counts from the first time that its timer runs.
+  // The histogram counts from the first run of its timer.
   await sleep(5);
   let count = 0;
   const before = performance.now();
@@ -43,13 +43,13 @@ async function measure(counters: CounterStore, callers: number): Promise<Figures
       const { advanced } = await counters.advance(String(caller), of, 'nonce-of-16-bytes');
       if (!advanced) throw new Error('a fresh touch was refused');
       count++;
-      // The next request comes over a socket, so in a turn of its own.
+      // The next request would arrive over a socket, in another turn of the event loop.
       await nextTurn();
     }
   };
   await Promise.all(Array.from({ length: callers }, call));
   const perSecond = (count * 1000) / (performance.now() - before);
-  // The delay is written down by a timer that was late.
+  // A delay is recorded by the timer that was late.
   await sleep(5);
   delay.disable();
   usageCounter += count >> 8;
@@ -74,7 +74,7 @@ const disk: Contestant = {
   },
 };
 
-/** What other processes on the machine do to an event loop. */
+/** Measures the effect of other processes on an event loop. */
 const idle: Contestant = {
   name: 'control: an event loop with nothing to do',
   async measure() {
@@ -139,7 +139,7 @@ try {
     },
     notes: [
       'Redis syncs its log before each answer (appendfsync always), PostgreSQL runs with fsync and synchronous_commit on.',
-      'The control tells how late timers are on this machine without any store.',
+      'The control shows how late timers are on this machine without any store.',
     ],
   });
 } finally {

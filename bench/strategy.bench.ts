@@ -9,7 +9,7 @@ import { type Contestant, compare, ratio } from './compare.js';
 import { Otps } from './otps.js';
 import { keepReport } from './report.js';
 
-/** Sign-ins a second at an Express app whose verifier, and whose look-up of the user, answer at once. */
+/** Measures sign-ins per second at an Express app whose verifier and user lookup answer immediately. */
 const SECONDS = 3;
 const CONNECTIONS = 64;
 const SERVER = fileURLToPath(new URL('./strategy/server.ts', import.meta.url));

@@ -4,7 +4,7 @@ import { compare, type Figures, median } from './compare.js';
 import { Otps } from './otps.js';
 import { keepReport } from './report.js';
 
-/** Verifications a second on one core, of fresh OTPs, with stores in memory. */
+/** Measures verifications per second on one core, of fresh OTPs, with stores in memory. */
 const YUBIKEYS = 1_000;
 const COUNT = 200_000;
 
@@ -34,7 +34,7 @@ const ours = {
 const decipher = createDecipheriv('aes-128-ecb', Buffer.alloc(16, 1), null).setAutoPadding(false);
 const block = Buffer.alloc(16, 2);
 
-/** Tells how fast the machine is: 1.76 million a second where the goal was set. */
+/** Shows how fast the machine is: 1.76 million per second on the one that the goal was set for. */
 const machine = {
   name: 'one block with one kept Decipher',
   async measure() {

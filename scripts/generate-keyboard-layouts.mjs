@@ -1,19 +1,18 @@
 #!/usr/bin/env node
-// Writes src/otp/keyboard.ts: for each keyboard layout below, what it types when a YubiKey presses the keys of
-// the modhex alphabet. Reports on stderr what it left out, and which layouts can be mistaken for one another.
+// Writes src/otp/keyboard.ts: for each keyboard layout below, the characters that a YubiKey types for the modhex
+// alphabet. Reports on stderr which layouts were left out, and which can be mistaken for one another.
 //
 //   node scripts/generate-keyboard-layouts.mjs            write the file
-//   node scripts/generate-keyboard-layouts.mjs --check    exit 1 if the file is not what would be written
-//   node scripts/generate-keyboard-layouts.mjs --header   print the first line the file would have, no more
+//   node scripts/generate-keyboard-layouts.mjs --check    exit with 1 if the file is not up to date
+//   node scripts/generate-keyboard-layouts.mjs --header   print only the first line of the file
 //
 // Needs the Debian packages xkb-data, libxkbcommon-tools (xkbcli) and libxkbcommon-dev (xkbcli prints the names
-// of keysyms; only the header says which characters they stand for). Exits 3 if one of them is missing.
+// of keysyms; only the header maps these to characters). Exits with 3 if one of them is missing.
 //
-// What is written is the truth of xkb, which is not always that of other systems. The known difference: a key
-// that types a ligature. The Arabic key of `b` gives the one character U+FEFB (lam-alef) in xkb, but the two
-// characters U+0644 U+0627 on Windows, which are also those of the keys of `g` and `h`. Nothing is done about
-// it: such an OTP is unreadable there. Nor is anything done about input methods, which compose several key
-// presses into one character (Hangul, kana, Chinese): with those on, an OTP is lost.
+// The result is correct for xkb, which can differ from other systems. One difference is known: ligatures. The Arabic
+// key of `b` types the single character U+FEFB (lam-alef) in xkb, but the two characters U+0644 U+0627 on Windows,
+// which are also those of the keys of `g` and `h`. Such OTPs cannot be read. Neither can OTPs that were typed while an
+// input method was active, which composes several key presses into one character (Hangul, kana, Chinese).
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -25,12 +24,12 @@ const XKB_PKG_CONFIG = '/usr/share/pkgconfig/xkeyboard-config.pc';
 const KEYSYM_HEADER = '/usr/include/xkbcommon/xkbcommon-keysyms.h';
 
 const MODHEX = 'cbdefghijklnrtuv';
-// The keys that carry those letters on a US keyboard, by their names in xkb: row (D is the top one), column.
+// The keys of those letters on a US keyboard, by their names in xkb: row (D is the top one), column.
 const KEYS = 'AB03 AB05 AC03 AD03 AC04 AC05 AC06 AD08 AC07 AC08 AC09 AB06 AD04 AD05 AD07 AB04'.split(' ');
 
-// Ranked. The first layout that explains every character of an input is taken to be the one in use, so where
-// two use nearly the same characters (only Latin ones do, in practice) the more widely used one has to come
-// first. Layouts that turn out to be of no use stay in the list so that the report says why.
+// Ranked: the first layout that has every character of an input is assumed. Of two layouts with nearly the same
+// characters (in practice only Latin ones), the more widely used one must come first. Layouts that turn out to be
+// unusable stay in the list, so that the report gives the reason.
 const CANDIDATES = `
   us(dvorak) us(dvp) us(dvorak-intl) gb(dvorak) se(svdvorak)
   tr us(colemak) fr(bepo) tr(f) de(neo) us(workman) us(colemak_dh) us(colemak_dh_iso) fr(bepo_afnor)
@@ -46,7 +45,7 @@ const CANDIDATES = `
 class Missing extends Error {}
 
 function xkbcli(...args) {
-  // An environment of its own: XKB_DEFAULT_OPTIONS and the like would change the result.
+  // A clean environment, because variables such as XKB_DEFAULT_OPTIONS would change the result.
   const options = { encoding: 'utf8', env: { PATH: process.env.PATH, LC_ALL: 'C' }, maxBuffer: 1 << 24 };
   try {
     return execFileSync('xkbcli', args, options);
@@ -71,7 +70,7 @@ function fileHeader() {
   );
 }
 
-/** Keysym name → character. A comment in parentheses marks an approximation, which is not good enough here. */
+/** Keysym name → character, without approximations, which have their comment in parentheses. */
 function readKeysyms() {
   const lines = read(KEYSYM_HEADER, 'libxkbcommon-dev').matchAll(
     /^#define XKB_KEY_(\w+)\s+0x[0-9a-f]+\s*\/\* U\+([0-9A-F]{4,6}) /gm,
@@ -135,8 +134,8 @@ function reasonToDrop(keysyms, characters, kept) {
 }
 
 /**
- * How many of the characters of `later` an earlier layout explains too, if it reads one of them differently.
- * The higher, the more OTPs typed with `later` are misread: with 15, those that lack one certain character.
+ * Counts the characters of `later` that an earlier layout has too, if it reads one of them differently. The higher the
+ * number, the more OTPs typed with `later` are misread: with 15, those without one particular character.
  */
 function sharedWithEarlier(earlier, later) {
   const shared = [...later.characters].filter((character) => earlier.characters.includes(character));
@@ -150,7 +149,7 @@ function reportConfusions(layouts) {
     for (const earlier of all.slice(0, i)) {
       const shared = sharedWithEarlier(earlier, later);
       if (shared < 13) continue;
-      // 32 of the characters of an OTP are as good as random; those of the public identity are not.
+      // 32 characters of an OTP are practically random; those of the public ID are not.
       const chance = `${(100 * (shared / 16) ** 32).toPrecision(2)} %`;
       console.error(`note: ${later.name} is taken for ${earlier.name} in ${chance} of cases (${shared}/16)`);
     }
@@ -212,7 +211,7 @@ function main(flag) {
   const text = render(layouts);
   if (flag === '--check') {
     if (existsSync(OUTPUT) && readFileSync(OUTPUT, 'utf8') === text) return;
-    console.error(`${OUTPUT} is not what this script would write`);
+    console.error(`${OUTPUT} is not up to date`);
     process.exitCode = 1;
     return;
   }

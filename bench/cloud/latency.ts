@@ -1,17 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** Asks once and checks the answer: a wrong one throws. */
+/** Sends one request and throws if the answer is wrong. */
 export type Ask = () => Promise<void>;
 
 export interface Load {
-  /** How many wait for an answer at any time; each asks again as soon as it has one. */
+  /** Number of callers; each sends its next request as soon as it has an answer. */
   readonly callers: number;
-  /** Callers join one after another in the first half of it. */
+  /** Callers start one after another in the first half of the warm-up. */
   readonly warmUpMs: number;
   readonly measuredMs: number;
 }
 
-/** How long answers take under a load. */
+/** Measures how long answers take under a load. */
 export async function latencies(ask: Ask, { callers, warmUpMs, measuredMs }: Load) {
   const taken: number[] = [];
   const from = performance.now() + warmUpMs;
@@ -30,7 +30,7 @@ export async function latencies(ask: Ask, { callers, warmUpMs, measuredMs }: Loa
 }
 
 export function percentiles(milliseconds: readonly number[]) {
-  if (milliseconds.length === 0) throw new Error('Nothing was answered in the time that is measured');
+  if (milliseconds.length === 0) throw new Error('No answer arrived during the measurement');
   const sorted = milliseconds.toSorted((one, other) => one - other);
   const at = (share: number) => sorted[Math.floor(share * sorted.length)] as number;
   return { 'p50, ms': at(0.5), 'p99, ms': at(0.99) };

@@ -10,7 +10,7 @@ import { API_KEY, CLIENT_ID } from './servers.js';
 
 const source = fileURLToPath(new URL('../peers/libykclient.c', import.meta.url));
 
-/** Yubico's client in C, as a small program that is compiled against it. */
+/** Yubico's C client, as a small program compiled against the library. */
 export class Libykclient {
   readonly #folder: string;
 
@@ -18,16 +18,16 @@ export class Libykclient {
     this.#folder = folder;
   }
 
-  /** Undefined where it is not installed. */
+  /** Returns undefined if the library is not installed. */
   static compile(): Libykclient | undefined {
     const folder = mkdtempSync(join(tmpdir(), 'bench-libykclient-'));
-    const it = new Libykclient(folder);
-    if (spawnSync('cc', ['-O2', '-o', it.#program, source, '-lykclient']).status === 0) return it;
-    it.remove();
+    const client = new Libykclient(folder);
+    if (spawnSync('cc', ['-O2', '-o', client.#program, source, '-lykclient']).status === 0) return client;
+    client.remove();
     return undefined;
   }
 
-  /** How long it takes for each of these OTPs, one after another; but for the first, which makes the connections. */
+  /** Verifies OTPs one after another. The first one, which opens the connections, does not count. */
   async measure(otps: readonly string[], servers: readonly string[]) {
     const child = spawn(this.#program, [CLIENT_ID, API_KEY, ...servers]);
     const output = Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);

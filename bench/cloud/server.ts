@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto';
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** A validation server in a process of its own, which `servers.ts` starts: it tells its port and ends with its parent. */
+/** A validation server that `servers.ts` starts as a process. It sends its port to its parent and ends with it. */
 const [kind = '', apiKeyText = '', milliseconds = '0'] = process.argv.slice(2);
 const apiKey = Buffer.from(apiKeyText, 'base64');
 const GARBAGE = Buffer.from(Array.from({ length: 250 }, (_, at) => (at * 89 + 128) % 256));
@@ -17,7 +17,7 @@ const answers: Readonly<Record<string, (url: string, res: ServerResponse) => voi
   garbage: (_url, res) => void res.end(GARBAGE),
 };
 
-/** Accepts every OTP of whoever signs, and signs the answer; apart from the code that is measured. */
+/** Accepts every OTP in a signed request, and signs the answer. Uses none of the code that is measured. */
 function formatAnswer(url: string): string {
   const asked = new Map(new URLSearchParams(url.slice(url.indexOf('?') + 1)));
   const signature = asked.get('h');
@@ -35,7 +35,7 @@ function sign(fields: ReadonlyMap<string, string>): string {
 }
 
 const answer = answers[kind];
-if (!answer) throw new Error(`There is no such server: ${kind}`);
+if (!answer) throw new Error(`Unknown kind of server: ${kind}`);
 const server = createServer((req, res) => answer(req.url ?? '', res));
 server.keepAliveTimeout = 60_000;
 server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, () => {

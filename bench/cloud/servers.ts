@@ -8,7 +8,7 @@ export const API_KEY = 'mG5be6ZJU1qBGz24yPh/ESM3UdU=';
 
 const program = fileURLToPath(new URL('./server.ts', import.meta.url));
 
-/** Five validation servers, each in a process of its own, of which one is of use. */
+/** Five validation servers in separate processes, only one of which is usable. */
 export class Servers {
   readonly fast: string;
   readonly #slow: string;
@@ -29,7 +29,7 @@ export class Servers {
     this.#processes = processes;
   }
 
-  /** The fast one answers after so many milliseconds, the slow one half a second later. */
+  /** The fast server answers after this time, the slow one half a second later. */
   static async start(milliseconds = 0): Promise<Servers> {
     const started = await Promise.all([
       start('honest', milliseconds),
@@ -47,7 +47,7 @@ export class Servers {
     return new Servers({ fast, slow, hung, garbage, dead: verifyUrl(await freePort()) }, processes);
   }
 
-  /** The fast one in the middle, as nobody knows which one it will be. */
+  /** All five, with the fast one in the middle. */
   get all(): string[] {
     return [this.#slow, this.#hung, this.fast, this.#garbage, this.#dead];
   }

@@ -9,7 +9,7 @@ import type { ServiceDatabase } from '../service/database.js';
 const CHUNK = 5_000;
 const COLUMNS = 'id, aes_key, private_id, notes, active, created_at, revision';
 
-/** The key with a number, always the same. Public IDs lie as far apart as those of real keys. */
+/** Derives the key with a number. Public IDs are spread like those of real keys. */
 export function benchmarkKey(number: number): {
   publicId: string;
   aesKey: Uint8Array;
@@ -24,7 +24,7 @@ export function benchmarkKey(number: number): {
   };
 }
 
-/** So many virtual YubiKeys, spread over the keys 0 to `of`. */
+/** Returns `count` virtual YubiKeys, spread over the keys from 0 to `of`. */
 export function someYubikeys(count: number, of: number): SoftYubikey[] {
   return Array.from(
     { length: count },
@@ -32,7 +32,7 @@ export function someYubikeys(count: number, of: number): SoftYubikey[] {
   );
 }
 
-/** Adds the keys 0 to `count` to a database that is set up: sealed as always, but many in one statement. */
+/** Adds the keys from 0 to `count` to a migrated database: sealed as usual, but many in one statement. */
 export async function fill({ env }: ServiceDatabase, count: number): Promise<void> {
   const { YUBIKEY_DB = '', YUBIKEY_MASTER_KEY = '' } = env;
   let rows: Row[] = [];

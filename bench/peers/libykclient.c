@@ -1,6 +1,6 @@
 /*
- * Verifies the OTPs of its input, one a line, at validation servers with libykclient, and prints how many milliseconds
- * each took: CLIENT_ID API_KEY URL...
+ * Verifies the OTPs of its input, one per line, at validation servers with libykclient, and prints the milliseconds that
+ * each took. Arguments: CLIENT_ID API_KEY URL...
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,7 +4,7 @@ import { KsmVerifier, LocalKsm } from 'passport-yubikey-otp';
 import { validationListener } from 'passport-yubikey-otp/server';
 import { parseKeyring, SealedClientStore, SealedKeyStore, SqliteStore } from 'passport-yubikey-otp/stores';
 
-/** The listener of a validation service with nothing around it: no logs, no metrics, no limits. */
+/** The listener of a validation service alone: without logs, metrics and limits. */
 const { YUBIKEY_DB = '', YUBIKEY_MASTER_KEY = '' } = process.env;
 const store = new SqliteStore({ database: new LibsqlDatabase(YUBIKEY_DB) });
 await store.migrate();

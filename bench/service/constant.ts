@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import { formatValidationResponse } from '../../src/protocol/validation-response.js';
 
-/** Answers whatever is asked with one answer, as long as those of a validation server. */
+/** Sends one constant answer, of the same length as that of a validation server. */
 const body = formatValidationResponse(
   { status: 'OK', otp: 'c'.repeat(44), nonce: '0'.repeat(32), sl: 100 },
   new Date(),

@@ -6,12 +6,12 @@ import type { SoftYubikey } from 'passport-yubikey-otp/testing';
 import pg from 'pg';
 import { CLIENT } from './requests.js';
 
-/** The command as it is installed. */
+/** The built command. */
 export const MAIN = fileURLToPath(new URL('../../cli/dist/main.mjs', import.meta.url));
 
 const SUM = 'SELECT coalesce(sum(accepted_count), 0) AS accepted FROM yubikey_counters';
 
-/** A database of a service, set up with the command as its operator does. */
+/** The database of a service, set up with the command, as an operator would. */
 export class ServiceDatabase {
   readonly env: Record<string, string>;
 
@@ -29,7 +29,7 @@ export class ServiceDatabase {
     this.#run(['clients', 'import', '-'], `${CLIENT.id},${CLIENT.apiKey.toString('base64')}\n`);
   }
 
-  /** How many OTPs were accepted so far, as the database says. */
+  /** Returns the number of OTPs accepted so far. */
   async accepted(): Promise<number> {
     if (this.#where.startsWith('postgres:')) {
       const client = new pg.Client({ connectionString: this.#where });

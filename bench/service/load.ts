@@ -7,13 +7,13 @@ const SCRIPT = fileURLToPath(new URL('./walk.lua', import.meta.url));
 
 export interface Load {
   readonly url: string;
-  /** A file of requests, as `writeRequests` makes it. */
+  /** Path of a file written by `writeRequests`. */
   readonly requests: string;
   readonly connections: number;
   readonly seconds: number;
-  /** Whether answers echo OTP and nonce, and so each request is to be sent once. */
+  /** Whether answers echo OTP and nonce. Each request is then sent only once. */
   readonly isEchoed: boolean;
-  /** Whether it ends its answers by closing the connection, which wrk counts as broken. */
+  /** Whether the server ends answers by closing the connection, which wrk counts as an error. */
   readonly closes: boolean;
 }
 
@@ -28,7 +28,7 @@ interface Walked {
   readonly firstWrong: string;
 }
 
-/** Puts a server under load with wrk, and counts what it answers. A wrong answer throws. */
+/** Puts a server under load with wrk and counts its answers. Throws if an answer is wrong. */
 export async function load({
   url,
   requests,

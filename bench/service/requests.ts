@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { formatValidationRequest } from '../../src/protocol/validation-request.js';
 import type { Otps } from '../otps.js';
 
-/** Who asks, with the shortest API key that every server takes. */
+/** The client, with the shortest API key that every server accepts. */
 export const CLIENT = { id: '1', apiKey: Buffer.from('a test key only') };
 
 /** Writes fresh, signed requests to a file, one a line. */

@@ -5,14 +5,14 @@ import { fileURLToPath } from 'node:url';
 
 const START_MS = 60_000;
 
-/** A server in a process of its own. */
+/** A server in its own process. */
 export interface Started {
   readonly url: string;
   readonly pid: number;
   stop(): Promise<void>;
 }
 
-/** Starts a program that will listen on a port of this machine, and waits until it does. */
+/** Starts a program and waits until it listens on the port. */
 export async function start(
   command: string,
   args: readonly string[],
@@ -48,7 +48,7 @@ export async function start(
   return { url, pid: child.pid as number, stop: () => stop(child) };
 }
 
-/** Starts a TypeScript module of this folder that listens on the port that it is given. */
+/** Starts a TypeScript module of this folder, which listens on the given port. */
 export function startModule(name: string, port: number, env: Record<string, string> = {}): Promise<Started> {
   const file = fileURLToPath(new URL(name, import.meta.url));
   return start(process.execPath, ['--import', 'tsx', file, String(port)], port, env);
@@ -61,7 +61,7 @@ async function stop(child: ChildProcess): Promise<void> {
   await ended;
 }
 
-/** Asks as a client does: a connection that asks nothing is the end of yubiserver. */
+/** Sends a request, because yubiserver crashes on a connection without one. */
 async function isListening(url: string): Promise<boolean> {
   return fetch(url).then(
     (response) => response.text().then(() => true),

@@ -1,5 +1,5 @@
--- Walks through a file of requests, each used once, and checks every answer. Arguments: the file, then how
--- answers are checked: "echoed" ones name an OTP that was asked and not answered yet, with its nonce.
+-- Sends each request of a file once and checks every answer. Arguments: the file, and how answers are checked. With
+-- "echoed", an answer must have an OTP that was sent and not yet answered, with its nonce.
 local targets, at, nonces = {}, 0, {}
 ok, wrong, ran_out, first_wrong = 0, 0, false, ""
 

@@ -10,7 +10,7 @@ const EMPTY_DATABASE = '/etc/yubiserver/yubiserver.sqlite.init';
 
 export const hasYubiserver = existsSync(EMPTY_DATABASE);
 
-/** Starts Debian's yubiserver with a database of its own, filled as yubiserver-admin does, but in one go. */
+/** Starts Debian's yubiserver with a new database, filled like yubiserver-admin does, but in one transaction. */
 export async function startYubiserver(folder: string, yubikeys: readonly SoftYubikey[]): Promise<Started> {
   const home = join(folder, 'yubiserver');
   mkdirSync(home);
@@ -30,7 +30,7 @@ export async function startYubiserver(folder: string, yubikeys: readonly SoftYub
     .run('bench', CLIENT.apiKey.toString('base64'), Number(CLIENT.id));
   database.exec('COMMIT');
   database.close();
-  // It goes on as a user of its own.
+  // yubiserver switches to another user.
   for (const path of [folder, home]) chmodSync(path, 0o777);
   chmodSync(file, 0o666);
   const port = await freePort();
@@ -39,7 +39,7 @@ export async function startYubiserver(folder: string, yubikeys: readonly SoftYub
   return { url, pid, stop: async () => stop(pid) };
 }
 
-/** It may have ended by itself; what else was started is to be stopped all the same. */
+/** Ignores a process that has already ended, so that the other servers are stopped too. */
 function stop(pid: number): void {
   try {
     process.kill(pid);
@@ -48,7 +48,7 @@ function stop(pid: number): void {
   }
 }
 
-/** What was started has left a child behind, which serves. */
+/** Finds the daemon: the started process has forked it and ended. */
 function findPid(file: string): number {
   const has = (pid: string) => {
     try {

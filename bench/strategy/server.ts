@@ -5,8 +5,8 @@ import { Strategy as LocalStrategy } from 'passport-local';
 import { YubikeyStrategy } from 'passport-yubikey-otp';
 
 /**
- * An Express app that signs in by the way it is told, finds the user at once, and answers with that user. Tells its
- * parent process the port that it listens at and, when asked, the processor time that it has used.
+ * An Express app that signs users in with the strategy named in its argument and answers with the user. It sends its
+ * port to the parent process, and on each message the processor time that it has used.
  */
 const authenticator = new passport.Passport();
 const findUser = (id: string) => ({ id });

@@ -1,5 +1,5 @@
--- Signs in with the forms in a file, one a line, again and again, and checks that every answer names a user who was
--- asked for and not answered yet.
+-- Signs in again and again with the forms in a file, one per line, and checks that every answer is for a user whose
+-- form was sent and not yet answered.
 local requests, users, at = {}, {}, 0
 local waiting = {}
 ok, wrong, first_wrong = 0, 0, ""
