@@ -144,7 +144,7 @@ function sharedWithEarlier(earlier, later) {
 }
 
 function reportConfusions(layouts) {
-  const all = [{ name: 'modhex as it stands', characters: MODHEX }, ...layouts];
+  const all = [{ name: 'unchanged modhex', characters: MODHEX }, ...layouts];
   for (const [i, later] of all.entries()) {
     for (const earlier of all.slice(0, i)) {
       const shared = sharedWithEarlier(earlier, later);
@@ -184,15 +184,15 @@ function render(layouts) {
   );
   return `${fileHeader()}
 
-/** One keyboard layout: what it types for the modhex alphabet \`${MODHEX}\`, in that order. */
+/** A keyboard layout, with the characters that it types for the modhex alphabet \`${MODHEX}\`, in that order. */
 export interface KeyboardLayout {
   readonly name: string;
   readonly characters: string;
 }
 
 /**
- * Layouts that do not type modhex as it stands, by their names in xkb, ranked: what is not modhex is read with
- * the first one that explains every character of it (in lower case).
+ * Layouts that do not type modhex unchanged, by their names in xkb, ranked. Input that is not modhex is read with the
+ * first layout that has all of its characters (in lower case).
  */
 export const KEYBOARD_LAYOUTS: readonly KeyboardLayout[] = [
 ${lines.join('\n')}

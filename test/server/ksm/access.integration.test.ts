@@ -61,7 +61,7 @@ describe('managing keys with a token', () => {
     ['one character', 'Bearer x'],
     ['no token', 'Bearer'],
     ['an empty token', 'Bearer '],
-    ['the token alone', TOKEN],
+    ['the token without a scheme', TOKEN],
     ['the token without a space after the scheme', `Bearer${TOKEN}`],
     ['the token in quotes', `Bearer "${TOKEN}"`],
     ['the Basic scheme', `Basic ${Buffer.from(`:${TOKEN}`).toString('base64')}`],
