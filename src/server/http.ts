@@ -34,7 +34,7 @@ export function parseTarget({ url = '/' }: IncomingMessage): RequestTarget {
   };
 }
 
-export interface HttpAnswer {
+export interface ListenerAnswer {
   readonly status: number;
   readonly type: 'text/plain; charset=utf-8' | 'application/json';
   /** Text, or a stream of it. */
@@ -43,7 +43,7 @@ export interface HttpAnswer {
 }
 
 /** Sends an answer that must not be cached. A stream that fails breaks the connection, so it never looks complete. */
-export function sendAnswer(response: ServerResponse, { status, type, body, headers }: HttpAnswer): void {
+export function sendAnswer(response: ServerResponse, { status, type, body, headers }: ListenerAnswer): void {
   // The application may have answered in the meantime, for example because of its own time limit.
   if (response.headersSent) return;
   if (typeof body === 'string') {
@@ -65,7 +65,7 @@ export function sendAnswer(response: ServerResponse, { status, type, body, heade
 /** Awaits an answer and sends it. Only an error in the application's own hooks can make this fail. */
 export async function sendOnceReady(
   response: ServerResponse,
-  answer: Promise<HttpAnswer>,
+  answer: Promise<ListenerAnswer>,
   next: ((error?: unknown) => void) | undefined,
 ): Promise<void> {
   try {
@@ -77,11 +77,19 @@ export async function sendOnceReady(
   }
 }
 
-export function textAnswer(status: number, body: string, headers?: HttpAnswer['headers']): HttpAnswer {
+export function textAnswer(
+  status: number,
+  body: string,
+  headers?: ListenerAnswer['headers'],
+): ListenerAnswer {
   return { status, type: 'text/plain; charset=utf-8', body, headers };
 }
 
-export function jsonAnswer(status: number, value: unknown, headers?: HttpAnswer['headers']): HttpAnswer {
+export function jsonAnswer(
+  status: number,
+  value: unknown,
+  headers?: ListenerAnswer['headers'],
+): ListenerAnswer {
   return { status, type: 'application/json', body: JSON.stringify(value), headers };
 }
 

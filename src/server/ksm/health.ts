@@ -1,5 +1,5 @@
 import type { CounterStore, KeyStore } from '../../stores/store.js';
-import { type HttpAnswer, jsonAnswer } from '../http.js';
+import { jsonAnswer, type ListenerAnswer } from '../http.js';
 
 const TIMEOUT_MS = 2000;
 
@@ -10,7 +10,7 @@ export interface HealthStores {
 }
 
 /** `GET /health`: always 200; the body says whether the database answers too. */
-export async function answerHealth(stores: HealthStores): Promise<HttpAnswer> {
+export async function answerHealth(stores: HealthStores): Promise<ListenerAnswer> {
   const isConnected = await answerInTime(stores);
   return jsonAnswer(200, {
     status: isConnected ? 'healthy' : 'degraded',

@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import { YubikeyError } from '../../errors.js';
 import { formatKsmResponse, KSM_ERRORS } from '../../protocol/ksm-response.js';
-import { type HttpAnswer, jsonAnswer, textAnswer } from '../http.js';
+import { jsonAnswer, type ListenerAnswer, textAnswer } from '../http.js';
 import { HttpFault, toHttpFault } from '../http-fault.js';
 
 /** HTTP status and message of each error code of the REST API (KSM REST API reference, "Error Codes"). */
@@ -55,7 +55,7 @@ export function restErrorCode(fault: KsmFault | HttpFault): string {
   return (STATUS_CODES[fault.status] ?? 'HTTP error').toUpperCase().replace(/\W+/g, '_');
 }
 
-export function formatRestFault(fault: KsmFault | HttpFault): HttpAnswer {
+export function formatRestFault(fault: KsmFault | HttpFault): ListenerAnswer {
   const { status, message } = fault;
   const headers = fault instanceof HttpFault ? fault.headers : undefined;
   return jsonAnswer(status, { status: 'ERROR', error_code: restErrorCode(fault), message }, headers);
@@ -70,7 +70,7 @@ const WSAPI_ERRORS: Partial<Record<KsmFaultCode, string>> = {
 };
 
 /** One line; the HTTP status is 200 for errors that the KSM protocol has a message for. */
-export function formatWsapiFault(fault: KsmFault | HttpFault, unknownKey: string): HttpAnswer {
+export function formatWsapiFault(fault: KsmFault | HttpFault, unknownKey: string): ListenerAnswer {
   if (fault instanceof HttpFault) return textAnswer(fault.status, `ERR ${fault.message}\n`, fault.headers);
   const error =
     fault.code === 'KEY_NOT_FOUND' ? unknownKey : (WSAPI_ERRORS[fault.code] ?? KSM_ERRORS.databaseError);

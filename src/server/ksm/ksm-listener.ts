@@ -9,8 +9,8 @@ import {
   type AddressOf,
   answerNotServed,
   connectionAddress,
-  type HttpAnswer,
   type Listener,
+  type ListenerAnswer,
   parseTarget,
   type RequestTarget,
   sendAnswer,
@@ -137,7 +137,7 @@ export function ksmListener(options: KsmListenerOptions): Listener {
     request: IncomingMessage,
     target: RequestTarget,
     operation: Operation,
-  ): Promise<HttpAnswer> {
+  ): Promise<ListenerAnswer> {
     const startedAt = performance.now();
     const address = addressOf(request);
     let publicId: string | undefined;

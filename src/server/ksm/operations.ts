@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import type { KsmEvent } from '../events.js';
-import type { HttpAnswer, RequestTarget } from '../http.js';
+import type { ListenerAnswer, RequestTarget } from '../http.js';
 import type { HttpFault } from '../http-fault.js';
 import type { Gate } from './access.js';
 import type { KsmFault } from './ksm-fault.js';
@@ -15,8 +15,8 @@ export interface Operation {
     request: IncomingMessage,
     target: RequestTarget,
     reportPublicId: (publicId: string) => void,
-  ): Promise<HttpAnswer>;
-  refuse(fault: KsmFault | HttpFault): HttpAnswer;
+  ): Promise<ListenerAnswer>;
+  refuse(fault: KsmFault | HttpFault): ListenerAnswer;
 }
 
 /** The operations of one path, by HTTP method. */

@@ -8,8 +8,8 @@ import {
   type AddressOf,
   answerNotServed,
   connectionAddress,
-  type HttpAnswer,
   type Listener,
+  type ListenerAnswer,
   parseTarget,
   sendOnceReady,
   textAnswer,
@@ -59,7 +59,7 @@ export function validationListener(options: ValidationListenerOptions): Listener
     request: IncomingMessage,
     query: string,
     protocol: ProtocolVersion,
-  ): Promise<HttpAnswer> {
+  ): Promise<ListenerAnswer> {
     const startedAt = performance.now();
     const address = addressOf(request);
     const report = (status: VerificationEvent['status'], httpStatus: number, about: Partial<Judgement>) =>
