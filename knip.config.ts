@@ -24,14 +24,12 @@ export default {
         'test/**/fixtures/**/*.{ts,mts,cts,js,mjs,cjs}',
         // Compiled, and never run.
         'test/types/refused.ts',
-        // Pages whose code imports packages, and which tests run.
+        // A page whose code imports packages, and which tests run.
         'README.md',
-        'docs/recipes/*.md',
       ],
       project: [
         '{src,test,bench,scripts}/**/*.{ts,mts,cts,js,mjs,cjs}',
-        'docs/recipes/*.md',
-        '*.{ts,cjs,mjs}',
+        '*.{ts,cjs,mjs,md}',
       ],
       ignoreDependencies: [
         // An alias of an older Express, which a test loads with require().
@@ -59,6 +57,8 @@ export default {
       // Programs of the machine, as above.
       ignoreBinaries: ['gcc', 'mount', 'prlimit', 'redis-cli', 'script', 'umount'],
     },
+    // The code of the recipes is in their pages.
+    'docs/recipes': { entry: ['*.md'], project: ['*.md'] },
     'example-app': {
       // The pages load the scripts in public/ by URL.
       entry: ['README.md', 'public/*.js'],
