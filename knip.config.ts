@@ -27,10 +27,7 @@ export default {
         // A page whose code imports packages, and which tests run.
         'README.md',
       ],
-      project: [
-        '{src,test,bench,scripts}/**/*.{ts,mts,cts,js,mjs,cjs}',
-        '*.{ts,cjs,mjs,md}',
-      ],
+      project: ['{src,test,bench,scripts}/**/*.{ts,mts,cts,js,mjs,cjs}', '*.{ts,cjs,mjs}', 'README.md'],
       ignoreDependencies: [
         // An alias of an older Express, which a test loads with require().
         'express4',
