@@ -24,10 +24,10 @@ export default {
         'test/**/fixtures/**/*.{ts,mts,cts,js,mjs,cjs}',
         // Compiled, and never run.
         'test/types/refused.ts',
-        // A page whose code imports packages, and which tests run.
-        'README.md',
+        // Pages whose code imports packages; tests run that of README.md.
+        '*.md',
       ],
-      project: ['{src,test,bench,scripts}/**/*.{ts,mts,cts,js,mjs,cjs}', '*.{ts,cjs,mjs}', 'README.md'],
+      project: ['{src,test,bench,scripts}/**/*.{ts,mts,cts,js,mjs,cjs}', '*.{ts,cjs,mjs,md}'],
       ignoreDependencies: [
         // An alias of an older Express, which a test loads with require().
         'express4',
