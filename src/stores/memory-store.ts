@@ -1,5 +1,5 @@
 import { type Counters, isNewer, isSameTouch } from '../otp/counters.js';
-import { assertAdvance } from './assert-advance.js';
+import { assertAdvance } from './checks.js';
 import { CLIENT, pageOf, pageOptionsOf, Records, type Row, type RowTable, YUBIKEY } from './records.js';
 import type {
   Advance,

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { assertOptional } from '../options.js';
 import { isPublicId } from '../otp/otp.js';
 import { isClientId } from '../protocol/validation-request.js';
-import { assertId } from './assert-id.js';
+import { assertId } from './checks.js';
 import {
   type ClientRecord,
   type KeyRecord,

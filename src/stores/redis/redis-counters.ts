@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import type { Counters } from '../../otp/counters.js';
-import { assertAdvance } from '../assert-advance.js';
+import { assertAdvance } from '../checks.js';
 import { pageOf, pageOptionsOf } from '../records.js';
 import type { Advance, CounterRecord, CounterStore, ListedCounters, Page, PageOptions } from '../store.js';
 import { type Commands, type Redis, scriptOf } from './redis-client.js';
-import { RedisIndex } from './redis-ids.js';
+import { RedisIndex } from './redis-index.js';
 
 /**
  * Answers with the new count and what was before. All that can fail comes before the one command that writes. A client

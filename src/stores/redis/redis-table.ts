@@ -1,6 +1,6 @@
 import type { RecordKind, Row, RowTable } from '../records.js';
 import { type Commands, type Redis, scriptOf } from './redis-client.js';
-import { RedisIndex } from './redis-ids.js';
+import { RedisIndex } from './redis-index.js';
 
 /**
  * What a client sends again is known by its revision, and answered as the first time. The arguments are the new

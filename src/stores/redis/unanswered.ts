@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks';
-import { slotOf } from './slots.js';
+import { slotOf } from './cluster.js';
 
 /** So many commands may be kept by the client although nobody waits for them. */
 const MOST = 10_000;

@@ -1,9 +1,8 @@
 import { type Counters, isSameTouch } from '../../otp/counters.js';
-import { assertAdvance } from '../assert-advance.js';
-import { assertId } from '../assert-id.js';
 import { Batcher } from '../batch.js';
 import type { BatchWriter } from '../batch-writer.js';
 import type { Calls } from '../calls.js';
+import { assertAdvance, assertId } from '../checks.js';
 import { pageOf, pageOptionsOf } from '../records.js';
 import type { Advance, CounterRecord, CounterStore, ListedCounters, Page, PageOptions } from '../store.js';
 import type { SqlRow, SqlRunner, SqlValue } from './sql-runner.js';

@@ -9,10 +9,10 @@ import {
   type SqlValue,
 } from '../sql/sql-stores.js';
 import type { Durability } from '../store.js';
-import type { SqliteDatabase, SqliteStatement } from './database.js';
+import type { SqliteDatabase, SqliteStatement } from './driver.js';
 import { addSequence, FileWatch, pathOf } from './file-watch.js';
-import { FileLost, isBusy, isCorrupt, Uncertain, whenFree } from './sqlite-faults.js';
-import type { Waiter } from './waiter.js';
+import { FileLost, isBusy, isCorrupt, Uncertain } from './sqlite-faults.js';
+import { type Waiter, whenFree } from './waiter.js';
 
 /** How long a statement may block the thread for a lock that another process holds: any number may wait. */
 const BUSY_TIMEOUT_MS = 0;

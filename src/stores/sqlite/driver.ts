@@ -1,6 +1,16 @@
 import { realpathSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import type { SqliteDatabase } from './database.js';
+
+/** An open SQLite database: `DatabaseSync` of `node:sqlite`, or a `Database` of `libsql` or `better-sqlite3`. */
+export interface SqliteDatabase {
+  exec(sql: string): unknown;
+  prepare(sql: string): SqliteStatement;
+}
+
+export interface SqliteStatement {
+  // biome-ignore lint/suspicious/noExplicitAny: each driver types its parameters in its own way
+  all(...parameters: any[]): unknown[];
+}
 
 /** What speaks to SQLite, in the order in which it is looked for. */
 const DRIVERS = ['node:sqlite', 'libsql', 'better-sqlite3'] as const;

@@ -1,5 +1,5 @@
 import type { SqlRow } from '../sql/sql-stores.js';
-import type { SqliteDatabase, SqliteStatement } from './database.js';
+import type { SqliteDatabase, SqliteStatement } from './driver.js';
 import { OpenedFile } from './opened-file.js';
 import { FileLost, isCorrupt, isUnknownTable } from './sqlite-faults.js';
 

@@ -3,7 +3,7 @@ import type { Call } from '../calls.js';
 import type { AdvanceRow, SqlRow, SqlValue } from '../sql/sql-stores.js';
 import type { Durability } from '../store.js';
 import { SqliteConnection } from './connection.js';
-import type { SqliteDatabase } from './database.js';
+import type { SqliteDatabase } from './driver.js';
 import { type Advanced, jsonOf, type SqliteEngine } from './engine.js';
 import { pathOf } from './file-watch.js';
 import { waiterOf } from './waiter.js';

@@ -1,22 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { YubikeyError } from '../../errors.js';
-import type { Waiter } from './waiter.js';
-
-const BUSY_RETRY_MS = 10;
-
-/** Waits for locks of other processes as long as somebody waits for the work, without blocking the event loop. */
-export async function whenFree<T>(work: () => T, waiter: Waiter): Promise<T> {
-  for (;;) {
-    try {
-      return work();
-    } catch (error) {
-      if (!isBusy(error)) throw error;
-      waiter.waitsFor(error);
-      await sleep(BUSY_RETRY_MS);
-      if (!waiter.isWanted) throw error;
-    }
-  }
-}
 
 /** A write that may be there, now or after a restart. All other errors of SQLite mean that it rolled back. */
 export class Uncertain extends Error {

@@ -5,16 +5,14 @@ import type { Batch } from '../batch-writer.js';
 import { type Call, Calls } from '../calls.js';
 import { type AdvanceRow, type SqlRow, sqlStores } from '../sql/sql-stores.js';
 import type { ClientStore, CounterStore, Durability, KeyStore } from '../store.js';
-import type { SqliteDatabase } from './database.js';
-import { findDriver, type SqliteDriver } from './driver.js';
+import { findDriver, type SqliteDatabase, type SqliteDriver } from './driver.js';
 import type { SqliteEngine } from './engine.js';
 import { SqliteHandle } from './handle.js';
 import { FIRST_TOUCHES, LastAccepted } from './last-accepted.js';
 import { FileLost, isFaultOfRow, lossIn, Uncertain } from './sqlite-faults.js';
 import { SqliteThreads } from './threads.js';
 
-export type { SqliteDatabase, SqliteStatement } from './database.js';
-export type { SqliteDriver } from './driver.js';
+export type { SqliteDatabase, SqliteDriver, SqliteStatement } from './driver.js';
 
 /** A file, which works in threads of its own, or an open database, which works in the thread that calls. */
 export interface SqliteStoreOptions {

@@ -1,4 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Call } from '../calls.js';
+import { isBusy } from './sqlite-faults.js';
+
+const BUSY_RETRY_MS = 10;
 
 /** Those who wait for a piece of work. */
 export interface Waiter {
@@ -24,4 +28,18 @@ export function waiterOf<T>(call: Call<T>, onBegin: () => void = () => undefined
       call.obstacle = obstacle;
     },
   };
+}
+
+/** Waits for locks of other processes as long as somebody waits for the work, without blocking the event loop. */
+export async function whenFree<T>(work: () => T, waiter: Waiter): Promise<T> {
+  for (;;) {
+    try {
+      return work();
+    } catch (error) {
+      if (!isBusy(error)) throw error;
+      waiter.waitsFor(error);
+      await sleep(BUSY_RETRY_MS);
+      if (!waiter.isWanted) throw error;
+    }
+  }
 }

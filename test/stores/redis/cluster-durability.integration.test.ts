@@ -1,7 +1,7 @@
 import { Redis as IoRedis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { RedisStore, type SendCommand } from '../../../src/stores/index.js';
-import { keysInEachSlot, SLOTS, slotOf } from '../../../src/stores/redis/slots.js';
+import { keysInEachSlot, SLOTS, slotOf } from '../../../src/stores/redis/cluster.js';
 import { describeWith } from '../../support/programs.js';
 import { type RedisClient, redisClients } from '../../support/stores/redis-clients.js';
 import { RedisCluster, redisClusterClients } from '../../support/stores/redis-cluster.js';

@@ -3,7 +3,7 @@ import { Redis as IoRedis, Cluster as IoRedisCluster } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { YubikeyError } from '../../../src/errors.js';
 import { RedisStore, type SendCommand } from '../../../src/stores/index.js';
-import { slotOf } from '../../../src/stores/redis/slots.js';
+import { slotOf } from '../../../src/stores/redis/cluster.js';
 import { describeWith } from '../../support/programs.js';
 import { LossyProxy } from '../../support/servers/lossy-proxy.js';
 import type { RedisClient } from '../../support/stores/redis-clients.js';

@@ -1,5 +1,22 @@
 import { type Counters, MAX_USAGE_COUNTER } from '../otp/counters.js';
-import { assertId, assertText } from './assert-id.js';
+
+/**
+ * Checks what a row is found by: calls that come together share a message to the database, and would all fail with one
+ * that it does not take; libsql even ends the process. PostgreSQL has no NUL in a text, and UTF-8 no half of a
+ * surrogate pair.
+ *
+ * @throws TypeError
+ */
+export function assertId(id: string): void {
+  assertText('An id', id);
+}
+
+/** The same for what is stored beside it. */
+export function assertText(name: string, text: string): void {
+  if (typeof text !== 'string' || text.includes('\0') || /\p{Cs}/u.test(text)) {
+    throw new TypeError(`${name} must be text, without NUL and without half of a surrogate pair`);
+  }
+}
 
 /**
  * Checks what `advance` is given before an engine compares it, since a row that is too high refuses every later OTP.

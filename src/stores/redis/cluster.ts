@@ -1,0 +1,58 @@
+export const SLOTS = 16_384;
+
+/** So many numbered keys that each slot has one, whatever stands before the number. */
+const ENOUGH = 200_000;
+
+const HASH_TAG = /^[^{]*\{([^}]+)\}/;
+
+/** The slot of Redis Cluster that a key is in: by what stands in its first braces, or else by all of it. */
+export function slotOf(key: string): number {
+  return crc16(Buffer.from(HASH_TAG.exec(key)?.[1] ?? key)) % SLOTS;
+}
+
+/** Keys, at least one in every slot that keys with this prefix can be in. */
+export function* keysInEachSlot(prefix: string): Generator<string> {
+  const count = HASH_TAG.test(prefix) ? 1 : ENOUGH;
+  for (let n = 0; n < count; n++) yield `${prefix}${n}`;
+}
+
+/** CRC-16/XMODEM, which is not the CRC of a token. */
+function crc16(bytes: Uint8Array): number {
+  let crc = 0;
+  for (const byte of bytes) {
+    crc ^= byte << 8;
+    for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1;
+    crc &= 0xffff;
+  }
+  return crc;
+}
+
+/** A server of Redis Cluster that answers for slots. */
+export interface Master {
+  readonly id: string;
+  readonly address: string;
+  /** A key that it would hold; undefined where the prefix puts every key on another master. */
+  key?: string;
+}
+
+type Range = [first: number, last: number, master: [host: string, port: number, id: string]];
+
+/** Reads the masters from the answer to CLUSTER SLOTS, each with a key of this prefix. */
+export function parseMasters(slotRanges: unknown, prefix: string): Master[] {
+  const masters = new Map<string, Master>();
+  const masterOfSlot = new Array<Master | undefined>(SLOTS);
+  for (const [first, last, [host, port, id]] of slotRanges as Range[]) {
+    const master = masters.get(id) ?? { id, address: `${host}:${port}` };
+    masters.set(id, master);
+    masterOfSlot.fill(master, first, last + 1);
+  }
+  let withoutKey = masters.size;
+  for (const key of keysInEachSlot(prefix)) {
+    if (withoutKey === 0) break;
+    const master = masterOfSlot[slotOf(key)];
+    if (!master || master.key !== undefined) continue;
+    master.key = key;
+    withoutKey--;
+  }
+  return [...masters.values()];
+}
