@@ -18,42 +18,41 @@ const MOST_UNANSWERED = 10_000;
  * all others until a write of theirs was answered.
  */
 export class Batcher<Item extends { readonly id: string }, Result> {
-  private readonly together: Lane<Item, Result>;
-  private readonly apart: Lane<Item, Result>;
-  private readonly unanswered = new Set<string>();
+  readonly #together: Lane<Item, Result>;
+  readonly #apart: Lane<Item, Result>;
+  readonly #unanswered = new Set<string>();
+  readonly #calls: Calls;
 
-  constructor(
-    writer: BatchWriter<Item, Result>,
-    private readonly calls: Calls,
-  ) {
+  constructor(writer: BatchWriter<Item, Result>, calls: Calls) {
+    this.#calls = calls;
     const { atOnce, slow } = writer;
-    this.together = new Lane(writer, { atOnce, most: MOST_IN_BATCH, slow }, this);
-    this.apart = new Lane(writer, { atOnce: APART_AT_ONCE, most: 1, slow: undefined }, this);
+    this.#together = new Lane(writer, { atOnce, most: MOST_IN_BATCH, slow }, this);
+    this.#apart = new Lane(writer, { atOnce: APART_AT_ONCE, most: 1, slow: undefined }, this);
   }
 
   /** Rejects at its deadline, or for the signal: `STORE_FAILED` while it waits, `ANSWER_LOST` once it was sent. */
   async add(item: Item, signal?: AbortSignal): Promise<Result> {
-    const call = this.calls.begin<Result>(signal);
-    const holder = [this.together, this.apart].find((lane) => lane.holds(item.id));
-    if (!call.isOver) (holder ?? this.laneOf(item.id)).add({ item, call });
+    const call = this.#calls.begin<Result>(signal);
+    const holder = [this.#together, this.#apart].find((lane) => lane.holds(item.id));
+    if (!call.isOver) (holder ?? this.#laneOf(item.id)).add({ item, call });
     return call.result;
   }
 
   queue(lane: Lane<Item, Result>, id: string, waitings: Set<Waiting<Item, Result>>): void {
-    const next = this.laneOf(id);
+    const next = this.#laneOf(id);
     if (next === lane) lane.takeBack(id, waitings);
     else for (const waiting of waitings) next.add(waiting);
   }
 
-  private laneOf(id: string): Lane<Item, Result> {
-    return this.unanswered.has(id) ? this.apart : this.together;
+  #laneOf(id: string): Lane<Item, Result> {
+    return this.#unanswered.has(id) ? this.#apart : this.#together;
   }
 
   note(id: string, isAnswered: boolean): void {
-    this.unanswered.delete(id);
+    this.#unanswered.delete(id);
     if (isAnswered) return;
-    this.unanswered.add(id);
-    const [oldest] = this.unanswered;
-    if (this.unanswered.size > MOST_UNANSWERED && oldest !== undefined) this.unanswered.delete(oldest);
+    this.#unanswered.add(id);
+    const [oldest] = this.#unanswered;
+    if (this.#unanswered.size > MOST_UNANSWERED && oldest !== undefined) this.#unanswered.delete(oldest);
   }
 }

@@ -7,9 +7,9 @@ const MOST_OPEN = 10_000;
 
 /** The calls of one store that wait for an answer. */
 export class Calls {
-  private open = 0;
-  private readonly onOver = () => {
-    this.open--;
+  #open = 0;
+  readonly #onOver = () => {
+    this.#open--;
   };
 
   /** @throws TypeError for what is no number of milliseconds. */
@@ -24,14 +24,14 @@ export class Calls {
    */
   begin<T>(signal?: AbortSignal, begunAt?: number): Call<T> {
     assertSignal(signal);
-    if (this.open >= MOST_OPEN) {
+    if (this.#open >= MOST_OPEN) {
       throw new YubikeyError(
         'STORE_FAILED',
         `${MOST_OPEN} calls wait for the database already, so nothing was sent: try again later`,
       );
     }
-    this.open++;
-    return new Call(this.timeout, this.onOver, signal, begunAt);
+    this.#open++;
+    return new Call(this.timeout, this.#onOver, signal, begunAt);
   }
 
   /** Asks the database, and waits for its answer until the deadline: that of `begunAt`, where it was asked before. */
@@ -55,31 +55,35 @@ export class Call<T> {
   onGivenUp: (() => void) | undefined;
   /** What the call waits for, where the database said so, such as a lock of another process. */
   obstacle: unknown;
-  private isSent = () => false;
-  private over = false;
-  private readonly timer: NodeJS.Timeout;
-  private settle!: { resolve(answer: T): void; reject(error: unknown): void };
+  #isSent = () => false;
+  #over = false;
+  readonly #timer: NodeJS.Timeout;
+  #settle!: { resolve(answer: T): void; reject(error: unknown): void };
+  readonly #onOver: () => void;
+  readonly #signal: AbortSignal | undefined;
 
   constructor(
     timeout: number,
-    private readonly onOver: () => void,
-    private readonly signal: AbortSignal | undefined,
+    onOver: () => void,
+    signal: AbortSignal | undefined,
     /** By `performance.now()`. */
     readonly begunAt = performance.now(),
   ) {
+    this.#onOver = onOver;
+    this.#signal = signal;
     this.result = new Promise((resolve, reject) => {
-      this.settle = { resolve, reject };
+      this.#settle = { resolve, reject };
     });
-    this.timer = setTimeout(
-      () => this.giveUp(new Error(`No answer within ${timeout} ms`)),
+    this.#timer = setTimeout(
+      () => this.#giveUp(new Error(`No answer within ${timeout} ms`)),
       begunAt + timeout - performance.now(),
     );
-    if (signal?.aborted) this.abort();
-    else signal?.addEventListener('abort', this.abort);
+    if (signal?.aborted) this.#abort();
+    else signal?.addEventListener('abort', this.#abort);
   }
 
   get isOver(): boolean {
-    return this.over;
+    return this.#over;
   }
 
   /**
@@ -87,42 +91,42 @@ export class Call<T> {
    * known whether the write was begun; if it says no, it must never be begun.
    */
   sent(hasBegun = () => true): void {
-    this.isSent = hasBegun;
+    this.#isSent = hasBegun;
   }
 
   /** The database said that it wrote nothing. */
   refused(): void {
-    this.isSent = () => false;
+    this.#isSent = () => false;
   }
 
   resolve(answer: T): void {
-    if (this.end()) this.settle.resolve(answer);
+    if (this.#end()) this.#settle.resolve(answer);
   }
 
   reject(cause: unknown): void {
-    if (this.end()) this.settle.reject(this.faultOf(cause));
+    if (this.#end()) this.#settle.reject(this.#faultOf(cause));
   }
 
-  private readonly abort = () => this.giveUp(this.signal?.reason);
+  readonly #abort = () => this.#giveUp(this.#signal?.reason);
 
-  private giveUp(why: unknown): void {
-    if (!this.end()) return;
-    this.settle.reject(this.faultOf(this.isSent() ? why : (this.obstacle ?? why)));
+  #giveUp(why: unknown): void {
+    if (!this.#end()) return;
+    this.#settle.reject(this.#faultOf(this.#isSent() ? why : (this.obstacle ?? why)));
     this.onGivenUp?.();
   }
 
-  private end(): boolean {
-    if (this.over) return false;
-    this.over = true;
-    clearTimeout(this.timer);
-    this.signal?.removeEventListener('abort', this.abort);
-    this.onOver();
+  #end(): boolean {
+    if (this.#over) return false;
+    this.#over = true;
+    clearTimeout(this.#timer);
+    this.#signal?.removeEventListener('abort', this.#abort);
+    this.#onOver();
     return true;
   }
 
-  private faultOf(cause: unknown): YubikeyError {
+  #faultOf(cause: unknown): YubikeyError {
     if (cause instanceof YubikeyError) return cause;
-    return this.isSent()
+    return this.#isSent()
       ? new YubikeyError(
           'ANSWER_LOST',
           'The database was asked to write and its answer is lost, so the OTP may be used up: touch the key again',

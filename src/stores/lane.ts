@@ -27,148 +27,144 @@ export interface LaneOwner<Item extends { readonly id: string }, Result> {
 /** Calls that may share batches, each id once in a batch. */
 export class Lane<Item extends { readonly id: string }, Result> {
   /** The calls of each id that has none on its way, in the order they came. */
-  private readonly ready = new Map<string, Set<Waiting<Item, Result>>>();
+  readonly #ready = new Map<string, Set<Waiting<Item, Result>>>();
   /** The calls that wait behind one that is on its way. */
-  private readonly behind = new Map<string, Set<Waiting<Item, Result>>>();
-  private running = 0;
-  private isScheduled = false;
+  readonly #behind = new Map<string, Set<Waiting<Item, Result>>>();
+  #running = 0;
+  #isScheduled = false;
+  readonly #writer: BatchWriter<Item, Result>;
+  readonly #settings: LaneSettings;
+  readonly #owner: LaneOwner<Item, Result>;
 
-  constructor(
-    private readonly writer: BatchWriter<Item, Result>,
-    private readonly settings: LaneSettings,
-    private readonly owner: LaneOwner<Item, Result>,
-  ) {}
+  constructor(writer: BatchWriter<Item, Result>, settings: LaneSettings, owner: LaneOwner<Item, Result>) {
+    this.#writer = writer;
+    this.#settings = settings;
+    this.#owner = owner;
+  }
 
   holds(id: string): boolean {
-    return this.ready.has(id) || this.behind.has(id);
+    return this.#ready.has(id) || this.#behind.has(id);
   }
 
   add(waiting: Waiting<Item, Result>): void {
     const { id } = waiting.item;
-    const waitings = this.behind.get(id) ?? this.ready.get(id);
+    const waitings = this.#behind.get(id) ?? this.#ready.get(id);
     if (waitings) waitings.add(waiting);
-    else this.ready.set(id, new Set([waiting]));
-    waiting.call.onGivenUp = () => this.remove(waiting);
-    this.schedule();
+    else this.#ready.set(id, new Set([waiting]));
+    waiting.call.onGivenUp = () => this.#remove(waiting);
+    this.#schedule();
   }
 
   /** Calls of an id that none is there of, which were in this lane before. */
   takeBack(id: string, waitings: Set<Waiting<Item, Result>>): void {
-    this.ready.set(id, waitings);
-    this.schedule();
+    this.#ready.set(id, waitings);
+    this.#schedule();
   }
 
-  private remove(waiting: Waiting<Item, Result>): void {
+  #remove(waiting: Waiting<Item, Result>): void {
     const { id } = waiting.item;
-    this.behind.get(id)?.delete(waiting);
-    const waitings = this.ready.get(id);
+    this.#behind.get(id)?.delete(waiting);
+    const waitings = this.#ready.get(id);
     waitings?.delete(waiting);
-    if (waitings?.size === 0) this.ready.delete(id);
+    if (waitings?.size === 0) this.#ready.delete(id);
   }
 
-  private schedule(): void {
-    if (this.isScheduled || this.running >= this.settings.atOnce || this.ready.size === 0) return;
-    this.isScheduled = true;
+  #schedule(): void {
+    if (this.#isScheduled || this.#running >= this.#settings.atOnce || this.#ready.size === 0) return;
+    this.#isScheduled = true;
     setImmediate(() => {
-      this.isScheduled = false;
-      if (this.ready.size > 0) void this.run();
+      this.#isScheduled = false;
+      if (this.#ready.size > 0) void this.#run();
     });
   }
 
-  private async run(): Promise<void> {
-    this.running++;
-    const place = new Place(this.settings.slow, () => {
-      this.running--;
-      this.schedule();
+  async #run(): Promise<void> {
+    this.#running++;
+    const place = new Place(this.#settings.slow, () => {
+      this.#running--;
+      this.#schedule();
     });
     const begunAt = performance.now();
     const batch = new LaneBatch<Item, Result>(
-      () => this.take(),
-      () => this.waiting(),
+      () => this.#take(),
+      () => this.#waiting(),
     );
-    const written = this.write(batch, (error) => this.rejectThoseSince(begunAt, error));
-    this.schedule();
+    const written = this.#write(batch, (error) => this.#rejectThoseSince(begunAt, error));
+    this.#schedule();
     await written;
-    this.release(batch.all);
+    this.#release(batch.all);
     place.leave();
   }
 
   /** Settles every call that it takes. Where it could take none, `rejectUntaken` is told why. */
-  private async write(
-    batch: LaneBatch<Item, Result>,
-    rejectUntaken: (error: unknown) => void,
-  ): Promise<void> {
+  async #write(batch: LaneBatch<Item, Result>, rejectUntaken: (error: unknown) => void): Promise<void> {
     try {
-      const results = await this.writer.write(batch);
+      const results = await this.#writer.write(batch);
       batch.taken?.forEach(({ item, call }, n) => {
-        this.owner.note(item.id, true);
+        this.#owner.note(item.id, true);
         call.resolve(results[n] as Result);
       });
     } catch (error) {
-      if (batch.taken) await this.fail(batch, batch.taken, error);
+      if (batch.taken) await this.#fail(batch, batch.taken, error);
       else rejectUntaken(error);
     }
   }
 
-  private async fail(
-    batch: LaneBatch<Item, Result>,
-    taken: Waitings<Item, Result>,
-    error: unknown,
-  ): Promise<void> {
-    const isRefusal = this.writer.isRefusal(error);
+  async #fail(batch: LaneBatch<Item, Result>, taken: Waitings<Item, Result>, error: unknown): Promise<void> {
+    const isRefusal = this.#writer.isRefusal(error);
     if (isRefusal) for (const { call } of taken) call.refused();
-    if (isRefusal && taken.length > 1 && this.writer.isFaultOfOne(error)) {
+    if (isRefusal && taken.length > 1 && this.#writer.isFaultOfOne(error)) {
       const middle = taken.length >> 1;
       for (const half of [taken.slice(0, middle), taken.slice(middle)]) {
-        await this.write(batch.part(half), (fault) => rejectAll(half, fault));
+        await this.#write(batch.part(half), (fault) => rejectAll(half, fault));
       }
       return;
     }
-    const isLocked = isRefusal && this.writer.isLocked(error);
+    const isLocked = isRefusal && this.#writer.isLocked(error);
     for (const waiting of taken) {
-      this.owner.note(waiting.item.id, isRefusal && !isLocked);
-      if (isLocked) this.tryAgain(waiting, error);
+      this.#owner.note(waiting.item.id, isRefusal && !isLocked);
+      if (isLocked) this.#tryAgain(waiting, error);
       else waiting.call.reject(error);
     }
   }
 
   /** Before those that came behind it. */
-  private tryAgain(waiting: Waiting<Item, Result>, obstacle: unknown): void {
+  #tryAgain(waiting: Waiting<Item, Result>, obstacle: unknown): void {
     const { id } = waiting.item;
     waiting.call.obstacle = obstacle;
-    if (!waiting.call.isOver) this.behind.set(id, new Set([waiting, ...(this.behind.get(id) ?? [])]));
+    if (!waiting.call.isOver) this.#behind.set(id, new Set([waiting, ...(this.#behind.get(id) ?? [])]));
   }
 
   /** Those that came later may still try. */
-  private rejectThoseSince(at: number, error: unknown): void {
-    const since = this.waiting().filter(({ call }) => call.begunAt <= at);
-    for (const waiting of since) this.remove(waiting);
+  #rejectThoseSince(at: number, error: unknown): void {
+    const since = this.#waiting().filter(({ call }) => call.begunAt <= at);
+    for (const waiting of since) this.#remove(waiting);
     rejectAll(since, error);
   }
 
-  private waiting(): Waitings<Item, Result> {
-    return [...this.ready.values()].flatMap((waitings) => [...waitings]);
+  #waiting(): Waitings<Item, Result> {
+    return [...this.#ready.values()].flatMap((waitings) => [...waitings]);
   }
 
   /** At most one call of each id. */
-  private take(): Waitings<Item, Result> {
+  #take(): Waitings<Item, Result> {
     const taken: Waiting<Item, Result>[] = [];
-    for (const [id, waitings] of this.ready) {
-      if (taken.length === this.settings.most) break;
+    for (const [id, waitings] of this.#ready) {
+      if (taken.length === this.#settings.most) break;
       const [first] = waitings as Iterable<Waiting<Item, Result>> as [Waiting<Item, Result>];
       waitings.delete(first);
       taken.push(first);
-      this.ready.delete(id);
-      this.behind.set(id, waitings);
+      this.#ready.delete(id);
+      this.#behind.set(id, waitings);
     }
     return taken;
   }
 
-  private release(taken: Waitings<Item, Result>): void {
+  #release(taken: Waitings<Item, Result>): void {
     for (const { item } of taken) {
-      const waitings = this.behind.get(item.id);
-      this.behind.delete(item.id);
-      if (waitings && waitings.size > 0) this.owner.queue(this, item.id, waitings);
+      const waitings = this.#behind.get(item.id);
+      this.#behind.delete(item.id);
+      if (waitings && waitings.size > 0) this.#owner.queue(this, item.id, waitings);
     }
   }
 }
@@ -179,21 +175,20 @@ function rejectAll<Item, Result>(waitings: Waitings<Item, Result>, error: unknow
 
 /** What a batch occupies of a lane, until it is done or slow. */
 class Place {
-  private readonly timer: NodeJS.Timeout | undefined;
-  private isLeft = false;
+  readonly #timer: NodeJS.Timeout | undefined;
+  #isLeft = false;
+  readonly #onLeft: () => void;
 
-  constructor(
-    slow: number | undefined,
-    private readonly onLeft: () => void,
-  ) {
-    if (slow !== undefined) this.timer = setTimeout(() => this.leave(), slow);
+  constructor(slow: number | undefined, onLeft: () => void) {
+    this.#onLeft = onLeft;
+    if (slow !== undefined) this.#timer = setTimeout(() => this.leave(), slow);
   }
 
   leave(): void {
-    clearTimeout(this.timer);
-    if (this.isLeft) return;
-    this.isLeft = true;
-    this.onLeft();
+    clearTimeout(this.#timer);
+    if (this.#isLeft) return;
+    this.#isLeft = true;
+    this.#onLeft();
   }
 }
 
@@ -202,16 +197,18 @@ class LaneBatch<Item, Result> implements Batch<Item> {
   taken: Waitings<Item, Result> | undefined;
   /** All that was ever taken. */
   all: Waitings<Item, Result> = [];
+  readonly #takeFirst: () => Waitings<Item, Result>;
+  readonly #waiting: () => Waitings<Item, Result>;
 
-  constructor(
-    private readonly takeFirst: () => Waitings<Item, Result>,
-    private readonly waiting: () => Waitings<Item, Result>,
-  ) {}
+  constructor(takeFirst: () => Waitings<Item, Result>, waiting: () => Waitings<Item, Result>) {
+    this.#takeFirst = takeFirst;
+    this.#waiting = waiting;
+  }
 
   /** Again, it gives those of the first time who still wait. */
   take(hasBegun?: (place: number) => boolean): readonly Item[] {
     if (this.taken) this.taken = this.taken.filter(({ call }) => !call.isOver);
-    else this.all = this.taken = this.takeFirst();
+    else this.all = this.taken = this.#takeFirst();
     this.taken.forEach(({ call }, place) => {
       call.sent(hasBegun && (() => hasBegun(place)));
     });
@@ -219,11 +216,11 @@ class LaneBatch<Item, Result> implements Batch<Item> {
   }
 
   get isWanted(): boolean {
-    return (this.taken ?? this.waiting()).some(({ call }) => !call.isOver);
+    return (this.taken ?? this.#waiting()).some(({ call }) => !call.isOver);
   }
 
   waitsFor(obstacle: unknown): void {
-    for (const { call } of this.taken ?? this.waiting()) call.obstacle = obstacle;
+    for (const { call } of this.taken ?? this.#waiting()) call.obstacle = obstacle;
   }
 
   part(half: Waitings<Item, Result>): LaneBatch<Item, Result> {

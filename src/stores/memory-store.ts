@@ -23,38 +23,38 @@ export class MemoryStore {
 }
 
 class MemoryTable implements RowTable {
-  private readonly rows = new Map<string, Row>();
+  readonly #rows = new Map<string, Row>();
 
   get(id: string): Row | undefined {
-    return this.rows.get(id);
+    return this.#rows.get(id);
   }
 
   async add(row: Row): Promise<boolean> {
-    if (this.rows.has(row.id)) return false;
-    this.rows.set(row.id, row);
+    if (this.#rows.has(row.id)) return false;
+    this.#rows.set(row.id, row);
     return true;
   }
 
   async replace(row: Row, revision: string): Promise<boolean> {
-    const current = this.rows.get(row.id);
+    const current = this.#rows.get(row.id);
     if (current?.revision !== revision) return false;
-    this.rows.set(row.id, { ...row, createdAt: current.createdAt });
+    this.#rows.set(row.id, { ...row, createdAt: current.createdAt });
     return true;
   }
 
   async list(after: string | undefined, limit: number): Promise<Row[]> {
-    return inOrder(this.rows, after, limit);
+    return inOrder(this.#rows, after, limit);
   }
 
   async delete(id: string): Promise<boolean> {
-    return this.rows.delete(id);
+    return this.#rows.delete(id);
   }
 }
 
 type CounterRow = ListedCounters & { id: string };
 
 class MemoryCounterStore implements CounterStore {
-  private readonly rows = new Map<string, CounterRow>();
+  readonly #rows = new Map<string, CounterRow>();
 
   async advance(
     publicId: string,
@@ -63,7 +63,7 @@ class MemoryCounterStore implements CounterStore {
     acceptedAt = new Date(),
   ): Promise<Advance> {
     assertAdvance(publicId, counters, nonce);
-    const last = this.rows.get(publicId);
+    const last = this.#rows.get(publicId);
     if (last && !isNewer(counters, last)) {
       const sameRequest = nonce !== undefined && nonce === last.nonce && isSameTouch(counters, last);
       return { advanced: false, reason: sameRequest ? 'REPLAYED_REQUEST' : 'REPLAYED_OTP' };
@@ -76,18 +76,18 @@ class MemoryCounterStore implements CounterStore {
       acceptedAt,
       acceptedCount: (last?.acceptedCount ?? 0) + 1,
     };
-    this.rows.set(publicId, { id: publicId, publicId, nonce, ...current });
+    this.#rows.set(publicId, { id: publicId, publicId, nonce, ...current });
     return { advanced: true, current, previous: last && counterRecordOf(last) };
   }
 
   async get(publicId: string): Promise<CounterRecord | undefined> {
-    const row = this.rows.get(publicId);
+    const row = this.#rows.get(publicId);
     return row && counterRecordOf(row);
   }
 
   async list(options?: PageOptions): Promise<Page<ListedCounters>> {
     const { after, limit } = pageOptionsOf(options);
-    return pageOf(inOrder(this.rows, after, limit + 1), limit, ({ id: _, ...listed }) => listed);
+    return pageOf(inOrder(this.#rows, after, limit + 1), limit, ({ id: _, ...listed }) => listed);
   }
 }
 

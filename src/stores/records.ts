@@ -116,12 +116,12 @@ export class Records<Stored extends RecordFields, New extends Common> implements
   }
 
   async add(record: New): Promise<boolean> {
-    return this.#table.add(this.rowOf(record, new Date()));
+    return this.#table.add(this.#rowOf(record, new Date()));
   }
 
   async replace(expected: Stored, change: Partial<New>): Promise<boolean> {
     const next = changed<New>(expected, change);
-    const row = this.rowOf(next, expected.createdAt);
+    const row = this.#rowOf(next, expected.createdAt);
     return this.#table.replace({ ...row, id: this.#kind.idOf(expected) }, expected.revision);
   }
 
@@ -136,7 +136,7 @@ export class Records<Stored extends RecordFields, New extends Common> implements
     return this.#table.delete(id);
   }
 
-  private rowOf(record: New, createdAt: Date): Row {
+  #rowOf(record: New, createdAt: Date): Row {
     this.#kind.assert(record);
     const notes = record.notes ?? '';
     // With anything but text, libsql may end the process.

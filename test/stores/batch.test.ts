@@ -18,17 +18,17 @@ class Writer {
   isHeld = false;
   isRefusing = false;
   readonly locked = new Set<string>();
-  private releases: (() => void)[] = [];
+  #releases: (() => void)[] = [];
 
   constructor(
     readonly atOnce = 1,
-    readonly slow?: number,
+    readonly slow?: number | undefined,
   ) {}
 
   async write(batch: Batch<Item>): Promise<string[]> {
     const ids = batch.take().map(({ id }) => id);
     this.batches.push(ids);
-    if (this.isHeld) await new Promise<void>((resolve) => this.releases.push(resolve));
+    if (this.isHeld) await new Promise<void>((resolve) => this.#releases.push(resolve));
     if (ids.includes('bad')) throw this.faultOfOne;
     if (ids.includes('lost')) throw new Error('no answer');
     if (this.isRefusing) throw new Error('refused');
@@ -49,8 +49,8 @@ class Writer {
   }
 
   /** Lets go on what was held, all or the first. */
-  release(count = this.releases.length): void {
-    for (const release of this.releases.splice(0, count)) release();
+  release(count = this.#releases.length): void {
+    for (const release of this.#releases.splice(0, count)) release();
   }
 }
 

@@ -29,23 +29,23 @@ const CHECK_CONNECTION = `SELECT set_config('client_connection_check_interval', 
 
 /** Lends the connections of a pool, each made durable before it is used first. */
 export class Connections {
-  private readonly durable = new WeakSet<PostgresClient>();
+  readonly #durable = new WeakSet<PostgresClient>();
+  readonly #pool: PostgresPool; /** Milliseconds to wait for a connection, and then for the work. */
+  readonly #timeout: number;
 
-  constructor(
-    private readonly pool: PostgresPool,
-    /** Milliseconds to wait for a connection, and then for the work. */
-    private readonly timeout: number,
-  ) {
+  constructor(pool: PostgresPool, timeout: number) {
+    this.#pool = pool;
+    this.#timeout = timeout;
     const { options } = pool;
     if (options && !options.connectionTimeoutMillis) options.connectionTimeoutMillis = timeout;
   }
 
   /** A connection whose work fails, or is not done in time, is closed. */
   async lend<T>(work: (client: PostgresClient) => Promise<T>): Promise<T> {
-    const client = await this.connect();
+    const client = await this.#connect();
     let failed = true;
     try {
-      const result = await this.inTime(this.workOn(client, work));
+      const result = await this.#inTime(this.#workOn(client, work));
       failed = false;
       return result;
     } finally {
@@ -53,21 +53,21 @@ export class Connections {
     }
   }
 
-  private async workOn<T>(client: PostgresClient, work: (client: PostgresClient) => Promise<T>): Promise<T> {
-    if (!this.durable.has(client)) {
+  async #workOn<T>(client: PostgresClient, work: (client: PostgresClient) => Promise<T>): Promise<T> {
+    if (!this.#durable.has(client)) {
       await makeDurable(client);
       await client.query(CHECK_CONNECTION).catch(ignore);
     }
-    this.durable.add(client);
+    this.#durable.add(client);
     return work(client);
   }
 
   /** With a callback, since a connection may break before a promise of it has been heard. */
-  private connect(): Promise<PostgresClient> {
+  #connect(): Promise<PostgresClient> {
     let isLate = false;
     let isAnswered = false;
     const connected = new Promise<PostgresClient>((resolve, reject) => {
-      const promise: unknown = this.pool.connect((error, client) => {
+      const promise: unknown = this.#pool.connect((error, client) => {
         isAnswered = true;
         if (!client) return reject(error);
         client.on?.('error', ignore);
@@ -82,18 +82,18 @@ export class Connections {
         client?.release?.();
       }, reject);
     });
-    return this.inTime(connected, () => {
+    return this.#inTime(connected, () => {
       isLate = true;
     });
   }
 
-  private async inTime<T>(work: Promise<T>, onLate?: () => void): Promise<T> {
+  async #inTime<T>(work: Promise<T>, onLate?: () => void): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
         onLate?.();
-        reject(new Error(`PostgreSQL did not answer within ${this.timeout} ms`));
-      }, this.timeout);
+        reject(new Error(`PostgreSQL did not answer within ${this.#timeout} ms`));
+      }, this.#timeout);
     });
     return Promise.race([work, late]).finally(() => clearTimeout(timer));
   }

@@ -65,32 +65,32 @@ export class PostgresStore {
   readonly keys: KeyStore;
   readonly clients: ClientStore;
   readonly counters: CounterStore;
-  private readonly calls: Calls;
-  private readonly connections: Connections;
-  private readonly allowReplayAfterCrash: boolean;
-  private migrated = false;
+  readonly #calls: Calls;
+  readonly #connections: Connections;
+  readonly #allowReplayAfterCrash: boolean;
+  #migrated = false;
 
   /** @throws TypeError without a pool, for an unknown option, or for an unusable timeout. */
   constructor(options: PostgresStoreOptions) {
     assertOptions('PostgresStore', options, OPTION_NAMES);
     const { pool, allowReplayAfterCrash = false, timeout } = options ?? {};
     if (typeof pool?.connect !== 'function') throw new TypeError('PostgresStore requires pool: a Pool of pg');
-    this.calls = new Calls(timeout);
-    this.connections = new Connections(pool, this.calls.timeout);
-    this.allowReplayAfterCrash = allowReplayAfterCrash;
-    const finder = new Finder((sql, ids) => this.findAll(sql, ids));
+    this.#calls = new Calls(timeout);
+    this.#connections = new Connections(pool, this.#calls.timeout);
+    this.#allowReplayAfterCrash = allowReplayAfterCrash;
+    const finder = new Finder((sql, ids) => this.#findAll(sql, ids));
     const { keys, clients, counters } = sqlStores(
-      (sql, values) => this.run(sql, values),
+      (sql, values) => this.#run(sql, values),
       {
-        write: (batch) => this.advance(batch),
+        write: (batch) => this.#advance(batch),
         isRefusal,
         isLocked,
         isFaultOfOne: isFaultOfRow,
         atOnce: BATCHES_AT_ONCE,
         slow: SLOW_MS,
       },
-      (sql, id) => this.calls.run(() => finder.find(sql, id)),
-      this.calls,
+      (sql, id) => this.#calls.run(() => finder.find(sql, id)),
+      this.#calls,
     );
     this.keys = keys;
     this.clients = clients;
@@ -104,20 +104,20 @@ export class PostgresStore {
    * schema is newer than this version of the package, `STORE_FAILED` when the server fails or does not answer.
    */
   async migrate(): Promise<Durability> {
-    const durability = await this.calls.run(() => this.connections.lend((client) => this.setUp(client)));
-    this.migrated = true;
+    const durability = await this.#calls.run(() => this.#connections.lend((client) => this.#setUp(client)));
+    this.#migrated = true;
     return durability;
   }
 
   /** Writes durably, and rejects where that fails or takes too long: for health checks. It changes nothing. */
   async probe(): Promise<void> {
-    await this.run(WRITE_NOTHING, []);
+    await this.#run(WRITE_NOTHING, []);
   }
 
-  private async setUp(client: PostgresClient): Promise<Durability> {
+  async #setUp(client: PostgresClient): Promise<Durability> {
     const [row] = await query(client, "SELECT current_setting('fsync') AS fsync");
     const isSynced = row?.fsync === 'on';
-    if (!isSynced && !this.allowReplayAfterCrash) {
+    if (!isSynced && !this.#allowReplayAfterCrash) {
       throw new YubikeyError(
         'STORE_NOT_DURABLE',
         'This PostgreSQL server runs with fsync=off: after a crash, OTPs could be accepted again. Set fsync=on',
@@ -127,31 +127,31 @@ export class PostgresStore {
     return { durable: isSynced, statement: isSynced ? DURABLE : NOT_DURABLE };
   }
 
-  private async advance(batch: Batch<AdvanceRow>): Promise<(SqlRow | undefined)[]> {
-    this.assertMigrated();
+  async #advance(batch: Batch<AdvanceRow>): Promise<(SqlRow | undefined)[]> {
+    this.#assertMigrated();
     const advanceOn = (client: PostgresClient) =>
       triedAgain(async () => {
         const rows = batch.take();
         const advanced = new Map((await write(client, rows)).map((row) => [row.id, row]));
         return rows.map(({ id }) => advanced.get(id));
       });
-    return this.connections.lend(advanceOn);
+    return this.#connections.lend(advanceOn);
   }
 
   /** The row of each id, in their order. */
-  private async findAll(sql: string, ids: readonly string[]): Promise<(SqlRow | undefined)[]> {
-    this.assertMigrated();
-    return this.connections.lend(async (client) => {
+  async #findAll(sql: string, ids: readonly string[]): Promise<(SqlRow | undefined)[]> {
+    this.#assertMigrated();
+    return this.#connections.lend(async (client) => {
       if (ids.length === 1) return query(client, sql, ids);
       const found = new Map((await query(client, ofMany(sql), [ids])).map((row) => [row.id, row]));
       return ids.map((id) => found.get(id));
     });
   }
 
-  private run(sql: string, values: readonly unknown[]): Promise<SqlRow[]> {
-    return this.calls.run(async (call) => {
-      this.assertMigrated();
-      return this.connections.lend((client) =>
+  #run(sql: string, values: readonly unknown[]): Promise<SqlRow[]> {
+    return this.#calls.run(async (call) => {
+      this.#assertMigrated();
+      return this.#connections.lend((client) =>
         triedAgain(async () => {
           if (call.isOver) return [];
           if (!isRead(sql)) call.sent();
@@ -166,8 +166,8 @@ export class PostgresStore {
     });
   }
 
-  private assertMigrated(): void {
-    if (!this.migrated)
+  #assertMigrated(): void {
+    if (!this.#migrated)
       throw new YubikeyError('STORE_NOT_MIGRATED', 'Call migrate() before using PostgresStore');
   }
 }

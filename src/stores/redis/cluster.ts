@@ -32,7 +32,7 @@ export interface Master {
   readonly id: string;
   readonly address: string;
   /** A key that it would hold; undefined where the prefix puts every key on another master. */
-  key?: string;
+  key?: string | undefined;
 }
 
 type Range = [first: number, last: number, master: [host: string, port: number, id: string]];

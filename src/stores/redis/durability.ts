@@ -4,7 +4,10 @@ import { type Master, parseMasters } from './cluster.js';
 import type { Commands } from './redis-client.js';
 
 /** With the problem where accepted OTPs would be accepted again even after Redis went down as it should. */
-export type RedisDurability = Durability & { readonly isCluster: boolean; readonly problem?: string };
+export type RedisDurability = Durability & {
+  readonly isCluster: boolean;
+  readonly problem?: string | undefined;
+};
 
 /** Reads back what decides it: of a cluster, from every master, and the weakest counts. */
 export async function readDurability(commands: Commands): Promise<RedisDurability> {

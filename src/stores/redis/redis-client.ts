@@ -14,12 +14,14 @@ export type SendCommand = (key: string | undefined, command: string[]) => Promis
 export class Redis {
   migrated = false;
   readonly unanswered: Unanswered;
+  readonly #calls: Calls;
 
   constructor(
     readonly sendCommand: SendCommand,
     readonly prefix: string,
-    private readonly calls: Calls,
+    calls: Calls,
   ) {
+    this.#calls = calls;
     this.unanswered = new Unanswered(calls.timeout);
   }
 
@@ -34,7 +36,7 @@ export class Redis {
   async setUp<T>(work: (commands: Commands) => Promise<T>, signal?: AbortSignal): Promise<T> {
     let commands: Commands | undefined;
     try {
-      return await this.calls.run<T>((call) => {
+      return await this.#calls.run<T>((call) => {
         commands = new Commands(this, call);
         return work(commands);
       }, signal);
@@ -47,35 +49,37 @@ export class Redis {
 /** The commands of one call of the store. */
 export class Commands {
   /** Writes that may have been done although no answer says so. */
-  private uncertain = 0;
-  private readonly open = new Set<Sent>();
-  private hasEnded = false;
+  #uncertain = 0;
+  readonly #open = new Set<Sent>();
+  #hasEnded = false;
+  readonly #redis: Redis;
+  readonly #call: Pick<Call<unknown>, 'isOver' | 'sent' | 'refused'>;
 
-  constructor(
-    private readonly redis: Redis,
-    private readonly call: Pick<Call<unknown>, 'isOver' | 'sent' | 'refused'>,
-  ) {}
+  constructor(redis: Redis, call: Pick<Call<unknown>, 'isOver' | 'sent' | 'refused'>) {
+    this.#redis = redis;
+    this.#call = call;
+  }
 
   get prefix(): string {
-    return this.redis.prefix;
+    return this.#redis.prefix;
   }
 
   /** Sends a command that reads, or writes what decides nothing. */
   async send(key: string | undefined, command: string[]): Promise<unknown> {
-    this.assertWanted(key);
-    return this.hand(key, command);
+    this.#assertWanted(key);
+    return this.#hand(key, command);
   }
 
   /** Sends a command that is to be ANSWER_LOST where its answer is. */
   async write(key: string, command: string[]): Promise<unknown> {
-    this.assertWanted(key);
-    this.uncertain++;
-    this.call.sent();
+    this.#assertWanted(key);
+    this.#uncertain++;
+    this.#call.sent();
     try {
-      return await this.hand(key, command);
+      return await this.#hand(key, command);
     } catch (error) {
       if (isOfScript(error)) this.wroteNothing();
-      else if (isRefusal(error) && --this.uncertain === 0) this.call.refused();
+      else if (isRefusal(error) && --this.#uncertain === 0) this.#call.refused();
       throw error;
     }
   }
@@ -92,30 +96,30 @@ export class Commands {
 
   /** The row was looked at, and none of this call's commands has written it. */
   wroteNothing(): void {
-    this.uncertain = 0;
-    this.call.refused();
+    this.#uncertain = 0;
+    this.#call.refused();
   }
 
   /** Nobody waits any more: what has no answer is kept by the client alone. */
   end(): void {
-    this.hasEnded = true;
-    for (const { key, at } of this.open) this.redis.unanswered.add(key, at);
+    this.#hasEnded = true;
+    for (const { key, at } of this.#open) this.#redis.unanswered.add(key, at);
   }
 
-  private assertWanted(key: string | undefined): void {
-    if (this.call.isOver) throw new Error('Nobody waits for the answer any more');
-    this.redis.unanswered.assertRoom(key);
+  #assertWanted(key: string | undefined): void {
+    if (this.#call.isOver) throw new Error('Nobody waits for the answer any more');
+    this.#redis.unanswered.assertRoom(key);
   }
 
-  private async hand(key: string | undefined, command: string[]): Promise<unknown> {
+  async #hand(key: string | undefined, command: string[]): Promise<unknown> {
     const sent = { key, at: performance.now() };
-    this.open.add(sent);
+    this.#open.add(sent);
     try {
-      return await this.redis.sendCommand(key, command);
+      return await this.#redis.sendCommand(key, command);
     } finally {
-      this.open.delete(sent);
-      this.redis.unanswered.heard(key);
-      if (this.hasEnded) this.redis.unanswered.remove();
+      this.#open.delete(sent);
+      this.#redis.unanswered.heard(key);
+      if (this.#hasEnded) this.#redis.unanswered.remove();
     }
   }
 }

@@ -39,10 +39,12 @@ type Answer =
   | [verdict: 'REPLAYED_OTP' | 'REPLAYED_REQUEST', count?: undefined, previous?: undefined];
 
 export class RedisCounterStore implements CounterStore {
-  private readonly index: RedisIndex;
+  readonly #index: RedisIndex;
+  readonly #redis: Redis;
 
-  constructor(private readonly redis: Redis) {
-    this.index = new RedisIndex(`${redis.prefix}counters`);
+  constructor(redis: Redis) {
+    this.#redis = redis;
+    this.#index = new RedisIndex(`${redis.prefix}counters`);
   }
 
   async advance(
@@ -62,8 +64,8 @@ export class RedisCounterStore implements CounterStore {
       acceptedAt.getTime(),
       randomBytes(12).toString('base64url'),
     ];
-    const [verdict, count, before] = await this.redis.call(
-      (commands) => this.write(commands, publicId, values.map(String)),
+    const [verdict, count, before] = await this.#redis.call(
+      (commands) => this.#write(commands, publicId, values.map(String)),
       signal,
     );
     if (verdict !== 'ADVANCED') return { advanced: false, reason: verdict };
@@ -74,10 +76,10 @@ export class RedisCounterStore implements CounterStore {
     };
   }
 
-  private async write(commands: Commands, publicId: string, values: readonly string[]): Promise<Answer> {
-    const key = this.keyOf(publicId);
+  async #write(commands: Commands, publicId: string, values: readonly string[]): Promise<Answer> {
+    const key = this.#keyOf(publicId);
     // Sent at once, in this order: no known key waits for the index, which may be on another server.
-    const indexed = this.index.add(commands, publicId);
+    const indexed = this.#index.add(commands, publicId);
     indexed.catch(() => undefined);
     const answer = (await commands.script(ADVANCE, key, [...values, ''])) as Answer | ['UNLISTED'];
     if (answer[0] !== 'UNLISTED') return answer as Answer;
@@ -87,15 +89,15 @@ export class RedisCounterStore implements CounterStore {
   }
 
   async get(publicId: string): Promise<CounterRecord | undefined> {
-    const values = await this.redis.call((commands) => this.valuesOf(commands, publicId));
+    const values = await this.#redis.call((commands) => this.#valuesOf(commands, publicId));
     return values && counterRecord(values);
   }
 
   async list(options?: PageOptions): Promise<Page<ListedCounters>> {
     const { after, limit } = pageOptionsOf(options);
-    const rows = await this.redis.call((commands) =>
-      this.index.read(commands, after, limit + 1, async (publicId) => {
-        const values = await this.valuesOf(commands, publicId);
+    const rows = await this.#redis.call((commands) =>
+      this.#index.read(commands, after, limit + 1, async (publicId) => {
+        const values = await this.#valuesOf(commands, publicId);
         return (
           values && {
             id: publicId,
@@ -107,14 +109,14 @@ export class RedisCounterStore implements CounterStore {
     return pageOf(rows, limit, ({ listed }) => listed);
   }
 
-  private async valuesOf(commands: Commands, publicId: string): Promise<string[] | undefined> {
-    const key = this.keyOf(publicId);
+  async #valuesOf(commands: Commands, publicId: string): Promise<string[] | undefined> {
+    const key = this.#keyOf(publicId);
     const values = await commands.send(key, ['HMGET', key, ...COUNTER_FIELDS]);
     return (values as (string | null)[])[0] === null ? undefined : (values as string[]);
   }
 
-  private keyOf(publicId: string): string {
-    return `${this.redis.prefix}counter:{${publicId}}`;
+  #keyOf(publicId: string): string {
+    return `${this.#redis.prefix}counter:{${publicId}}`;
   }
 }
 

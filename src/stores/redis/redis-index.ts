@@ -6,16 +6,20 @@ import type { Commands } from './redis-client.js';
  * be adding the same id at that moment.
  */
 export class RedisIndex {
-  constructor(private readonly key: string) {}
+  readonly #key: string;
+
+  constructor(key: string) {
+    this.#key = key;
+  }
 
   async add(commands: Commands, id: string): Promise<void> {
-    await commands.send(this.key, ['ZADD', this.key, '0', id]);
+    await commands.send(this.#key, ['ZADD', this.#key, '0', id]);
   }
 
   async list(commands: Commands, after: string | undefined, limit: number): Promise<string[]> {
     const from = after === undefined ? '-' : `(${after}`;
-    const command = ['ZRANGEBYLEX', this.key, from, '+', 'LIMIT', '0', String(limit)];
-    return (await commands.send(this.key, command)) as string[];
+    const command = ['ZRANGEBYLEX', this.#key, from, '+', 'LIMIT', '0', String(limit)];
+    return (await commands.send(this.#key, command)) as string[];
   }
 
   /** Reads `limit` hashes behind `after`, as far as there are so many. */

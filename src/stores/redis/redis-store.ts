@@ -60,19 +60,19 @@ export class RedisStore {
   readonly keys: KeyStore;
   readonly clients: ClientStore;
   readonly counters: CounterStore;
-  private readonly redis: Redis;
-  private readonly allowReplayAfterCrash: boolean;
+  readonly #redis: Redis;
+  readonly #allowReplayAfterCrash: boolean;
 
   /** @throws TypeError without a function to send commands with, for an unusable timeout, or for an unknown option. */
   constructor(options: RedisStoreOptions) {
     assertOptions('RedisStore', options, OPTION_NAMES);
     const { sendCommand, prefix = 'yubikey-otp:', allowReplayAfterCrash = false, timeout } = options ?? {};
     if (typeof sendCommand !== 'function') throw new TypeError('RedisStore requires sendCommand, a function');
-    this.redis = new Redis(sendCommand, prefix, new Calls(timeout));
-    this.allowReplayAfterCrash = allowReplayAfterCrash;
-    this.keys = new Records(YUBIKEY, new RedisTable(this.redis, 'key', YUBIKEY));
-    this.clients = new Records(CLIENT, new RedisTable(this.redis, 'client', CLIENT));
-    this.counters = new RedisCounterStore(this.redis);
+    this.#redis = new Redis(sendCommand, prefix, new Calls(timeout));
+    this.#allowReplayAfterCrash = allowReplayAfterCrash;
+    this.keys = new Records(YUBIKEY, new RedisTable(this.#redis, 'key', YUBIKEY));
+    this.clients = new Records(CLIENT, new RedisTable(this.#redis, 'client', CLIENT));
+    this.counters = new RedisCounterStore(this.#redis);
   }
 
   /**
@@ -83,8 +83,8 @@ export class RedisStore {
    * when Redis fails or does not answer.
    */
   async migrate(): Promise<Durability> {
-    const durability = await this.redis.setUp((commands) => this.setUp(commands));
-    this.redis.migrated = true;
+    const durability = await this.#redis.setUp((commands) => this.#setUp(commands));
+    this.#redis.migrated = true;
     return durability;
   }
 
@@ -94,18 +94,18 @@ export class RedisStore {
    * @throws YubikeyError `STORE_FAILED`, or `STORE_NOT_MIGRATED` before {@link migrate}.
    */
   async probe(): Promise<void> {
-    const key = `${this.redis.prefix}probe`;
-    await this.redis.call((commands) => commands.send(key, ['SET', key, String(Date.now())]));
+    const key = `${this.#redis.prefix}probe`;
+    await this.#redis.call((commands) => commands.send(key, ['SET', key, String(Date.now())]));
   }
 
-  private async setUp(commands: Commands): Promise<Durability> {
+  async #setUp(commands: Commands): Promise<Durability> {
     const { problem, isCluster, ...durability } = await readDurability(commands);
-    this.redis.unanswered.isCluster = isCluster;
-    if (problem !== undefined && !this.allowReplayAfterCrash) {
+    this.#redis.unanswered.isCluster = isCluster;
+    if (problem !== undefined && !this.#allowReplayAfterCrash) {
       const remedy = 'set appendonly yes and maxmemory-policy noeviction';
       throw new YubikeyError('STORE_NOT_DURABLE', `${problem}: ${remedy}`);
     }
-    const schema = `${this.redis.prefix}schema`;
+    const schema = `${this.#redis.prefix}schema`;
     await commands.send(schema, ['SET', schema, String(SCHEMA), 'NX']);
     const version = Number(await commands.send(schema, ['GET', schema]));
     if (version > SCHEMA) {

@@ -24,54 +24,58 @@ return 1`);
 
 /** Records of one kind, a hash each; secrets in base64. */
 export class RedisTable implements RowTable {
-  private readonly index: RedisIndex;
-  private readonly secretNames: readonly string[];
-  private readonly fields: readonly string[];
+  readonly #index: RedisIndex;
+  readonly #secretNames: readonly string[];
+  readonly #fields: readonly string[];
+  readonly #redis: Redis;
+  readonly #name: string;
 
   constructor(
-    private readonly redis: Redis,
-    private readonly name: string,
+    redis: Redis,
+    name: string,
     { secretNames }: Pick<RecordKind<unknown, unknown>, 'secretNames'>,
   ) {
-    this.index = new RedisIndex(`${redis.prefix}${name}s`);
-    this.secretNames = secretNames;
-    this.fields = ['notes', 'active', 'created_at', 'revision', ...secretNames];
+    this.#redis = redis;
+    this.#name = name;
+    this.#index = new RedisIndex(`${redis.prefix}${name}s`);
+    this.#secretNames = secretNames;
+    this.#fields = ['notes', 'active', 'created_at', 'revision', ...secretNames];
   }
 
   async get(id: string): Promise<Row | undefined> {
-    return this.redis.call((commands) => this.rowOf(commands, id));
+    return this.#redis.call((commands) => this.#rowOf(commands, id));
   }
 
   async add(row: Row): Promise<boolean> {
-    return this.redis.call(async (commands) => {
-      await this.index.add(commands, row.id);
-      const values = [row.revision, 'created_at', String(row.createdAt.getTime()), ...this.fieldsOf(row)];
-      return Number(await commands.script(ADD, this.keyOf(row.id), values)) === 1;
+    return this.#redis.call(async (commands) => {
+      await this.#index.add(commands, row.id);
+      const values = [row.revision, 'created_at', String(row.createdAt.getTime()), ...this.#fieldsOf(row)];
+      return Number(await commands.script(ADD, this.#keyOf(row.id), values)) === 1;
     });
   }
 
   async replace(row: Row, revision: string): Promise<boolean> {
-    const gone = this.secretNames.filter((_, at) => !row.secrets[at]);
-    const values = [row.revision, revision, String(gone.length), ...gone, ...this.fieldsOf(row)];
-    return this.redis.call(
-      async (commands) => Number(await commands.script(REPLACE, this.keyOf(row.id), values)) === 1,
+    const gone = this.#secretNames.filter((_, at) => !row.secrets[at]);
+    const values = [row.revision, revision, String(gone.length), ...gone, ...this.#fieldsOf(row)];
+    return this.#redis.call(
+      async (commands) => Number(await commands.script(REPLACE, this.#keyOf(row.id), values)) === 1,
     );
   }
 
   async list(after: string | undefined, limit: number): Promise<Row[]> {
-    return this.redis.call((commands) =>
-      this.index.read(commands, after, limit, (id) => this.rowOf(commands, id)),
+    return this.#redis.call((commands) =>
+      this.#index.read(commands, after, limit, (id) => this.#rowOf(commands, id)),
     );
   }
 
   async delete(id: string): Promise<boolean> {
-    const key = this.keyOf(id);
-    return this.redis.call(async (commands) => Number(await commands.write(key, ['DEL', key])) === 1);
+    const key = this.#keyOf(id);
+    return this.#redis.call(async (commands) => Number(await commands.write(key, ['DEL', key])) === 1);
   }
 
-  private async rowOf(commands: Commands, id: string): Promise<Row | undefined> {
-    const key = this.keyOf(id);
-    const values = (await commands.send(key, ['HMGET', key, ...this.fields])) as (string | null)[];
+  async #rowOf(commands: Commands, id: string): Promise<Row | undefined> {
+    const key = this.#keyOf(id);
+    const values = (await commands.send(key, ['HMGET', key, ...this.#fields])) as (string | null)[];
     const [notes, active, createdAt, revision, ...secrets] = values;
     if (typeof revision !== 'string') return undefined;
     return {
@@ -86,13 +90,13 @@ export class RedisTable implements RowTable {
     };
   }
 
-  private keyOf(id: string): string {
-    return `${this.redis.prefix}${this.name}:{${id}}`;
+  #keyOf(id: string): string {
+    return `${this.#redis.prefix}${this.#name}:{${id}}`;
   }
 
-  private fieldsOf({ secrets, notes, active }: Row): string[] {
+  #fieldsOf({ secrets, notes, active }: Row): string[] {
     const present = secrets.flatMap((secret, at) =>
-      secret ? [this.secretNames[at] as string, Buffer.from(secret).toString('base64')] : [],
+      secret ? [this.#secretNames[at] as string, Buffer.from(secret).toString('base64')] : [],
     );
     return ['notes', notes, 'active', active ? '1' : '0', ...present];
   }

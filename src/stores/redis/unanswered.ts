@@ -19,25 +19,26 @@ interface Silence {
 export class Unanswered {
   /** Keys in different slots may be on different servers, each silent by itself. */
   isCluster = false;
-  private count = 0;
-  private readonly silences = new Map<number, Silence>();
+  #count = 0;
+  readonly #silences = new Map<number, Silence>();
+  /** Milliseconds of a call. */
+  readonly #timeout: number;
 
-  constructor(
-    /** Milliseconds of a call. */
-    private readonly timeout: number,
-  ) {}
+  constructor(timeout: number) {
+    this.#timeout = timeout;
+  }
 
   /** One command is sent into the silence all the same, another after as long again, and so on. */
   assertRoom(key: string | undefined): void {
-    if (this.count >= MOST) {
+    if (this.#count >= MOST) {
       throw new Error(`${MOST} commands have no answer from Redis, so nothing was sent: see that it runs`);
     }
-    const silence = this.silences.size > 0 && this.silences.get(this.placeOf(key));
+    const silence = this.#silences.size > 0 && this.#silences.get(this.#placeOf(key));
     if (!silence) return;
     const now = performance.now();
     const { since, tried } = silence;
-    if (now - since < this.timeout) return;
-    if (now - tried < Math.max(this.timeout, tried - since)) {
+    if (now - since < this.#timeout) return;
+    if (now - tried < Math.max(this.#timeout, tried - since)) {
       throw new Error('Redis has not answered for some time, so nothing was sent: see that it runs');
     }
     silence.tried = now;
@@ -45,22 +46,22 @@ export class Unanswered {
 
   /** Nobody waits any more for a command that was sent at `since`. */
   add(key: string | undefined, since: number): void {
-    this.count++;
-    const place = this.placeOf(key);
-    if (!this.silences.has(place)) this.silences.set(place, { since, tried: since });
+    this.#count++;
+    const place = this.#placeOf(key);
+    if (!this.#silences.has(place)) this.#silences.set(place, { since, tried: since });
   }
 
   /** The client settled such a command. */
   remove(): void {
-    this.count--;
+    this.#count--;
   }
 
   /** The client settled a command, whichever. */
   heard(key: string | undefined): void {
-    if (this.silences.size > 0) this.silences.delete(this.placeOf(key));
+    if (this.#silences.size > 0) this.#silences.delete(this.#placeOf(key));
   }
 
-  private placeOf(key = ''): number {
+  #placeOf(key = ''): number {
     return this.isCluster ? slotOf(key) : 0;
   }
 }

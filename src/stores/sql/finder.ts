@@ -12,30 +12,31 @@ const MOST_IN_MESSAGE = 128;
 /** Lets those that look for rows in one turn of the event loop share a message, or a round trip. */
 export class Finder {
   /** The calls of each statement that still take others along. */
-  private readonly calls = new Map<string, Call[]>();
+  readonly #calls = new Map<string, Call[]>();
+  readonly #findAll: (sql: string, ids: readonly string[]) => Promise<(SqlRow | undefined)[]>;
 
-  constructor(
-    private readonly findAll: (sql: string, ids: readonly string[]) => Promise<(SqlRow | undefined)[]>,
-  ) {}
+  constructor(findAll: (sql: string, ids: readonly string[]) => Promise<(SqlRow | undefined)[]>) {
+    this.#findAll = findAll;
+  }
 
   find(sql: string, id: string): Promise<SqlRow | undefined> {
     return new Promise((resolve, reject) => {
       const call = { id, resolve, reject };
-      const others = this.calls.get(sql);
+      const others = this.#calls.get(sql);
       if (others && others.length < MOST_IN_MESSAGE) {
         others.push(call);
         return;
       }
       const calls = [call];
-      this.calls.set(sql, calls);
-      setImmediate(() => void this.ask(sql, calls));
+      this.#calls.set(sql, calls);
+      setImmediate(() => void this.#ask(sql, calls));
     });
   }
 
-  private async ask(sql: string, calls: readonly Call[]): Promise<void> {
-    if (this.calls.get(sql) === calls) this.calls.delete(sql);
+  async #ask(sql: string, calls: readonly Call[]): Promise<void> {
+    if (this.#calls.get(sql) === calls) this.#calls.delete(sql);
     try {
-      const rows = await this.findAll(
+      const rows = await this.#findAll(
         sql,
         calls.map(({ id }) => id),
       );

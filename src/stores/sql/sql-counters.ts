@@ -63,14 +63,14 @@ export interface AdvanceRow {
 }
 
 export class SqlCounterStore implements CounterStore {
-  private readonly batcher: Batcher<AdvanceRow, SqlRow | undefined>;
+  readonly #batcher: Batcher<AdvanceRow, SqlRow | undefined>;
+  readonly #sql: SqlRunner;
+  readonly #calls: Calls;
 
-  constructor(
-    private readonly sql: SqlRunner,
-    advance: BatchWriter<AdvanceRow, SqlRow | undefined>,
-    private readonly calls: Calls,
-  ) {
-    this.batcher = new Batcher(advance, calls);
+  constructor(sql: SqlRunner, advance: BatchWriter<AdvanceRow, SqlRow | undefined>, calls: Calls) {
+    this.#sql = sql;
+    this.#calls = calls;
+    this.#batcher = new Batcher(advance, calls);
   }
 
   async advance(
@@ -84,20 +84,20 @@ export class SqlCounterStore implements CounterStore {
     const begunAt = performance.now();
     const { usageCounter, sessionUse, timestamp } = counters;
     const values = [publicId, usageCounter, sessionUse, timestamp, nonce ?? null, acceptedAt.getTime()];
-    const row = await this.batcher.add({ id: publicId, values }, signal);
+    const row = await this.#batcher.add({ id: publicId, values }, signal);
     if (row) {
       const acceptedCount = Number(row.accepted_count);
       const current = { usageCounter, sessionUse, timestamp, acceptedAt, acceptedCount };
       return { advanced: true, current, previous: previousCounterRecord(row) };
     }
     if (nonce === undefined) return { advanced: false, reason: 'REPLAYED_OTP' };
-    const replayOf = () => this.replayOf(publicId, counters, nonce);
-    return { advanced: false, reason: await this.calls.run(replayOf, signal, begunAt) };
+    const replayOf = () => this.#replayOf(publicId, counters, nonce);
+    return { advanced: false, reason: await this.#calls.run(replayOf, signal, begunAt) };
   }
 
   async get(publicId: string): Promise<CounterRecord | undefined> {
     assertId(publicId);
-    const row = await this.sql.find(GET_COUNTERS, publicId);
+    const row = await this.#sql.find(GET_COUNTERS, publicId);
     return row && counterRecord(row);
   }
 
@@ -105,18 +105,18 @@ export class SqlCounterStore implements CounterStore {
     const { after, limit } = pageOptionsOf(options);
     if (after !== undefined) assertId(after);
     const rows = await (after === undefined
-      ? this.sql.run(FIRST_COUNTERS, [limit + 1])
-      : this.sql.run(NEXT_COUNTERS, [after, limit + 1]));
+      ? this.#sql.run(FIRST_COUNTERS, [limit + 1])
+      : this.#sql.run(NEXT_COUNTERS, [after, limit + 1]));
     return pageOf(rows as { id: string }[], limit, listedCounters);
   }
 
   /** The OTP is refused already; this only tells which refusal it is. */
-  private async replayOf(
+  async #replayOf(
     publicId: string,
     counters: Counters,
     nonce: string,
   ): Promise<'REPLAYED_REQUEST' | 'REPLAYED_OTP'> {
-    const last = await this.sql.find(GET_COUNTERS, publicId);
+    const last = await this.#sql.find(GET_COUNTERS, publicId);
     const sameRequest =
       last !== undefined && nonce === last.nonce && isSameTouch(counters, counterRecord(last));
     return sameRequest ? 'REPLAYED_REQUEST' : 'REPLAYED_OTP';

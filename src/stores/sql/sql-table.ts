@@ -2,19 +2,21 @@ import type { RecordKind, Row, RowTable } from '../records.js';
 import type { SqlRow, SqlRunner, SqlValue } from './sql-runner.js';
 
 export class SqlTable implements RowTable {
-  private readonly secretNames: readonly string[];
-  private readonly statements: Record<'get' | 'add' | 'replace' | 'delete' | 'first' | 'next', string>;
+  readonly #secretNames: readonly string[];
+  readonly #statements: Record<'get' | 'add' | 'replace' | 'delete' | 'first' | 'next', string>;
+  readonly #sql: SqlRunner;
 
   constructor(
     table: string,
     { secretNames }: Pick<RecordKind<unknown, unknown>, 'secretNames'>,
-    private readonly sql: SqlRunner,
+    sql: SqlRunner,
   ) {
-    this.secretNames = secretNames;
+    this.#sql = sql;
+    this.#secretNames = secretNames;
     const changing = [...secretNames, 'notes', 'active', 'revision'];
     const columns = ['id', ...changing, 'created_at'];
     const select = `SELECT ${columns.join(', ')} FROM ${table}`;
-    this.statements = {
+    this.#statements = {
       get: `${select} WHERE id = ?`,
       add: `INSERT INTO ${table} (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})
         ON CONFLICT (id) DO NOTHING RETURNING id`,
@@ -27,41 +29,41 @@ export class SqlTable implements RowTable {
   }
 
   async get(id: string): Promise<Row | undefined> {
-    const row = await this.sql.find(this.statements.get, id);
-    return row && this.rowOf(row);
+    const row = await this.#sql.find(this.#statements.get, id);
+    return row && this.#rowOf(row);
   }
 
   async add(row: Row): Promise<boolean> {
-    const values = [row.id, ...this.changing(row), row.createdAt.getTime()];
-    return (await this.sql.run(this.statements.add, values)).length === 1;
+    const values = [row.id, ...this.#changing(row), row.createdAt.getTime()];
+    return (await this.#sql.run(this.#statements.add, values)).length === 1;
   }
 
   async replace(row: Row, revision: string): Promise<boolean> {
     return (
-      (await this.sql.run(this.statements.replace, [...this.changing(row), row.id, revision])).length === 1
+      (await this.#sql.run(this.#statements.replace, [...this.#changing(row), row.id, revision])).length === 1
     );
   }
 
   async list(after: string | undefined, limit: number): Promise<Row[]> {
-    const { first, next } = this.statements;
+    const { first, next } = this.#statements;
     const rows = await (after === undefined
-      ? this.sql.run(first, [limit])
-      : this.sql.run(next, [after, limit]));
-    return rows.map((row) => this.rowOf(row));
+      ? this.#sql.run(first, [limit])
+      : this.#sql.run(next, [after, limit]));
+    return rows.map((row) => this.#rowOf(row));
   }
 
   async delete(id: string): Promise<boolean> {
-    return (await this.sql.run(this.statements.delete, [id])).length === 1;
+    return (await this.#sql.run(this.#statements.delete, [id])).length === 1;
   }
 
-  private changing({ secrets, notes, active, revision }: Row): SqlValue[] {
+  #changing({ secrets, notes, active, revision }: Row): SqlValue[] {
     return [...secrets.map((secret) => secret ?? null), notes, Number(active), revision];
   }
 
-  private rowOf(row: SqlRow): Row {
+  #rowOf(row: SqlRow): Row {
     return {
       id: String(row.id),
-      secrets: this.secretNames.map((name) => (row[name] === null ? undefined : bytesOf(row[name]))),
+      secrets: this.#secretNames.map((name) => (row[name] === null ? undefined : bytesOf(row[name]))),
       notes: String(row.notes),
       active: Number(row.active) === 1,
       createdAt: new Date(Number(row.created_at)),

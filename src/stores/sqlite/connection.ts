@@ -19,21 +19,23 @@ const BUSY_TIMEOUT_MS = 0;
 
 /** Runs statements on an open database, in the thread that calls. */
 export class SqliteConnection {
-  private readonly statements = new Map<string, SqliteStatement>();
+  readonly #statements = new Map<string, SqliteStatement>();
   /** Once it is made durable. */
-  private watch: FileWatch | undefined;
-  private lost: FileLost | undefined;
+  #watch: FileWatch | undefined;
+  #lost: FileLost | undefined;
+  readonly #database: SqliteDatabase;
+  readonly #path: string | undefined;
 
   /** The path by which it was opened, if it is known. */
-  constructor(
-    private readonly database: SqliteDatabase,
-    private readonly path?: string,
-  ) {}
+  constructor(database: SqliteDatabase, path?: string) {
+    this.#database = database;
+    this.#path = path;
+  }
 
   async migrate(waiter: Waiter): Promise<Durability> {
-    await this.whenFree(() => this.makeDurable(), waiter);
-    await this.write(() => this.bringUpToDate(), waiter);
-    this.watch ??= new FileWatch(this.database, this.path);
+    await this.#whenFree(() => this.#makeDurable(), waiter);
+    await this.#write(() => this.#bringUpToDate(), waiter);
+    this.#watch ??= new FileWatch(this.#database, this.#path);
     return {
       durable: true,
       statement:
@@ -42,61 +44,64 @@ export class SqliteConnection {
   }
 
   run(sql: string, parameters: readonly SqlValue[], waiter: Waiter): Promise<SqlRow[]> {
-    const work = () => this.statement(sql).all(...parameters) as SqlRow[];
-    return isRead(sql) ? this.whenFree(work, waiter) : this.write(work, waiter);
+    const work = () => this.#statement(sql).all(...parameters) as SqlRow[];
+    return isRead(sql) ? this.#whenFree(work, waiter) : this.#write(work, waiter);
   }
 
   /** The row of each id, in their order. */
   findAll(sql: string, ids: readonly string[], waiter: Waiter): Promise<(SqlRow | undefined)[]> {
-    return this.whenFree(() => ids.map((id) => this.statement(sql).all(id)[0] as SqlRow | undefined), waiter);
+    return this.#whenFree(
+      () => ids.map((id) => this.#statement(sql).all(id)[0] as SqlRow | undefined),
+      waiter,
+    );
   }
 
   /** `rows` is asked for the values, a JSON array of arrays, once the work has begun. */
   advance(rows: () => string, waiter: Waiter): Promise<SqlRow[]> {
-    return this.write(() => this.statement(ADVANCE_MANY_JSON).all(rows()) as SqlRow[], waiter);
+    return this.#write(() => this.#statement(ADVANCE_MANY_JSON).all(rows()) as SqlRow[], waiter);
   }
 
   /** Writes nothing, durably. */
   probe(waiter: Waiter): Promise<void> {
-    return this.write(() => undefined, waiter);
+    return this.#write(() => undefined, waiter);
   }
 
-  private write<T>(work: () => T, waiter: Waiter): Promise<T> {
-    return this.whenFree(() => this.transaction(work, waiter), waiter);
+  #write<T>(work: () => T, waiter: Waiter): Promise<T> {
+    return this.#whenFree(() => this.#transaction(work, waiter), waiter);
   }
 
-  private whenFree<T>(work: () => T, waiter: Waiter): Promise<T> {
+  #whenFree<T>(work: () => T, waiter: Waiter): Promise<T> {
     return whenFree(() => {
-      if (this.lost) throw this.lost;
-      refuseUnusableHandle(this.database);
+      if (this.#lost) throw this.#lost;
+      refuseUnusableHandle(this.#database);
       try {
         return work();
       } catch (error) {
-        throw this.seen(error);
+        throw this.#seen(error);
       }
     }, waiter);
   }
 
   /** Damage is a loss of the file too. */
-  private seen(error: unknown): unknown {
+  #seen(error: unknown): unknown {
     if (error instanceof Uncertain) {
-      const cause = this.seen(error.cause);
+      const cause = this.#seen(error.cause);
       return cause === error.cause ? error : new Uncertain(error.message, cause);
     }
     if (isCorrupt(error)) {
-      const what = `${this.path ?? pathOf(this.database)} does not hold what was written to it (${(error as Error).message})`;
-      return this.seen(FileLost.since(what, error));
+      const what = `${this.#path ?? pathOf(this.#database)} does not hold what was written to it (${(error as Error).message})`;
+      return this.#seen(FileLost.since(what, error));
     }
-    if (error instanceof FileLost) this.lost = error;
+    if (error instanceof FileLost) this.#lost = error;
     return error;
   }
 
-  private makeDurable(): void {
-    this.database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
-    this.database.exec('PRAGMA journal_mode = WAL');
-    this.database.exec('PRAGMA synchronous = FULL');
-    const journal = this.pragma('journal_mode');
-    const synchronous = this.pragma('synchronous');
+  #makeDurable(): void {
+    this.#database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
+    this.#database.exec('PRAGMA journal_mode = WAL');
+    this.#database.exec('PRAGMA synchronous = FULL');
+    const journal = this.#pragma('journal_mode');
+    const synchronous = this.#pragma('synchronous');
     if (journal !== 'wal' || Number(synchronous) !== 2) {
       throw new YubikeyError(
         'STORE_NOT_DURABLE',
@@ -106,80 +111,80 @@ export class SqliteConnection {
     }
   }
 
-  private bringUpToDate(): void {
-    this.database.exec(SCHEMA_TABLE);
-    addSequence(this.database);
-    const [row] = this.database.prepare(SCHEMA_VERSION).all() as SqlRow[];
-    for (const sql of migrationsFrom(row)) this.database.exec(sql);
+  #bringUpToDate(): void {
+    this.#database.exec(SCHEMA_TABLE);
+    addSequence(this.#database);
+    const [row] = this.#database.prepare(SCHEMA_VERSION).all() as SqlRow[];
+    for (const sql of migrationsFrom(row)) this.#database.exec(sql);
   }
 
   /**
    * Takes the lock before the work begins. A statement that itself finds the file locked stays half done in
    * libsql until it runs again; what others write meanwhile is then not committed, and rolled back with it.
    */
-  private transaction<T>(work: () => T, waiter: Waiter, hasTried = false): T {
-    this.watch?.forgetPages();
-    this.database.exec('BEGIN IMMEDIATE');
+  #transaction<T>(work: () => T, waiter: Waiter, hasTried = false): T {
+    this.#watch?.forgetPages();
+    this.#database.exec('BEGIN IMMEDIATE');
     let result: T;
     let sequence: number | undefined;
     let hasLessLog = false;
     try {
       if (!waiter.begin()) throw new Error('Nobody waits for it any more');
-      sequence = this.watch?.raiseSequence();
+      sequence = this.#watch?.raiseSequence();
       result = work();
-      hasLessLog = this.watch?.hasLessLog ?? false;
+      hasLessLog = this.#watch?.hasLessLog ?? false;
     } catch (error) {
-      this.rollBack();
+      this.#rollBack();
       throw error;
     }
     if (hasLessLog && !hasTried) {
-      this.rollBack();
-      this.watch?.restartLog();
-      return this.transaction(work, waiter, true);
+      this.#rollBack();
+      this.#watch?.restartLog();
+      return this.#transaction(work, waiter, true);
     }
-    this.commit();
-    this.lookAfter(sequence);
+    this.#commit();
+    this.#lookAfter(sequence);
     return result;
   }
 
-  private lookAfter(sequence: number | undefined): void {
+  #lookAfter(sequence: number | undefined): void {
     if (sequence === undefined) return;
     try {
-      this.watch?.after(sequence);
+      this.#watch?.after(sequence);
     } catch (error) {
       throw new Uncertain('It was committed, and the file is not what it was', error);
     }
   }
 
   /** Where it fails, the log may hold the commit already, to be found after a restart. */
-  private commit(): void {
+  #commit(): void {
     try {
-      this.database.exec('COMMIT');
+      this.#database.exec('COMMIT');
     } catch (error) {
-      this.rollBack();
+      this.#rollBack();
       if (isBusy(error)) throw error;
       throw new Uncertain(`COMMIT failed: ${(error as Error).message}`, error);
     }
   }
 
-  private rollBack(): void {
+  #rollBack(): void {
     try {
-      this.database.exec('ROLLBACK');
+      this.#database.exec('ROLLBACK');
     } catch {
       // SQLite has already rolled back, and the error that made it do so is the one to report.
     }
   }
 
-  private pragma(name: string): unknown {
-    const [row] = this.database.prepare(`PRAGMA ${name}`).all() as SqlRow[];
+  #pragma(name: string): unknown {
+    const [row] = this.#database.prepare(`PRAGMA ${name}`).all() as SqlRow[];
     return row && Object.values(row)[0];
   }
 
-  private statement(sql: string): SqliteStatement {
-    let statement = this.statements.get(sql);
+  #statement(sql: string): SqliteStatement {
+    let statement = this.#statements.get(sql);
     if (!statement) {
-      statement = this.database.prepare(sql);
-      this.statements.set(sql, statement);
+      statement = this.#database.prepare(sql);
+      this.#statements.set(sql, statement);
     }
     return statement;
   }

@@ -18,24 +18,23 @@ export function addSequence(database: SqliteDatabase): void {
 /** Finds out that the file of an open database was replaced, removed or overwritten. Made after a first write. */
 export class FileWatch {
   readonly path: string;
-  private readonly file: OpenedFile;
-  private readonly raise: SqliteStatement;
-  private sequence = 0;
+  readonly #file: OpenedFile;
+  readonly #raise: SqliteStatement;
+  #sequence = 0;
+  readonly #database: SqliteDatabase;
 
   /** `path` is the one by which it was opened, if it is known: it may be a link. */
-  constructor(
-    private readonly database: SqliteDatabase,
-    path: string | undefined,
-  ) {
+  constructor(database: SqliteDatabase, path: string | undefined) {
+    this.#database = database;
     const file = pathOf(database);
     this.path = path ?? file;
-    this.file = new OpenedFile({ file: this.path, log: `${file}-wal`, index: `${file}-shm` });
-    this.raise = database.prepare(RAISE_SEQUENCE);
+    this.#file = new OpenedFile({ file: this.path, log: `${file}-wal`, index: `${file}-shm` });
+    this.#raise = database.prepare(RAISE_SEQUENCE);
   }
 
   /** Whether the log may have been cut, to be asked before each commit: no start would find what is written behind. */
   get hasLessLog(): boolean {
-    return this.file.hasLessLog;
+    return this.#file.hasLessLog;
   }
 
   /**
@@ -43,8 +42,8 @@ export class FileWatch {
    * that, the next write tries again.
    */
   restartLog(): void {
-    const [row] = this.checkpoint('TRUNCATE');
-    if (Number(row?.busy) === 0) this.file.acceptLog();
+    const [row] = this.#checkpoint('TRUNCATE');
+    if (Number(row?.busy) === 0) this.#file.acceptLog();
   }
 
   /**
@@ -52,33 +51,33 @@ export class FileWatch {
    * would go on with the pages that it remembers, and write some of them into a file that lacks the others.
    */
   forgetPages(): void {
-    this.database.exec('PRAGMA shrink_memory');
+    this.#database.exec('PRAGMA shrink_memory');
   }
 
   /** To be called in each transaction that writes; gives what {@link after} is to be told. */
   raiseSequence(): number {
     let row: SqlRow | undefined;
     try {
-      [row] = this.raise.all() as SqlRow[];
+      [row] = this.#raise.all() as SqlRow[];
     } catch (error) {
       if (!isUnknownTable(error)) throw error;
     }
     const number = Number(row?.number);
-    if (!(number > this.sequence)) throw FileLost.goneBack(this.path);
+    if (!(number > this.#sequence)) throw FileLost.goneBack(this.path);
     return number;
   }
 
   /** To be called after each commit, before anybody is told of it. */
   after(sequence: number): void {
-    this.sequence = sequence;
-    const { changed, hasLess } = this.file.look();
+    this.#sequence = sequence;
+    const { changed, hasLess } = this.#file.look();
     const [lost] = changed;
     if (lost) {
-      if (changed.includes('log') && !changed.includes('file')) this.saveLog();
-      throw FileLost.since(`${this.file.paths[lost]} was replaced, removed or emptied while it was in use`);
+      if (changed.includes('log') && !changed.includes('file')) this.#saveLog();
+      throw FileLost.since(`${this.#file.paths[lost]} was replaced, removed or emptied while it was in use`);
     }
-    if (hasLess.file && this.isDamaged()) throw FileLost.since(`${this.path} was cut while it was in use`);
-    if (hasLess.log) this.checkpoint('PASSIVE');
+    if (hasLess.file && this.#isDamaged()) throw FileLost.since(`${this.path} was cut while it was in use`);
+    if (hasLess.log) this.#checkpoint('PASSIVE');
   }
 
   /**
@@ -86,9 +85,9 @@ export class FileWatch {
    *
    * @throws FileLost where that is not there.
    */
-  private checkpoint(mode: 'PASSIVE' | 'TRUNCATE'): SqlRow[] {
+  #checkpoint(mode: 'PASSIVE' | 'TRUNCATE'): SqlRow[] {
     try {
-      return this.database.prepare(`PRAGMA wal_checkpoint(${mode})`).all() as SqlRow[];
+      return this.#database.prepare(`PRAGMA wal_checkpoint(${mode})`).all() as SqlRow[];
     } catch (error) {
       if (!isCorrupt(error)) throw error;
       throw FileLost.since(`The log of ${this.path} was cut while it was in use`, error);
@@ -96,19 +95,19 @@ export class FileWatch {
   }
 
   /** What the log holds that has no name any more would be gone with this process. */
-  private saveLog(): void {
+  #saveLog(): void {
     try {
-      this.checkpoint('PASSIVE');
+      this.#checkpoint('PASSIVE');
     } catch {
       // The file is lost in any case.
     }
   }
 
   /** A file also becomes smaller by VACUUM. All of it is read anew, not from what SQLite remembers. */
-  private isDamaged(): boolean {
+  #isDamaged(): boolean {
     try {
       this.forgetPages();
-      const [row] = this.database.prepare('PRAGMA quick_check(1)').all() as SqlRow[];
+      const [row] = this.#database.prepare('PRAGMA quick_check(1)').all() as SqlRow[];
       return row?.quick_check !== 'ok';
     } catch (error) {
       if (isCorrupt(error)) return true;

@@ -10,22 +10,24 @@ import { waiterOf } from './waiter.js';
 
 /** An open database of the application's, in the thread that calls. */
 export class SqliteHandle implements SqliteEngine {
-  private readonly connection: SqliteConnection;
+  readonly #connection: SqliteConnection;
+  readonly #database: SqliteDatabase;
 
-  constructor(private readonly database: SqliteDatabase) {
-    this.connection = new SqliteConnection(database);
+  constructor(database: SqliteDatabase) {
+    this.#database = database;
+    this.#connection = new SqliteConnection(database);
   }
 
   get path(): string {
-    return pathOf(this.database);
+    return pathOf(this.#database);
   }
 
   migrate(call: Call<Durability>): Promise<Durability> {
-    return this.connection.migrate(waiterOf(call));
+    return this.#connection.migrate(waiterOf(call));
   }
 
   run(sql: string, parameters: readonly SqlValue[], call: Call<SqlRow[]>): Promise<SqlRow[]> {
-    return this.connection.run(
+    return this.#connection.run(
       sql,
       parameters,
       waiterOf(call, () => call.sent()),
@@ -33,12 +35,12 @@ export class SqliteHandle implements SqliteEngine {
   }
 
   async find(sql: string, id: string, call: Call<SqlRow | undefined>): Promise<SqlRow | undefined> {
-    return (await this.connection.findAll(sql, [id], waiterOf(call)))[0];
+    return (await this.#connection.findAll(sql, [id], waiterOf(call)))[0];
   }
 
   async advance(batch: Batch<AdvanceRow>): Promise<Advanced> {
     let rows: readonly AdvanceRow[] = [];
-    const advanced = await this.connection.advance(() => jsonOf(rows), {
+    const advanced = await this.#connection.advance(() => jsonOf(rows), {
       get isWanted() {
         return batch.isWanted;
       },
@@ -52,7 +54,7 @@ export class SqliteHandle implements SqliteEngine {
   }
 
   probe(call: Call<void>): Promise<void> {
-    return this.connection.probe(waiterOf(call, () => call.sent()));
+    return this.#connection.probe(waiterOf(call, () => call.sent()));
   }
 
   /** The database is its owner's. */

@@ -8,14 +8,14 @@ export const FIRST_TOUCHES = `SELECT id, usage_counter, session_use FROM yubikey
 
 /** The highest counters that this process has read or accepted of the keys it knows: no row may go below them. */
 export class LastAccepted {
-  private readonly touches = new Map<string, number>();
+  readonly #touches = new Map<string, number>();
 
   begin(rows: readonly SqlRow[]): void {
     for (const { id, usage_counter, session_use } of rows) {
-      const known = this.touches.get(String(id)) ?? -1;
-      this.touches.set(String(id), Math.max(known, touchOf(usage_counter, session_use)));
+      const known = this.#touches.get(String(id)) ?? -1;
+      this.#touches.set(String(id), Math.max(known, touchOf(usage_counter, session_use)));
     }
-    this.forgetOldest();
+    this.#forgetOldest();
   }
 
   /** Takes what a batch advanced; false where a row held lower counters than were accepted before. */
@@ -29,18 +29,18 @@ export class LastAccepted {
         row.previous_accepted_at === null
           ? -1
           : touchOf(row.previous_usage_counter, row.previous_session_use);
-      if (before < (this.touches.get(id) ?? -1)) isRising = false;
-      this.touches.delete(id);
-      this.touches.set(id, touchOf(usageCounter, sessionUse));
+      if (before < (this.#touches.get(id) ?? -1)) isRising = false;
+      this.#touches.delete(id);
+      this.#touches.set(id, touchOf(usageCounter, sessionUse));
     }
-    this.forgetOldest();
+    this.#forgetOldest();
     return isRising;
   }
 
-  private forgetOldest(): void {
-    for (const id of this.touches.keys()) {
-      if (this.touches.size <= MOST_KEYS) return;
-      this.touches.delete(id);
+  #forgetOldest(): void {
+    for (const id of this.#touches.keys()) {
+      if (this.#touches.size <= MOST_KEYS) return;
+      this.#touches.delete(id);
     }
   }
 }

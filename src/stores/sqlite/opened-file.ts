@@ -18,39 +18,39 @@ export interface Look {
  * locks that the process has on it.
  */
 export class OpenedFile {
-  private readonly opened: Record<keyof DatabasePaths, string>;
-  private fileSize: bigint;
-  private logSize: bigint;
+  readonly #opened: Record<keyof DatabasePaths, string>;
+  #fileSize: bigint;
+  #logSize: bigint;
 
   constructor(readonly paths: DatabasePaths) {
     const { file, log, index } = paths;
     const [fileStats, logStats] = [look(file), look(log)];
-    this.opened = { file: nameOf(fileStats), log: nameOf(logStats), index: nameOf(look(index)) };
-    this.fileSize = fileStats?.size ?? 0n;
-    this.logSize = logStats?.size ?? 0n;
+    this.#opened = { file: nameOf(fileStats), log: nameOf(logStats), index: nameOf(look(index)) };
+    this.#fileSize = fileStats?.size ?? 0n;
+    this.#logSize = logStats?.size ?? 0n;
   }
 
   /** What is not there any more as it was opened. An empty file is none: with it, SQLite throws the log away. */
   look(): Look {
     const stats = { file: look(this.paths.file), log: look(this.paths.log), index: look(this.paths.index) };
     const changed = (['file', 'log', 'index'] as const).filter(
-      (part) => nameOf(stats[part]) !== this.opened[part],
+      (part) => nameOf(stats[part]) !== this.#opened[part],
     );
     const [fileSize, logSize] = [stats.file?.size ?? 0n, stats.log?.size ?? 0n];
     if (fileSize === 0n && !changed.includes('file')) changed.unshift('file');
-    const hasLess = { file: fileSize < this.fileSize, log: logSize < this.logSize };
-    this.fileSize = fileSize;
-    if (!hasLess.log) this.logSize = logSize;
+    const hasLess = { file: fileSize < this.#fileSize, log: logSize < this.#logSize };
+    this.#fileSize = fileSize;
+    if (!hasLess.log) this.#logSize = logSize;
     return { changed, hasLess };
   }
 
   /** Whether the log is smaller than it was; it is so until {@link acceptLog}. */
   get hasLessLog(): boolean {
-    return (look(this.paths.log)?.size ?? 0n) < this.logSize;
+    return (look(this.paths.log)?.size ?? 0n) < this.#logSize;
   }
 
   acceptLog(): void {
-    this.logSize = look(this.paths.log)?.size ?? 0n;
+    this.#logSize = look(this.paths.log)?.size ?? 0n;
   }
 }
 

@@ -78,12 +78,12 @@ export class SqliteStore {
   readonly counters: CounterStore;
   /** Resolves once this store can be used no more, and all its calls reject; never, where that does not happen. */
   readonly fault: Promise<SqliteFault>;
-  private readonly calls: Calls;
-  private readonly engine: SqliteEngine;
-  private migrated = false;
-  private readonly lastAccepted = new LastAccepted();
-  private lost: FileLost | undefined;
-  private endWith!: (fault: SqliteFault) => void;
+  readonly #calls: Calls;
+  readonly #engine: SqliteEngine;
+  #migrated = false;
+  readonly #lastAccepted = new LastAccepted();
+  #lost: FileLost | undefined;
+  #endWith!: (fault: SqliteFault) => void;
 
   /**
    * @throws TypeError without either a path or an open database, for an unknown option or an unusable timeout, and where
@@ -91,23 +91,23 @@ export class SqliteStore {
    */
   constructor(options: SqliteStoreOptions) {
     assertOptions('SqliteStore', options, OPTION_NAMES);
-    this.calls = new Calls(options?.timeout);
+    this.#calls = new Calls(options?.timeout);
     this.fault = new Promise((resolve) => {
-      this.endWith = resolve;
+      this.#endWith = resolve;
     });
-    const onEnd = (error: YubikeyError) => this.endWith({ kind: 'THREAD_ENDED', error });
-    this.engine = engineOf(options ?? {}, this.calls.timeout, onEnd);
+    const onEnd = (error: YubikeyError) => this.#endWith({ kind: 'THREAD_ENDED', error });
+    this.#engine = engineOf(options ?? {}, this.#calls.timeout, onEnd);
     const { keys, clients, counters } = sqlStores(
-      (sql, parameters) => this.ask((engine, call) => engine.run(sql, parameters, call)),
+      (sql, parameters) => this.#ask((engine, call) => engine.run(sql, parameters, call)),
       {
-        write: (batch) => this.advance(batch),
+        write: (batch) => this.#advance(batch),
         isRefusal: (error) => !(error instanceof Uncertain),
         isLocked: () => false,
         isFaultOfOne: isFaultOfRow,
         atOnce: 1,
       },
-      (sql, id) => this.ask((engine, call) => engine.find(sql, id, call)),
-      this.calls,
+      (sql, id) => this.#ask((engine, call) => engine.find(sql, id, call)),
+      this.#calls,
     );
     this.keys = keys;
     this.clients = clients;
@@ -122,17 +122,17 @@ export class SqliteStore {
    * schema is newer than this version of the package, `STORE_FAILED` when a path cannot be opened.
    */
   async migrate(): Promise<Durability> {
-    const durability = await this.askAnyway<Durability>((engine, call) => engine.migrate(call));
-    this.lastAccepted.begin(
-      await this.askAnyway<SqlRow[]>((engine, call) => engine.run(FIRST_TOUCHES, [], call)),
+    const durability = await this.#askAnyway<Durability>((engine, call) => engine.migrate(call));
+    this.#lastAccepted.begin(
+      await this.#askAnyway<SqlRow[]>((engine, call) => engine.run(FIRST_TOUCHES, [], call)),
     );
-    this.migrated = true;
+    this.#migrated = true;
     return durability;
   }
 
   /** Writes durably, and rejects where that fails or takes too long: for health checks. It changes no record. */
   async probe(): Promise<void> {
-    await this.ask<void>((engine, call) => engine.probe(call));
+    await this.#ask<void>((engine, call) => engine.probe(call));
   }
 
   /**
@@ -144,43 +144,43 @@ export class SqliteStore {
    * Node waits for its threads when it exits, so such a process ends only by a signal.
    */
   async close(): Promise<void> {
-    await this.engine.close();
+    await this.#engine.close();
   }
 
-  private async ask<T>(question: (engine: SqliteEngine, call: Call<T>) => Promise<T>): Promise<T> {
-    this.assertMigrated();
-    return this.askAnyway(question);
+  async #ask<T>(question: (engine: SqliteEngine, call: Call<T>) => Promise<T>): Promise<T> {
+    this.#assertMigrated();
+    return this.#askAnyway(question);
   }
 
-  private askAnyway<T>(question: (engine: SqliteEngine, call: Call<T>) => Promise<T>): Promise<T> {
-    return this.calls.run((call) => this.use((engine) => question(engine, call)));
+  #askAnyway<T>(question: (engine: SqliteEngine, call: Call<T>) => Promise<T>): Promise<T> {
+    return this.#calls.run((call) => this.#use((engine) => question(engine, call)));
   }
 
-  private async advance(batch: Batch<AdvanceRow>): Promise<(SqlRow | undefined)[]> {
-    this.assertMigrated();
-    return this.use(async (engine) => {
+  async #advance(batch: Batch<AdvanceRow>): Promise<(SqlRow | undefined)[]> {
+    this.#assertMigrated();
+    return this.#use(async (engine) => {
       const { rows, advanced } = await engine.advance(batch);
       const rowOf = new Map(advanced.map((row) => [row.id, row]));
-      const loss = this.lastAccepted.take(rows, rowOf) ? this.lost : FileLost.goneBack(engine.path);
+      const loss = this.#lastAccepted.take(rows, rowOf) ? this.#lost : FileLost.goneBack(engine.path);
       if (loss) throw new Uncertain('It was committed to a file that is lost', loss);
       return rows.map(({ id }) => rowOf.get(id));
     });
   }
 
   /** Once the file is lost, nothing is asked any more. */
-  private async use<T>(work: (engine: SqliteEngine) => Promise<T>): Promise<T> {
-    if (this.lost) throw this.lost;
+  async #use<T>(work: (engine: SqliteEngine) => Promise<T>): Promise<T> {
+    if (this.#lost) throw this.#lost;
     try {
-      return await work(this.engine);
+      return await work(this.#engine);
     } catch (error) {
-      this.lost ??= lossIn(error);
-      if (this.lost) this.endWith({ kind: 'FILE_LOST', error: this.lost });
+      this.#lost ??= lossIn(error);
+      if (this.#lost) this.#endWith({ kind: 'FILE_LOST', error: this.#lost });
       throw error;
     }
   }
 
-  private assertMigrated(): void {
-    if (!this.migrated)
+  #assertMigrated(): void {
+    if (!this.#migrated)
       throw new YubikeyError('STORE_NOT_MIGRATED', 'Call migrate() before using SqliteStore');
   }
 }

@@ -16,7 +16,7 @@ export class Starts {
     this.states.forEach((_, call) => {
       Atomics.compareExchange(this.states, call, WAITING, BEGUN);
     });
-    return this.has(BEGUN);
+    return this.#has(BEGUN);
   }
 
   /** False where the call was begun before. */
@@ -30,7 +30,7 @@ export class Starts {
 
   /** Whether any was. */
   get hasBegun(): boolean {
-    return this.has(BEGUN);
+    return this.#has(BEGUN);
   }
 
   get areAllBegun(): boolean {
@@ -38,10 +38,10 @@ export class Starts {
   }
 
   get isWanted(): boolean {
-    return this.has(WAITING) || this.has(BEGUN);
+    return this.#has(WAITING) || this.#has(BEGUN);
   }
 
-  private has(state: number): boolean {
+  #has(state: number): boolean {
     return this.states.some((_, call) => Atomics.load(this.states, call) === state);
   }
 }

@@ -22,37 +22,37 @@ interface Order {
 
 /** A thread with a connection of its own, begun with its first job. It does not keep the process alive. */
 export class SqliteThread {
-  private readonly queue: Order[] = [];
-  private readonly posted = new Map<number, Order>();
-  private worker: Worker | undefined;
-  private exited: Promise<void> | undefined;
-  private sequence = 0;
-  /** Why it takes no more jobs. */
-  private end: YubikeyError | undefined;
-  private whenIdle: (() => void) | undefined;
-  private closing: Promise<void> | undefined;
+  readonly #queue: Order[] = [];
+  readonly #posted = new Map<number, Order>();
+  #worker: Worker | undefined;
+  #exited: Promise<void> | undefined;
+  #sequence = 0; /** Why it takes no more jobs. */
+  #end: YubikeyError | undefined;
+  #whenIdle: (() => void) | undefined;
+  #closing: Promise<void> | undefined;
+  readonly #options: ThreadOptions; /** Milliseconds after which it is closed, whatever it does. */
+  readonly #timeout: number; /** Told of what ended it, unless `close` did. */
+  readonly #onFault: (error: YubikeyError) => void;
 
-  constructor(
-    private readonly options: ThreadOptions,
-    /** Milliseconds after which it is closed, whatever it does. */
-    private readonly timeout: number,
-    /** Told of what ended it, unless `close` did. */
-    private readonly onFault: (error: YubikeyError) => void,
-  ) {}
+  constructor(options: ThreadOptions, timeout: number, onFault: (error: YubikeyError) => void) {
+    this.#options = options;
+    this.#timeout = timeout;
+    this.#onFault = onFault;
+  }
 
   /** Has no deadline of its own: a job is forgotten once all of its calls are given up. */
   async do<T>(job: Job, starts: Starts, waitsFor: (obstacle: unknown) => void = () => undefined): Promise<T> {
-    if (this.end) throw this.end;
+    if (this.#end) throw this.#end;
     return new Promise((resolve, reject) => {
-      this.forgetUnwanted();
-      this.queue.push({ job, starts, resolve: resolve as Order['resolve'], reject, waitsFor });
-      this.post();
+      this.#forgetUnwanted();
+      this.#queue.push({ job, starts, resolve: resolve as Order['resolve'], reject, waitsFor });
+      this.#post();
     });
   }
 
   /** Takes no more jobs; those that it has are done. */
   refuse(why: YubikeyError): void {
-    this.end ??= why;
+    this.#end ??= why;
   }
 
   /**
@@ -61,19 +61,19 @@ export class SqliteThread {
    * @throws YubikeyError `STORE_FAILED` where it hangs: it is left behind, and closes the file when it can.
    */
   close(): Promise<void> {
-    this.closing ??= this.finish();
-    return this.closing;
+    this.#closing ??= this.#finish();
+    return this.#closing;
   }
 
-  private async finish(): Promise<void> {
+  async #finish(): Promise<void> {
     this.refuse(new YubikeyError('STORE_FAILED', 'This SqliteStore is closed'));
-    const { worker } = this;
+    const worker = this.#worker;
     if (!worker) return;
     const abort = new AbortController();
-    const late = sleep(this.timeout, 'late', abort).catch(() => undefined);
-    await Promise.race([this.idle(), late]);
+    const late = sleep(this.#timeout, 'late', abort).catch(() => undefined);
+    await Promise.race([this.#idle(), late]);
     worker.postMessage('close' satisfies Request);
-    const how = await Promise.race([this.exited, late]);
+    const how = await Promise.race([this.#exited, late]);
     abort.abort();
     if (how === 'late') {
       throw new YubikeyError(
@@ -84,45 +84,45 @@ export class SqliteThread {
     }
   }
 
-  private async idle(): Promise<void> {
-    if (this.posted.size === 0) return;
+  async #idle(): Promise<void> {
+    if (this.#posted.size === 0) return;
     await new Promise<void>((resolve) => {
-      this.whenIdle = resolve;
+      this.#whenIdle = resolve;
     });
   }
 
   /** Calls have one timeout, so those that came first are given up first. */
-  private forgetUnwanted(): void {
-    while (this.queue[0] && !this.queue[0].starts.isWanted) this.forget(this.queue.shift() as Order);
+  #forgetUnwanted(): void {
+    while (this.#queue[0] && !this.#queue[0].starts.isWanted) this.#forget(this.#queue.shift() as Order);
   }
 
-  private forget({ reject }: Order): void {
+  #forget({ reject }: Order): void {
     reject(new Error('Nobody waits for it any more'));
   }
 
-  private post(): void {
-    while (this.posted.size < JOBS_AT_ONCE) {
-      const next = this.queue.shift();
+  #post(): void {
+    while (this.#posted.size < JOBS_AT_ONCE) {
+      const next = this.#queue.shift();
       if (!next) return;
       if (!next.starts.isWanted) {
-        this.forget(next);
+        this.#forget(next);
         continue;
       }
-      this.worker ??= this.start();
-      this.posted.set(++this.sequence, next);
-      const request: Request = [this.sequence, next.job, next.starts.states];
-      this.worker.postMessage(request);
+      this.#worker ??= this.#start();
+      this.#posted.set(++this.#sequence, next);
+      const request: Request = [this.#sequence, next.job, next.starts.states];
+      this.#worker.postMessage(request);
     }
   }
 
-  private start(): Worker {
+  #start(): Worker {
     // What the process was started with, such as a loader, is not for this thread; that node:sqlite is new has been said.
-    const worker = new Worker(workerFile(), { workerData: this.options, execArgv: ['--no-warnings'] });
-    worker.on('message', (reply: Reply) => this.hear(reply));
-    worker.on('error', (error) => this.endWith(`failed (${error.message})`, error));
-    this.exited = new Promise((resolve) => {
+    const worker = new Worker(workerFile(), { workerData: this.#options, execArgv: ['--no-warnings'] });
+    worker.on('message', (reply: Reply) => this.#hear(reply));
+    worker.on('error', (error) => this.#endWith(`failed (${error.message})`, error));
+    this.#exited = new Promise((resolve) => {
       worker.on('exit', (code) => {
-        this.endWith(`ended with exit code ${code}`);
+        this.#endWith(`ended with exit code ${code}`);
         resolve();
       });
     });
@@ -131,35 +131,35 @@ export class SqliteThread {
     return worker;
   }
 
-  private hear(reply: Reply): void {
+  #hear(reply: Reply): void {
     const [, sequence] = reply;
-    const order = this.posted.get(sequence);
+    const order = this.#posted.get(sequence);
     if (reply[0] === 'waits') {
       order?.waitsFor(errorOf(reply[2]));
       return;
     }
-    this.posted.delete(sequence);
+    this.#posted.delete(sequence);
     if (reply[0] === 'failed') order?.reject(errorOf(reply[2]));
     else order?.resolve(reply[2]);
-    this.post();
-    if (this.posted.size === 0) this.whenIdle?.();
+    this.#post();
+    if (this.#posted.size === 0) this.#whenIdle?.();
   }
 
   /** What was begun and not answered may have been written or not, so nothing is tried again. */
-  private endWith(how: string, cause?: unknown): void {
+  #endWith(how: string, cause?: unknown): void {
     const error = new YubikeyError(
       'STORE_FAILED',
       `The thread of SqliteStore ${how}: start the process anew, or make another SqliteStore`,
       { cause },
     );
-    if (!this.end) this.onFault(error);
+    if (!this.#end) this.#onFault(error);
     this.refuse(error);
-    for (const { starts, reject } of [...this.posted.values(), ...this.queue]) {
+    for (const { starts, reject } of [...this.#posted.values(), ...this.#queue]) {
       reject(starts.hasBegun ? new Uncertain(error.message, error) : error);
     }
-    this.posted.clear();
-    this.queue.length = 0;
-    this.whenIdle?.();
+    this.#posted.clear();
+    this.#queue.length = 0;
+    this.#whenIdle?.();
   }
 }
 

@@ -21,40 +21,38 @@ import { SqliteThread } from './thread.js';
  */
 export class SqliteThreads implements SqliteEngine {
   readonly path: string;
-  private readonly writer: SqliteThread;
-  private readonly reader: SqliteThread;
-  private readonly finder: Finder;
+  readonly #writer: SqliteThread;
+  readonly #reader: SqliteThread;
+  readonly #finder: Finder;
+  readonly #timeout: number;
 
-  constructor(
-    options: ThreadOptions,
-    private readonly timeout: number,
-    onFault: (error: YubikeyError) => void,
-  ) {
+  constructor(options: ThreadOptions, timeout: number, onFault: (error: YubikeyError) => void) {
+    this.#timeout = timeout;
     this.path = options.path;
     const end = (error: YubikeyError) => {
-      this.writer.refuse(error);
-      this.reader.refuse(error);
+      this.#writer.refuse(error);
+      this.#reader.refuse(error);
       onFault(error);
     };
-    this.writer = new SqliteThread(options, timeout, end);
-    this.reader = new SqliteThread(options, timeout, end);
-    this.finder = new Finder((sql, ids) => this.findAll(sql, ids));
+    this.#writer = new SqliteThread(options, timeout, end);
+    this.#reader = new SqliteThread(options, timeout, end);
+    this.#finder = new Finder((sql, ids) => this.#findAll(sql, ids));
   }
 
   async migrate(call: Call<Durability>): Promise<Durability> {
-    const durability = await this.ask<Durability>(this.writer, ['migrate'], call);
+    const durability = await this.#ask<Durability>(this.#writer, ['migrate'], call);
     // Opens it before somebody waits for it.
-    await this.ask(this.reader, ['run', SCHEMA_VERSION, []], call);
+    await this.#ask(this.#reader, ['run', SCHEMA_VERSION, []], call);
     return durability;
   }
 
   run(sql: string, parameters: readonly SqlValue[], call: Call<SqlRow[]>): Promise<SqlRow[]> {
     const job: Job = ['run', sql, parameters];
-    return isRead(sql) ? this.ask(this.reader, job, call) : this.write(job, call);
+    return isRead(sql) ? this.#ask(this.#reader, job, call) : this.#write(job, call);
   }
 
   find(sql: string, id: string): Promise<SqlRow | undefined> {
-    return this.finder.find(sql, id);
+    return this.#finder.find(sql, id);
   }
 
   async advance(batch: Batch<AdvanceRow>): Promise<Advanced> {
@@ -62,29 +60,29 @@ export class SqliteThreads implements SqliteEngine {
     const rows = batch.take((call) => !starts.giveUp(call));
     starts = Starts.of(rows.length);
     const waitsFor = (obstacle: unknown) => batch.waitsFor(obstacle);
-    const advanced = await this.writer.do<SqlRow[]>(['advance', jsonOf(rows)], starts, waitsFor);
+    const advanced = await this.#writer.do<SqlRow[]>(['advance', jsonOf(rows)], starts, waitsFor);
     return { rows, advanced };
   }
 
   probe(call: Call<void>): Promise<void> {
-    return this.write(['probe'], call);
+    return this.#write(['probe'], call);
   }
 
   async close(): Promise<void> {
-    const closings = [this.reader.close(), this.writer.close()];
+    const closings = [this.#reader.close(), this.#writer.close()];
     await Promise.allSettled(closings);
     await Promise.all(closings);
   }
 
-  private write<T>(job: Job, call: Call<T>): Promise<T> {
+  #write<T>(job: Job, call: Call<T>): Promise<T> {
     const starts = Starts.of(1);
     call.sent(() => !starts.giveUp(0));
-    return this.writer.do(job, starts, (obstacle) => {
+    return this.#writer.do(job, starts, (obstacle) => {
       call.obstacle = obstacle;
     });
   }
 
-  private ask<T>(thread: SqliteThread, job: Job, call: Call<unknown>): Promise<T> {
+  #ask<T>(thread: SqliteThread, job: Job, call: Call<unknown>): Promise<T> {
     const starts = Starts.of(1);
     call.onGivenUp = () => starts.giveUp(0);
     return thread.do(job, starts, (obstacle) => {
@@ -92,11 +90,11 @@ export class SqliteThreads implements SqliteEngine {
     });
   }
 
-  private async findAll(sql: string, ids: readonly string[]): Promise<(SqlRow | undefined)[]> {
+  async #findAll(sql: string, ids: readonly string[]): Promise<(SqlRow | undefined)[]> {
     const starts = Starts.of(1);
-    const timer = setTimeout(() => starts.giveUp(0), this.timeout).unref();
+    const timer = setTimeout(() => starts.giveUp(0), this.#timeout).unref();
     try {
-      return await this.reader.do(['findAll', sql, ids], starts);
+      return await this.#reader.do(['findAll', sql, ids], starts);
     } finally {
       clearTimeout(timer);
     }

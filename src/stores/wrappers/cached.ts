@@ -38,12 +38,12 @@ class CachedRecords<Stored, New> implements RecordStore<Stored, New> {
     const last = this.#looks.get(id);
     if (last && now - last.at < FRESH_MS) return last.record;
     this.#looks.delete(id);
-    this.forgetOld(now);
+    this.#forgetOld(now);
     const look = { record: this.#store.get(id), at: now };
     this.#looks.set(id, look);
     look.record.then(
       (record) => {
-        if (record === undefined) this.forget(id, look);
+        if (record === undefined) this.#forget(id, look);
       },
       () => this.#looks.clear(),
     );
@@ -51,15 +51,15 @@ class CachedRecords<Stored, New> implements RecordStore<Stored, New> {
   }
 
   add(record: New): Promise<boolean> {
-    return this.changing(this.#idOf(record), this.#store.add(record));
+    return this.#changing(this.#idOf(record), this.#store.add(record));
   }
 
   replace(expected: Stored, change: Partial<New>): Promise<boolean> {
-    return this.changing(this.#idOf(expected), this.#store.replace(expected, change));
+    return this.#changing(this.#idOf(expected), this.#store.replace(expected, change));
   }
 
   delete(id: string): Promise<boolean> {
-    return this.changing(id, this.#store.delete(id));
+    return this.#changing(id, this.#store.delete(id));
   }
 
   async list(options?: PageOptions): Promise<Page<Stored>> {
@@ -67,15 +67,15 @@ class CachedRecords<Stored, New> implements RecordStore<Stored, New> {
   }
 
   /** Whoever looked before the change was there, or lost against another one, is not believed after it. */
-  private changing(id: string, change: Promise<boolean>): Promise<boolean> {
+  #changing(id: string, change: Promise<boolean>): Promise<boolean> {
     return change.finally(() => this.#looks.delete(id));
   }
 
-  private forget(id: string, look: Look<Stored>): void {
+  #forget(id: string, look: Look<Stored>): void {
     if (this.#looks.get(id) === look) this.#looks.delete(id);
   }
 
-  private forgetOld(now: number): void {
+  #forgetOld(now: number): void {
     for (const [id, { at }] of this.#looks) {
       if (now - at < FRESH_MS && this.#looks.size < MOST) return;
       this.#looks.delete(id);

@@ -69,7 +69,7 @@ export class Keyring {
   seal(kind: SealedKind, rowId: string, secret: Uint8Array): Buffer {
     const context = contextOf(kind, this.#current, rowId);
     const nonce = randomBytes(NONCE_LENGTH);
-    const cipher = createCipheriv(CIPHER, this.rowKey(this.#current, context), nonce).setAAD(context);
+    const cipher = createCipheriv(CIPHER, this.#rowKey(this.#current, context), nonce).setAAD(context);
     const ciphertext = Buffer.concat([cipher.update(secret), cipher.final()]);
     return Buffer.concat([headerOf(this.#current), nonce, ciphertext, cipher.getAuthTag()]);
   }
@@ -90,7 +90,7 @@ export class Keyring {
       throw new YubikeyError('MASTER_KEY_UNKNOWN', message);
     }
     const context = contextOf(kind, keyId, rowId);
-    const decipher = createDecipheriv(CIPHER, this.rowKey(keyId, context), body.subarray(0, NONCE_LENGTH))
+    const decipher = createDecipheriv(CIPHER, this.#rowKey(keyId, context), body.subarray(0, NONCE_LENGTH))
       .setAAD(context)
       .setAuthTag(body.subarray(-TAG_LENGTH));
     try {
@@ -106,7 +106,7 @@ export class Keyring {
   }
 
   /** HKDF-Expand, of which one block is enough. */
-  private rowKey(keyId: string, context: Buffer): Buffer {
+  #rowKey(keyId: string, context: Buffer): Buffer {
     return hmac(this.#extracted.get(keyId) as KeyObject, Buffer.concat([context, Buffer.of(1)]));
   }
 }

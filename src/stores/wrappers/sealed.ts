@@ -35,23 +35,23 @@ class SealedRecords<Stored extends RecordFields, New> implements RecordStore<Sto
 
   async get(id: string): Promise<Stored | undefined> {
     const sealed = await this.#store.get(id);
-    return sealed && this.open(sealed);
+    return sealed && this.#open(sealed);
   }
 
   async add(record: New): Promise<boolean> {
     this.#kind.assert(record);
-    return this.#store.add({ ...record, ...this.seal(record) });
+    return this.#store.add({ ...record, ...this.#seal(record) });
   }
 
   async replace(expected: Stored, change: Partial<New>): Promise<boolean> {
     const next = changed<New>(expected, change);
     this.#kind.assert(next);
-    return this.swap(expected, next);
+    return this.#swap(expected, next);
   }
 
   async list(options?: PageOptions): Promise<Page<Stored>> {
     const { records, next } = await this.#store.list(pageOptionsOf(options));
-    return { records: records.map((sealed) => this.open(sealed)), next };
+    return { records: records.map((sealed) => this.#open(sealed)), next };
   }
 
   async delete(id: string): Promise<boolean> {
@@ -75,7 +75,7 @@ class SealedRecords<Stored extends RecordFields, New> implements RecordStore<Sto
       for (const sealed of records) {
         progress.checked += 1;
         try {
-          if (await this.resealOne(sealed)) progress.resealed += 1;
+          if (await this.#resealOne(sealed)) progress.resealed += 1;
         } catch (error) {
           unopened.add(this.#kind.idOf(sealed), error);
         }
@@ -87,71 +87,74 @@ class SealedRecords<Stored extends RecordFields, New> implements RecordStore<Sto
     return progress;
   }
 
-  private async resealOne(found: Stored): Promise<boolean> {
+  async #resealOne(found: Stored): Promise<boolean> {
     let sealed: Stored | undefined = found;
-    while (sealed && !this.#keyring.isCurrent(this.blobOf(sealed))) {
-      if (await this.swap(sealed, this.open(sealed) as unknown as New)) return true;
+    while (sealed && !this.#keyring.isCurrent(this.#blobOf(sealed))) {
+      if (await this.#swap(sealed, this.#open(sealed) as unknown as New)) return true;
       sealed = await this.#store.get(this.#kind.idOf(sealed));
     }
     return false;
   }
 
   /** What `expected` holds in plain must not reach the store beside what is sealed, so that goes in both. */
-  private swap(expected: Stored, next: New): Promise<boolean> {
-    const sealed = this.seal(next, this.#kind.idOf(expected));
+  #swap(expected: Stored, next: New): Promise<boolean> {
+    const sealed = this.#seal(next, this.#kind.idOf(expected));
     return this.#store.replace({ ...expected, ...sealed }, { ...next, ...sealed });
   }
 
-  private seal(record: New, id = this.#kind.idOf(record)): Partial<New> {
+  #seal(record: New, id = this.#kind.idOf(record)): Partial<New> {
     const secrets = packed(this.#kind.secretsOf(record));
     return this.#kind.withSecrets([this.#keyring.seal(this.#kind.name, id, secrets)]);
   }
 
-  private open(sealed: Stored): Stored {
-    const secrets = this.#keyring.open(this.#kind.name, this.#kind.idOf(sealed), this.blobOf(sealed));
+  #open(sealed: Stored): Stored {
+    const secrets = this.#keyring.open(this.#kind.name, this.#kind.idOf(sealed), this.#blobOf(sealed));
     return { ...sealed, ...this.#kind.withSecrets(unpacked(secrets)) };
   }
 
-  private blobOf(sealed: Stored): Uint8Array {
+  #blobOf(sealed: Stored): Uint8Array {
     return this.#kind.secretsOf(sealed as unknown as New)[0] ?? new Uint8Array();
   }
 }
 
 /** The records of one `reseal()` that do not open. */
 class Unopened {
-  private static readonly MOST_NAMED = 10;
-  private readonly ids: string[] = [];
-  private count = 0;
-  private first: YubikeyError | undefined;
-  private isAnyBroken = false;
+  static readonly #MOST_NAMED = 10;
+  readonly #ids: string[] = [];
+  #count = 0;
+  #first: YubikeyError | undefined;
+  #isAnyBroken = false;
+  readonly #kind: string;
 
-  constructor(private readonly kind: string) {}
+  constructor(kind: string) {
+    this.#kind = kind;
+  }
 
   /** Passes on what is wrong with more than one record. */
   add(id: string, error: unknown): void {
     const isSealed = error instanceof YubikeyError && /^(SEAL_BROKEN|MASTER_KEY_UNKNOWN)$/.test(error.code);
     if (!isSealed) throw error;
-    this.first ??= error;
-    this.isAnyBroken ||= error.code === 'SEAL_BROKEN';
-    this.count += 1;
-    if (this.ids.length < Unopened.MOST_NAMED) this.ids.push(id || '(empty)');
+    this.#first ??= error;
+    this.#isAnyBroken ||= error.code === 'SEAL_BROKEN';
+    this.#count += 1;
+    if (this.#ids.length < Unopened.#MOST_NAMED) this.#ids.push(id || '(empty)');
   }
 
   throwIfAny(checked: number): void {
-    if (!this.first) return;
-    const more = this.count > this.ids.length ? ` and ${this.count - this.ids.length} more` : '';
+    if (!this.#first) return;
+    const more = this.#count > this.#ids.length ? ` and ${this.#count - this.#ids.length} more` : '';
     const message =
-      `Not sealed anew: ${this.kind} ${this.ids.join(', ')}${more} (${this.count} in all). ${this.first.message}. ` +
-      `${this.remedy(checked)}; then reseal again`;
-    throw new YubikeyError(this.first.code, message, { cause: this.first });
+      `Not sealed anew: ${this.#kind} ${this.#ids.join(', ')}${more} (${this.#count} in all). ${this.#first.message}. ` +
+      `${this.#remedy(checked)}; then reseal again`;
+    throw new YubikeyError(this.#first.code, message, { cause: this.#first });
   }
 
   /** Where the old master key opens them, or perhaps does, nothing has to be deleted. */
-  private remedy(checked: number): string {
+  #remedy(checked: number): string {
     const oldKey =
       'add the old master key to the keyring, from the file that had it or a backup of that file';
-    if (!this.isAnyBroken) return `To open them, ${oldKey}`;
-    if (this.count === checked)
+    if (!this.#isAnyBroken) return `To open them, ${oldKey}`;
+    if (this.#count === checked)
       return `None opens, so another master key perhaps has the id of the old one: ${oldKey}, in its place, or restore the database from a backup`;
     return `Restore from a backup what is damaged; where a master key is missing, ${oldKey}; delete only what is damaged and in no backup`;
   }

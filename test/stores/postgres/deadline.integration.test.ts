@@ -112,7 +112,9 @@ describeWith('PostgresStore over connections that do not answer', missingPostgre
       expect(ms).toBeLessThan(TIMEOUT / 2);
     }
     for (const { outcome } of await Promise.all([first, second])) {
-      expect(outcome === 'STORE_FAILED' || (outcome as { advanced?: boolean }).advanced).toBe(true);
+      expect(outcome === 'STORE_FAILED' || (outcome as { advanced?: boolean | undefined }).advanced).toBe(
+        true,
+      );
     }
     taken.release();
   });
@@ -192,7 +194,7 @@ describeWith('PostgresStore over connections that do not answer', missingPostgre
     rival.release();
     const outcomes = (await Promise.all(stuck)).map(({ outcome }) => outcome);
     expect(
-      outcomes.filter((outcome) => (outcome as { advanced?: boolean }).advanced).length,
+      outcomes.filter((outcome) => (outcome as { advanced?: boolean | undefined }).advanced).length,
     ).toBeLessThanOrEqual(1);
     expect(await stuckIn(direct), 'nothing waits on at the server').toBe(0);
     expect(pool.totalCount).toBeLessThanOrEqual(4);

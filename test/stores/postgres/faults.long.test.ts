@@ -23,7 +23,7 @@ describeWith('PostgresStore', missingPostgres, () => {
   }, 60_000);
   afterAll(() => server?.stop(), 30_000);
 
-  async function open(options: { max?: number } = {}) {
+  async function open(options: { max?: number | undefined } = {}) {
     const proxy = await LossyProxy.start(server.port);
     const url = new URL(await server.newSchema());
     const direct = server.pool({ connectionString: url.href });

@@ -19,13 +19,16 @@ interface Outcome {
 
 /** A process with a store on a disk that fails on demand. */
 class Service {
-  private readonly waiting = new Map<number, (outcome: Outcome) => void>();
-  private count = 0;
+  readonly #waiting = new Map<number, (outcome: Outcome) => void>();
+  #count = 0;
+  readonly #modeFile: string;
 
   private constructor(
     readonly child: Child,
-    private readonly modeFile: string,
-  ) {}
+    modeFile: string,
+  ) {
+    this.#modeFile = modeFile;
+  }
 
   static async start(shim: string, path: string, driver: string, where: string): Promise<Service> {
     const modeFile = `${path}.mode`;
@@ -33,7 +36,7 @@ class Service {
     const child = new Child('sqlite-on-command', [path, driver, where], { LD_PRELOAD: shim, DISK: modeFile });
     const service = new Service(child, modeFile);
     await child.nextLine();
-    void service.hear();
+    void service.#hear();
     await vi.waitFor(
       async () => expect((await service.ask('migrate')).outcome).toMatchObject({ durable: true }),
       20_000,
@@ -42,18 +45,18 @@ class Service {
   }
 
   disk(mode: 'well' | 'hang' | 'fail' | 'full'): void {
-    writeFileSync(this.modeFile, mode);
+    writeFileSync(this.#modeFile, mode);
   }
 
   ask(...call: unknown[]): Promise<Outcome> {
-    this.child.send([++this.count, ...call]);
-    return new Promise((resolve) => this.waiting.set(this.count, resolve));
+    this.child.send([++this.#count, ...call]);
+    return new Promise((resolve) => this.#waiting.set(this.#count, resolve));
   }
 
-  private async hear(): Promise<void> {
+  async #hear(): Promise<void> {
     for (let line = await this.child.nextLine(); line !== undefined; line = await this.child.nextLine()) {
       const [n, outcome, ms] = JSON.parse(line);
-      this.waiting.get(n)?.({ outcome, ms });
+      this.#waiting.get(n)?.({ outcome, ms });
     }
   }
 }

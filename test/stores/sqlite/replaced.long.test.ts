@@ -8,15 +8,16 @@ import { drivers, temporaryFile } from '../../support/stores/sqlite-drivers.js';
 const TIMES = repetitions(30, 5);
 const IDS = Array.from({ length: 16 }, (_, n) => `id ${n}`);
 
+type Touch = readonly [id: string, usageCounter: number, isLate: boolean];
 type Answer = readonly [n: number, outcome: unknown, ms: number];
 
 /** A process with a store, asked to advance 16 keys again and again. */
 class Service {
   readonly accepted: (readonly [id: string, usageCounter: number])[] = [];
   readonly lateAccepted: (readonly [id: string, usageCounter: number])[] = [];
-  private readonly calls: (readonly [id: string, usageCounter: number, isLate: boolean])[] = [];
-  private isMarked = false;
-  private isStopped = false;
+  readonly #calls: Touch[] = [];
+  #isMarked = false;
+  #isStopped = false;
 
   private constructor(readonly child: Child) {}
 
@@ -24,41 +25,41 @@ class Service {
     const service = new Service(new Child('sqlite-on-command', [path, driver, where]));
     await service.child.nextLine();
     do service.child.send([0, 'migrate']);
-    while ((await service.answer())[1] === 'STORE_FAILED');
+    while ((await service.#answer())[1] === 'STORE_FAILED');
     return service;
   }
 
   mark(): void {
-    this.isMarked = true;
+    this.#isMarked = true;
   }
 
   stop(): void {
-    this.isStopped = true;
+    this.#isStopped = true;
   }
 
   /** Until it is stopped; each key waits for its answer. */
   async load(): Promise<void> {
-    for (const id of IDS) this.touch(id, 1);
+    for (const id of IDS) this.#touch(id, 1);
     for (let open = IDS.length; open > 0; ) {
-      const [n, outcome] = await this.answer();
-      const [id, usageCounter, isLate] = this.calls[n] as (typeof this.calls)[0];
+      const [n, outcome] = await this.#answer();
+      const [id, usageCounter, isLate] = this.#calls[n] as Touch;
       if (outcome === 'OK') (isLate ? this.lateAccepted : this.accepted).push([id, usageCounter]);
-      if (this.isStopped) open--;
-      else this.touch(id, usageCounter + 1);
+      if (this.#isStopped) open--;
+      else this.#touch(id, usageCounter + 1);
     }
   }
 
   async outcomeOf(...call: unknown[]): Promise<unknown> {
     this.child.send([0, ...call]);
-    return (await this.answer())[1];
+    return (await this.#answer())[1];
   }
 
-  private touch(id: string, usageCounter: number): void {
-    const n = this.calls.push([id, usageCounter, this.isMarked]) - 1;
+  #touch(id: string, usageCounter: number): void {
+    const n = this.#calls.push([id, usageCounter, this.#isMarked]) - 1;
     this.child.send([n, 'advance', id, usageCounter]);
   }
 
-  private async answer(): Promise<Answer> {
+  async #answer(): Promise<Answer> {
     return JSON.parse((await this.child.nextLine()) as string);
   }
 }

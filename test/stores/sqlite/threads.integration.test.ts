@@ -4,11 +4,11 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import type { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { YubikeyError } from '../../../src/errors.js';
 import { SqliteStore } from '../../../src/stores/index.js';
 import { drivers, openFor, type SqliteDriver, temporaryFile } from '../../support/stores/sqlite-drivers.js';
+import { migrateAndFindWorkers } from '../../support/stores/sqlite-workers.js';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 const COUNTERS = { usageCounter: 1, sessionUse: 0, timestamp: 0 };
@@ -22,10 +22,10 @@ async function openStore({ name }: SqliteDriver, path: string): Promise<SqliteSt
   return store;
 }
 
-/** The threads of a store, to end them as only a fault would. */
-function workersOf(store: SqliteStore): { writer: Worker; reader: Worker } {
-  const { engine } = store as unknown as { engine: Record<'writer' | 'reader', { worker: Worker }> };
-  return { writer: engine.writer.worker, reader: engine.reader.worker };
+/** A store and its threads, which a test ends as only a fault would. */
+async function openStoreWithWorkers({ name }: SqliteDriver, path: string) {
+  const store = new SqliteStore({ path, driver: name });
+  return { store, ...(await migrateAndFindWorkers(store)) };
 }
 
 const outcomesOf = (calls: Promise<unknown>[]) =>
@@ -109,12 +109,12 @@ describe.each(drivers)('SqliteStore with a path, through $name', (driver) => {
 
   it('whose thread ends rejects what waits and what comes later, and accepts nothing unwritten', async () => {
     const path = temporaryFile();
-    const store = await openStore(driver, path);
+    const { store, writer } = await openStoreWithWorkers(driver, path);
     const rival = openFor(driver, path);
     rival.exec('BEGIN IMMEDIATE');
     const calls = ids.map((id) => store.counters.advance(id, COUNTERS));
     await sleep(50);
-    await workersOf(store).writer.terminate();
+    await writer.terminate();
     rival.exec('ROLLBACK');
     for (const outcome of await outcomesOf(calls)) expect(outcome).toMatchObject(ENDED);
     await expect(store.counters.advance('c', COUNTERS)).rejects.toMatchObject(ENDED);
@@ -127,8 +127,7 @@ describe.each(drivers)('SqliteStore with a path, through $name', (driver) => {
   it.each(['writer', 'reader'] as const)(
     'is of no more use once its %s has ended, also to what only asks whether it works',
     async (thread) => {
-      const store = await openStore(driver, temporaryFile());
-      const { writer, reader } = workersOf(store);
+      const { store, writer, reader } = await openStoreWithWorkers(driver, temporaryFile());
       await { writer, reader }[thread].terminate();
       await expect(store.counters.get('c')).rejects.toMatchObject(ENDED);
       await expect(store.counters.advance('c', COUNTERS)).rejects.toMatchObject(ENDED);
@@ -139,8 +138,7 @@ describe.each(drivers)('SqliteStore with a path, through $name', (driver) => {
   );
 
   it('is closed for everybody who closes it', async () => {
-    const store = await openStore(driver, temporaryFile());
-    const { writer } = workersOf(store);
+    const { store, writer } = await openStoreWithWorkers(driver, temporaryFile());
     void store.close();
     await store.close();
     expect(writer.threadId).toBe(-1);
@@ -148,13 +146,13 @@ describe.each(drivers)('SqliteStore with a path, through $name', (driver) => {
 
   it('closes although its thread ends meanwhile, and says so to what waited', async () => {
     const path = temporaryFile();
-    const store = await openStore(driver, path);
+    const { store, writer } = await openStoreWithWorkers(driver, path);
     const rival = openFor(driver, path);
     rival.exec('BEGIN IMMEDIATE');
     const advance = store.counters.advance('c', COUNTERS).catch((error) => error);
     await sleep(50);
     const closing = store.close();
-    await workersOf(store).writer.terminate();
+    await writer.terminate();
     expect(await advance).toMatchObject(ENDED);
     await closing;
     rival.exec('ROLLBACK');

@@ -29,7 +29,7 @@ async function disable(keys: KeyStore, publicId: string): Promise<void> {
   while (!(await keys.replace((await keys.get(publicId)) as KeyRecord, { active: false })));
 }
 
-type Said = ResealProgress & { isDone?: true };
+type Said = ResealProgress & { isDone?: true | undefined };
 
 describeSharedStores('a rotation of the master key', (newUrl) => {
   it(`reseals ${KEYS} keys while OTPs are verified, killed half way and run again, without one failure`, async () => {

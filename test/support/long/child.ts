@@ -10,8 +10,8 @@ export const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${na
 /** A process of its own that runs one of the fixtures; it is killed when the test has finished. */
 export class Child {
   readonly process: ChildProcess;
-  private readonly lines: AsyncIterator<string>;
-  private readonly ended: Promise<unknown>;
+  readonly #lines: AsyncIterator<string>;
+  readonly #ended: Promise<unknown>;
 
   constructor(name: string, args: readonly string[], env: Record<string, string> = {}) {
     const child = spawn(process.execPath, ['--import', 'tsx', fixture(name), ...args], {
@@ -20,8 +20,8 @@ export class Child {
       env: { ...process.env, ...env },
     });
     this.process = child;
-    this.ended = once(child, 'close');
-    this.lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    this.#ended = once(child, 'close');
+    this.#lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     onTestFinished(() => {
       child.kill('SIGKILL');
     });
@@ -29,7 +29,7 @@ export class Child {
 
   /** The next line it wrote; undefined when it wrote its last one. */
   async nextLine(): Promise<string | undefined> {
-    const { value, done } = await this.lines.next();
+    const { value, done } = await this.#lines.next();
     return done ? undefined : value;
   }
 
@@ -45,12 +45,12 @@ export class Child {
 
   async kill(): Promise<void> {
     this.process.kill('SIGKILL');
-    await this.ended;
+    await this.#ended;
   }
 
   /** How it ended: its exit code, or the signal that killed it. */
   async end(): Promise<number | string | null> {
-    await this.ended;
+    await this.#ended;
     return this.process.exitCode ?? this.process.signalCode;
   }
 }

@@ -35,24 +35,24 @@ async function all<T>(list: (options: PageOptions) => Promise<Page<T>>): Promise
 export class Witness {
   readonly keyring = `test:${newMasterKey().toString('base64')}`;
   readonly accepted: string[] = [];
-  private readonly yubikeys = new Map(
+  readonly #yubikeys = new Map(
     Array.from({ length: KEYS }, () => new SoftYubikey()).map((yubikey) => [yubikey.publicId, yubikey]),
   );
-  private readonly added = new Set<string>();
-  private rows = new Map<string, ListedCounters>();
+  readonly #added = new Set<string>();
+  #rows = new Map<string, ListedCounters>();
 
   constructor(readonly url: string) {}
 
   async addKeys(): Promise<void> {
-    await this.withStore(async ({ keys }) => {
-      for (const yubikey of this.yubikeys.values()) await keys.add(yubikey);
+    await this.#withStore(async ({ keys }) => {
+      for (const yubikey of this.#yubikeys.values()) await keys.add(yubikey);
     });
-    for (const publicId of this.yubikeys.keys()) this.added.add(publicId);
+    for (const publicId of this.#yubikeys.keys()) this.#added.add(publicId);
   }
 
   /** The keys for a program that types fresh OTPs, plugged in so often before. */
   states(usageCounter: number): string {
-    return JSON.stringify([...this.yubikeys.values()].map((it) => pluggedIn(it, usageCounter)));
+    return JSON.stringify([...this.#yubikeys.values()].map((it) => pluggedIn(it, usageCounter)));
   }
 
   /** Takes down what `verify-until-killed` wrote, and refuses wrong verdicts; gives the OTPs answered OK. */
@@ -62,27 +62,27 @@ export class Witness {
     for (const line of said('FAILED')) expect(line).toMatch(/^FAILED (STORE_FAILED|ANSWER_LOST) 503$/);
     const accepted = said('OK').map((line) => line.slice('OK '.length));
     this.accepted.push(...accepted);
-    for (const line of said('KEY')) this.added.add(line.slice('KEY '.length));
+    for (const line of said('KEY')) this.#added.add(line.slice('KEY '.length));
     expect(new Set(this.accepted).size).toBe(this.accepted.length);
     return accepted;
   }
 
   /** No key and no counter was lost or became lower, and no OTP of these is accepted again. */
   async check(accepted: readonly string[]): Promise<void> {
-    await this.withStore(async ({ keys, counters, verifier }) => {
+    await this.#withStore(async ({ keys, counters, verifier }) => {
       const rows = new Map((await all((page) => counters.list(page))).map((row) => [row.publicId, row]));
-      for (const [publicId, before] of this.rows) {
+      for (const [publicId, before] of this.#rows) {
         expect(order(rows.get(publicId) as ListedCounters), publicId).toBeGreaterThanOrEqual(order(before));
       }
       for (const otp of accepted) {
         const { publicId, token } = parseOtp(otp);
-        const typed = decryptToken(token, (this.yubikeys.get(publicId) as SoftYubikey).aesKey)?.counters;
+        const typed = decryptToken(token, (this.#yubikeys.get(publicId) as SoftYubikey).aesKey)?.counters;
         if (!typed) throw new Error('an OTP of another key was accepted');
         expect(order(rows.get(publicId) as ListedCounters), otp).toBeGreaterThanOrEqual(order(typed));
       }
       const stored = new Set((await all((page) => keys.list(page))).map(({ publicId }) => publicId));
-      expect([...this.added].filter((publicId) => !stored.has(publicId))).toEqual([]);
-      this.rows = rows;
+      expect([...this.#added].filter((publicId) => !stored.has(publicId))).toEqual([]);
+      this.#rows = rows;
       for (const otp of accepted) {
         expect(await verifier.verify(parseOtp(otp)), otp).toEqual({ ok: false, reason: 'REPLAYED_OTP' });
       }
@@ -91,8 +91,8 @@ export class Witness {
 
   /** A fresh OTP is accepted: the store still works. */
   async checkWorks(usageCounter: number): Promise<void> {
-    await this.withStore(async ({ verifier }) => {
-      const [yubikey] = this.yubikeys.values();
+    await this.#withStore(async ({ verifier }) => {
+      const [yubikey] = this.#yubikeys.values();
       const otp = pluggedIn(yubikey as SoftYubikey, usageCounter).press();
       expect(await verifier.verify(parseOtp(otp))).toMatchObject({ ok: true });
       this.accepted.push(otp);
@@ -100,10 +100,10 @@ export class Witness {
   }
 
   get keys(): number {
-    return this.added.size;
+    return this.#added.size;
   }
 
-  private async withStore(
+  async #withStore(
     work: (store: { keys: KeyStore; counters: CounterStore; verifier: KsmVerifier }) => Promise<void>,
   ): Promise<void> {
     const store = await openSharedStore(this.url);

@@ -7,39 +7,41 @@ interface Pair {
 
 /** Stands between a client and a server on loopback, and loses what it is told to: as a network does. */
 export class LossyProxy {
-  private readonly pairs = new Set<Pair>();
-  private isSilent = false;
+  readonly #pairs = new Set<Pair>();
+  #isSilent = false;
   /** How many bytes of answers still pass, and of requests. */
-  private left = Number.POSITIVE_INFINITY;
-  private requestsLeft = Number.POSITIVE_INFINITY;
-  private passed = 0;
-  private asked = 0;
+  #left = Number.POSITIVE_INFINITY;
+  #requestsLeft = Number.POSITIVE_INFINITY;
+  #passed = 0;
+  #asked = 0;
+  readonly #server: Server;
+  #target: number;
 
-  private constructor(
-    private readonly server: Server,
-    private target: number,
-  ) {}
+  private constructor(server: Server, target: number) {
+    this.#server = server;
+    this.#target = target;
+  }
 
   static async start(target: number): Promise<LossyProxy> {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const proxy = new LossyProxy(server, target);
-    server.on('connection', (near) => proxy.accept(near));
+    server.on('connection', (near) => proxy.#accept(near));
     return proxy;
   }
 
   get port(): number {
-    return (this.server.address() as AddressInfo).port;
+    return (this.#server.address() as AddressInfo).port;
   }
 
   get connections(): number {
-    return this.pairs.size;
+    return this.#pairs.size;
   }
 
   /** From now on, the newest so many connections, or all and those to come, carry nothing in either direction. */
   silence(count = Number.POSITIVE_INFINITY): void {
-    this.isSilent = count === Number.POSITIVE_INFINITY;
-    for (const { near, far } of [...this.pairs].slice(-count)) {
+    this.#isSilent = count === Number.POSITIVE_INFINITY;
+    for (const { near, far } of [...this.#pairs].slice(-count)) {
       near.pause();
       far.pause();
     }
@@ -47,41 +49,41 @@ export class LossyProxy {
 
   /** Lets new connections through; silent ones stay silent. */
   listen(): void {
-    this.isSilent = false;
+    this.#isSilent = false;
   }
 
   /** New connections go to this port. */
   redirect(target: number): void {
-    this.target = target;
+    this.#target = target;
   }
 
   /** Breaks the connection that carries requests once so many bytes more of them have passed. */
   cutRequestsAfter(bytes: number): void {
-    this.requestsLeft = bytes;
+    this.#requestsLeft = bytes;
   }
 
   /** Breaks the connection that carries answers once so many bytes more of them have passed. */
   cutAfter(bytes: number): void {
-    this.left = bytes;
+    this.#left = bytes;
   }
 
   /** How many bytes of answers passed since it was asked last. */
   takePassed(): number {
-    const { passed } = this;
-    this.passed = 0;
+    const passed = this.#passed;
+    this.#passed = 0;
     return passed;
   }
 
   /** How many bytes of requests passed since it was asked last. */
   takeAsked(): number {
-    const { asked } = this;
-    this.asked = 0;
+    const asked = this.#asked;
+    this.#asked = 0;
     return asked;
   }
 
   /** Breaks every connection. */
   cut(): void {
-    for (const { near, far } of this.pairs) {
+    for (const { near, far } of this.#pairs) {
       near.destroy();
       far.destroy();
     }
@@ -89,45 +91,45 @@ export class LossyProxy {
 
   async stop(): Promise<void> {
     this.cut();
-    await new Promise((resolve) => this.server.close(resolve));
+    await new Promise((resolve) => this.#server.close(resolve));
   }
 
-  private answer(near: Socket, chunk: Buffer): void {
-    this.passed += chunk.length;
-    if (chunk.length < this.left) {
-      this.left -= chunk.length;
+  #answer(near: Socket, chunk: Buffer): void {
+    this.#passed += chunk.length;
+    if (chunk.length < this.#left) {
+      this.#left -= chunk.length;
       near.write(chunk);
       return;
     }
-    near.end(chunk.subarray(0, this.left));
-    this.left = Number.POSITIVE_INFINITY;
+    near.end(chunk.subarray(0, this.#left));
+    this.#left = Number.POSITIVE_INFINITY;
   }
 
-  private request({ near, far }: Pair, chunk: Buffer): void {
-    this.asked += chunk.length;
-    if (chunk.length < this.requestsLeft) {
-      this.requestsLeft -= chunk.length;
+  #request({ near, far }: Pair, chunk: Buffer): void {
+    this.#asked += chunk.length;
+    if (chunk.length < this.#requestsLeft) {
+      this.#requestsLeft -= chunk.length;
       far.write(chunk);
       return;
     }
-    far.end(chunk.subarray(0, this.requestsLeft));
-    this.requestsLeft = Number.POSITIVE_INFINITY;
+    far.end(chunk.subarray(0, this.#requestsLeft));
+    this.#requestsLeft = Number.POSITIVE_INFINITY;
     near.destroy();
   }
 
-  private accept(near: Socket): void {
-    const far = connect(this.target, '127.0.0.1');
+  #accept(near: Socket): void {
+    const far = connect(this.#target, '127.0.0.1');
     const pair = { near, far };
-    this.pairs.add(pair);
+    this.#pairs.add(pair);
     const end = () => {
-      this.pairs.delete(pair);
+      this.#pairs.delete(pair);
       near.destroy();
       far.destroy();
     };
     near.on('error', end).on('close', end);
     far.on('error', end).on('close', end);
-    if (this.isSilent) return;
-    near.on('data', (chunk: Buffer) => this.request(pair, chunk));
-    far.on('data', (chunk: Buffer) => this.answer(near, chunk));
+    if (this.#isSilent) return;
+    near.on('data', (chunk: Buffer) => this.#request(pair, chunk));
+    far.on('data', (chunk: Buffer) => this.#answer(near, chunk));
   }
 }

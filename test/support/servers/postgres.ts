@@ -22,7 +22,7 @@ function folderOfPrograms(): string | undefined {
 export const missingPostgres = folderOfPrograms() ? [] : ['postgresql'];
 
 /** PostgreSQL refuses to run as root; Debian's package brings a user for it. */
-function unprivileged(): { uid?: number; gid?: number } {
+function unprivileged(): { uid?: number | undefined; gid?: number | undefined } {
   if (process.getuid?.() !== 0) return {};
   const idOf = (flag: string) => Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }));
   return { uid: idOf('-u'), gid: idOf('-g') };
@@ -30,13 +30,18 @@ function unprivileged(): { uid?: number; gid?: number } {
 
 /** A PostgreSQL server of the test's own, on a free port, with its data in a temporary folder. */
 export class PostgresServer {
-  private server: ChildProcess | undefined;
+  #server: ChildProcess | undefined;
+  readonly #folder: string;
+  readonly #options: SpawnOptions;
 
   private constructor(
     readonly port: number,
-    private readonly folder: string,
-    private readonly options: SpawnOptions,
-  ) {}
+    folder: string,
+    options: SpawnOptions,
+  ) {
+    this.#folder = folder;
+    this.#options = options;
+  }
 
   static async start(): Promise<PostgresServer> {
     const folder = mkdtempSync(join(tmpdir(), 'postgres-'));
@@ -55,7 +60,7 @@ export class PostgresServer {
   }
 
   get pid(): number {
-    return this.server?.pid as number;
+    return this.#server?.pid as number;
   }
 
   get url(): string {
@@ -91,18 +96,18 @@ export class PostgresServer {
     const bin = folderOfPrograms() as string;
     const args = [
       '-D',
-      join(this.folder, 'data'),
+      join(this.#folder, 'data'),
       '-p',
       String(this.port),
       '-h',
       '127.0.0.1',
       '-k',
-      this.folder,
+      this.#folder,
     ];
-    this.server = spawn(
+    this.#server = spawn(
       join(bin, 'postgres'),
       [...args, ...settings.flatMap((it) => ['-c', it])],
-      this.options,
+      this.#options,
     );
     for (let tries = 0; tries < 200; tries++) {
       const client = new pg.Client({ connectionString: this.url });
@@ -120,7 +125,7 @@ export class PostgresServer {
 
   /** SIGINT is its fast shutdown, SIGQUIT its crash. */
   async halt(signal: 'SIGINT' | 'SIGQUIT' = 'SIGINT'): Promise<void> {
-    const { server } = this;
+    const server = this.#server;
     if (!server || server.exitCode !== null || server.signalCode !== null) return;
     const ended = new Promise((resolve) => server.once('exit', resolve));
     server.kill(signal);
@@ -129,6 +134,6 @@ export class PostgresServer {
 
   async stop(): Promise<void> {
     await this.halt('SIGQUIT');
-    rmSync(this.folder, { recursive: true, force: true });
+    rmSync(this.#folder, { recursive: true, force: true });
   }
 }

@@ -8,12 +8,15 @@ import { freePort } from '../programs.js';
 
 /** A Redis server of the test's own, on a free port, with its data in a temporary folder. */
 export class RedisServer {
-  private server: ChildProcess | undefined;
+  #server: ChildProcess | undefined;
+  readonly #folder: string;
 
   private constructor(
     readonly port: number,
-    private readonly folder: string,
-  ) {}
+    folder: string,
+  ) {
+    this.#folder = folder;
+  }
 
   static readonly DURABLE = [
     '--appendonly',
@@ -31,7 +34,7 @@ export class RedisServer {
   }
 
   get pid(): number {
-    return this.server?.pid as number;
+    return this.#server?.pid as number;
   }
 
   get url(): string {
@@ -39,8 +42,8 @@ export class RedisServer {
   }
 
   async run(settings: readonly string[] = RedisServer.DURABLE): Promise<void> {
-    const place = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.folder, '--save', ''];
-    this.server = spawn('redis-server', [...place, ...settings], { stdio: 'ignore' });
+    const place = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#folder, '--save', ''];
+    this.#server = spawn('redis-server', [...place, ...settings], { stdio: 'ignore' });
     for (let tries = 0; tries < 200; tries++) {
       const isUp = await new Promise<boolean>((resolve) => {
         const socket = connect(this.port, '127.0.0.1', () => socket.write('PING\r\n'));
@@ -56,11 +59,11 @@ export class RedisServer {
 
   /** Stops it where it stands, or lets it go on. */
   kill(signal: 'SIGSTOP' | 'SIGCONT'): void {
-    this.server?.kill(signal);
+    this.#server?.kill(signal);
   }
 
   async halt(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
-    const { server } = this;
+    const server = this.#server;
     if (!server || server.exitCode !== null || server.signalCode !== null) return;
     const ended = new Promise((resolve) => server.once('exit', resolve));
     server.kill(signal);
@@ -69,6 +72,6 @@ export class RedisServer {
 
   async stop(): Promise<void> {
     await this.halt('SIGKILL');
-    rmSync(this.folder, { recursive: true, force: true });
+    rmSync(this.#folder, { recursive: true, force: true });
   }
 }

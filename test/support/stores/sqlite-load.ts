@@ -18,12 +18,14 @@ export class Load {
   /** Those of them that were touched after {@link mark}. */
   readonly acceptedLate: Touch[] = [];
   readonly faults: unknown[] = [];
-  private isMarked = false;
-  private isStopped = false;
-  private readonly running: Promise<unknown>;
+  #isMarked = false;
+  #isStopped = false;
+  readonly #running: Promise<unknown>;
+  readonly #store: SqliteStore;
 
-  constructor(private readonly store: SqliteStore) {
-    this.running = Promise.all(IDS.map((id) => this.touch(id)));
+  constructor(store: SqliteStore) {
+    this.#store = store;
+    this.#running = Promise.all(IDS.map((id) => this.#touch(id)));
   }
 
   /** Resolves once so many were accepted. */
@@ -32,20 +34,20 @@ export class Load {
   }
 
   mark(): void {
-    this.isMarked = true;
+    this.#isMarked = true;
   }
 
   async stop(): Promise<void> {
-    this.isStopped = true;
-    await this.running;
+    this.#isStopped = true;
+    await this.#running;
   }
 
-  private async touch(id: string): Promise<void> {
-    for (let usageCounter = 1; !this.isStopped; usageCounter++) {
+  async #touch(id: string): Promise<void> {
+    for (let usageCounter = 1; !this.#isStopped; usageCounter++) {
       const touch = { id, usageCounter };
-      const isLate = this.isMarked;
+      const isLate = this.#isMarked;
       try {
-        if (!(await advance(this.store, touch)).advanced) throw new Error('a fresh touch was refused');
+        if (!(await advance(this.#store, touch)).advanced) throw new Error('a fresh touch was refused');
         (isLate ? this.acceptedLate : this.accepted).push(touch);
       } catch (error) {
         this.faults.push(error);

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { LocalKsm } from '../../../../src/ksm/local-ksm.js';
 import { parseOtp } from '../../../../src/otp/otp.js';
-import { SoftYubikey } from '../../../../src/testing/index.js';
+import { SoftYubikey, type SoftYubikeyOptions } from '../../../../src/testing/index.js';
 import { KsmVerifier } from '../../../../src/verifiers/ksm-verifier.js';
 import type { Verification } from '../../../../src/verifiers/verifier.js';
 import type { OpenStore } from './store-contract.js';
@@ -17,7 +17,7 @@ function tally(verifications: readonly Verification[]): Record<string, number> {
 export function describeConcurrency(store: () => OpenStore): void {
   const verifier = () => new KsmVerifier({ ksm: new LocalKsm(store().keys), counters: store().counters });
 
-  async function yubikey(options: { publicId?: string } = {}): Promise<SoftYubikey> {
+  async function yubikey(options: SoftYubikeyOptions = {}): Promise<SoftYubikey> {
     const yubikey = new SoftYubikey(options);
     expect(await store().keys.add(yubikey)).toBe(true);
     return yubikey;
