@@ -23,12 +23,12 @@ export interface BatchWriter<Item, Result> {
   /** Whether it refused because somebody keeps one of the rows locked: each is tried again by itself. */
   isLocked(error: unknown): boolean;
   /** Whether it refused because of one of the items: the others go on without it. */
-  isFaultOfOne(error: unknown): boolean;
+  isItemFault(error: unknown): boolean;
   /** How many batches may be on their way at once. */
   readonly atOnce: number;
   /**
    * Milliseconds after which a batch leaves its place to another, whether it waits for a connection or for an answer.
    * Undefined: it never does.
    */
-  readonly slow?: number | undefined;
+  readonly slowMs?: number | undefined;
 }

@@ -25,30 +25,30 @@ export class Batcher<Item extends { readonly id: string }, Result> {
 
   constructor(writer: BatchWriter<Item, Result>, calls: Calls) {
     this.#calls = calls;
-    const { atOnce, slow } = writer;
-    this.#together = new Lane(writer, { atOnce, most: MOST_IN_BATCH, slow }, this);
-    this.#apart = new Lane(writer, { atOnce: APART_AT_ONCE, most: 1, slow: undefined }, this);
+    const { atOnce, slowMs } = writer;
+    this.#together = new Lane(writer, { atOnce, most: MOST_IN_BATCH, slowMs }, this);
+    this.#apart = new Lane(writer, { atOnce: APART_AT_ONCE, most: 1, slowMs: undefined }, this);
   }
 
   /** Rejects at its deadline, or for the signal: `STORE_FAILED` while it waits, `ANSWER_LOST` once it was sent. */
   async add(item: Item, signal?: AbortSignal): Promise<Result> {
     const call = this.#calls.begin<Result>(signal);
     const holder = [this.#together, this.#apart].find((lane) => lane.holds(item.id));
-    if (!call.isOver) (holder ?? this.#laneOf(item.id)).add({ item, call });
+    if (!call.isOver) (holder ?? this.#chooseLane(item.id)).add({ item, call });
     return call.result;
   }
 
-  queue(lane: Lane<Item, Result>, id: string, waitings: Set<Waiting<Item, Result>>): void {
-    const next = this.#laneOf(id);
+  requeue(lane: Lane<Item, Result>, id: string, waitings: Set<Waiting<Item, Result>>): void {
+    const next = this.#chooseLane(id);
     if (next === lane) lane.takeBack(id, waitings);
     else for (const waiting of waitings) next.add(waiting);
   }
 
-  #laneOf(id: string): Lane<Item, Result> {
+  #chooseLane(id: string): Lane<Item, Result> {
     return this.#unanswered.has(id) ? this.#apart : this.#together;
   }
 
-  note(id: string, isAnswered: boolean): void {
+  noteOutcome(id: string, isAnswered: boolean): void {
     this.#unanswered.delete(id);
     if (isAnswered) return;
     this.#unanswered.add(id);

@@ -104,14 +104,14 @@ export class Call<T> {
   }
 
   reject(cause: unknown): void {
-    if (this.#end()) this.#settle.reject(this.#faultOf(cause));
+    if (this.#end()) this.#settle.reject(this.#toFault(cause));
   }
 
   readonly #abort = () => this.#giveUp(this.#signal?.reason);
 
   #giveUp(why: unknown): void {
     if (!this.#end()) return;
-    this.#settle.reject(this.#faultOf(this.#isSent() ? why : (this.obstacle ?? why)));
+    this.#settle.reject(this.#toFault(this.#isSent() ? why : (this.obstacle ?? why)));
     this.onGivenUp?.();
   }
 
@@ -124,7 +124,7 @@ export class Call<T> {
     return true;
   }
 
-  #faultOf(cause: unknown): YubikeyError {
+  #toFault(cause: unknown): YubikeyError {
     if (cause instanceof YubikeyError) return cause;
     return this.#isSent()
       ? new YubikeyError(

@@ -14,14 +14,14 @@ export interface LaneSettings {
   /** Items in a batch. */
   readonly most: number;
   /** Milliseconds after which a batch leaves its place to another; undefined: it never does. */
-  readonly slow: number | undefined;
+  readonly slowMs: number | undefined;
 }
 
 export interface LaneOwner<Item extends { readonly id: string }, Result> {
   /** The write of an id is done: answered, if only with an error, or its answer is lost. */
-  note(id: string, isAnswered: boolean): void;
+  noteOutcome(id: string, isAnswered: boolean): void;
   /** Calls wait no longer behind another one with their id. */
-  queue(lane: Lane<Item, Result>, id: string, waitings: Set<Waiting<Item, Result>>): void;
+  requeue(lane: Lane<Item, Result>, id: string, waitings: Set<Waiting<Item, Result>>): void;
 }
 
 /** Calls that may share batches, each id once in a batch. */
@@ -80,7 +80,7 @@ export class Lane<Item extends { readonly id: string }, Result> {
 
   async #run(): Promise<void> {
     this.#running++;
-    const place = new Place(this.#settings.slow, () => {
+    const place = new Place(this.#settings.slowMs, () => {
       this.#running--;
       this.#schedule();
     });
@@ -101,7 +101,7 @@ export class Lane<Item extends { readonly id: string }, Result> {
     try {
       const results = await this.#writer.write(batch);
       batch.taken?.forEach(({ item, call }, n) => {
-        this.#owner.note(item.id, true);
+        this.#owner.noteOutcome(item.id, true);
         call.resolve(results[n] as Result);
       });
     } catch (error) {
@@ -113,7 +113,7 @@ export class Lane<Item extends { readonly id: string }, Result> {
   async #fail(batch: LaneBatch<Item, Result>, taken: Waitings<Item, Result>, error: unknown): Promise<void> {
     const isRefusal = this.#writer.isRefusal(error);
     if (isRefusal) for (const { call } of taken) call.refused();
-    if (isRefusal && taken.length > 1 && this.#writer.isFaultOfOne(error)) {
+    if (isRefusal && taken.length > 1 && this.#writer.isItemFault(error)) {
       const middle = taken.length >> 1;
       for (const half of [taken.slice(0, middle), taken.slice(middle)]) {
         await this.#write(batch.part(half), (fault) => rejectAll(half, fault));
@@ -122,7 +122,7 @@ export class Lane<Item extends { readonly id: string }, Result> {
     }
     const isLocked = isRefusal && this.#writer.isLocked(error);
     for (const waiting of taken) {
-      this.#owner.note(waiting.item.id, isRefusal && !isLocked);
+      this.#owner.noteOutcome(waiting.item.id, isRefusal && !isLocked);
       if (isLocked) this.#tryAgain(waiting, error);
       else waiting.call.reject(error);
     }
@@ -164,7 +164,7 @@ export class Lane<Item extends { readonly id: string }, Result> {
     for (const { item } of taken) {
       const waitings = this.#behind.get(item.id);
       this.#behind.delete(item.id);
-      if (waitings && waitings.size > 0) this.#owner.queue(this, item.id, waitings);
+      if (waitings && waitings.size > 0) this.#owner.requeue(this, item.id, waitings);
     }
   }
 }
@@ -179,9 +179,9 @@ class Place {
   #isLeft = false;
   readonly #onLeft: () => void;
 
-  constructor(slow: number | undefined, onLeft: () => void) {
+  constructor(slowMs: number | undefined, onLeft: () => void) {
     this.#onLeft = onLeft;
-    if (slow !== undefined) this.#timer = setTimeout(() => this.leave(), slow);
+    if (slowMs !== undefined) this.#timer = setTimeout(() => this.leave(), slowMs);
   }
 
   leave(): void {

@@ -1,6 +1,6 @@
 import { type Counters, isNewer, isSameTouch } from '../otp/counters.js';
 import { assertAdvance } from './checks.js';
-import { CLIENT, pageOf, pageOptionsOf, Records, type Row, type RowTable, YUBIKEY } from './records.js';
+import { CLIENT, cutPage, Records, type Row, type RowTable, readPageOptions, YUBIKEY } from './records.js';
 import type {
   Advance,
   ClientStore,
@@ -77,21 +77,21 @@ class MemoryCounterStore implements CounterStore {
       acceptedCount: (last?.acceptedCount ?? 0) + 1,
     };
     this.#rows.set(publicId, { id: publicId, publicId, nonce, ...current });
-    return { advanced: true, current, previous: last && counterRecordOf(last) };
+    return { advanced: true, current, previous: last && toCounterRecord(last) };
   }
 
   async get(publicId: string): Promise<CounterRecord | undefined> {
     const row = this.#rows.get(publicId);
-    return row && counterRecordOf(row);
+    return row && toCounterRecord(row);
   }
 
   async list(options?: PageOptions): Promise<Page<ListedCounters>> {
-    const { after, limit } = pageOptionsOf(options);
-    return pageOf(inOrder(this.#rows, after, limit + 1), limit, ({ id: _, ...listed }) => listed);
+    const { after, limit } = readPageOptions(options);
+    return cutPage(inOrder(this.#rows, after, limit + 1), limit, ({ id: _, ...listed }) => listed);
   }
 }
 
-function counterRecordOf({ usageCounter, sessionUse, timestamp, acceptedAt, acceptedCount }: CounterRecord) {
+function toCounterRecord({ usageCounter, sessionUse, timestamp, acceptedAt, acceptedCount }: CounterRecord) {
   return { usageCounter, sessionUse, timestamp, acceptedAt, acceptedCount };
 }
 

@@ -24,10 +24,10 @@ export interface RecordKind<Stored, New> {
   readonly secretNames: readonly string[];
   /** @throws TypeError, which repeats no secret. */
   assert(record: New): void;
-  idOf(record: New | Stored): string;
-  secretsOf(record: New): Secrets;
+  recordId(record: New | Stored): string;
+  readSecrets(record: New): Secrets;
   withSecrets(secrets: Secrets): Partial<New>;
-  recordOf(row: Row): Stored;
+  toRecord(row: Row): Stored;
 }
 
 type Common = { notes?: string | undefined; active?: boolean | undefined };
@@ -46,10 +46,10 @@ export const YUBIKEY: RecordKind<KeyRecord, NewKey> = {
       throw new TypeError("privateId must be bytes (Uint8Array), such as Buffer.from(hex, 'hex')");
     }
   },
-  idOf: ({ publicId }) => publicId,
-  secretsOf: ({ aesKey, privateId }) => [aesKey, privateId],
+  recordId: ({ publicId }) => publicId,
+  readSecrets: ({ aesKey, privateId }) => [aesKey, privateId],
   withSecrets: ([aesKey, privateId]) => ({ aesKey: aesKey as Uint8Array, privateId }),
-  recordOf: ({ id, secrets, notes, active, createdAt, revision }) => ({
+  toRecord: ({ id, secrets, notes, active, createdAt, revision }) => ({
     publicId: id,
     aesKey: secrets[0] as Uint8Array,
     privateId: secrets[1],
@@ -67,10 +67,10 @@ export const CLIENT: RecordKind<ClientRecord, NewClient> = {
     if (typeof id !== 'string' || !isClientId(id)) throw new TypeError('id must be 1 to 20 decimal digits');
     if (!(apiKey instanceof Uint8Array)) throw new TypeError('apiKey must be bytes (Uint8Array)');
   },
-  idOf: ({ id }) => id,
-  secretsOf: ({ apiKey }) => [apiKey],
+  recordId: ({ id }) => id,
+  readSecrets: ({ apiKey }) => [apiKey],
   withSecrets: ([apiKey]) => ({ apiKey: apiKey as Uint8Array }),
-  recordOf: ({ id, secrets, notes, active, createdAt, revision }) => ({
+  toRecord: ({ id, secrets, notes, active, createdAt, revision }) => ({
     id,
     apiKey: secrets[0] as Uint8Array,
     notes,
@@ -112,23 +112,23 @@ export class Records<Stored extends RecordFields, New extends Common> implements
     assertId(id);
     const found = this.#table.get(id);
     const row = found instanceof Promise ? await found : found;
-    return row && this.#kind.recordOf(row);
+    return row && this.#kind.toRecord(row);
   }
 
   async add(record: New): Promise<boolean> {
-    return this.#table.add(this.#rowOf(record, new Date()));
+    return this.#table.add(this.#toRow(record, new Date()));
   }
 
   async replace(expected: Stored, change: Partial<New>): Promise<boolean> {
-    const next = changed<New>(expected, change);
-    const row = this.#rowOf(next, expected.createdAt);
-    return this.#table.replace({ ...row, id: this.#kind.idOf(expected) }, expected.revision);
+    const next = applyChange<New>(expected, change);
+    const row = this.#toRow(next, expected.createdAt);
+    return this.#table.replace({ ...row, id: this.#kind.recordId(expected) }, expected.revision);
   }
 
   async list(options?: PageOptions): Promise<Page<Stored>> {
-    const { after, limit } = pageOptionsOf(options);
+    const { after, limit } = readPageOptions(options);
     if (after !== undefined) assertId(after);
-    return pageOf(await this.#table.list(after, limit + 1), limit, this.#kind.recordOf);
+    return cutPage(await this.#table.list(after, limit + 1), limit, this.#kind.toRecord);
   }
 
   async delete(id: string): Promise<boolean> {
@@ -136,14 +136,14 @@ export class Records<Stored extends RecordFields, New extends Common> implements
     return this.#table.delete(id);
   }
 
-  #rowOf(record: New, createdAt: Date): Row {
+  #toRow(record: New, createdAt: Date): Row {
     this.#kind.assert(record);
     const notes = record.notes ?? '';
     // With anything but text, libsql may end the process.
     if (typeof notes !== 'string') throw new TypeError('notes must be text');
     return {
-      id: this.#kind.idOf(record),
-      secrets: this.#kind.secretsOf(record).map((secret) => secret && Uint8Array.from(secret)),
+      id: this.#kind.recordId(record),
+      secrets: this.#kind.readSecrets(record).map((secret) => secret && Uint8Array.from(secret)),
       notes,
       active: record.active ?? true,
       createdAt,
@@ -153,24 +153,24 @@ export class Records<Stored extends RecordFields, New extends Common> implements
 }
 
 /** A record with a change made to it; what the change leaves undefined stays as it is. */
-export function changed<New>(expected: object, change: Partial<New>): New {
+export function applyChange<New>(expected: object, change: Partial<New>): New {
   const given = Object.entries(change).filter(([, value]) => value !== undefined);
   return { ...expected, ...Object.fromEntries(given) } as New;
 }
 
 /** Which page is asked for. @throws TypeError */
-export function pageOptionsOf(options: PageOptions = {}): { after: string | undefined; limit: number } {
+export function readPageOptions(options: PageOptions = {}): { after: string | undefined; limit: number } {
   assertOptional('list()', options, PAGE_OPTIONS);
   const { after, limit = 100 } = options;
   return { after, limit };
 }
 
 /** A page of one row less than was asked for: the last one only tells that there are more. */
-export function pageOf<From extends { id: string }, Stored>(
+export function cutPage<From extends { id: string }, Stored>(
   rows: readonly From[],
   limit: number,
-  recordOf: (row: From) => Stored,
+  toRecord: (row: From) => Stored,
 ): Page<Stored> {
   const shown = rows.slice(0, limit);
-  return { records: shown.map(recordOf), next: rows.length > limit ? shown.at(-1)?.id : undefined };
+  return { records: shown.map(toRecord), next: rows.length > limit ? shown.at(-1)?.id : undefined };
 }

@@ -22,7 +22,7 @@ class Writer {
 
   constructor(
     readonly atOnce = 1,
-    readonly slow?: number | undefined,
+    readonly slowMs?: number | undefined,
   ) {}
 
   async write(batch: Batch<Item>): Promise<string[]> {
@@ -44,7 +44,7 @@ class Writer {
     return (error as Error).message === 'locked';
   }
 
-  isFaultOfOne(error: unknown): boolean {
+  isItemFault(error: unknown): boolean {
     return error === this.faultOfOne;
   }
 
@@ -60,7 +60,7 @@ function batcherOver(writer: Writer, timeout?: number) {
 }
 
 /** What came of each: the result, or the code of the error and why. */
-const outcomesOf = (calls: Promise<string>[]) =>
+const collectOutcomes = (calls: Promise<string>[]) =>
   Promise.all(
     calls.map((call) =>
       call.catch(({ code, cause }: YubikeyError) => `${code}: ${(cause as Error | undefined)?.message}`),
@@ -90,7 +90,7 @@ describe('Batcher', () => {
     const calls = add('b', 'a');
     queueMicrotask(() => calls.push(...add('c')));
     await nextTurn();
-    expect(await outcomesOf(calls)).toEqual(['wrote b', 'wrote a', 'wrote c']);
+    expect(await collectOutcomes(calls)).toEqual(['wrote b', 'wrote a', 'wrote c']);
     expect(writer.batches).toEqual([['b', 'a', 'c']]);
   });
 
@@ -107,7 +107,7 @@ describe('Batcher', () => {
     expect(writer.batches).toEqual([['a']]);
     writer.isHeld = false;
     writer.release();
-    await outcomesOf(calls);
+    await collectOutcomes(calls);
     expect(writer.batches).toEqual([['a'], ['b', 'c']]);
   });
 
@@ -122,7 +122,7 @@ describe('Batcher', () => {
     expect(writer.batches).toEqual([['a', 'b'], ['c']]);
     writer.isHeld = false;
     writer.release();
-    await outcomesOf(calls);
+    await collectOutcomes(calls);
     expect(writer.batches).toEqual([['a', 'b'], ['c'], ['a'], ['a'], ['a']]);
   });
 
@@ -137,28 +137,28 @@ describe('Batcher', () => {
     expect(writer.batches.map(({ length }) => length)).toEqual([128, 128]);
     writer.isHeld = false;
     writer.release();
-    expect(await outcomesOf(calls)).toEqual(ids.map((id) => `wrote ${id}`));
+    expect(await collectOutcomes(calls)).toEqual(ids.map((id) => `wrote ${id}`));
     expect(writer.batches.map(({ length }) => length)).toEqual([128, 128, 44]);
   });
 
   it.each([0, 1, 5, 9])('lets one that cannot be written fail alone, as number %i of ten', async (at) => {
     const writer = new Writer();
     const ids = Array.from({ length: 10 }, (_, n) => (n === at ? 'bad' : `id ${n}`));
-    const outcomes = await outcomesOf(batcherOver(writer)(...ids));
+    const outcomes = await collectOutcomes(batcherOver(writer)(...ids));
     expect(outcomes).toEqual(ids.map((id) => (id === 'bad' ? BAD : `wrote ${id}`)));
   });
 
   it('lets all that cannot be written fail', async () => {
-    const outcomes = await outcomesOf(batcherOver(new Writer())('bad', 'a', 'bad', 'b'));
+    const outcomes = await collectOutcomes(batcherOver(new Writer())('bad', 'a', 'bad', 'b'));
     expect(outcomes).toEqual([BAD, 'wrote a', BAD, 'wrote b']);
   });
 
   it('rejects all in a batch that was not acknowledged, writes none of them again, and goes on', async () => {
     const writer = new Writer();
     const add = batcherOver(writer);
-    expect(await outcomesOf(add('a', 'lost', 'b'))).toEqual([LOST, LOST, LOST]);
+    expect(await collectOutcomes(add('a', 'lost', 'b'))).toEqual([LOST, LOST, LOST]);
     expect(writer.batches).toEqual([['a', 'lost', 'b']]);
-    expect(await outcomesOf(add('a', 'b', 'c'))).toEqual(['wrote a', 'wrote b', 'wrote c']);
+    expect(await collectOutcomes(add('a', 'b', 'c'))).toEqual(['wrote a', 'wrote b', 'wrote c']);
   });
 
   it('where there is no connection, rejects those that waited for it, and lets later ones try', async () => {
@@ -169,7 +169,7 @@ describe('Batcher', () => {
         atOnce: 1,
         isRefusal: () => false,
         isLocked: () => false,
-        isFaultOfOne: () => false,
+        isItemFault: () => false,
         write: async (batch) => {
           await nextTurn();
           if (++attempts === 1) throw new Error('no connection');
@@ -181,7 +181,7 @@ describe('Batcher', () => {
     const calls = [batcher.add({ id: 'a' })];
     await nextTurn();
     calls.push(batcher.add({ id: 'b' }));
-    expect(await outcomesOf(calls)).toEqual(['STORE_FAILED: no connection', 'wrote b']);
+    expect(await collectOutcomes(calls)).toEqual(['STORE_FAILED: no connection', 'wrote b']);
     expect(writer.batches).toEqual([['b']]);
   });
 
@@ -194,11 +194,11 @@ describe('Batcher', () => {
     const add = batcherOver(writer);
     const waiting = add(...Array.from({ length: 10_000 }, (_, n) => `id ${n}`));
     await nextTurn();
-    expect(await outcomesOf(add('one more'))).toEqual(['STORE_FAILED: undefined']);
+    expect(await collectOutcomes(add('one more'))).toEqual(['STORE_FAILED: undefined']);
     writer.isHeld = false;
     writer.release();
     await Promise.all(waiting);
-    expect(await outcomesOf(add('one more'))).toEqual(['wrote one more']);
+    expect(await collectOutcomes(add('one more'))).toEqual(['wrote one more']);
     expect(writer.batches.flat().filter((id) => id === 'one more')).toHaveLength(1);
   });
 });
@@ -212,7 +212,7 @@ describe('Batcher, where a batch is not answered in time,', () => {
     writer.isHeld = true;
     const add = batcherOver(writer, TIMEOUT);
     const calls = add('a', 'b', 'a');
-    expect(await outcomesOf(calls)).toEqual([
+    expect(await collectOutcomes(calls)).toEqual([
       `ANSWER_LOST: ${LATE}`,
       `ANSWER_LOST: ${LATE}`,
       `STORE_FAILED: ${LATE}`,
@@ -232,15 +232,15 @@ describe('Batcher, where a batch is not answered in time,', () => {
     held.push(...add('b'));
     await nextTurn();
     writer.isHeld = false;
-    expect(await outcomesOf(add('c', 'd'))).toEqual(['wrote c', 'wrote d']);
+    expect(await collectOutcomes(add('c', 'd'))).toEqual(['wrote c', 'wrote d']);
     writer.release();
-    expect(await outcomesOf(held)).toEqual(['wrote a', 'wrote b']);
+    expect(await collectOutcomes(held)).toEqual(['wrote a', 'wrote b']);
   });
 
   it('writes its ids apart from others until one is answered, at most two at once', async () => {
     const writer = new Writer();
     const add = batcherOver(writer, TIMEOUT);
-    expect(await outcomesOf(add('lost', 'a', 'b', 'c'))).toEqual([LOST, LOST, LOST, LOST]);
+    expect(await collectOutcomes(add('lost', 'a', 'b', 'c'))).toEqual([LOST, LOST, LOST, LOST]);
     writer.isHeld = true;
     const apart = add('a', 'b', 'c');
     await nextTurn();
@@ -251,10 +251,10 @@ describe('Batcher, where a batch is not answered in time,', () => {
     expect(writer.batches.slice(3)).toEqual([['d', 'e']]);
     writer.isHeld = false;
     writer.release();
-    expect(await outcomesOf([...apart, ...others])).toEqual(
+    expect(await collectOutcomes([...apart, ...others])).toEqual(
       ['a', 'b', 'c', 'd', 'e'].map((id) => `wrote ${id}`),
     );
-    await outcomesOf(add('a', 'b', 'c', 'd'));
+    await collectOutcomes(add('a', 'b', 'c', 'd'));
     expect(writer.batches.at(-1), 'answered, they are written with others again').toEqual([
       'a',
       'b',
@@ -268,24 +268,24 @@ describe('Batcher, where a batch is not answered in time,', () => {
     writer.locked.add('b');
     const add = batcherOver(writer, TIMEOUT);
     const [a, b, c] = add('a', 'b', 'c') as [Promise<string>, Promise<string>, Promise<string>];
-    const late = outcomesOf([b, ...add('b')]);
-    expect(await outcomesOf([a, c])).toEqual(['wrote a', 'wrote c']);
+    const late = collectOutcomes([b, ...add('b')]);
+    expect(await collectOutcomes([a, c])).toEqual(['wrote a', 'wrote c']);
     expect(await late).toEqual(['STORE_FAILED: locked', `STORE_FAILED: ${LATE}`]);
     expect(writer.batches.flat().filter((id) => id === 'b').length).toBeGreaterThan(2);
     const again = add('b', 'b');
     await nextTurn();
     writer.locked.clear();
-    expect(await outcomesOf(again)).toEqual(['wrote b', 'wrote b']);
+    expect(await collectOutcomes(again)).toEqual(['wrote b', 'wrote b']);
   });
 
   it('takes what the database refuses for an answer', async () => {
     const writer = new Writer();
     const add = batcherOver(writer);
-    await outcomesOf(add('lost', 'a'));
+    await collectOutcomes(add('lost', 'a'));
     writer.isRefusing = true;
-    expect(await outcomesOf(add('a'))).toEqual(['STORE_FAILED: refused']);
+    expect(await collectOutcomes(add('a'))).toEqual(['STORE_FAILED: refused']);
     writer.isRefusing = false;
-    await outcomesOf(add('a', 'b'));
+    await collectOutcomes(add('a', 'b'));
     expect(writer.batches.at(-1)).toEqual(['a', 'b']);
   });
 
@@ -294,7 +294,7 @@ describe('Batcher, where a batch is not answered in time,', () => {
     writer.isHeld = true;
     const batcher = new Batcher<Item, string>(writer, new Calls());
     const [sent, waiting] = [new AbortController(), new AbortController()];
-    const ended = outcomesOf([
+    const ended = collectOutcomes([
       batcher.add({ id: 'a' }, sent.signal),
       batcher.add({ id: 'a' }, waiting.signal),
       batcher.add({ id: 'c' }, AbortSignal.abort(new Error('before'))),

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { fixture } from '../support/long/child.js';
 import { repetitions } from '../support/long/repetitions.js';
-import { answersIn } from '../support/long/sync-trace.js';
+import { parseTracedAnswers } from '../support/long/sync-trace.js';
 import { describeWith } from '../support/programs.js';
 import { drivers, missingDrivers, temporaryFile } from '../support/stores/sqlite-drivers.js';
 
@@ -11,7 +11,13 @@ const TIMES = repetitions(1500, 200);
 
 const mayTrace = spawnSync('strace', ['-e', 'trace=none', 'true']).status === 0;
 
-function traceOf({ driver = 'libsql', where = 'here', pragma = '', atOnce = 1, times = TIMES }): string {
+function traceVerifications({
+  driver = 'libsql',
+  where = 'here',
+  pragma = '',
+  atOnce = 1,
+  times = TIMES,
+}): string {
   const path = temporaryFile();
   const log = `${path}.strace`;
   const strace = ['-f', '-y', '-o', log, '-e', 'trace=write,writev,pwrite64,pwritev,fsync,fdatasync'];
@@ -26,7 +32,7 @@ function traceOf({ driver = 'libsql', where = 'here', pragma = '', atOnce = 1, t
   return readFileSync(log, 'utf8');
 }
 
-const unsynced = (trace: string) => answersIn(trace).filter(({ synced }) => !synced);
+const unsynced = (trace: string) => parseTracedAnswers(trace).filter(({ synced }) => !synced);
 
 describeWith('The WAL of SQLite', ['strace'], () => {
   if (!mayTrace) {
@@ -43,7 +49,7 @@ describeWith('The WAL of SQLite', ['strace'], () => {
       ['in threads, one after another', { where: 'in threads' }],
       ['in threads, 200 at once', { where: 'in threads', atOnce: 200 }],
     ])('is synced before an OTP is answered OK: %s', (_, options) => {
-      const answers = answersIn(traceOf({ driver, ...options }));
+      const answers = parseTracedAnswers(traceVerifications({ driver, ...options }));
       expect(answers.length).toBeGreaterThanOrEqual(TIMES);
       expect(answers.filter(({ synced }) => !synced)).toEqual([]);
       const withoutWrite = answers.filter(({ written }) => !written);
@@ -55,8 +61,8 @@ describeWith('The WAL of SQLite', ['strace'], () => {
     it.each(['synchronous = OFF', 'synchronous = NORMAL'])(
       'is seen not to be synced with %s, so that the watching can fail',
       (pragma) => {
-        const trace = traceOf({ driver, pragma, times: 50 });
-        expect(answersIn(trace)).toHaveLength(50);
+        const trace = traceVerifications({ driver, pragma, times: 50 });
+        expect(parseTracedAnswers(trace)).toHaveLength(50);
         expect(unsynced(trace)).toHaveLength(50);
       },
     );
@@ -87,6 +93,6 @@ describe('the watching', () => {
     ],
   ])('%s: synced is %s', (_, synced, lines) => {
     const trace = lines.join('\n').replaceAll('9W', `9${WAL}`);
-    expect(answersIn(trace)).toEqual([{ text: 'OK 1', written: true, synced }]);
+    expect(parseTracedAnswers(trace)).toEqual([{ text: 'OK 1', written: true, synced }]);
   });
 });

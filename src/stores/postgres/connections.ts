@@ -45,18 +45,18 @@ export class Connections {
     const client = await this.#connect();
     let failed = true;
     try {
-      const result = await this.#inTime(this.#workOn(client, work));
+      const result = await this.#withDeadline(this.#workDurably(client, work));
       failed = false;
       return result;
     } finally {
-      giveBack(client, failed);
+      releaseClient(client, failed);
     }
   }
 
-  async #workOn<T>(client: PostgresClient, work: (client: PostgresClient) => Promise<T>): Promise<T> {
+  async #workDurably<T>(client: PostgresClient, work: (client: PostgresClient) => Promise<T>): Promise<T> {
     if (!this.#durable.has(client)) {
       await makeDurable(client);
-      await client.query(CHECK_CONNECTION).catch(ignore);
+      await client.query(CHECK_CONNECTION).catch(ignoreError);
     }
     this.#durable.add(client);
     return work(client);
@@ -70,10 +70,10 @@ export class Connections {
       const promise: unknown = this.#pool.connect((error, client) => {
         isAnswered = true;
         if (!client) return reject(error);
-        client.on?.('error', ignore);
+        client.on?.('error', ignoreError);
         if (!isLate) return resolve(client);
         // Not in this call: the pool gives it at once to the next one that waits in vain, and so on.
-        process.nextTick(giveBack, client);
+        process.nextTick(releaseClient, client);
       });
       if (!(promise instanceof Promise)) return;
       promise.then((client) => {
@@ -82,12 +82,12 @@ export class Connections {
         client?.release?.();
       }, reject);
     });
-    return this.#inTime(connected, () => {
+    return this.#withDeadline(connected, () => {
       isLate = true;
     });
   }
 
-  async #inTime<T>(work: Promise<T>, onLate?: () => void): Promise<T> {
+  async #withDeadline<T>(work: Promise<T>, onLate?: () => void): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
@@ -100,10 +100,10 @@ export class Connections {
 }
 
 /** The query rejects with the same error. */
-function ignore(): void {}
+function ignoreError(): void {}
 
-function giveBack(client: PostgresClient, destroy = false): void {
-  client.removeListener?.('error', ignore);
+function releaseClient(client: PostgresClient, destroy = false): void {
+  client.removeListener?.('error', ignoreError);
   client.release(destroy);
 }
 

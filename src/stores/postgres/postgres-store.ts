@@ -7,9 +7,9 @@ import {
   ADVANCE_ONE,
   type AdvanceRow,
   Finder,
+  forManyIds,
   isRead,
   migrationsFrom,
-  ofMany,
   SCHEMA_TABLE,
   SCHEMA_VERSION,
   type SqlRow,
@@ -17,7 +17,13 @@ import {
 } from '../sql/sql-stores.js';
 import type { ClientStore, CounterStore, Durability, KeyStore } from '../store.js';
 import { Connections, type PostgresClient, type PostgresPool } from './connections.js';
-import { isFaultOfRow, isLocked, isRefusal, isRolledBack, isTranslated } from './postgres-faults.js';
+import {
+  isPostgresRefusal,
+  isPostgresRowFault,
+  isRolledBack,
+  isRowLocked,
+  isTranslatedRefusal,
+} from './postgres-faults.js';
 
 export type { PostgresClient, PostgresPool } from './connections.js';
 
@@ -83,11 +89,11 @@ export class PostgresStore {
       (sql, values) => this.#run(sql, values),
       {
         write: (batch) => this.#advance(batch),
-        isRefusal,
-        isLocked,
-        isFaultOfOne: isFaultOfRow,
+        isRefusal: isPostgresRefusal,
+        isLocked: isRowLocked,
+        isItemFault: isPostgresRowFault,
         atOnce: BATCHES_AT_ONCE,
-        slow: SLOW_MS,
+        slowMs: SLOW_MS,
       },
       (sql, id) => this.#calls.run(() => finder.find(sql, id)),
       this.#calls,
@@ -123,16 +129,16 @@ export class PostgresStore {
         'This PostgreSQL server runs with fsync=off: after a crash, OTPs could be accepted again. Set fsync=on',
       );
     }
-    await bringUpToDate(client);
+    await runMigrations(client);
     return { durable: isSynced, statement: isSynced ? DURABLE : NOT_DURABLE };
   }
 
   async #advance(batch: Batch<AdvanceRow>): Promise<(SqlRow | undefined)[]> {
     this.#assertMigrated();
     const advanceOn = (client: PostgresClient) =>
-      triedAgain(async () => {
+      retryRolledBack(async () => {
         const rows = batch.take();
-        const advanced = new Map((await write(client, rows)).map((row) => [row.id, row]));
+        const advanced = new Map((await writeRows(client, rows)).map((row) => [row.id, row]));
         return rows.map(({ id }) => advanced.get(id));
       });
     return this.#connections.lend(advanceOn);
@@ -143,7 +149,7 @@ export class PostgresStore {
     this.#assertMigrated();
     return this.#connections.lend(async (client) => {
       if (ids.length === 1) return query(client, sql, ids);
-      const found = new Map((await query(client, ofMany(sql), [ids])).map((row) => [row.id, row]));
+      const found = new Map((await query(client, forManyIds(sql), [ids])).map((row) => [row.id, row]));
       return ids.map((id) => found.get(id));
     });
   }
@@ -152,13 +158,13 @@ export class PostgresStore {
     return this.#calls.run(async (call) => {
       this.#assertMigrated();
       return this.#connections.lend((client) =>
-        triedAgain(async () => {
+        retryRolledBack(async () => {
           if (call.isOver) return [];
           if (!isRead(sql)) call.sent();
           try {
             return await query(client, sql, values);
           } catch (error) {
-            if (isRefusal(error)) call.refused();
+            if (isPostgresRefusal(error)) call.refused();
             throw error;
           }
         }),
@@ -173,7 +179,7 @@ export class PostgresStore {
 }
 
 /** One row is planned faster where there is nothing to put in order. */
-async function write(client: PostgresClient, batch: readonly AdvanceRow[]): Promise<SqlRow[]> {
+async function writeRows(client: PostgresClient, batch: readonly AdvanceRow[]): Promise<SqlRow[]> {
   const [first, second] = batch;
   if (!first) return [];
   if (!second) return query(client, ADVANCE_ONE, first.values);
@@ -187,15 +193,15 @@ async function query(
   values: readonly unknown[] = [],
 ): Promise<SqlRow[]> {
   try {
-    return (await client.query(numbered(sql), [...values])).rows as SqlRow[];
+    return (await client.query(numberParameters(sql), [...values])).rows as SqlRow[];
   } catch (error) {
     // A PANIC or FATAL in other words ends the connection, and may come in the middle of a commit.
-    if (isTranslated(error)) await client.query('SELECT 1');
+    if (isTranslatedRefusal(error)) await client.query('SELECT 1');
     throw error;
   }
 }
 
-async function triedAgain<T>(work: () => Promise<T>): Promise<T> {
+async function retryRolledBack<T>(work: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {
       return await work();
@@ -210,7 +216,7 @@ const DURABLE =
 const NOT_DURABLE =
   'PostgreSQL with fsync=off: after a crash of the machine, OTPs that were accepted may be accepted again';
 
-async function bringUpToDate(client: PostgresClient): Promise<void> {
+async function runMigrations(client: PostgresClient): Promise<void> {
   await client.query('BEGIN');
   try {
     await client.query(`SELECT pg_advisory_xact_lock(${MIGRATION_LOCK})`);
@@ -225,7 +231,7 @@ async function bringUpToDate(client: PostgresClient): Promise<void> {
 }
 
 /** `?` becomes `$1`, `$2` …: no statement has one inside a text. */
-function numbered(sql: string): string {
+function numberParameters(sql: string): string {
   let count = 0;
   return sql.replaceAll('?', () => `$${++count}`);
 }

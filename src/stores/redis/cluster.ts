@@ -1,4 +1,4 @@
-export const SLOTS = 16_384;
+export const SLOT_COUNT = 16_384;
 
 /** So many numbered keys that each slot has one, whatever stands before the number. */
 const ENOUGH = 200_000;
@@ -6,8 +6,8 @@ const ENOUGH = 200_000;
 const HASH_TAG = /^[^{]*\{([^}]+)\}/;
 
 /** The slot of Redis Cluster that a key is in: by what stands in its first braces, or else by all of it. */
-export function slotOf(key: string): number {
-  return crc16(Buffer.from(HASH_TAG.exec(key)?.[1] ?? key)) % SLOTS;
+export function hashSlot(key: string): number {
+  return crc16(Buffer.from(HASH_TAG.exec(key)?.[1] ?? key)) % SLOT_COUNT;
 }
 
 /** Keys, at least one in every slot that keys with this prefix can be in. */
@@ -40,16 +40,16 @@ type Range = [first: number, last: number, master: [host: string, port: number, 
 /** Reads the masters from the answer to CLUSTER SLOTS, each with a key of this prefix. */
 export function parseMasters(slotRanges: unknown, prefix: string): Master[] {
   const masters = new Map<string, Master>();
-  const masterOfSlot = new Array<Master | undefined>(SLOTS);
+  const mastersBySlot = new Array<Master | undefined>(SLOT_COUNT);
   for (const [first, last, [host, port, id]] of slotRanges as Range[]) {
     const master = masters.get(id) ?? { id, address: `${host}:${port}` };
     masters.set(id, master);
-    masterOfSlot.fill(master, first, last + 1);
+    mastersBySlot.fill(master, first, last + 1);
   }
   let withoutKey = masters.size;
   for (const key of keysInEachSlot(prefix)) {
     if (withoutKey === 0) break;
-    const master = masterOfSlot[slotOf(key)];
+    const master = mastersBySlot[hashSlot(key)];
     if (!master || master.key !== undefined) continue;
     master.key = key;
     withoutKey--;

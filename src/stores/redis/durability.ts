@@ -1,7 +1,7 @@
 import { YubikeyError } from '../../errors.js';
 import type { Durability } from '../store.js';
 import { type Master, parseMasters } from './cluster.js';
-import type { Commands } from './redis-client.js';
+import type { RedisCommands } from './redis-client.js';
 
 /** With the problem where accepted OTPs would be accepted again even after Redis went down as it should. */
 export type RedisDurability = Durability & {
@@ -10,27 +10,30 @@ export type RedisDurability = Durability & {
 };
 
 /** Reads back what decides it: of a cluster, from every master, and the weakest counts. */
-export async function readDurability(commands: Commands): Promise<RedisDurability> {
+export async function readDurability(commands: RedisCommands): Promise<RedisDurability> {
   const info = String(await commands.send(undefined, ['INFO']));
   const masters = /^cluster_enabled:1/m.test(info) ? await readMasters(commands) : undefined;
-  const problem = masters ? await problemAmong(masters, commands) : problemIn(info, 'This Redis');
+  const problem = masters ? await findProblemAmong(masters, commands) : findProblem(info, 'This Redis');
   const isCluster = masters !== undefined;
   if (problem !== undefined) return { durable: false, statement: problem, isCluster, problem };
-  return { ...durabilityWith(await readSyncing(commands, masters), masters), isCluster };
+  return { ...describeDurability(await readSyncing(commands, masters), masters), isCluster };
 }
 
-async function readMasters(commands: Commands): Promise<Master[]> {
+async function readMasters(commands: RedisCommands): Promise<Master[]> {
   return parseMasters(await commands.send(undefined, ['CLUSTER', 'SLOTS']), commands.prefix);
 }
 
-async function problemAmong(masters: readonly Master[], commands: Commands): Promise<string | undefined> {
+async function findProblemAmong(
+  masters: readonly Master[],
+  commands: RedisCommands,
+): Promise<string | undefined> {
   const problems = await Promise.all(
     masters.map(async ({ key, address }) => {
       if (key === undefined) return undefined;
       // A script goes where its key is; INFO by itself would go to any master.
       const command = ['EVAL', "return redis.call('INFO')", '1', key];
       const info = await commands.send(key, command).catch(refuseClientOfOneNode);
-      return problemIn(String(info), `The master ${address} of this Redis Cluster`);
+      return findProblem(String(info), `The master ${address} of this Redis Cluster`);
     }),
   );
   return problems.find((problem) => problem !== undefined);
@@ -45,7 +48,7 @@ function refuseClientOfOneNode(error: Error): never {
   );
 }
 
-function problemIn(info: string, server: string): string | undefined {
+function findProblem(info: string, server: string): string | undefined {
   if (!/^aof_enabled:1/m.test(info))
     return `${server} has no append-only file: after a restart, accepted OTPs would be accepted again`;
   const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1] ?? 'unknown';
@@ -53,7 +56,7 @@ function problemIn(info: string, server: string): string | undefined {
   return `${server} evicts keys when memory runs short (maxmemory-policy ${policy}): accepted OTPs would be accepted again`;
 }
 
-function durabilityWith(syncing: Syncing, masters: readonly Master[] | undefined): Durability {
+function describeDurability(syncing: Syncing, masters: readonly Master[] | undefined): Durability {
   const durable = syncing.appendfsync === 'always' && !syncing.pausedByRewrite;
   const settings = [
     `appendfsync=${syncing.appendfsync}`,
@@ -65,12 +68,12 @@ function durabilityWith(syncing: Syncing, masters: readonly Master[] | undefined
     statement: `${where} with appendonly=yes, ${settings.join(', ')}: ${
       durable
         ? 'an accepted OTP is on disk before it is answered (a failover to a replica may still lose the last ones)'
-        : `a crash of the machine can lose ${lossWith(syncing)}, and the OTPs accepted in that time would be accepted again`
+        : `a crash of the machine can lose ${describeLoss(syncing)}, and the OTPs accepted in that time would be accepted again`
     }`,
   };
 }
 
-function lossWith({ appendfsync, pausedByRewrite }: Syncing): string {
+function describeLoss({ appendfsync, pausedByRewrite }: Syncing): string {
   const inRewrite =
     'what was written since Redis began to rewrite the append-only file or to save a snapshot';
   if (appendfsync === 'always') return inRewrite;
@@ -98,22 +101,22 @@ const TIMES_PER_MASTER = 24;
  * Reads it from every master of a cluster, or from the one server. Unknown where CONFIG is not allowed, as with
  * hosted Redis, and where the client's commands do not come to every master.
  */
-async function readSyncing(commands: Commands, masters?: readonly Master[]): Promise<Syncing> {
+async function readSyncing(commands: RedisCommands, masters?: readonly Master[]): Promise<Syncing> {
   const times = masters ? masters.length * TIMES_PER_MASTER : 1;
   const askAll = (...command: string[]) =>
     Promise.all(Array.from({ length: times }, () => commands.send(undefined, command)));
   try {
     if (masters) {
       const reached = new Set(await askAll('CLUSTER', 'MYID'));
-      if (!masters.every(({ id }) => reached.has(id))) return weakestOf([]);
+      if (!masters.every(({ id }) => reached.has(id))) return combineWeakest([]);
     }
-    return weakestOf((await askAll('CONFIG', 'GET', '*append*')).map(settingsIn));
+    return combineWeakest((await askAll('CONFIG', 'GET', '*append*')).map(parseSettings));
   } catch {
-    return weakestOf([]);
+    return combineWeakest([]);
   }
 }
 
-function weakestOf(servers: readonly ReadonlyMap<string, unknown>[]): Syncing {
+function combineWeakest(servers: readonly ReadonlyMap<string, unknown>[]): Syncing {
   const ranks = servers.map((settings) => APPENDFSYNC.indexOf(String(settings.get('appendfsync'))));
   return {
     appendfsync: APPENDFSYNC[Math.min(...ranks)] ?? 'unknown',
@@ -122,7 +125,7 @@ function weakestOf(servers: readonly ReadonlyMap<string, unknown>[]): Syncing {
 }
 
 /** Of names and values by turns, or of an object, as clients have it. */
-function settingsIn(answer: unknown): Map<string, unknown> {
+function parseSettings(answer: unknown): Map<string, unknown> {
   if (!Array.isArray(answer)) return new Map(Object.entries(answer as object));
   return new Map(answer.flatMap((name, at) => (at % 2 === 0 ? [[name, answer[at + 1]]] : [])));
 }

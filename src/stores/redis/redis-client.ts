@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { YubikeyError } from '../../errors.js';
 import type { Call, Calls } from '../calls.js';
-import { isOfScript, isRefusal, isUnknownScript } from './redis-faults.js';
+import { isRedisRefusal, isScriptError, isUnknownScript } from './redis-faults.js';
 import { Unanswered } from './unanswered.js';
 
 /**
@@ -11,7 +11,7 @@ import { Unanswered } from './unanswered.js';
  */
 export type SendCommand = (key: string | undefined, command: string[]) => Promise<unknown>;
 
-export class Redis {
+export class RedisClient {
   migrated = false;
   readonly unanswered: Unanswered;
   readonly #calls: Calls;
@@ -26,18 +26,18 @@ export class Redis {
   }
 
   /** One call of the store: its commands share a deadline. @throws YubikeyError `STORE_NOT_MIGRATED` */
-  async call<T>(work: (commands: Commands) => Promise<T>, signal?: AbortSignal): Promise<T> {
+  async call<T>(work: (commands: RedisCommands) => Promise<T>, signal?: AbortSignal): Promise<T> {
     if (!this.migrated)
       throw new YubikeyError('STORE_NOT_MIGRATED', 'Call migrate() before using RedisStore');
     return this.setUp(work, signal);
   }
 
   /** The same before `migrate()` is done. */
-  async setUp<T>(work: (commands: Commands) => Promise<T>, signal?: AbortSignal): Promise<T> {
-    let commands: Commands | undefined;
+  async setUp<T>(work: (commands: RedisCommands) => Promise<T>, signal?: AbortSignal): Promise<T> {
+    let commands: RedisCommands | undefined;
     try {
       return await this.#calls.run<T>((call) => {
-        commands = new Commands(this, call);
+        commands = new RedisCommands(this, call);
         return work(commands);
       }, signal);
     } finally {
@@ -47,15 +47,15 @@ export class Redis {
 }
 
 /** The commands of one call of the store. */
-export class Commands {
+export class RedisCommands {
   /** Writes that may have been done although no answer says so. */
   #uncertain = 0;
   readonly #open = new Set<Sent>();
   #hasEnded = false;
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
   readonly #call: Pick<Call<unknown>, 'isOver' | 'sent' | 'refused'>;
 
-  constructor(redis: Redis, call: Pick<Call<unknown>, 'isOver' | 'sent' | 'refused'>) {
+  constructor(redis: RedisClient, call: Pick<Call<unknown>, 'isOver' | 'sent' | 'refused'>) {
     this.#redis = redis;
     this.#call = call;
   }
@@ -67,7 +67,7 @@ export class Commands {
   /** Sends a command that reads, or writes what decides nothing. */
   async send(key: string | undefined, command: string[]): Promise<unknown> {
     this.#assertWanted(key);
-    return this.#hand(key, command);
+    return this.#deliver(key, command);
   }
 
   /** Sends a command that is to be ANSWER_LOST where its answer is. */
@@ -76,16 +76,16 @@ export class Commands {
     this.#uncertain++;
     this.#call.sent();
     try {
-      return await this.#hand(key, command);
+      return await this.#deliver(key, command);
     } catch (error) {
-      if (isOfScript(error)) this.wroteNothing();
-      else if (isRefusal(error) && --this.#uncertain === 0) this.#call.refused();
+      if (isScriptError(error)) this.wroteNothing();
+      else if (isRedisRefusal(error) && --this.#uncertain === 0) this.#call.refused();
       throw error;
     }
   }
 
   /** Runs a script over one key, which sends the text only where Redis has not seen it yet. */
-  async script(script: Script, key: string, args: readonly string[]): Promise<unknown> {
+  async runScript(script: RedisScript, key: string, args: readonly string[]): Promise<unknown> {
     try {
       return await this.write(key, ['EVALSHA', script.sha1, '1', key, ...args]);
     } catch (error) {
@@ -111,14 +111,14 @@ export class Commands {
     this.#redis.unanswered.assertRoom(key);
   }
 
-  async #hand(key: string | undefined, command: string[]): Promise<unknown> {
+  async #deliver(key: string | undefined, command: string[]): Promise<unknown> {
     const sent = { key, at: performance.now() };
     this.#open.add(sent);
     try {
       return await this.#redis.sendCommand(key, command);
     } finally {
       this.#open.delete(sent);
-      this.#redis.unanswered.heard(key);
+      this.#redis.unanswered.noteAnswer(key);
       if (this.#hasEnded) this.#redis.unanswered.remove();
     }
   }
@@ -129,11 +129,11 @@ interface Sent {
   readonly at: number;
 }
 
-export interface Script {
+export interface RedisScript {
   readonly text: string;
   readonly sha1: string;
 }
 
-export function scriptOf(text: string): Script {
+export function defineScript(text: string): RedisScript {
   return { text, sha1: createHash('sha1').update(text).digest('hex') };
 }

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import type { Counters } from '../../otp/counters.js';
 import { assertAdvance } from '../checks.js';
-import { pageOf, pageOptionsOf } from '../records.js';
+import { cutPage, readPageOptions } from '../records.js';
 import type { Advance, CounterRecord, CounterStore, ListedCounters, Page, PageOptions } from '../store.js';
-import { type Commands, type Redis, scriptOf } from './redis-client.js';
+import { defineScript, type RedisClient, type RedisCommands } from './redis-client.js';
 import { RedisIndex } from './redis-index.js';
 
 /**
@@ -11,7 +11,7 @@ import { RedisIndex } from './redis-index.js';
  * may send it again when the answer is lost: the write is known by its id then, and answered as the first time. The
  * last argument is empty where it is not known that the index has the public ID, as rows with an id are known to be.
  */
-const ADVANCE = scriptOf(`
+const ADVANCE = defineScript(`
 local row = redis.call('HMGET', KEYS[1], 'usage_counter', 'session_use', 'clock', 'accepted_at', 'accepted_count',
   'nonce', 'write_id', 'previous')
 local previous = ''
@@ -34,15 +34,15 @@ return {'ADVANCED', count, previous}`);
 /** Counters, a hash for each key. */
 const COUNTER_FIELDS = ['usage_counter', 'session_use', 'clock', 'accepted_at', 'accepted_count', 'nonce'];
 
-type Answer =
+type AdvanceReply =
   | [verdict: 'ADVANCED', count: string, previous: string]
   | [verdict: 'REPLAYED_OTP' | 'REPLAYED_REQUEST', count?: undefined, previous?: undefined];
 
 export class RedisCounterStore implements CounterStore {
   readonly #index: RedisIndex;
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
 
-  constructor(redis: Redis) {
+  constructor(redis: RedisClient) {
     this.#redis = redis;
     this.#index = new RedisIndex(`${redis.prefix}counters`);
   }
@@ -65,62 +65,66 @@ export class RedisCounterStore implements CounterStore {
       randomBytes(12).toString('base64url'),
     ];
     const [verdict, count, before] = await this.#redis.call(
-      (commands) => this.#write(commands, publicId, values.map(String)),
+      (commands) => this.#runAdvance(commands, publicId, values.map(String)),
       signal,
     );
     if (verdict !== 'ADVANCED') return { advanced: false, reason: verdict };
     return {
       advanced: true,
       current: { usageCounter, sessionUse, timestamp, acceptedAt, acceptedCount: Number(count) },
-      previous: before ? counterRecord(before.split(' ')) : undefined,
+      previous: before ? parseCounterRecord(before.split(' ')) : undefined,
     };
   }
 
-  async #write(commands: Commands, publicId: string, values: readonly string[]): Promise<Answer> {
-    const key = this.#keyOf(publicId);
+  async #runAdvance(
+    commands: RedisCommands,
+    publicId: string,
+    values: readonly string[],
+  ): Promise<AdvanceReply> {
+    const key = this.#rowKey(publicId);
     // Sent at once, in this order: no known key waits for the index, which may be on another server.
     const indexed = this.#index.add(commands, publicId);
     indexed.catch(() => undefined);
-    const answer = (await commands.script(ADVANCE, key, [...values, ''])) as Answer | ['UNLISTED'];
-    if (answer[0] !== 'UNLISTED') return answer as Answer;
+    const answer = (await commands.runScript(ADVANCE, key, [...values, ''])) as AdvanceReply | ['UNLISTED'];
+    if (answer[0] !== 'UNLISTED') return answer as AdvanceReply;
     commands.wroteNothing();
     await indexed;
-    return (await commands.script(ADVANCE, key, [...values, 'listed'])) as Answer;
+    return (await commands.runScript(ADVANCE, key, [...values, 'listed'])) as AdvanceReply;
   }
 
   async get(publicId: string): Promise<CounterRecord | undefined> {
-    const values = await this.#redis.call((commands) => this.#valuesOf(commands, publicId));
-    return values && counterRecord(values);
+    const values = await this.#redis.call((commands) => this.#readValues(commands, publicId));
+    return values && parseCounterRecord(values);
   }
 
   async list(options?: PageOptions): Promise<Page<ListedCounters>> {
-    const { after, limit } = pageOptionsOf(options);
+    const { after, limit } = readPageOptions(options);
     const rows = await this.#redis.call((commands) =>
       this.#index.read(commands, after, limit + 1, async (publicId) => {
-        const values = await this.#valuesOf(commands, publicId);
+        const values = await this.#readValues(commands, publicId);
         return (
           values && {
             id: publicId,
-            listed: { publicId, nonce: values[5] || undefined, ...counterRecord(values) },
+            listed: { publicId, nonce: values[5] || undefined, ...parseCounterRecord(values) },
           }
         );
       }),
     );
-    return pageOf(rows, limit, ({ listed }) => listed);
+    return cutPage(rows, limit, ({ listed }) => listed);
   }
 
-  async #valuesOf(commands: Commands, publicId: string): Promise<string[] | undefined> {
-    const key = this.#keyOf(publicId);
+  async #readValues(commands: RedisCommands, publicId: string): Promise<string[] | undefined> {
+    const key = this.#rowKey(publicId);
     const values = await commands.send(key, ['HMGET', key, ...COUNTER_FIELDS]);
     return (values as (string | null)[])[0] === null ? undefined : (values as string[]);
   }
 
-  #keyOf(publicId: string): string {
+  #rowKey(publicId: string): string {
     return `${this.#redis.prefix}counter:{${publicId}}`;
   }
 }
 
-function counterRecord([
+function parseCounterRecord([
   usageCounter,
   sessionUse,
   timestamp,

@@ -11,30 +11,30 @@ const ERROR_REPLY = /^([A-Z]+) /;
 const TURNED_AWAY = /^(ASK|BUSY|CLUSTERDOWN|LOADING|MASTERDOWN|MOVED|NOAUTH|NOSCRIPT|READONLY|TRYAGAIN) /;
 
 /** Whether a script rejected that had looked at the row, on a master: no copy of the command has written it. */
-export function isOfScript(error: unknown): boolean {
-  const message = messageOf(error);
+export function isScriptError(error: unknown): boolean {
+  const message = readMessage(error);
   return message.includes('user_script') && !message.includes('READONLY');
 }
 
 /** Whether the client or the server said that this command wrote nothing. */
-export function isRefusal(error: unknown): boolean {
-  const message = messageOf(error);
+export function isRedisRefusal(error: unknown): boolean {
+  const message = readMessage(error);
   if (NEVER_SENT.includes(message)) return true;
-  if (mayBeOfSecondCopy(error)) return false;
+  if (mayAnswerSecondCopy(error)) return false;
   const code = ERROR_REPLY.exec(message)?.[1];
   // ERR is also what proxies say that lost the answer of a server.
   return code !== undefined && code !== 'ERR';
 }
 
 /** `ioredis` sends a command again when its connection broke: another server than the one that wrote may answer. */
-function mayBeOfSecondCopy(error: unknown): boolean {
-  return (error as Error | undefined)?.name === 'ReplyError' && TURNED_AWAY.test(messageOf(error));
+function mayAnswerSecondCopy(error: unknown): boolean {
+  return (error as Error | undefined)?.name === 'ReplyError' && TURNED_AWAY.test(readMessage(error));
 }
 
 export function isUnknownScript(error: unknown): boolean {
-  return messageOf(error).startsWith('NOSCRIPT');
+  return readMessage(error).startsWith('NOSCRIPT');
 }
 
-function messageOf(error: unknown): string {
+function readMessage(error: unknown): string {
   return String((error as Error | undefined)?.message);
 }

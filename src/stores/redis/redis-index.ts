@@ -1,4 +1,4 @@
-import type { Commands } from './redis-client.js';
+import type { RedisCommands } from './redis-client.js';
 
 /**
  * The ids there are or ever were, in order. A hash and its index are two keys, so they cannot be written together:
@@ -12,11 +12,11 @@ export class RedisIndex {
     this.#key = key;
   }
 
-  async add(commands: Commands, id: string): Promise<void> {
+  async add(commands: RedisCommands, id: string): Promise<void> {
     await commands.send(this.#key, ['ZADD', this.#key, '0', id]);
   }
 
-  async list(commands: Commands, after: string | undefined, limit: number): Promise<string[]> {
+  async list(commands: RedisCommands, after: string | undefined, limit: number): Promise<string[]> {
     const from = after === undefined ? '-' : `(${after}`;
     const command = ['ZRANGEBYLEX', this.#key, from, '+', 'LIMIT', '0', String(limit)];
     return (await commands.send(this.#key, command)) as string[];
@@ -24,7 +24,7 @@ export class RedisIndex {
 
   /** Reads `limit` hashes behind `after`, as far as there are so many. */
   async read<T>(
-    commands: Commands,
+    commands: RedisCommands,
     after: string | undefined,
     limit: number,
     get: (id: string) => Promise<T | undefined>,

@@ -4,7 +4,7 @@ import { Calls } from '../calls.js';
 import { CLIENT, Records, YUBIKEY } from '../records.js';
 import type { ClientStore, CounterStore, Durability, KeyStore } from '../store.js';
 import { readDurability } from './durability.js';
-import { type Commands, Redis, type SendCommand } from './redis-client.js';
+import { RedisClient, type RedisCommands, type SendCommand } from './redis-client.js';
 import { RedisCounterStore } from './redis-counters.js';
 import { RedisTable } from './redis-table.js';
 
@@ -60,7 +60,7 @@ export class RedisStore {
   readonly keys: KeyStore;
   readonly clients: ClientStore;
   readonly counters: CounterStore;
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
   readonly #allowReplayAfterCrash: boolean;
 
   /** @throws TypeError without a function to send commands with, for an unusable timeout, or for an unknown option. */
@@ -68,7 +68,7 @@ export class RedisStore {
     assertOptions('RedisStore', options, OPTION_NAMES);
     const { sendCommand, prefix = 'yubikey-otp:', allowReplayAfterCrash = false, timeout } = options ?? {};
     if (typeof sendCommand !== 'function') throw new TypeError('RedisStore requires sendCommand, a function');
-    this.#redis = new Redis(sendCommand, prefix, new Calls(timeout));
+    this.#redis = new RedisClient(sendCommand, prefix, new Calls(timeout));
     this.#allowReplayAfterCrash = allowReplayAfterCrash;
     this.keys = new Records(YUBIKEY, new RedisTable(this.#redis, 'key', YUBIKEY));
     this.clients = new Records(CLIENT, new RedisTable(this.#redis, 'client', CLIENT));
@@ -98,7 +98,7 @@ export class RedisStore {
     await this.#redis.call((commands) => commands.send(key, ['SET', key, String(Date.now())]));
   }
 
-  async #setUp(commands: Commands): Promise<Durability> {
+  async #setUp(commands: RedisCommands): Promise<Durability> {
     const { problem, isCluster, ...durability } = await readDurability(commands);
     this.#redis.unanswered.isCluster = isCluster;
     if (problem !== undefined && !this.#allowReplayAfterCrash) {

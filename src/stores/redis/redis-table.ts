@@ -1,19 +1,19 @@
 import type { RecordKind, Row, RowTable } from '../records.js';
-import { type Commands, type Redis, scriptOf } from './redis-client.js';
+import { defineScript, type RedisClient, type RedisCommands } from './redis-client.js';
 import { RedisIndex } from './redis-index.js';
 
 /**
  * What a client sends again is known by its revision, and answered as the first time. The arguments are the new
  * revision, then fields and values by turns.
  */
-const ADD = scriptOf(`
+const ADD = defineScript(`
 if redis.call('HGET', KEYS[1], 'revision') == ARGV[1] then return 1 end
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 redis.call('HSET', KEYS[1], 'revision', ARGV[1], unpack(ARGV, 2))
 return 1`);
 
 /** The arguments are the new revision, the old one, how many of the fields that follow are to go, and then as above. */
-const REPLACE = scriptOf(`
+const REPLACE = defineScript(`
 local revision = redis.call('HGET', KEYS[1], 'revision')
 if revision == ARGV[1] then return 1 end
 if revision ~= ARGV[2] then return 0 end
@@ -27,11 +27,11 @@ export class RedisTable implements RowTable {
   readonly #index: RedisIndex;
   readonly #secretNames: readonly string[];
   readonly #fields: readonly string[];
-  readonly #redis: Redis;
+  readonly #redis: RedisClient;
   readonly #name: string;
 
   constructor(
-    redis: Redis,
+    redis: RedisClient,
     name: string,
     { secretNames }: Pick<RecordKind<unknown, unknown>, 'secretNames'>,
   ) {
@@ -43,38 +43,38 @@ export class RedisTable implements RowTable {
   }
 
   async get(id: string): Promise<Row | undefined> {
-    return this.#redis.call((commands) => this.#rowOf(commands, id));
+    return this.#redis.call((commands) => this.#readRow(commands, id));
   }
 
   async add(row: Row): Promise<boolean> {
     return this.#redis.call(async (commands) => {
       await this.#index.add(commands, row.id);
-      const values = [row.revision, 'created_at', String(row.createdAt.getTime()), ...this.#fieldsOf(row)];
-      return Number(await commands.script(ADD, this.#keyOf(row.id), values)) === 1;
+      const values = [row.revision, 'created_at', String(row.createdAt.getTime()), ...this.#toFields(row)];
+      return Number(await commands.runScript(ADD, this.#rowKey(row.id), values)) === 1;
     });
   }
 
   async replace(row: Row, revision: string): Promise<boolean> {
     const gone = this.#secretNames.filter((_, at) => !row.secrets[at]);
-    const values = [row.revision, revision, String(gone.length), ...gone, ...this.#fieldsOf(row)];
+    const values = [row.revision, revision, String(gone.length), ...gone, ...this.#toFields(row)];
     return this.#redis.call(
-      async (commands) => Number(await commands.script(REPLACE, this.#keyOf(row.id), values)) === 1,
+      async (commands) => Number(await commands.runScript(REPLACE, this.#rowKey(row.id), values)) === 1,
     );
   }
 
   async list(after: string | undefined, limit: number): Promise<Row[]> {
     return this.#redis.call((commands) =>
-      this.#index.read(commands, after, limit, (id) => this.#rowOf(commands, id)),
+      this.#index.read(commands, after, limit, (id) => this.#readRow(commands, id)),
     );
   }
 
   async delete(id: string): Promise<boolean> {
-    const key = this.#keyOf(id);
+    const key = this.#rowKey(id);
     return this.#redis.call(async (commands) => Number(await commands.write(key, ['DEL', key])) === 1);
   }
 
-  async #rowOf(commands: Commands, id: string): Promise<Row | undefined> {
-    const key = this.#keyOf(id);
+  async #readRow(commands: RedisCommands, id: string): Promise<Row | undefined> {
+    const key = this.#rowKey(id);
     const values = (await commands.send(key, ['HMGET', key, ...this.#fields])) as (string | null)[];
     const [notes, active, createdAt, revision, ...secrets] = values;
     if (typeof revision !== 'string') return undefined;
@@ -90,11 +90,11 @@ export class RedisTable implements RowTable {
     };
   }
 
-  #keyOf(id: string): string {
+  #rowKey(id: string): string {
     return `${this.#redis.prefix}${this.#name}:{${id}}`;
   }
 
-  #fieldsOf({ secrets, notes, active }: Row): string[] {
+  #toFields({ secrets, notes, active }: Row): string[] {
     const present = secrets.flatMap((secret, at) =>
       secret ? [this.#secretNames[at] as string, Buffer.from(secret).toString('base64')] : [],
     );

@@ -1,5 +1,5 @@
 import { performance } from 'node:perf_hooks';
-import { slotOf } from './cluster.js';
+import { hashSlot } from './cluster.js';
 
 /** So many commands may be kept by the client although nobody waits for them. */
 const MOST = 10_000;
@@ -33,7 +33,7 @@ export class Unanswered {
     if (this.#count >= MOST) {
       throw new Error(`${MOST} commands have no answer from Redis, so nothing was sent: see that it runs`);
     }
-    const silence = this.#silences.size > 0 && this.#silences.get(this.#placeOf(key));
+    const silence = this.#silences.size > 0 && this.#silences.get(this.#slotFor(key));
     if (!silence) return;
     const now = performance.now();
     const { since, tried } = silence;
@@ -47,7 +47,7 @@ export class Unanswered {
   /** Nobody waits any more for a command that was sent at `since`. */
   add(key: string | undefined, since: number): void {
     this.#count++;
-    const place = this.#placeOf(key);
+    const place = this.#slotFor(key);
     if (!this.#silences.has(place)) this.#silences.set(place, { since, tried: since });
   }
 
@@ -57,11 +57,11 @@ export class Unanswered {
   }
 
   /** The client settled a command, whichever. */
-  heard(key: string | undefined): void {
-    if (this.#silences.size > 0) this.#silences.delete(this.#placeOf(key));
+  noteAnswer(key: string | undefined): void {
+    if (this.#silences.size > 0) this.#silences.delete(this.#slotFor(key));
   }
 
-  #placeOf(key = ''): number {
-    return this.isCluster ? slotOf(key) : 0;
+  #slotFor(key = ''): number {
+    return this.isCluster ? hashSlot(key) : 0;
   }
 }

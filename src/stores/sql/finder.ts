@@ -1,6 +1,6 @@
 import type { SqlRow } from './sql-runner.js';
 
-interface Call {
+interface FindCall {
   readonly id: string;
   resolve(row: SqlRow | undefined): void;
   reject(error: unknown): void;
@@ -12,7 +12,7 @@ const MOST_IN_MESSAGE = 128;
 /** Lets those that look for rows in one turn of the event loop share a message, or a round trip. */
 export class Finder {
   /** The calls of each statement that still take others along. */
-  readonly #calls = new Map<string, Call[]>();
+  readonly #calls = new Map<string, FindCall[]>();
   readonly #findAll: (sql: string, ids: readonly string[]) => Promise<(SqlRow | undefined)[]>;
 
   constructor(findAll: (sql: string, ids: readonly string[]) => Promise<(SqlRow | undefined)[]>) {
@@ -33,7 +33,7 @@ export class Finder {
     });
   }
 
-  async #ask(sql: string, calls: readonly Call[]): Promise<void> {
+  async #ask(sql: string, calls: readonly FindCall[]): Promise<void> {
     if (this.#calls.get(sql) === calls) this.#calls.delete(sql);
     try {
       const rows = await this.#findAll(

@@ -3,7 +3,7 @@ import { Batcher } from '../batch.js';
 import type { BatchWriter } from '../batch-writer.js';
 import type { Calls } from '../calls.js';
 import { assertAdvance, assertId } from '../checks.js';
-import { pageOf, pageOptionsOf } from '../records.js';
+import { cutPage, readPageOptions } from '../records.js';
 import type { Advance, CounterRecord, CounterStore, ListedCounters, Page, PageOptions } from '../store.js';
 import type { SqlRow, SqlRunner, SqlValue } from './sql-runner.js';
 
@@ -88,42 +88,42 @@ export class SqlCounterStore implements CounterStore {
     if (row) {
       const acceptedCount = Number(row.accepted_count);
       const current = { usageCounter, sessionUse, timestamp, acceptedAt, acceptedCount };
-      return { advanced: true, current, previous: previousCounterRecord(row) };
+      return { advanced: true, current, previous: toPreviousCounterRecord(row) };
     }
     if (nonce === undefined) return { advanced: false, reason: 'REPLAYED_OTP' };
-    const replayOf = () => this.#replayOf(publicId, counters, nonce);
-    return { advanced: false, reason: await this.#calls.run(replayOf, signal, begunAt) };
+    const classifyReplay = () => this.#classifyReplay(publicId, counters, nonce);
+    return { advanced: false, reason: await this.#calls.run(classifyReplay, signal, begunAt) };
   }
 
   async get(publicId: string): Promise<CounterRecord | undefined> {
     assertId(publicId);
     const row = await this.#sql.find(GET_COUNTERS, publicId);
-    return row && counterRecord(row);
+    return row && toCounterRecord(row);
   }
 
   async list(options?: PageOptions): Promise<Page<ListedCounters>> {
-    const { after, limit } = pageOptionsOf(options);
+    const { after, limit } = readPageOptions(options);
     if (after !== undefined) assertId(after);
     const rows = await (after === undefined
       ? this.#sql.run(FIRST_COUNTERS, [limit + 1])
       : this.#sql.run(NEXT_COUNTERS, [after, limit + 1]));
-    return pageOf(rows as { id: string }[], limit, listedCounters);
+    return cutPage(rows as { id: string }[], limit, toListedCounters);
   }
 
   /** The OTP is refused already; this only tells which refusal it is. */
-  async #replayOf(
+  async #classifyReplay(
     publicId: string,
     counters: Counters,
     nonce: string,
   ): Promise<'REPLAYED_REQUEST' | 'REPLAYED_OTP'> {
     const last = await this.#sql.find(GET_COUNTERS, publicId);
     const sameRequest =
-      last !== undefined && nonce === last.nonce && isSameTouch(counters, counterRecord(last));
+      last !== undefined && nonce === last.nonce && isSameTouch(counters, toCounterRecord(last));
     return sameRequest ? 'REPLAYED_REQUEST' : 'REPLAYED_OTP';
   }
 }
 
-function counterRecord(row: SqlRow): CounterRecord {
+function toCounterRecord(row: SqlRow): CounterRecord {
   return {
     usageCounter: Number(row.usage_counter),
     sessionUse: Number(row.session_use),
@@ -133,9 +133,9 @@ function counterRecord(row: SqlRow): CounterRecord {
   };
 }
 
-function previousCounterRecord(row: SqlRow): CounterRecord | undefined {
+function toPreviousCounterRecord(row: SqlRow): CounterRecord | undefined {
   if (row.previous_accepted_at === null) return undefined;
-  return counterRecord({
+  return toCounterRecord({
     usage_counter: row.previous_usage_counter,
     session_use: row.previous_session_use,
     clock: row.previous_clock,
@@ -144,7 +144,7 @@ function previousCounterRecord(row: SqlRow): CounterRecord | undefined {
   });
 }
 
-function listedCounters(row: SqlRow): ListedCounters {
+function toListedCounters(row: SqlRow): ListedCounters {
   const nonce = row.nonce === null ? undefined : String(row.nonce);
-  return { publicId: String(row.id), nonce, ...counterRecord(row) };
+  return { publicId: String(row.id), nonce, ...toCounterRecord(row) };
 }

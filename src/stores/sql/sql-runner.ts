@@ -8,7 +8,7 @@ export type RunSql = (sql: string, parameters: readonly SqlValue[]) => Promise<S
 export type FindSql = (sql: string, id: string) => Promise<SqlRow | undefined>;
 
 /** The same statement for many ids, where there are arrays. */
-export const ofMany = (sql: string) => sql.replace('WHERE id = ?', 'WHERE id = ANY (?::text[])');
+export const forManyIds = (sql: string) => sql.replace('WHERE id = ?', 'WHERE id = ANY (?::text[])');
 
 /** How a database runs statements. */
 export interface SqlRunner {

@@ -9,7 +9,7 @@ import { SqlTable } from './sql-table.js';
 export { Finder } from './finder.js';
 export { migrationsFrom, SCHEMA_TABLE, SCHEMA_VERSION } from './schema.js';
 export { ADVANCE_MANY, ADVANCE_MANY_JSON, ADVANCE_ONE, type AdvanceRow } from './sql-counters.js';
-export { type FindSql, isRead, ofMany, type RunSql, type SqlRow, type SqlValue } from './sql-runner.js';
+export { type FindSql, forManyIds, isRead, type RunSql, type SqlRow, type SqlValue } from './sql-runner.js';
 
 /**
  * The three stores in any database that speaks the SQL of SQLite and PostgreSQL. `advance` writes what

@@ -30,17 +30,18 @@ export class SqlTable implements RowTable {
 
   async get(id: string): Promise<Row | undefined> {
     const row = await this.#sql.find(this.#statements.get, id);
-    return row && this.#rowOf(row);
+    return row && this.#toRow(row);
   }
 
   async add(row: Row): Promise<boolean> {
-    const values = [row.id, ...this.#changing(row), row.createdAt.getTime()];
+    const values = [row.id, ...this.#changingValues(row), row.createdAt.getTime()];
     return (await this.#sql.run(this.#statements.add, values)).length === 1;
   }
 
   async replace(row: Row, revision: string): Promise<boolean> {
     return (
-      (await this.#sql.run(this.#statements.replace, [...this.#changing(row), row.id, revision])).length === 1
+      (await this.#sql.run(this.#statements.replace, [...this.#changingValues(row), row.id, revision]))
+        .length === 1
     );
   }
 
@@ -49,21 +50,21 @@ export class SqlTable implements RowTable {
     const rows = await (after === undefined
       ? this.#sql.run(first, [limit])
       : this.#sql.run(next, [after, limit]));
-    return rows.map((row) => this.#rowOf(row));
+    return rows.map((row) => this.#toRow(row));
   }
 
   async delete(id: string): Promise<boolean> {
     return (await this.#sql.run(this.#statements.delete, [id])).length === 1;
   }
 
-  #changing({ secrets, notes, active, revision }: Row): SqlValue[] {
+  #changingValues({ secrets, notes, active, revision }: Row): SqlValue[] {
     return [...secrets.map((secret) => secret ?? null), notes, Number(active), revision];
   }
 
-  #rowOf(row: SqlRow): Row {
+  #toRow(row: SqlRow): Row {
     return {
       id: String(row.id),
-      secrets: this.#secretNames.map((name) => (row[name] === null ? undefined : bytesOf(row[name]))),
+      secrets: this.#secretNames.map((name) => (row[name] === null ? undefined : toBytes(row[name]))),
       notes: String(row.notes),
       active: Number(row.active) === 1,
       createdAt: new Date(Number(row.created_at)),
@@ -73,6 +74,6 @@ export class SqlTable implements RowTable {
 }
 
 /** libsql answers an ArrayBuffer, the other drivers a view. */
-function bytesOf(blob: unknown): Uint8Array {
+function toBytes(blob: unknown): Uint8Array {
   return blob instanceof ArrayBuffer ? new Uint8Array(blob) : (blob as Uint8Array);
 }

@@ -10,8 +10,8 @@ import {
 } from '../sql/sql-stores.js';
 import type { Durability } from '../store.js';
 import type { SqliteDatabase, SqliteStatement } from './driver.js';
-import { addSequence, FileWatch, pathOf } from './file-watch.js';
-import { FileLost, isBusy, isCorrupt, Uncertain } from './sqlite-faults.js';
+import { addSequence, FileWatch, readDatabasePath } from './file-watch.js';
+import { FileLost, isBusy, isCorrupt, UncertainWrite } from './sqlite-faults.js';
 import { type Waiter, whenFree } from './waiter.js';
 
 /** How long a statement may block the thread for a lock that another process holds: any number may wait. */
@@ -34,7 +34,7 @@ export class SqliteConnection {
 
   async migrate(waiter: Waiter): Promise<Durability> {
     await this.#whenFree(() => this.#makeDurable(), waiter);
-    await this.#write(() => this.#bringUpToDate(), waiter);
+    await this.#write(() => this.#runMigrations(), waiter);
     this.#watch ??= new FileWatch(this.#database, this.#path);
     return {
       durable: true,
@@ -77,20 +77,20 @@ export class SqliteConnection {
       try {
         return work();
       } catch (error) {
-        throw this.#seen(error);
+        throw this.#rememberLoss(error);
       }
     }, waiter);
   }
 
   /** Damage is a loss of the file too. */
-  #seen(error: unknown): unknown {
-    if (error instanceof Uncertain) {
-      const cause = this.#seen(error.cause);
-      return cause === error.cause ? error : new Uncertain(error.message, cause);
+  #rememberLoss(error: unknown): unknown {
+    if (error instanceof UncertainWrite) {
+      const cause = this.#rememberLoss(error.cause);
+      return cause === error.cause ? error : new UncertainWrite(error.message, cause);
     }
     if (isCorrupt(error)) {
-      const what = `${this.#path ?? pathOf(this.#database)} does not hold what was written to it (${(error as Error).message})`;
-      return this.#seen(FileLost.since(what, error));
+      const what = `${this.#path ?? readDatabasePath(this.#database)} does not hold what was written to it (${(error as Error).message})`;
+      return this.#rememberLoss(FileLost.since(what, error));
     }
     if (error instanceof FileLost) this.#lost = error;
     return error;
@@ -111,7 +111,7 @@ export class SqliteConnection {
     }
   }
 
-  #bringUpToDate(): void {
+  #runMigrations(): void {
     this.#database.exec(SCHEMA_TABLE);
     addSequence(this.#database);
     const [row] = this.#database.prepare(SCHEMA_VERSION).all() as SqlRow[];
@@ -127,32 +127,32 @@ export class SqliteConnection {
     this.#database.exec('BEGIN IMMEDIATE');
     let result: T;
     let sequence: number | undefined;
-    let hasLessLog = false;
+    let hasLogShrunk = false;
     try {
       if (!waiter.begin()) throw new Error('Nobody waits for it any more');
       sequence = this.#watch?.raiseSequence();
       result = work();
-      hasLessLog = this.#watch?.hasLessLog ?? false;
+      hasLogShrunk = this.#watch?.hasLogShrunk ?? false;
     } catch (error) {
       this.#rollBack();
       throw error;
     }
-    if (hasLessLog && !hasTried) {
+    if (hasLogShrunk && !hasTried) {
       this.#rollBack();
       this.#watch?.restartLog();
       return this.#transaction(work, waiter, true);
     }
     this.#commit();
-    this.#lookAfter(sequence);
+    this.#checkFile(sequence);
     return result;
   }
 
-  #lookAfter(sequence: number | undefined): void {
+  #checkFile(sequence: number | undefined): void {
     if (sequence === undefined) return;
     try {
-      this.#watch?.after(sequence);
+      this.#watch?.checkAfterCommit(sequence);
     } catch (error) {
-      throw new Uncertain('It was committed, and the file is not what it was', error);
+      throw new UncertainWrite('It was committed, and the file is not what it was', error);
     }
   }
 
@@ -163,7 +163,7 @@ export class SqliteConnection {
     } catch (error) {
       this.#rollBack();
       if (isBusy(error)) throw error;
-      throw new Uncertain(`COMMIT failed: ${(error as Error).message}`, error);
+      throw new UncertainWrite(`COMMIT failed: ${(error as Error).message}`, error);
     }
   }
 

@@ -44,7 +44,7 @@ export function findDriver(wanted: SqliteDriver | undefined): FoundDriver {
   );
 }
 
-export function openFile({ name, module }: FoundDriver, path: string): InstanceType<OpenFile> {
+export function openSqliteFile({ name, module }: FoundDriver, path: string): InstanceType<OpenFile> {
   const loaded = requireHere()(module);
   const Database: OpenFile = name === 'node:sqlite' ? loaded.DatabaseSync : loaded;
   return new Database(path);

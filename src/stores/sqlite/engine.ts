@@ -11,13 +11,13 @@ export interface SqliteEngine {
   migrate(call: Call<Durability>): Promise<Durability>;
   run(sql: string, parameters: readonly SqlValue[], call: Call<SqlRow[]>): Promise<SqlRow[]>;
   find(sql: string, id: string, call: Call<SqlRow | undefined>): Promise<SqlRow | undefined>;
-  advance(batch: Batch<AdvanceRow>): Promise<Advanced>;
+  advance(batch: Batch<AdvanceRow>): Promise<AdvancedRows>;
   /** Writes nothing, durably. */
   probe(call: Call<void>): Promise<void>;
   close(): Promise<void>;
 }
 
-export interface Advanced {
+export interface AdvancedRows {
   /** What was taken of the batch. */
   readonly rows: readonly AdvanceRow[];
   /** What the statement gave for those that are newer, in any order. */
@@ -25,4 +25,5 @@ export interface Advanced {
 }
 
 /** What `ADVANCE_MANY_JSON` takes. */
-export const jsonOf = (rows: readonly AdvanceRow[]) => JSON.stringify(rows.map(({ values }) => values));
+export const encodeAdvanceRows = (rows: readonly AdvanceRow[]) =>
+  JSON.stringify(rows.map(({ values }) => values));

@@ -26,15 +26,15 @@ export class FileWatch {
   /** `path` is the one by which it was opened, if it is known: it may be a link. */
   constructor(database: SqliteDatabase, path: string | undefined) {
     this.#database = database;
-    const file = pathOf(database);
+    const file = readDatabasePath(database);
     this.path = path ?? file;
     this.#file = new OpenedFile({ file: this.path, log: `${file}-wal`, index: `${file}-shm` });
     this.#raise = database.prepare(RAISE_SEQUENCE);
   }
 
   /** Whether the log may have been cut, to be asked before each commit: no start would find what is written behind. */
-  get hasLessLog(): boolean {
-    return this.#file.hasLessLog;
+  get hasLogShrunk(): boolean {
+    return this.#file.hasLogShrunk;
   }
 
   /**
@@ -54,7 +54,7 @@ export class FileWatch {
     this.#database.exec('PRAGMA shrink_memory');
   }
 
-  /** To be called in each transaction that writes; gives what {@link after} is to be told. */
+  /** To be called in each transaction that writes; gives what {@link checkAfterCommit} is to be told. */
   raiseSequence(): number {
     let row: SqlRow | undefined;
     try {
@@ -68,16 +68,16 @@ export class FileWatch {
   }
 
   /** To be called after each commit, before anybody is told of it. */
-  after(sequence: number): void {
+  checkAfterCommit(sequence: number): void {
     this.#sequence = sequence;
-    const { changed, hasLess } = this.#file.look();
+    const { changed, hasShrunk } = this.#file.findChanges();
     const [lost] = changed;
     if (lost) {
       if (changed.includes('log') && !changed.includes('file')) this.#saveLog();
       throw FileLost.since(`${this.#file.paths[lost]} was replaced, removed or emptied while it was in use`);
     }
-    if (hasLess.file && this.#isDamaged()) throw FileLost.since(`${this.path} was cut while it was in use`);
-    if (hasLess.log) this.#checkpoint('PASSIVE');
+    if (hasShrunk.file && this.#isDamaged()) throw FileLost.since(`${this.path} was cut while it was in use`);
+    if (hasShrunk.log) this.#checkpoint('PASSIVE');
   }
 
   /**
@@ -117,7 +117,7 @@ export class FileWatch {
 }
 
 /** As SQLite found it: absolute, and without links. */
-export function pathOf(database: SqliteDatabase): string {
+export function readDatabasePath(database: SqliteDatabase): string {
   const rows = database.prepare('PRAGMA database_list').all() as SqlRow[];
   return String(rows.find(({ name }) => name === 'main')?.file);
 }

@@ -4,9 +4,9 @@ import type { AdvanceRow, SqlRow, SqlValue } from '../sql/sql-stores.js';
 import type { Durability } from '../store.js';
 import { SqliteConnection } from './connection.js';
 import type { SqliteDatabase } from './driver.js';
-import { type Advanced, jsonOf, type SqliteEngine } from './engine.js';
-import { pathOf } from './file-watch.js';
-import { waiterOf } from './waiter.js';
+import { type AdvancedRows, encodeAdvanceRows, type SqliteEngine } from './engine.js';
+import { readDatabasePath } from './file-watch.js';
+import { createWaiter } from './waiter.js';
 
 /** An open database of the application's, in the thread that calls. */
 export class SqliteHandle implements SqliteEngine {
@@ -19,28 +19,28 @@ export class SqliteHandle implements SqliteEngine {
   }
 
   get path(): string {
-    return pathOf(this.#database);
+    return readDatabasePath(this.#database);
   }
 
   migrate(call: Call<Durability>): Promise<Durability> {
-    return this.#connection.migrate(waiterOf(call));
+    return this.#connection.migrate(createWaiter(call));
   }
 
   run(sql: string, parameters: readonly SqlValue[], call: Call<SqlRow[]>): Promise<SqlRow[]> {
     return this.#connection.run(
       sql,
       parameters,
-      waiterOf(call, () => call.sent()),
+      createWaiter(call, () => call.sent()),
     );
   }
 
   async find(sql: string, id: string, call: Call<SqlRow | undefined>): Promise<SqlRow | undefined> {
-    return (await this.#connection.findAll(sql, [id], waiterOf(call)))[0];
+    return (await this.#connection.findAll(sql, [id], createWaiter(call)))[0];
   }
 
-  async advance(batch: Batch<AdvanceRow>): Promise<Advanced> {
+  async advance(batch: Batch<AdvanceRow>): Promise<AdvancedRows> {
     let rows: readonly AdvanceRow[] = [];
-    const advanced = await this.#connection.advance(() => jsonOf(rows), {
+    const advanced = await this.#connection.advance(() => encodeAdvanceRows(rows), {
       get isWanted() {
         return batch.isWanted;
       },
@@ -54,7 +54,7 @@ export class SqliteHandle implements SqliteEngine {
   }
 
   probe(call: Call<void>): Promise<void> {
-    return this.#connection.probe(waiterOf(call, () => call.sent()));
+    return this.#connection.probe(createWaiter(call, () => call.sent()));
   }
 
   /** The database is its owner's. */

@@ -7,10 +7,10 @@ export interface DatabasePaths {
   readonly index: string;
 }
 
-export interface Look {
+export interface FileChanges {
   readonly changed: readonly (keyof DatabasePaths)[];
   /** Which became smaller. */
-  readonly hasLess: { readonly file: boolean; readonly log: boolean };
+  readonly hasShrunk: { readonly file: boolean; readonly log: boolean };
 }
 
 /**
@@ -24,41 +24,49 @@ export class OpenedFile {
 
   constructor(readonly paths: DatabasePaths) {
     const { file, log, index } = paths;
-    const [fileStats, logStats] = [look(file), look(log)];
-    this.#opened = { file: nameOf(fileStats), log: nameOf(logStats), index: nameOf(look(index)) };
+    const [fileStats, logStats] = [statPath(file), statPath(log)];
+    this.#opened = {
+      file: fileIdentity(fileStats),
+      log: fileIdentity(logStats),
+      index: fileIdentity(statPath(index)),
+    };
     this.#fileSize = fileStats?.size ?? 0n;
     this.#logSize = logStats?.size ?? 0n;
   }
 
   /** What is not there any more as it was opened. An empty file is none: with it, SQLite throws the log away. */
-  look(): Look {
-    const stats = { file: look(this.paths.file), log: look(this.paths.log), index: look(this.paths.index) };
+  findChanges(): FileChanges {
+    const stats = {
+      file: statPath(this.paths.file),
+      log: statPath(this.paths.log),
+      index: statPath(this.paths.index),
+    };
     const changed = (['file', 'log', 'index'] as const).filter(
-      (part) => nameOf(stats[part]) !== this.#opened[part],
+      (part) => fileIdentity(stats[part]) !== this.#opened[part],
     );
     const [fileSize, logSize] = [stats.file?.size ?? 0n, stats.log?.size ?? 0n];
     if (fileSize === 0n && !changed.includes('file')) changed.unshift('file');
-    const hasLess = { file: fileSize < this.#fileSize, log: logSize < this.#logSize };
+    const hasShrunk = { file: fileSize < this.#fileSize, log: logSize < this.#logSize };
     this.#fileSize = fileSize;
-    if (!hasLess.log) this.#logSize = logSize;
-    return { changed, hasLess };
+    if (!hasShrunk.log) this.#logSize = logSize;
+    return { changed, hasShrunk };
   }
 
   /** Whether the log is smaller than it was; it is so until {@link acceptLog}. */
-  get hasLessLog(): boolean {
-    return (look(this.paths.log)?.size ?? 0n) < this.#logSize;
+  get hasLogShrunk(): boolean {
+    return (statPath(this.paths.log)?.size ?? 0n) < this.#logSize;
   }
 
   acceptLog(): void {
-    this.#logSize = look(this.paths.log)?.size ?? 0n;
+    this.#logSize = statPath(this.paths.log)?.size ?? 0n;
   }
 }
 
-function look(path: string): BigIntStats | undefined {
+function statPath(path: string): BigIntStats | undefined {
   return statSync(path, { bigint: true, throwIfNoEntry: false });
 }
 
 /** Another link, by which SQLite would not find the log, is as bad as none. */
-function nameOf(stats: BigIntStats | undefined): string {
+function fileIdentity(stats: BigIntStats | undefined): string {
   return stats ? `${stats.dev}:${stats.ino}:${stats.nlink}` : 'none';
 }

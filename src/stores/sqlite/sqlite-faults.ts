@@ -1,7 +1,7 @@
 import { YubikeyError } from '../../errors.js';
 
 /** A write that may be there, now or after a restart. All other errors of SQLite mean that it rolled back. */
-export class Uncertain extends Error {
+export class UncertainWrite extends Error {
   constructor(
     message: string,
     override readonly cause: unknown,
@@ -32,8 +32,8 @@ export class FileLost extends YubikeyError {
 }
 
 /** What lost the file, if that is the error. */
-export function lossIn(error: unknown): FileLost | undefined {
-  const fault = error instanceof Uncertain ? error.cause : error;
+export function findFileLoss(error: unknown): FileLost | undefined {
+  const fault = error instanceof UncertainWrite ? error.cause : error;
   return fault instanceof FileLost ? fault : undefined;
 }
 
@@ -44,10 +44,10 @@ const [CORRUPT, NOTADB] = [11, 26];
 const IOERR_SHORT_READ = 522;
 const [TOOBIG, CONSTRAINT, MISMATCH] = [18, 19, 20];
 
-export const isBusy = (error: unknown) => isOf(error, { BUSY });
+export const isBusy = (error: unknown) => hasResultCode(error, { BUSY });
 
 /** Whether the file, or its log, does not hold what SQLite wrote there. */
-export const isCorrupt = (error: unknown) => isOf(error, { CORRUPT, NOTADB }) || isShortRead(error);
+export const isCorrupt = (error: unknown) => hasResultCode(error, { CORRUPT, NOTADB }) || isShortRead(error);
 
 function isShortRead(error: unknown): boolean {
   const { code, errcode } = Object(error) as { code?: unknown; errcode?: unknown };
@@ -56,14 +56,14 @@ function isShortRead(error: unknown): boolean {
 
 /** SQLite has no code of its own for it. */
 export const isUnknownTable = (error: unknown) =>
-  isOf(error, { ERROR: 1 }) && /no such table/.test((error as Error).message);
+  hasResultCode(error, { ERROR: 1 }) && /no such table/.test((error as Error).message);
 
 /** Whether SQLite or its driver refused a value; it has rolled back then. */
-export const isFaultOfRow = (error: unknown) =>
-  error instanceof TypeError || isOf(error, { TOOBIG, CONSTRAINT, MISMATCH });
+export const isSqliteRowFault = (error: unknown) =>
+  error instanceof TypeError || hasResultCode(error, { TOOBIG, CONSTRAINT, MISMATCH });
 
 /** Whether it has one of these result codes, extended ones too, as the three drivers name them. */
-function isOf(error: unknown, codes: Record<string, number>): boolean {
+function hasResultCode(error: unknown, codes: Record<string, number>): boolean {
   const { code, errcode } = Object(error) as { code?: unknown; errcode?: unknown };
   const [, name = ''] = /^SQLITE_([A-Z]+)/.exec(String(code)) ?? [];
   return name in codes || (typeof errcode === 'number' && Object.values(codes).includes(errcode & 0xff));

@@ -9,7 +9,7 @@ import { findDriver, type SqliteDatabase, type SqliteDriver } from './driver.js'
 import type { SqliteEngine } from './engine.js';
 import { SqliteHandle } from './handle.js';
 import { FIRST_TOUCHES, LastAccepted } from './last-accepted.js';
-import { FileLost, isFaultOfRow, lossIn, Uncertain } from './sqlite-faults.js';
+import { FileLost, findFileLoss, isSqliteRowFault, UncertainWrite } from './sqlite-faults.js';
 import { SqliteThreads } from './threads.js';
 
 export type { SqliteDatabase, SqliteDriver, SqliteStatement } from './driver.js';
@@ -96,14 +96,14 @@ export class SqliteStore {
       this.#endWith = resolve;
     });
     const onEnd = (error: YubikeyError) => this.#endWith({ kind: 'THREAD_ENDED', error });
-    this.#engine = engineOf(options ?? {}, this.#calls.timeout, onEnd);
+    this.#engine = createEngine(options ?? {}, this.#calls.timeout, onEnd);
     const { keys, clients, counters } = sqlStores(
       (sql, parameters) => this.#ask((engine, call) => engine.run(sql, parameters, call)),
       {
         write: (batch) => this.#advance(batch),
-        isRefusal: (error) => !(error instanceof Uncertain),
+        isRefusal: (error) => !(error instanceof UncertainWrite),
         isLocked: () => false,
-        isFaultOfOne: isFaultOfRow,
+        isItemFault: isSqliteRowFault,
         atOnce: 1,
       },
       (sql, id) => this.#ask((engine, call) => engine.find(sql, id, call)),
@@ -122,9 +122,9 @@ export class SqliteStore {
    * schema is newer than this version of the package, `STORE_FAILED` when a path cannot be opened.
    */
   async migrate(): Promise<Durability> {
-    const durability = await this.#askAnyway<Durability>((engine, call) => engine.migrate(call));
-    this.#lastAccepted.begin(
-      await this.#askAnyway<SqlRow[]>((engine, call) => engine.run(FIRST_TOUCHES, [], call)),
+    const durability = await this.#askUnmigrated<Durability>((engine, call) => engine.migrate(call));
+    this.#lastAccepted.load(
+      await this.#askUnmigrated<SqlRow[]>((engine, call) => engine.run(FIRST_TOUCHES, [], call)),
     );
     this.#migrated = true;
     return durability;
@@ -149,31 +149,31 @@ export class SqliteStore {
 
   async #ask<T>(question: (engine: SqliteEngine, call: Call<T>) => Promise<T>): Promise<T> {
     this.#assertMigrated();
-    return this.#askAnyway(question);
+    return this.#askUnmigrated(question);
   }
 
-  #askAnyway<T>(question: (engine: SqliteEngine, call: Call<T>) => Promise<T>): Promise<T> {
-    return this.#calls.run((call) => this.#use((engine) => question(engine, call)));
+  #askUnmigrated<T>(question: (engine: SqliteEngine, call: Call<T>) => Promise<T>): Promise<T> {
+    return this.#calls.run((call) => this.#askEngine((engine) => question(engine, call)));
   }
 
   async #advance(batch: Batch<AdvanceRow>): Promise<(SqlRow | undefined)[]> {
     this.#assertMigrated();
-    return this.#use(async (engine) => {
+    return this.#askEngine(async (engine) => {
       const { rows, advanced } = await engine.advance(batch);
-      const rowOf = new Map(advanced.map((row) => [row.id, row]));
-      const loss = this.#lastAccepted.take(rows, rowOf) ? this.#lost : FileLost.goneBack(engine.path);
-      if (loss) throw new Uncertain('It was committed to a file that is lost', loss);
-      return rows.map(({ id }) => rowOf.get(id));
+      const rowsById = new Map(advanced.map((row) => [row.id, row]));
+      const loss = this.#lastAccepted.record(rows, rowsById) ? this.#lost : FileLost.goneBack(engine.path);
+      if (loss) throw new UncertainWrite('It was committed to a file that is lost', loss);
+      return rows.map(({ id }) => rowsById.get(id));
     });
   }
 
   /** Once the file is lost, nothing is asked any more. */
-  async #use<T>(work: (engine: SqliteEngine) => Promise<T>): Promise<T> {
+  async #askEngine<T>(work: (engine: SqliteEngine) => Promise<T>): Promise<T> {
     if (this.#lost) throw this.#lost;
     try {
       return await work(this.#engine);
     } catch (error) {
-      this.#lost ??= lossIn(error);
+      this.#lost ??= findFileLoss(error);
       if (this.#lost) this.#endWith({ kind: 'FILE_LOST', error: this.#lost });
       throw error;
     }
@@ -185,7 +185,7 @@ export class SqliteStore {
   }
 }
 
-function engineOf(
+function createEngine(
   { path, driver, database }: SqliteStoreOptions,
   timeout: number,
   onThreadEnd: (error: YubikeyError) => void,

@@ -2,18 +2,24 @@ import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { YubikeyError } from '../../errors.js';
-import { errorOf, type Job, type Reply, type Request, type ThreadOptions } from './messages.js';
-import { Uncertain } from './sqlite-faults.js';
-import type { Starts } from './starts.js';
+import type { CallStates } from './call-states.js';
+import {
+  deserializeError,
+  type ThreadJob,
+  type ThreadOptions,
+  type ThreadReply,
+  type ThreadRequest,
+} from './messages.js';
+import { UncertainWrite } from './sqlite-faults.js';
 
 /** Named by package.json, so that the built file is found from the sources too. */
 const WORKER = '#sqlite-worker';
 /** Jobs that the thread has at once. The others wait here, where they can be forgotten. */
 const JOBS_AT_ONCE = 8;
 
-interface Order {
-  readonly job: Job;
-  readonly starts: Starts;
+interface QueuedJob {
+  readonly job: ThreadJob;
+  readonly callStates: CallStates;
   resolve(result: unknown): void;
   reject(error: unknown): void;
   /** Told what keeps the job from being begun. */
@@ -22,8 +28,8 @@ interface Order {
 
 /** A thread with a connection of its own, begun with its first job. It does not keep the process alive. */
 export class SqliteThread {
-  readonly #queue: Order[] = [];
-  readonly #posted = new Map<number, Order>();
+  readonly #queue: QueuedJob[] = [];
+  readonly #posted = new Map<number, QueuedJob>();
   #worker: Worker | undefined;
   #exited: Promise<void> | undefined;
   #sequence = 0; /** Why it takes no more jobs. */
@@ -41,11 +47,15 @@ export class SqliteThread {
   }
 
   /** Has no deadline of its own: a job is forgotten once all of its calls are given up. */
-  async do<T>(job: Job, starts: Starts, waitsFor: (obstacle: unknown) => void = () => undefined): Promise<T> {
+  async run<T>(
+    job: ThreadJob,
+    callStates: CallStates,
+    waitsFor: (obstacle: unknown) => void = () => undefined,
+  ): Promise<T> {
     if (this.#end) throw this.#end;
     return new Promise((resolve, reject) => {
       this.#forgetUnwanted();
-      this.#queue.push({ job, starts, resolve: resolve as Order['resolve'], reject, waitsFor });
+      this.#queue.push({ job, callStates, resolve: resolve as QueuedJob['resolve'], reject, waitsFor });
       this.#post();
     });
   }
@@ -72,7 +82,7 @@ export class SqliteThread {
     const abort = new AbortController();
     const late = sleep(this.#timeout, 'late', abort).catch(() => undefined);
     await Promise.race([this.#idle(), late]);
-    worker.postMessage('close' satisfies Request);
+    worker.postMessage('close' satisfies ThreadRequest);
     const how = await Promise.race([this.#exited, late]);
     abort.abort();
     if (how === 'late') {
@@ -93,10 +103,11 @@ export class SqliteThread {
 
   /** Calls have one timeout, so those that came first are given up first. */
   #forgetUnwanted(): void {
-    while (this.#queue[0] && !this.#queue[0].starts.isWanted) this.#forget(this.#queue.shift() as Order);
+    while (this.#queue[0] && !this.#queue[0].callStates.isWanted)
+      this.#forget(this.#queue.shift() as QueuedJob);
   }
 
-  #forget({ reject }: Order): void {
+  #forget({ reject }: QueuedJob): void {
     reject(new Error('Nobody waits for it any more'));
   }
 
@@ -104,13 +115,13 @@ export class SqliteThread {
     while (this.#posted.size < JOBS_AT_ONCE) {
       const next = this.#queue.shift();
       if (!next) return;
-      if (!next.starts.isWanted) {
+      if (!next.callStates.isWanted) {
         this.#forget(next);
         continue;
       }
       this.#worker ??= this.#start();
       this.#posted.set(++this.#sequence, next);
-      const request: Request = [this.#sequence, next.job, next.starts.states];
+      const request: ThreadRequest = [this.#sequence, next.job, next.callStates.states];
       this.#worker.postMessage(request);
     }
   }
@@ -118,7 +129,7 @@ export class SqliteThread {
   #start(): Worker {
     // What the process was started with, such as a loader, is not for this thread; that node:sqlite is new has been said.
     const worker = new Worker(workerFile(), { workerData: this.#options, execArgv: ['--no-warnings'] });
-    worker.on('message', (reply: Reply) => this.#hear(reply));
+    worker.on('message', (reply: ThreadReply) => this.#receive(reply));
     worker.on('error', (error) => this.#endWith(`failed (${error.message})`, error));
     this.#exited = new Promise((resolve) => {
       worker.on('exit', (code) => {
@@ -131,15 +142,15 @@ export class SqliteThread {
     return worker;
   }
 
-  #hear(reply: Reply): void {
+  #receive(reply: ThreadReply): void {
     const [, sequence] = reply;
     const order = this.#posted.get(sequence);
     if (reply[0] === 'waits') {
-      order?.waitsFor(errorOf(reply[2]));
+      order?.waitsFor(deserializeError(reply[2]));
       return;
     }
     this.#posted.delete(sequence);
-    if (reply[0] === 'failed') order?.reject(errorOf(reply[2]));
+    if (reply[0] === 'failed') order?.reject(deserializeError(reply[2]));
     else order?.resolve(reply[2]);
     this.#post();
     if (this.#posted.size === 0) this.#whenIdle?.();
@@ -154,8 +165,8 @@ export class SqliteThread {
     );
     if (!this.#end) this.#onFault(error);
     this.refuse(error);
-    for (const { starts, reject } of [...this.#posted.values(), ...this.#queue]) {
-      reject(starts.hasBegun ? new Uncertain(error.message, error) : error);
+    for (const { callStates, reject } of [...this.#posted.values(), ...this.#queue]) {
+      reject(callStates.hasBegun ? new UncertainWrite(error.message, error) : error);
     }
     this.#posted.clear();
     this.#queue.length = 0;

@@ -10,9 +10,9 @@ import {
   type SqlValue,
 } from '../sql/sql-stores.js';
 import type { Durability } from '../store.js';
-import { type Advanced, jsonOf, type SqliteEngine } from './engine.js';
-import type { Job, ThreadOptions } from './messages.js';
-import { Starts } from './starts.js';
+import { CallStates } from './call-states.js';
+import { type AdvancedRows, encodeAdvanceRows, type SqliteEngine } from './engine.js';
+import type { ThreadJob, ThreadOptions } from './messages.js';
 import { SqliteThread } from './thread.js';
 
 /**
@@ -47,7 +47,7 @@ export class SqliteThreads implements SqliteEngine {
   }
 
   run(sql: string, parameters: readonly SqlValue[], call: Call<SqlRow[]>): Promise<SqlRow[]> {
-    const job: Job = ['run', sql, parameters];
+    const job: ThreadJob = ['run', sql, parameters];
     return isRead(sql) ? this.#ask(this.#reader, job, call) : this.#write(job, call);
   }
 
@@ -55,12 +55,16 @@ export class SqliteThreads implements SqliteEngine {
     return this.#finder.find(sql, id);
   }
 
-  async advance(batch: Batch<AdvanceRow>): Promise<Advanced> {
-    let starts = Starts.of(0);
-    const rows = batch.take((call) => !starts.giveUp(call));
-    starts = Starts.of(rows.length);
+  async advance(batch: Batch<AdvanceRow>): Promise<AdvancedRows> {
+    let callStates = CallStates.of(0);
+    const rows = batch.take((call) => !callStates.giveUp(call));
+    callStates = CallStates.of(rows.length);
     const waitsFor = (obstacle: unknown) => batch.waitsFor(obstacle);
-    const advanced = await this.#writer.do<SqlRow[]>(['advance', jsonOf(rows)], starts, waitsFor);
+    const advanced = await this.#writer.run<SqlRow[]>(
+      ['advance', encodeAdvanceRows(rows)],
+      callStates,
+      waitsFor,
+    );
     return { rows, advanced };
   }
 
@@ -74,27 +78,27 @@ export class SqliteThreads implements SqliteEngine {
     await Promise.all(closings);
   }
 
-  #write<T>(job: Job, call: Call<T>): Promise<T> {
-    const starts = Starts.of(1);
-    call.sent(() => !starts.giveUp(0));
-    return this.#writer.do(job, starts, (obstacle) => {
+  #write<T>(job: ThreadJob, call: Call<T>): Promise<T> {
+    const callStates = CallStates.of(1);
+    call.sent(() => !callStates.giveUp(0));
+    return this.#writer.run(job, callStates, (obstacle) => {
       call.obstacle = obstacle;
     });
   }
 
-  #ask<T>(thread: SqliteThread, job: Job, call: Call<unknown>): Promise<T> {
-    const starts = Starts.of(1);
-    call.onGivenUp = () => starts.giveUp(0);
-    return thread.do(job, starts, (obstacle) => {
+  #ask<T>(thread: SqliteThread, job: ThreadJob, call: Call<unknown>): Promise<T> {
+    const callStates = CallStates.of(1);
+    call.onGivenUp = () => callStates.giveUp(0);
+    return thread.run(job, callStates, (obstacle) => {
       call.obstacle = obstacle;
     });
   }
 
   async #findAll(sql: string, ids: readonly string[]): Promise<(SqlRow | undefined)[]> {
-    const starts = Starts.of(1);
-    const timer = setTimeout(() => starts.giveUp(0), this.#timeout).unref();
+    const callStates = CallStates.of(1);
+    const timer = setTimeout(() => callStates.giveUp(0), this.#timeout).unref();
     try {
-      return await this.#reader.do(['findAll', sql, ids], starts);
+      return await this.#reader.run(['findAll', sql, ids], callStates);
     } finally {
       clearTimeout(timer);
     }

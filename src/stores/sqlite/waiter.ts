@@ -15,7 +15,7 @@ export interface Waiter {
 }
 
 /** Whoever waits for a call, whose work is done in this thread. */
-export function waiterOf<T>(call: Call<T>, onBegin: () => void = () => undefined): Waiter {
+export function createWaiter<T>(call: Call<T>, onBegin: () => void = () => undefined): Waiter {
   return {
     get isWanted() {
       return !call.isOver;

@@ -1,4 +1,4 @@
-import { pageOptionsOf } from '../records.js';
+import { readPageOptions } from '../records.js';
 import type {
   ClientRecord,
   ClientStore,
@@ -16,7 +16,7 @@ const FRESH_MS = 1_000;
 /** So many records are kept. */
 const MOST = 2_000;
 
-interface Look<Stored> {
+interface CachedRead<Stored> {
   readonly record: Promise<Stored | undefined>;
   readonly at: number;
 }
@@ -24,61 +24,61 @@ interface Look<Stored> {
 /** Asks another store at most once a second for each record. What is not there is asked for each time. */
 class CachedRecords<Stored, New> implements RecordStore<Stored, New> {
   readonly #store: RecordStore<Stored, New>;
-  readonly #idOf: (record: Stored | New) => string;
+  readonly #recordId: (record: Stored | New) => string;
   /** The oldest look first. */
-  readonly #looks = new Map<string, Look<Stored>>();
+  readonly #reads = new Map<string, CachedRead<Stored>>();
 
-  constructor(store: RecordStore<Stored, New>, idOf: (record: Stored | New) => string) {
+  constructor(store: RecordStore<Stored, New>, recordId: (record: Stored | New) => string) {
     this.#store = store;
-    this.#idOf = idOf;
+    this.#recordId = recordId;
   }
 
   get(id: string): Promise<Stored | undefined> {
     const now = performance.now();
-    const last = this.#looks.get(id);
+    const last = this.#reads.get(id);
     if (last && now - last.at < FRESH_MS) return last.record;
-    this.#looks.delete(id);
+    this.#reads.delete(id);
     this.#forgetOld(now);
     const look = { record: this.#store.get(id), at: now };
-    this.#looks.set(id, look);
+    this.#reads.set(id, look);
     look.record.then(
       (record) => {
         if (record === undefined) this.#forget(id, look);
       },
-      () => this.#looks.clear(),
+      () => this.#reads.clear(),
     );
     return look.record;
   }
 
   add(record: New): Promise<boolean> {
-    return this.#changing(this.#idOf(record), this.#store.add(record));
+    return this.#forgetAfter(this.#recordId(record), this.#store.add(record));
   }
 
   replace(expected: Stored, change: Partial<New>): Promise<boolean> {
-    return this.#changing(this.#idOf(expected), this.#store.replace(expected, change));
+    return this.#forgetAfter(this.#recordId(expected), this.#store.replace(expected, change));
   }
 
   delete(id: string): Promise<boolean> {
-    return this.#changing(id, this.#store.delete(id));
+    return this.#forgetAfter(id, this.#store.delete(id));
   }
 
   async list(options?: PageOptions): Promise<Page<Stored>> {
-    return this.#store.list(pageOptionsOf(options));
+    return this.#store.list(readPageOptions(options));
   }
 
   /** Whoever looked before the change was there, or lost against another one, is not believed after it. */
-  #changing(id: string, change: Promise<boolean>): Promise<boolean> {
-    return change.finally(() => this.#looks.delete(id));
+  #forgetAfter(id: string, change: Promise<boolean>): Promise<boolean> {
+    return change.finally(() => this.#reads.delete(id));
   }
 
-  #forget(id: string, look: Look<Stored>): void {
-    if (this.#looks.get(id) === look) this.#looks.delete(id);
+  #forget(id: string, look: CachedRead<Stored>): void {
+    if (this.#reads.get(id) === look) this.#reads.delete(id);
   }
 
   #forgetOld(now: number): void {
-    for (const [id, { at }] of this.#looks) {
-      if (now - at < FRESH_MS && this.#looks.size < MOST) return;
-      this.#looks.delete(id);
+    for (const [id, { at }] of this.#reads) {
+      if (now - at < FRESH_MS && this.#reads.size < MOST) return;
+      this.#reads.delete(id);
     }
   }
 }

@@ -67,11 +67,11 @@ export class Keyring {
   }
 
   seal(kind: SealedKind, rowId: string, secret: Uint8Array): Buffer {
-    const context = contextOf(kind, this.#current, rowId);
+    const context = encodeContext(kind, this.#current, rowId);
     const nonce = randomBytes(NONCE_LENGTH);
     const cipher = createCipheriv(CIPHER, this.#rowKey(this.#current, context), nonce).setAAD(context);
     const ciphertext = Buffer.concat([cipher.update(secret), cipher.final()]);
-    return Buffer.concat([headerOf(this.#current), nonce, ciphertext, cipher.getAuthTag()]);
+    return Buffer.concat([encodeHeader(this.#current), nonce, ciphertext, cipher.getAuthTag()]);
   }
 
   /**
@@ -83,13 +83,13 @@ export class Keyring {
    */
   open(kind: SealedKind, rowId: string, sealed: Uint8Array): Buffer {
     const keyId = masterKeyIdOf(sealed);
-    const body = Buffer.from(sealed).subarray(headerOf(keyId ?? '').length);
+    const body = Buffer.from(sealed).subarray(encodeHeader(keyId ?? '').length);
     if (keyId === undefined || body.length < NONCE_LENGTH + TAG_LENGTH) throw sealBroken(kind, rowId);
     if (!this.#extracted.has(keyId)) {
       const message = `The ${kind} ${rowId} is sealed with master key ${keyId}, which is not in the keyring: add it`;
       throw new YubikeyError('MASTER_KEY_UNKNOWN', message);
     }
-    const context = contextOf(kind, keyId, rowId);
+    const context = encodeContext(kind, keyId, rowId);
     const decipher = createDecipheriv(CIPHER, this.#rowKey(keyId, context), body.subarray(0, NONCE_LENGTH))
       .setAAD(context)
       .setAuthTag(body.subarray(-TAG_LENGTH));
@@ -150,7 +150,7 @@ export function parseKeyring(text: string): Keyring {
   return new Keyring({ keys: Object.fromEntries(entries), current: first[0] });
 }
 
-function headerOf(keyId: string): Buffer {
+function encodeHeader(keyId: string): Buffer {
   return Buffer.concat([Buffer.from([FORMAT_VERSION, keyId.length]), Buffer.from(keyId, 'latin1')]);
 }
 
@@ -167,7 +167,7 @@ export function masterKeyIdOf(sealed: Uint8Array): string | undefined {
 }
 
 /** No part can hold the separator: kinds, ids of keys and of rows have none. */
-function contextOf(kind: SealedKind, keyId: string, rowId: string): Buffer {
+function encodeContext(kind: SealedKind, keyId: string, rowId: string): Buffer {
   return Buffer.from(['passport-yubikey-otp', kind, FORMAT_VERSION, keyId, rowId].join('\0'));
 }
 

@@ -1,5 +1,5 @@
 import { YubikeyError } from '../../errors.js';
-import { CLIENT, changed, pageOptionsOf, type RecordKind, type Secrets, YUBIKEY } from '../records.js';
+import { applyChange, CLIENT, type RecordKind, readPageOptions, type Secrets, YUBIKEY } from '../records.js';
 import type {
   ClientRecord,
   ClientStore,
@@ -35,23 +35,23 @@ class SealedRecords<Stored extends RecordFields, New> implements RecordStore<Sto
 
   async get(id: string): Promise<Stored | undefined> {
     const sealed = await this.#store.get(id);
-    return sealed && this.#open(sealed);
+    return sealed && this.#openRecord(sealed);
   }
 
   async add(record: New): Promise<boolean> {
     this.#kind.assert(record);
-    return this.#store.add({ ...record, ...this.#seal(record) });
+    return this.#store.add({ ...record, ...this.#sealSecrets(record) });
   }
 
   async replace(expected: Stored, change: Partial<New>): Promise<boolean> {
-    const next = changed<New>(expected, change);
+    const next = applyChange<New>(expected, change);
     this.#kind.assert(next);
     return this.#swap(expected, next);
   }
 
   async list(options?: PageOptions): Promise<Page<Stored>> {
-    const { records, next } = await this.#store.list(pageOptionsOf(options));
-    return { records: records.map((sealed) => this.#open(sealed)), next };
+    const { records, next } = await this.#store.list(readPageOptions(options));
+    return { records: records.map((sealed) => this.#openRecord(sealed)), next };
   }
 
   async delete(id: string): Promise<boolean> {
@@ -77,7 +77,7 @@ class SealedRecords<Stored extends RecordFields, New> implements RecordStore<Sto
         try {
           if (await this.#resealOne(sealed)) progress.resealed += 1;
         } catch (error) {
-          unopened.add(this.#kind.idOf(sealed), error);
+          unopened.add(this.#kind.recordId(sealed), error);
         }
       }
       onProgress?.({ ...progress });
@@ -89,31 +89,35 @@ class SealedRecords<Stored extends RecordFields, New> implements RecordStore<Sto
 
   async #resealOne(found: Stored): Promise<boolean> {
     let sealed: Stored | undefined = found;
-    while (sealed && !this.#keyring.isCurrent(this.#blobOf(sealed))) {
-      if (await this.#swap(sealed, this.#open(sealed) as unknown as New)) return true;
-      sealed = await this.#store.get(this.#kind.idOf(sealed));
+    while (sealed && !this.#keyring.isCurrent(this.#sealedBlob(sealed))) {
+      if (await this.#swap(sealed, this.#openRecord(sealed) as unknown as New)) return true;
+      sealed = await this.#store.get(this.#kind.recordId(sealed));
     }
     return false;
   }
 
   /** What `expected` holds in plain must not reach the store beside what is sealed, so that goes in both. */
   #swap(expected: Stored, next: New): Promise<boolean> {
-    const sealed = this.#seal(next, this.#kind.idOf(expected));
+    const sealed = this.#sealSecrets(next, this.#kind.recordId(expected));
     return this.#store.replace({ ...expected, ...sealed }, { ...next, ...sealed });
   }
 
-  #seal(record: New, id = this.#kind.idOf(record)): Partial<New> {
-    const secrets = packed(this.#kind.secretsOf(record));
+  #sealSecrets(record: New, id = this.#kind.recordId(record)): Partial<New> {
+    const secrets = packSecrets(this.#kind.readSecrets(record));
     return this.#kind.withSecrets([this.#keyring.seal(this.#kind.name, id, secrets)]);
   }
 
-  #open(sealed: Stored): Stored {
-    const secrets = this.#keyring.open(this.#kind.name, this.#kind.idOf(sealed), this.#blobOf(sealed));
-    return { ...sealed, ...this.#kind.withSecrets(unpacked(secrets)) };
+  #openRecord(sealed: Stored): Stored {
+    const secrets = this.#keyring.open(
+      this.#kind.name,
+      this.#kind.recordId(sealed),
+      this.#sealedBlob(sealed),
+    );
+    return { ...sealed, ...this.#kind.withSecrets(unpackSecrets(secrets)) };
   }
 
-  #blobOf(sealed: Stored): Uint8Array {
-    return this.#kind.secretsOf(sealed as unknown as New)[0] ?? new Uint8Array();
+  #sealedBlob(sealed: Stored): Uint8Array {
+    return this.#kind.readSecrets(sealed as unknown as New)[0] ?? new Uint8Array();
   }
 }
 
@@ -177,7 +181,7 @@ export class SealedClientStore extends SealedRecords<ClientRecord, NewClient> im
 const ABSENT = 0xffff;
 
 /** Each secret behind its length, two bytes; an absent one has a length that none has. */
-function packed(secrets: Secrets): Buffer {
+function packSecrets(secrets: Secrets): Buffer {
   return Buffer.concat(
     secrets.flatMap((secret) => {
       const length = Buffer.alloc(2);
@@ -187,7 +191,7 @@ function packed(secrets: Secrets): Buffer {
   );
 }
 
-function unpacked(bytes: Buffer): Secrets {
+function unpackSecrets(bytes: Buffer): Secrets {
   const secrets: (Uint8Array | undefined)[] = [];
   for (let at = 0; at < bytes.length; ) {
     const length = bytes.readUInt16BE(at);

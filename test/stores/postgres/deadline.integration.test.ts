@@ -12,7 +12,7 @@ const counters = (usageCounter: number) => ({ usageCounter, sessionUse: 0, times
 const advanced = expect.objectContaining({ advanced: true });
 
 /** What came of a call, and after how many milliseconds. */
-async function outcomeOf(call: Promise<unknown>): Promise<{ outcome: unknown; ms: number }> {
+async function timeOutcome(call: Promise<unknown>): Promise<{ outcome: unknown; ms: number }> {
   const since = performance.now();
   const outcome = await call.catch((error) => (error instanceof YubikeyError ? error.code : error));
   return { outcome, ms: performance.now() - since };
@@ -59,7 +59,7 @@ describeWith('PostgresStore over connections that do not answer', missingPostgre
     const turns: Promise<{ outcome: unknown; ms: number }[]>[] = [];
     for (let n = 0; n < 100; n++) {
       const keys = [1, 2, 3, 4].map((key) => `key ${key} of turn ${n}`);
-      turns.push(Promise.all(keys.map((key) => outcomeOf(store.counters.advance(key, counters(1))))));
+      turns.push(Promise.all(keys.map((key) => timeOutcome(store.counters.advance(key, counters(1))))));
       await sleep(10);
     }
     const outcomes = (await Promise.all(turns)).flat();
@@ -77,12 +77,12 @@ describeWith('PostgresStore over connections that do not answer', missingPostgre
     await use(store, 3);
     proxy.silence();
     const calls = await Promise.all([
-      ...Array.from({ length: 300 }, (_, n) => outcomeOf(store.counters.advance(`key ${n}`, counters(1)))),
-      outcomeOf(store.keys.get('cccccccccccb')),
-      outcomeOf(store.keys.list()),
-      outcomeOf(store.counters.get('cccccccccccb')),
-      outcomeOf(store.probe()),
-      outcomeOf(store.migrate()),
+      ...Array.from({ length: 300 }, (_, n) => timeOutcome(store.counters.advance(`key ${n}`, counters(1)))),
+      timeOutcome(store.keys.get('cccccccccccb')),
+      timeOutcome(store.keys.list()),
+      timeOutcome(store.counters.get('cccccccccccb')),
+      timeOutcome(store.probe()),
+      timeOutcome(store.migrate()),
     ]);
     for (const { outcome, ms } of calls) {
       expect(['ANSWER_LOST', 'STORE_FAILED']).toContain(outcome);
@@ -101,12 +101,12 @@ describeWith('PostgresStore over connections that do not answer', missingPostgre
     const { proxy, pool, store } = await open();
     const taken = await pool.connect();
     proxy.silence();
-    const first = outcomeOf(store.counters.advance('key 1', counters(1)));
+    const first = timeOutcome(store.counters.advance('key 1', counters(1)));
     await sleep(10);
-    const second = outcomeOf(store.counters.advance('key 2', counters(1)));
+    const second = timeOutcome(store.counters.advance('key 2', counters(1)));
     await sleep(10);
     proxy.listen();
-    const others = [3, 4, 5].map((n) => outcomeOf(store.counters.advance(`key ${n}`, counters(1))));
+    const others = [3, 4, 5].map((n) => timeOutcome(store.counters.advance(`key ${n}`, counters(1))));
     for (const { outcome, ms } of await Promise.all(others)) {
       expect(outcome).toEqual(advanced);
       expect(ms).toBeLessThan(TIMEOUT / 2);
@@ -123,7 +123,7 @@ describeWith('PostgresStore over connections that do not answer', missingPostgre
     const { proxy, pool, store } = await open({ max: 1, connectionTimeoutMillis: undefined });
     proxy.silence();
     for (const outcomes of ['ANSWER_LOST', 'STORE_FAILED']) {
-      const { outcome } = await outcomeOf(store.counters.advance('key', counters(1)));
+      const { outcome } = await timeOutcome(store.counters.advance('key', counters(1)));
       expect(outcome).toBe(outcomes);
     }
     proxy.listen();
@@ -135,7 +135,7 @@ describeWith('PostgresStore over connections that do not answer', missingPostgre
   it('gives back what the pool connects too late, however many waited for it', async () => {
     const { pool, store } = await open({ max: 1, connectionTimeoutMillis: 60_000 });
     const taken = await pool.connect();
-    await Promise.all(Array.from({ length: 9_000 }, () => outcomeOf(store.keys.list())));
+    await Promise.all(Array.from({ length: 9_000 }, () => timeOutcome(store.keys.list())));
     expect(() => taken.release()).not.toThrow();
     expect(await store.counters.advance('key', counters(1))).toEqual(advanced);
     expect(pool.waitingCount).toBe(0);
@@ -153,7 +153,7 @@ describeWith('PostgresStore over connections that do not answer', missingPostgre
     await store.counters.advance('key', counters(1));
     await rival.query("BEGIN; SELECT 1 FROM yubikey_counters WHERE id = 'key' FOR UPDATE");
     const nonce = 'n'.repeat(16);
-    const call = outcomeOf(store.counters.advance('key', counters(2), nonce));
+    const call = timeOutcome(store.counters.advance('key', counters(2), nonce));
     await sleep(100);
     proxy.silence();
     await rival.query('COMMIT');
@@ -176,14 +176,14 @@ describeWith('PostgresStore over connections that do not answer', missingPostgre
     const rival = await direct.connect();
     await store.counters.advance('locked', counters(1));
     await rival.query("BEGIN; SELECT 1 FROM yubikey_counters WHERE id = 'locked' FOR UPDATE");
-    const first = ['a', 'b', 'locked'].map((id) => outcomeOf(store.counters.advance(id, counters(2))));
+    const first = ['a', 'b', 'locked'].map((id) => timeOutcome(store.counters.advance(id, counters(2))));
     const [a, b, locked] = (await Promise.all(first)).map(({ outcome }) => outcome);
     expect([a, b]).toEqual([advanced, advanced]);
     expect(['STORE_FAILED', 'ANSWER_LOST']).toContain(locked);
-    const stuck = Array.from({ length: 5 }, () => outcomeOf(store.counters.advance('locked', counters(3))));
+    const stuck = Array.from({ length: 5 }, () => timeOutcome(store.counters.advance('locked', counters(3))));
     for (let n = 3; n < 30; n++) {
       const others = await Promise.all(
-        ['a', 'b', 'c', 'd'].map((id) => outcomeOf(store.counters.advance(id, counters(n)))),
+        ['a', 'b', 'c', 'd'].map((id) => timeOutcome(store.counters.advance(id, counters(n)))),
       );
       for (const { outcome, ms } of others) {
         expect(outcome).toEqual(advanced);
@@ -206,8 +206,8 @@ describeWith('PostgresStore over connections that do not answer', missingPostgre
     await rival.query('BEGIN; LOCK TABLE yubikey_counters, yubikey_keys');
     for (let turn = 0; turn < 2; turn++) {
       const calls = [1, 2, 3, 4].flatMap((n) => [
-        outcomeOf(store.counters.advance(`key ${n} of turn ${turn}`, counters(1))),
-        outcomeOf(store.keys.delete('cccccccccccb')),
+        timeOutcome(store.counters.advance(`key ${n} of turn ${turn}`, counters(1))),
+        timeOutcome(store.keys.delete('cccccccccccb')),
       ]);
       for (const { outcome } of await Promise.all(calls)) expect(outcome).toBe('ANSWER_LOST');
     }
@@ -222,8 +222,8 @@ describeWith('PostgresStore over connections that do not answer', missingPostgre
     const { pool, store } = await open({ max: 1 });
     const taken = await pool.connect();
     const [advance, add] = await Promise.all([
-      outcomeOf(store.counters.advance('key', counters(1))),
-      outcomeOf(store.keys.add({ publicId: 'cccccccccccb', aesKey: Buffer.alloc(16) })),
+      timeOutcome(store.counters.advance('key', counters(1))),
+      timeOutcome(store.keys.add({ publicId: 'cccccccccccb', aesKey: Buffer.alloc(16) })),
     ]);
     expect([advance.outcome, add.outcome]).toEqual(['STORE_FAILED', 'STORE_FAILED']);
     taken.release();
@@ -241,7 +241,7 @@ describeWith('PostgresStore over connections that do not answer', missingPostgre
       await store.counters.advance('key', counters(1), NONCE);
       const taken = await pool.connect();
       const { signal } = abort;
-      const call = outcomeOf(store.counters.advance('key', counters(1), NONCE, undefined, signal));
+      const call = timeOutcome(store.counters.advance('key', counters(1), NONCE, undefined, signal));
       await sleep(TIMEOUT / 2);
       pool.once('release', () =>
         pool.once('release', () => {
@@ -274,7 +274,7 @@ describeWith('PostgresStore over connections that do not answer', missingPostgre
       const rival = await direct.connect();
       await rival.query("BEGIN; SELECT 1 FROM yubikey_counters WHERE id = 'key' FOR UPDATE");
       const signal = AbortSignal.timeout(100);
-      const call = outcomeOf(store.counters.advance('key', counters(2), undefined, undefined, signal));
+      const call = timeOutcome(store.counters.advance('key', counters(2), undefined, undefined, signal));
       expect((await call).outcome).toBe('ANSWER_LOST');
       expect((await call).ms).toBeLessThan(TIMEOUT / 2);
       await rival.query('COMMIT');

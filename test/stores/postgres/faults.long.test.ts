@@ -12,7 +12,7 @@ const TIMEOUT = 1_000;
 const LATE = 1_500;
 
 type Outcome = Advance | string;
-const outcomeOf = (call: Promise<Advance>): Promise<Outcome> =>
+const settleAdvance = (call: Promise<Advance>): Promise<Outcome> =>
   call.catch((error: unknown) => (error instanceof YubikeyError ? error.code : String(error)));
 const isOk = (outcome: Outcome) => typeof outcome === 'object' && outcome.advanced;
 
@@ -47,7 +47,7 @@ describeWith('PostgresStore', missingPostgres, () => {
       const advance = (again = false) => {
         if (!again) usageCounter++;
         const counters = { usageCounter, sessionUse: 0, timestamp: 0 };
-        return Promise.all(ids.map((id) => outcomeOf(store.counters.advance(id, counters))));
+        return Promise.all(ids.map((id) => settleAdvance(store.counters.advance(id, counters))));
       };
       await advance();
       await advance();
@@ -85,7 +85,7 @@ describeWith('PostgresStore', missingPostgres, () => {
       const id = `${name} ${n % 50}`;
       const counters = { usageCounter: 1 + Math.floor(n / 50), sessionUse: 0, timestamp: 0 };
       turns.push(
-        outcomeOf(store.counters.advance(id, counters)).then((outcome) => {
+        settleAdvance(store.counters.advance(id, counters)).then((outcome) => {
           longest = Math.max(longest, performance.now() - since);
           const said = isOk(outcome) ? 'OK' : typeof outcome === 'string' ? outcome : outcome.reason;
           tally[said] = (tally[said] ?? 0) + 1;
@@ -102,7 +102,7 @@ describeWith('PostgresStore', missingPostgres, () => {
     const again = await Promise.all(
       accepted.map((it) => {
         const [id, usageCounter] = it.split('/') as [string, string];
-        return outcomeOf(
+        return settleAdvance(
           store.counters.advance(id, { usageCounter: Number(usageCounter), sessionUse: 0, timestamp: 0 }),
         );
       }),
@@ -150,7 +150,7 @@ describeWith('PostgresStore', missingPostgres, () => {
       for (;;) {
         if (
           isOk(
-            await outcomeOf(
+            await settleAdvance(
               store.counters.advance(`after ${Math.random()}`, {
                 usageCounter: 1,
                 sessionUse: 0,

@@ -1,7 +1,7 @@
 import { Redis as IoRedis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { RedisStore, type SendCommand } from '../../../src/stores/index.js';
-import { keysInEachSlot, SLOTS, slotOf } from '../../../src/stores/redis/cluster.js';
+import { hashSlot, keysInEachSlot, SLOT_COUNT } from '../../../src/stores/redis/cluster.js';
 import { describeWith } from '../../support/programs.js';
 import { type RedisClient, redisClients } from '../../support/stores/redis-clients.js';
 import { RedisCluster, redisClusterClients } from '../../support/stores/redis-cluster.js';
@@ -83,7 +83,7 @@ describeWith('The durability of a Redis Cluster', ['redis-server'], () => {
 
     it('is not refused for a master that no key of the store is on', async () => {
       const prefix = 'yubikey-otp:{here}:';
-      const owner = Math.floor(slotOf(prefix) / Math.ceil(SLOTS / 3));
+      const owner = Math.floor(hashSlot(prefix) / Math.ceil(SLOT_COUNT / 3));
       for (const n of [0, 1, 2]) if (n !== owner) await weaken(n, { appendonly: 'no' });
       expect(await store({ prefix }).migrate()).toMatchObject({ durable: true });
       await weaken(owner, { appendonly: 'no' });
@@ -142,9 +142,9 @@ describeWith('The durability of a Redis Cluster', ['redis-server'], () => {
       '{a}{b}',
       'é{ü}',
     ];
-    for (const key of keys) expect(await nodes[0]?.cluster('KEYSLOT', key), key).toBe(slotOf(key));
+    for (const key of keys) expect(await nodes[0]?.cluster('KEYSLOT', key), key).toBe(hashSlot(key));
     for (const prefix of ['yubikey-otp:', '', 'a{b', '{}']) {
-      expect(new Set([...keysInEachSlot(prefix)].map(slotOf)).size, prefix).toBe(SLOTS);
+      expect(new Set([...keysInEachSlot(prefix)].map(hashSlot)).size, prefix).toBe(SLOT_COUNT);
     }
   });
 });

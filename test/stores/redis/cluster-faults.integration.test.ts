@@ -3,7 +3,7 @@ import { Redis as IoRedis, Cluster as IoRedisCluster } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { YubikeyError } from '../../../src/errors.js';
 import { RedisStore, type SendCommand } from '../../../src/stores/index.js';
-import { slotOf } from '../../../src/stores/redis/cluster.js';
+import { hashSlot } from '../../../src/stores/redis/cluster.js';
 import { describeWith } from '../../support/programs.js';
 import { LossyProxy } from '../../support/servers/lossy-proxy.js';
 import type { RedisClient } from '../../support/stores/redis-clients.js';
@@ -14,11 +14,11 @@ const LATE = 1_500;
 const PREFIX = 'yubikey-otp:';
 const SLOTS_EACH = Math.ceil(16_384 / 3);
 const counters = (usageCounter: number) => ({ usageCounter, sessionUse: 0, timestamp: 0 });
-const outcomeOf = (call: Promise<unknown>) =>
+const settleCall = (call: Promise<unknown>) =>
   call.catch((error) => (error instanceof YubikeyError ? error.code : error));
 
 /** The number of the master that has the key. */
-const masterOf = (key: string) => Math.floor(slotOf(key) / SLOTS_EACH);
+const masterIndex = (key: string) => Math.floor(hashSlot(key) / SLOTS_EACH);
 
 describeWith('RedisStore over a Redis Cluster', ['redis-server'], () => {
   let cluster: RedisCluster;
@@ -40,7 +40,7 @@ describeWith('RedisStore over a Redis Cluster', ['redis-server'], () => {
   }
 
   const advanceAll = (store: RedisStore, usageCounter: number, ids: readonly string[] = publicIds) =>
-    Promise.all(ids.map((id) => outcomeOf(store.counters.advance(id, counters(usageCounter)))));
+    Promise.all(ids.map((id) => settleCall(store.counters.advance(id, counters(usageCounter)))));
 
   const advanced = (usageCounter: number) =>
     expect.objectContaining({ advanced: true, current: expect.objectContaining(counters(usageCounter)) });
@@ -55,8 +55,8 @@ describeWith('RedisStore over a Redis Cluster', ['redis-server'], () => {
     it('goes on with the keys of the others where one master is stopped, the one with the index too', async () => {
       const store = await open(client.sendCommand);
       await advanceAll(store, 1);
-      const stopped = masterOf(`${PREFIX}counters`);
-      const isThere = (id: string) => masterOf(`${PREFIX}counter:{${id}}`) === stopped;
+      const stopped = masterIndex(`${PREFIX}counters`);
+      const isThere = (id: string) => masterIndex(`${PREFIX}counter:{${id}}`) === stopped;
       const [lost, others] = [publicIds.filter(isThere), publicIds.filter((id) => !isThere(id))];
       expect(Math.min(lost.length, others.length)).toBeGreaterThan(1);
       cluster.servers[stopped]?.kill('SIGSTOP');
@@ -64,7 +64,7 @@ describeWith('RedisStore over a Redis Cluster', ['redis-server'], () => {
       const losing = advanceAll(store, 2, lost);
       for (let n = 2; performance.now() - since < 2 * TIMEOUT; n++) {
         expect(await advanceAll(store, n, others)).toEqual(others.map(() => advanced(n)));
-        expect(await outcomeOf(store.keys.get(others[0] as string))).not.toBe('ANSWER_LOST');
+        expect(await settleCall(store.keys.get(others[0] as string))).not.toBe('ANSWER_LOST');
         await sleep(20);
       }
       expect(await losing).toEqual(lost.map(() => 'ANSWER_LOST'));
@@ -82,12 +82,12 @@ describeWith('RedisStore over a Redis Cluster', ['redis-server'], () => {
     it('answers a command that is sent again to the master that the key moved to as the first time', async () => {
       const id = publicIds[0] as string;
       const key = `${PREFIX}counter:{${id}}`;
-      const slot = slotOf(key);
+      const slot = hashSlot(key);
       const nodes = cluster.servers.map(({ url }) => new IoRedis(url));
       onTestFinished(() => {
         for (const node of nodes) node.disconnect();
       });
-      const [from, to] = [masterOf(key), (masterOf(key) + 1) % 3] as const;
+      const [from, to] = [masterIndex(key), (masterIndex(key) + 1) % 3] as const;
       const [source, target] = [nodes[from] as IoRedis, nodes[to] as IoRedis];
       const [sourceId, targetId] = await Promise.all([source.cluster('MYID'), target.cluster('MYID')]);
       const states: [name: string, move: () => Promise<unknown>][] = [

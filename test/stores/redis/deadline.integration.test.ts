@@ -22,7 +22,7 @@ const KNOWN: KeyRecord = { ...KEY, notes: '', active: true, createdAt: new Date(
 const advanced = expect.objectContaining({ advanced: true });
 
 /** What came of a call, and after how many milliseconds. */
-async function outcomeOf(call: Promise<unknown>): Promise<{ outcome: unknown; ms: number }> {
+async function timeOutcome(call: Promise<unknown>): Promise<{ outcome: unknown; ms: number }> {
   const since = performance.now();
   const outcome = await call.catch((error) => (error instanceof YubikeyError ? error.code : error));
   return { outcome, ms: performance.now() - since };
@@ -81,18 +81,18 @@ describeWith('RedisStore over a client that', ['redis-server'], () => {
 
     it.each(calls)('fails %s by the deadline with %s', async (_, fault, call) => {
       const store = await openOver(client, never);
-      const { outcome, ms } = await outcomeOf(call(store));
+      const { outcome, ms } = await timeOutcome(call(store));
       expect(outcome).toBe(fault);
       expect(ms).toBeLessThan(TIMEOUT + LATE);
     });
 
     it('fails keys.add with STORE_FAILED before it is sent, and with ANSWER_LOST after', async () => {
       const before = await openOver(client, never);
-      expect((await outcomeOf(before.keys.add(KEY))).outcome).toBe('STORE_FAILED');
+      expect((await timeOutcome(before.keys.add(KEY))).outcome).toBe('STORE_FAILED');
       const after = await openOver(client, (key, command) =>
         command[0] === 'ZADD' ? client.sendCommand(key, command) : never(),
       );
-      expect((await outcomeOf(after.keys.add(KEY))).outcome).toBe('ANSWER_LOST');
+      expect((await timeOutcome(after.keys.add(KEY))).outcome).toBe('ANSWER_LOST');
     });
 
     it('ends an advance at once for the signal: ANSWER_LOST, and STORE_FAILED where it came first', async () => {
@@ -102,7 +102,7 @@ describeWith('RedisStore over a client that', ['redis-server'], () => {
         return never();
       });
       const advance = (signal: AbortSignal) =>
-        outcomeOf(store.counters.advance('cc', counters(1), undefined, undefined, signal));
+        timeOutcome(store.counters.advance('cc', counters(1), undefined, undefined, signal));
       expect((await advance(AbortSignal.abort())).outcome).toBe('STORE_FAILED');
       expect(sent).toEqual([]);
       const { outcome, ms } = await advance(AbortSignal.timeout(20));
@@ -117,7 +117,7 @@ describeWith('RedisStore over a client that', ['redis-server'], () => {
         await sleep(TIMEOUT + 100);
         throw new Error('NOSCRIPT No matching script. Please use EVAL.');
       });
-      expect((await outcomeOf(store.keys.replace(KNOWN, {}))).outcome).toBe('ANSWER_LOST');
+      expect((await timeOutcome(store.keys.replace(KNOWN, {}))).outcome).toBe('ANSWER_LOST');
       await sleep(300);
       expect(sent.map(([name]) => name)).toEqual(['EVALSHA']);
     });
@@ -132,7 +132,7 @@ describeWith('RedisStore over a client that', ['redis-server'], () => {
         return new Promise((_, reject) => settle.push(() => reject(new Error('closed'))));
       });
       const getMany = async (count: number) => {
-        const outcomes = Array.from({ length: count }, () => outcomeOf(store.keys.get('cc')));
+        const outcomes = Array.from({ length: count }, () => timeOutcome(store.keys.get('cc')));
         return (await Promise.all(outcomes)).map(({ outcome }) => outcome);
       };
       await getMany(100);
@@ -150,7 +150,7 @@ describeWith('RedisStore over a client that', ['redis-server'], () => {
       const store = await openOver(client, (key, command) =>
         isSilent ? never() : client.sendCommand(key, command),
       );
-      expect((await outcomeOf(store.keys.get('cc'))).outcome).toBe('STORE_FAILED');
+      expect((await timeOutcome(store.keys.get('cc'))).outcome).toBe('STORE_FAILED');
       isSilent = false;
       expect(await store.keys.get('cc')).toBeUndefined();
       expect(await store.keys.list()).toMatchObject({ records: [] });
@@ -162,7 +162,7 @@ describeWith('RedisStore over a client that', ['redis-server'], () => {
       await sleep(TIMEOUT + 100);
       throw new Error('too late');
     });
-    expect((await outcomeOf(store.counters.advance('cc', counters(1)))).outcome).toBe('ANSWER_LOST');
+    expect((await timeOutcome(store.counters.advance('cc', counters(1)))).outcome).toBe('ANSWER_LOST');
     await sleep(200);
   });
 
@@ -206,7 +206,7 @@ describeWith('RedisStore over a client that', ['redis-server'], () => {
         if (name === 'EVALSHA') throw replyError('NOSCRIPT No matching script.');
         throw replyError("OOM command not allowed. script: 0, on @user_script:1.'");
       });
-      expect((await outcomeOf(store.keys.replace(KNOWN, {}))).outcome).toBe('STORE_FAILED');
+      expect((await timeOutcome(store.keys.replace(KNOWN, {}))).outcome).toBe('STORE_FAILED');
     });
 
     it('but with ANSWER_LOST where the second command was not sent either', async () => {
@@ -214,7 +214,7 @@ describeWith('RedisStore over a client that', ['redis-server'], () => {
         if (name === 'EVALSHA') throw replyError('NOSCRIPT No matching script.');
         throw new Error("Stream isn't writeable and enableOfflineQueue options is false");
       });
-      expect((await outcomeOf(store.keys.replace(KNOWN, {}))).outcome).toBe('ANSWER_LOST');
+      expect((await timeOutcome(store.keys.replace(KNOWN, {}))).outcome).toBe('ANSWER_LOST');
     });
   });
 });
@@ -242,9 +242,9 @@ describeWith('RedisStore over a Redis that', ['redis-server'], () => {
 
     async function expectFaults(store: RedisStore): Promise<void> {
       const all = [
-        ...calls.map(([, , call]) => outcomeOf(call(store))),
-        ...Array.from({ length: 100 }, (_, n) => outcomeOf(store.counters.advance(`v${n}`, counters(1)))),
-        outcomeOf(store.counters.advance('vv', counters(2))),
+        ...calls.map(([, , call]) => timeOutcome(call(store))),
+        ...Array.from({ length: 100 }, (_, n) => timeOutcome(store.counters.advance(`v${n}`, counters(1)))),
+        timeOutcome(store.counters.advance('vv', counters(2))),
       ];
       for (const { outcome, ms } of await Promise.all(all)) {
         expect(['STORE_FAILED', 'ANSWER_LOST']).toContain(outcome);
@@ -255,7 +255,7 @@ describeWith('RedisStore over a Redis that', ['redis-server'], () => {
     /** Whatever became of the OTP, it is accepted once at most. */
     async function expectRecovery(store: RedisStore): Promise<void> {
       await expect
-        .poll(() => outcomeOf(store.probe()), { timeout: 20_000 })
+        .poll(() => timeOutcome(store.probe()), { timeout: 20_000 })
         .toMatchObject({ outcome: undefined });
       await store.counters.advance('vv', counters(2));
       expect(await store.counters.advance('vv', counters(2))).toMatchObject({ advanced: false });
@@ -330,7 +330,7 @@ describeWith('RedisStore over a Redis that', ['redis-server'], () => {
       ],
     ])('since %s, and the OTP is not used up', async (_, spoil, mend) => {
       const { store, direct } = await open(spoil);
-      expect((await outcomeOf(store.counters.advance('vv', counters(2)))).outcome).toBe('STORE_FAILED');
+      expect((await timeOutcome(store.counters.advance('vv', counters(2)))).outcome).toBe('STORE_FAILED');
       await mend(direct);
       expect(await store.counters.advance('vv', counters(2))).toMatchObject({
         advanced: true,

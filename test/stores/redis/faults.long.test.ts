@@ -13,7 +13,7 @@ const TIMEOUT = 1_000;
 const LATE = 1_500;
 
 type Outcome = Advance | string;
-const outcomeOf = (call: Promise<Advance>): Promise<Outcome> =>
+const settleAdvance = (call: Promise<Advance>): Promise<Outcome> =>
   call.catch((error: unknown) => (error instanceof YubikeyError ? error.code : String(error)));
 const isOk = (outcome: Outcome) => typeof outcome === 'object' && outcome.advanced;
 
@@ -68,7 +68,7 @@ describeWith('RedisStore under load', ['redis-server'], () => {
             const [id, usageCounter] = [`key ${n % 50}`, 1 + n];
             const call = store.counters.advance(id, { usageCounter, sessionUse: 0, timestamp: 0 });
             turns.push(
-              outcomeOf(call).then((first) => {
+              settleAdvance(call).then((first) => {
                 longest = Math.max(longest, performance.now() - since);
                 const said = typeof first === 'string' ? first : first.advanced ? 'OK' : first.reason;
                 tally[said] = (tally[said] ?? 0) + 1;
@@ -96,7 +96,7 @@ describeWith('RedisStore under load', ['redis-server'], () => {
 
         const again = await Promise.all(
           calls.map(({ id, usageCounter }) =>
-            outcomeOf(store.counters.advance(id, { usageCounter, sessionUse: 0, timestamp: 0 })),
+            settleAdvance(store.counters.advance(id, { usageCounter, sessionUse: 0, timestamp: 0 })),
           ),
         );
         const twice = calls.filter(({ first }, n) => isOk(first) && isOk(again[n] as Outcome));

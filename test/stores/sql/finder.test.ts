@@ -1,14 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { Finder } from '../../../src/stores/sql/finder.js';
 
-const rowOf = (sql: string, id: string) => ({ found: `${id} by ${sql}` });
+const foundRow = (sql: string, id: string) => ({ found: `${id} by ${sql}` });
 
 function finderThatRemembers() {
   const messages: [string, number][] = [];
   const finder = new Finder(async (sql, ids) => {
     messages.push([sql, ids.length]);
     if (sql === 'BROKEN') throw new Error('no answer');
-    return ids.map((id) => (id === 'none' ? undefined : rowOf(sql, id)));
+    return ids.map((id) => (id === 'none' ? undefined : foundRow(sql, id)));
   });
   return { messages, finder };
 }
@@ -20,10 +20,10 @@ describe('Finder', () => {
     queueMicrotask(() => found.push(finder.find('KEY', 'a')));
     await Promise.resolve();
     expect(await Promise.all(found)).toEqual([
-      rowOf('KEY', 'a'),
-      rowOf('CLIENT', '1'),
+      foundRow('KEY', 'a'),
+      foundRow('CLIENT', '1'),
       undefined,
-      rowOf('KEY', 'a'),
+      foundRow('KEY', 'a'),
     ]);
     expect(messages).toEqual([
       ['KEY', 3],
@@ -42,7 +42,7 @@ describe('Finder', () => {
     const { messages, finder } = finderThatRemembers();
     const ids = Array.from({ length: 300 }, (_, n) => `id ${n}`);
     const rows = await Promise.all(ids.map((id) => finder.find('KEY', id)));
-    expect(rows).toEqual(ids.map((id) => rowOf('KEY', id)));
+    expect(rows).toEqual(ids.map((id) => foundRow('KEY', id)));
     expect(messages.map(([, length]) => length)).toEqual([128, 128, 44]);
   });
 

@@ -27,7 +27,7 @@ const counters = (usageCounter: number) => ({ usageCounter, sessionUse: 0, times
 const LOST = { name: 'YubikeyError', code: 'STORE_FAILED', status: 503 };
 
 /** Every way to ask a store. */
-const callsOf = ({ keys, clients, counters: store }: SqliteStore): Promise<unknown>[] => [
+const callEverything = ({ keys, clients, counters: store }: SqliteStore): Promise<unknown>[] => [
   store.advance('c', counters(1)),
   store.get('c'),
   store.list(),
@@ -49,7 +49,7 @@ async function expectLost(store: SqliteStore, path: string) {
   expect(error).toMatchObject(LOST);
   expect(error?.message).toContain(path);
   expect(error?.message).toMatch(/Stop the service, put the right file in its place/);
-  const outcomes = await Promise.allSettled([...callsOf(store), store.probe(), store.migrate()]);
+  const outcomes = await Promise.allSettled([...callEverything(store), store.probe(), store.migrate()]);
   for (const outcome of outcomes) expect(outcome).toEqual({ status: 'rejected', reason: error });
 }
 

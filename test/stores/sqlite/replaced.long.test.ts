@@ -9,7 +9,7 @@ const TIMES = repetitions(30, 5);
 const IDS = Array.from({ length: 16 }, (_, n) => `id ${n}`);
 
 type Touch = readonly [id: string, usageCounter: number, isLate: boolean];
-type Answer = readonly [n: number, outcome: unknown, ms: number];
+type ServiceAnswer = readonly [n: number, outcome: unknown, ms: number];
 
 /** A process with a store, asked to advance 16 keys again and again. */
 class Service {
@@ -49,7 +49,7 @@ class Service {
     }
   }
 
-  async outcomeOf(...call: unknown[]): Promise<unknown> {
+  async request(...call: unknown[]): Promise<unknown> {
     this.child.send([0, ...call]);
     return (await this.#answer())[1];
   }
@@ -59,7 +59,7 @@ class Service {
     this.child.send([n, 'advance', id, usageCounter]);
   }
 
-  async #answer(): Promise<Answer> {
+  async #answer(): Promise<ServiceAnswer> {
     return JSON.parse((await this.child.nextLine()) as string);
   }
 }
@@ -82,12 +82,11 @@ describe.each(places)('SqliteStore through %s, %s, in a process that is killed',
       await sleep(100);
       service.stop();
       await load;
-      expect(await service.outcomeOf('fault')).toBe('FILE_LOST');
+      expect(await service.request('fault')).toBe('FILE_LOST');
       expect(service.lateAccepted).toEqual([]);
       await service.child.kill();
       const next = await Service.start(path, driver, where);
-      for (const touch of service.accepted)
-        expect(await next.outcomeOf('advance', ...touch)).toBe('REPLAYED');
+      for (const touch of service.accepted) expect(await next.request('advance', ...touch)).toBe('REPLAYED');
       touches += service.accepted.length;
       await next.child.kill();
     }

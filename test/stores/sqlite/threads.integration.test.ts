@@ -28,7 +28,7 @@ async function openStoreWithWorkers({ name }: SqliteDriver, path: string) {
   return { store, ...(await migrateAndFindWorkers(store)) };
 }
 
-const outcomesOf = (calls: Promise<unknown>[]) =>
+const collectOutcomes = (calls: Promise<unknown>[]) =>
   Promise.all(calls.map((call) => call.then(() => 'OK').catch((error) => error)));
 
 describe.each(drivers)('SqliteStore with a path, through $name', (driver) => {
@@ -80,7 +80,7 @@ describe.each(drivers)('SqliteStore with a path, through $name', (driver) => {
   it('lets one verification that cannot be written fail alone, with the error of SQLite', async () => {
     const store = await openStore(driver, temporaryFile());
     const at = (n: number) => (n === 20 ? new Date(Number.NaN) : new Date());
-    const outcomes = await outcomesOf(
+    const outcomes = await collectOutcomes(
       ids.map((id, n) => store.counters.advance(id, COUNTERS, undefined, at(n))),
     );
     expect(outcomes.filter((outcome) => outcome !== 'OK')).toEqual([outcomes[20]]);
@@ -116,7 +116,7 @@ describe.each(drivers)('SqliteStore with a path, through $name', (driver) => {
     await sleep(50);
     await writer.terminate();
     rival.exec('ROLLBACK');
-    for (const outcome of await outcomesOf(calls)) expect(outcome).toMatchObject(ENDED);
+    for (const outcome of await collectOutcomes(calls)) expect(outcome).toMatchObject(ENDED);
     await expect(store.counters.advance('c', COUNTERS)).rejects.toMatchObject(ENDED);
     await store.close();
     const after = await openStore(driver, path);
@@ -175,7 +175,7 @@ describe.each(drivers)('SqliteStore with a path, through $name', (driver) => {
 });
 
 describe('A process with a SqliteStore with a path', () => {
-  const programOf = (load: string, end: string) => `${load}
+  const writeProgram = (load: string, end: string) => `${load}
     const store = new SqliteStore({ path: process.argv[1] });
     store.migrate()
       .then(() => store.counters.advance('c', { usageCounter: 1, sessionUse: 0, timestamp: 0 }))
@@ -193,7 +193,7 @@ describe('A process with a SqliteStore with a path', () => {
     ['module', ESM],
     ['commonjs', CJS],
   ] as const)('works as %s, waits for its answers, and ends by itself', async (type, load) => {
-    expect(await run(type, programOf(load, ''))).toBe('true\n');
-    expect(await run(type, programOf(load, 'await store.close()'))).toBe('true\n');
+    expect(await run(type, writeProgram(load, ''))).toBe('true\n');
+    expect(await run(type, writeProgram(load, 'await store.close()'))).toBe('true\n');
   });
 });

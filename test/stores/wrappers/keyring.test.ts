@@ -18,7 +18,7 @@ const ring = (id = 'one', key: Uint8Array = master(1)) => new Keyring({ keys: { 
 
 const BROKEN = { name: 'YubikeyError', code: 'SEAL_BROKEN', status: 500 };
 
-function errorOf(work: () => unknown): unknown {
+function catchError(work: () => unknown): unknown {
   try {
     work();
   } catch (error) {
@@ -79,7 +79,7 @@ describe('a keyring', () => {
 
   it('does not open what another master key of the same id sealed', () => {
     const sealed = ring('one', master(1)).seal('yubikey', ROW, SECRET);
-    const error = errorOf(() => ring('one', master(2)).open('yubikey', ROW, sealed)) as Error;
+    const error = catchError(() => ring('one', master(2)).open('yubikey', ROW, sealed)) as Error;
     expect(error).toMatchObject(BROKEN);
     expect(error.message).toMatch(
       /another master key has the id of the one that sealed it, which alone opens it$/,
@@ -88,7 +88,7 @@ describe('a keyring', () => {
 
   it('names the master key that it does not have', () => {
     const sealed = ring('one').seal('client', '87', SECRET);
-    expect(errorOf(() => ring('two').open('client', '87', sealed))).toMatchObject({
+    expect(catchError(() => ring('two').open('client', '87', sealed))).toMatchObject({
       name: 'YubikeyError',
       code: 'MASTER_KEY_UNKNOWN',
       status: 500,
@@ -104,7 +104,7 @@ describe('a keyring', () => {
       ['client', '87\0'],
       ['yubikey', '87'],
     ] as const) {
-      expect(errorOf(() => ring().open(kind, row, sealed))).toMatchObject(BROKEN);
+      expect(catchError(() => ring().open(kind, row, sealed))).toMatchObject(BROKEN);
     }
   });
 
@@ -118,7 +118,7 @@ describe('a keyring', () => {
       edited.push(flipped);
     }
     for (const blob of edited) {
-      const error = errorOf(() => ring().open('yubikey', ROW, blob));
+      const error = catchError(() => ring().open('yubikey', ROW, blob));
       expect(error).toMatchObject({ name: 'YubikeyError' });
       expect(['SEAL_BROKEN', 'MASTER_KEY_UNKNOWN']).toContain((error as { code: string }).code);
     }
@@ -127,7 +127,7 @@ describe('a keyring', () => {
   it('opens no plain bytes, and no bytes at random', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 100 }), (plain) => {
-        expect(errorOf(() => ring().open('yubikey', ROW, plain))).toMatchObject(BROKEN);
+        expect(catchError(() => ring().open('yubikey', ROW, plain))).toMatchObject(BROKEN);
       }),
     );
   });
@@ -152,7 +152,7 @@ describe('a keyring', () => {
     ['an empty id', { keys: { '': master(7) }, current: '' }],
     ['an id that is too long', { keys: { [`x${'7'.repeat(32)}`]: master(7) }, current: 'x' }],
   ])('refuses %s, without repeating it', (_, options) => {
-    const error = errorOf(() => new Keyring(options as never)) as Error;
+    const error = catchError(() => new Keyring(options as never)) as Error;
     expect(error).toBeInstanceOf(TypeError);
     expect(error.message).not.toMatch(/77|7, 7/);
   });
@@ -252,7 +252,7 @@ describe('parseKeyring', () => {
     ['another separator', `one:${base64};two:${base64}`],
     ['a second one that is broken', `one:${base64} two:${base64.slice(1)}`],
   ])('refuses %s, without repeating a key', (_, text, says = '') => {
-    const error = errorOf(() => parseKeyring(text)) as Error;
+    const error = catchError(() => parseKeyring(text)) as Error;
     expect(error.message).toContain(says);
     expect(error).toBeInstanceOf(TypeError);
     for (const part of [base64, secret.toString('hex'), secret.toString()]) {
@@ -266,7 +266,7 @@ describe('parseKeyring', () => {
   });
 
   it('never advises to give the old master key another id', () => {
-    const twice = errorOf(() => parseKeyring(`one:${base64} one:${base64}`)) as Error;
+    const twice = catchError(() => parseKeyring(`one:${base64} one:${base64}`)) as Error;
     expect(twice.message).toMatch(/Keep the one that sealed something as it is.*make the other one anew/);
   });
 

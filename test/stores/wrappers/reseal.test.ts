@@ -18,12 +18,12 @@ const onlyA = new Keyring({ keys: { a }, current: 'a' });
 const fromA = new Keyring({ keys: { a, b }, current: 'b' });
 const onlyB = new Keyring({ keys: { b }, current: 'b' });
 
-const idOf = (n: number) =>
+const numberedId = (n: number) =>
   `c${[...n.toString(16)].map((digit) => 'cbdefghijklnrtuv'[Number.parseInt(digit, 16)]).join('')}`;
 
 async function sealedWithA(count: number): Promise<{ engine: KeyStore; yubikeys: SoftYubikey[] }> {
   const engine = new MemoryStore().keys;
-  const yubikeys = Array.from({ length: count }, (_, n) => new SoftYubikey({ publicId: idOf(n) }));
+  const yubikeys = Array.from({ length: count }, (_, n) => new SoftYubikey({ publicId: numberedId(n) }));
   const sealed = new SealedKeyStore(engine, onlyA);
   for (const yubikey of yubikeys) await sealed.add({ ...yubikey, notes: yubikey.publicId, active: true });
   return { engine, yubikeys };
@@ -51,7 +51,7 @@ describe('reseal()', () => {
     const after = (await new SealedKeyStore(engine, onlyB).list({ limit: 2000 })).records;
     const withoutRevision = ({ revision: _, ...rest }: KeyRecord) => rest;
     expect(after.map(withoutRevision)).toEqual(before.map(withoutRevision));
-    await expect(new SealedKeyStore(engine, onlyA).get(idOf(7))).rejects.toMatchObject({
+    await expect(new SealedKeyStore(engine, onlyA).get(numberedId(7))).rejects.toMatchObject({
       code: 'MASTER_KEY_UNKNOWN',
     });
   });

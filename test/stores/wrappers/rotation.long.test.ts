@@ -35,13 +35,13 @@ describeSharedStores('a rotation of the master key', (newUrl) => {
   it(`reseals ${KEYS} keys while OTPs are verified, killed half way and run again, without one failure`, async () => {
     const url = await newUrl();
     const [a, b] = [newMasterKey(), newMasterKey()];
-    const ringOf = (current: string, keys: Record<string, Buffer>) => new Keyring({ keys, current });
+    const newKeyring = (current: string, keys: Record<string, Buffer>) => new Keyring({ keys, current });
     const store = await openSharedStore(url);
     const yubikeys = Array.from({ length: KEYS }, () => new SoftYubikey());
-    const sealedWithA = new SealedKeyStore(store.keys, ringOf('a', { a }));
+    const sealedWithA = new SealedKeyStore(store.keys, newKeyring('a', { a }));
     await inChunks(yubikeys, async (yubikey) => void (await sealedWithA.add(yubikey)));
 
-    const serving = new SealedKeyStore(store.keys, ringOf('a', { a, b }));
+    const serving = new SealedKeyStore(store.keys, newKeyring('a', { a, b }));
     const verifier = new KsmVerifier({ ksm: new LocalKsm(serving), counters: store.counters });
     const disabled = new Set<string>();
     let verified = 0;
@@ -54,7 +54,7 @@ describeSharedStores('a rotation of the master key', (newUrl) => {
         verified++;
         if (verified % 20 === 0 && disabled.size < KEYS / 10) {
           disabled.add(yubikey.publicId);
-          await disable(new SealedKeyStore(store.keys, ringOf('b', { a, b })), yubikey.publicId);
+          await disable(new SealedKeyStore(store.keys, newKeyring('b', { a, b })), yubikey.publicId);
         }
         await new Promise((resolve) => setImmediate(resolve));
       }
@@ -78,7 +78,7 @@ describeSharedStores('a rotation of the master key', (newUrl) => {
     const resealTwice = async () => {
       const killed = await reseal(KEYS / 2);
       expect(killed.isDone).toBeUndefined();
-      const count = await resealedRows(store.keys, ringOf('b', { b }));
+      const count = await resealedRows(store.keys, newKeyring('b', { b }));
       const completed = await reseal();
       isResealing = false;
       return { killed, count, completed };
@@ -96,7 +96,7 @@ describeSharedStores('a rotation of the master key', (newUrl) => {
     expect(count + completed.resealed).toBeLessThanOrEqual(KEYS);
     expect(count + completed.resealed).toBeGreaterThanOrEqual(KEYS - disabled.size);
 
-    const [onlyA, onlyB] = [ringOf('a', { a }), ringOf('b', { b })].map(
+    const [onlyA, onlyB] = [newKeyring('a', { a }), newKeyring('b', { b })].map(
       (ring) => new SealedKeyStore(store.keys, ring),
     ) as [SealedKeyStore, SealedKeyStore];
     await inChunks(yubikeys, async ({ publicId, aesKey, privateId }) => {

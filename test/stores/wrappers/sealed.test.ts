@@ -17,13 +17,13 @@ import { KsmVerifier } from '../../../src/verifiers/ksm-verifier.js';
 import { around } from '../../support/stores/around.js';
 
 const masters = { a: newMasterKey(), b: newMasterKey() };
-const keyringOf = (...ids: ('a' | 'b')[]) =>
+const newKeyring = (...ids: ('a' | 'b')[]) =>
   new Keyring({ keys: Object.fromEntries(ids.map((id) => [id, masters[id]])), current: ids[0] as string });
 
 /** A store with one key in it, sealed with master key a. */
 async function sealedKey(changes: Partial<NewKey> = {}) {
   const { keys: engine, counters } = new MemoryStore();
-  const sealed = new SealedKeyStore(engine, keyringOf('a'));
+  const sealed = new SealedKeyStore(engine, newKeyring('a'));
   const yubikey = new SoftYubikey();
   const { publicId, aesKey, privateId } = yubikey;
   await sealed.add({ publicId, aesKey, privateId, ...changes });
@@ -59,10 +59,10 @@ describe('a sealed key store', () => {
         return engine.replace(...args);
       },
     });
-    const sealed = new SealedKeyStore(watched, keyringOf('b', 'a'));
+    const sealed = new SealedKeyStore(watched, newKeyring('b', 'a'));
     await sealed.replace(await existing(sealed, publicId), { privateId: yubikey.privateId });
     await sealed.replace(await existing(sealed, publicId), { notes: 'n' });
-    await new SealedKeyStore(watched, keyringOf('a', 'b')).reseal();
+    await new SealedKeyStore(watched, newKeyring('a', 'b')).reseal();
     expect(handed).toHaveLength(6);
     const bytes = handed.flatMap((record) => Object.values(record)).filter((it) => it instanceof Uint8Array);
     expect(bytes.length).toBeGreaterThanOrEqual(6);
@@ -84,7 +84,7 @@ describe('a sealed key store', () => {
     const blobs = [];
     for (let n = 0; n < 2; n++) {
       const { keys } = new MemoryStore();
-      await new SealedKeyStore(keys, keyringOf('a')).add(yubikey);
+      await new SealedKeyStore(keys, newKeyring('a')).add(yubikey);
       blobs.push((await existing(keys, 'cc')).aesKey);
     }
     expect(blobs[0]).not.toEqual(blobs[1]);
@@ -99,7 +99,7 @@ describe('a sealed key store', () => {
 
   it('names a master key that it does not have', async () => {
     const { engine, publicId } = await sealedKey();
-    const other = new SealedKeyStore(engine, keyringOf('b'));
+    const other = new SealedKeyStore(engine, newKeyring('b'));
     await expect(other.get(publicId)).rejects.toMatchObject({ code: 'MASTER_KEY_UNKNOWN' });
     await expect(other.reseal()).rejects.toMatchObject({ code: 'MASTER_KEY_UNKNOWN' });
   });
@@ -107,7 +107,7 @@ describe('a sealed key store', () => {
   it('refuses a key that was stored in plain', async () => {
     const { keys } = new MemoryStore();
     await keys.add(new SoftYubikey({ publicId: 'cc' }));
-    const sealed = new SealedKeyStore(keys, keyringOf('a'));
+    const sealed = new SealedKeyStore(keys, newKeyring('a'));
     await expect(sealed.get('cc')).rejects.toMatchObject({ code: 'SEAL_BROKEN' });
     await expect(sealed.reseal()).rejects.toMatchObject({ code: 'SEAL_BROKEN' });
   });
@@ -116,11 +116,11 @@ describe('a sealed key store', () => {
     const { engine, sealed, publicId } = await sealedKey();
     await sealed.add(new SoftYubikey({ publicId: 'cc' }));
     const { clients } = new MemoryStore();
-    await new SealedClientStore(clients, keyringOf('a')).add({ id: '87', apiKey: Buffer.alloc(20, 7) });
+    await new SealedClientStore(clients, newKeyring('a')).add({ id: '87', apiKey: Buffer.alloc(20, 7) });
     const own = await existing(engine, publicId);
     const others = [(await existing(engine, 'cc')).aesKey, (await clients.get('87'))?.apiKey as Uint8Array];
     for (const blob of others) {
-      const swapped = new SealedKeyStore(holding(engine, own, blob), keyringOf('a'));
+      const swapped = new SealedKeyStore(holding(engine, own, blob), newKeyring('a'));
       await expect(swapped.get(publicId)).rejects.toMatchObject({ code: 'SEAL_BROKEN' });
     }
   });
@@ -147,7 +147,7 @@ describe('a sealed key store', () => {
 describe('a KSM over a sealed key store', () => {
   /** What verifying an OTP of the key comes to when its row holds `blob`. */
   async function outcomeWith(blob: Uint8Array, { engine, yubikey, publicId, counters }: Sealed) {
-    const keys = new SealedKeyStore(holding(engine, await existing(engine, publicId), blob), keyringOf('a'));
+    const keys = new SealedKeyStore(holding(engine, await existing(engine, publicId), blob), newKeyring('a'));
     const verifier = new KsmVerifier({ ksm: new LocalKsm(keys), counters });
     return verifier.verify(parseOtp(yubikey.press())).then(
       (verdict) => JSON.stringify(verdict),

@@ -1,5 +1,5 @@
 /** Whether an answer was given after what it rests on was written to the WAL, and that was on disk. */
-export interface Answer {
+export interface TracedAnswer {
   text: string;
   written: boolean;
   synced: boolean;
@@ -12,8 +12,8 @@ const RESUMED = /^(\d+) +<\.\.\. (\w+) resumed>.*= 0$/;
  * Reads what `strace -f -y` wrote of a program that writes `OK n` to its standard output: each answer, and
  * whether the WAL was written since the answer before, and synced completely since it was last written.
  */
-export function answersIn(trace: string): Answer[] {
-  const answers: Answer[] = [];
+export function parseTracedAnswers(trace: string): TracedAnswer[] {
+  const answers: TracedAnswer[] = [];
   const pending = new Map<string, number>();
   let [writes, syncedWrites, writesAtLastAnswer] = [0, 0, 0];
   for (const line of trace.split('\n')) {

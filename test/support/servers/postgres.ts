@@ -9,7 +9,7 @@ import { freePort } from '../programs.js';
 const DEBIAN = '/usr/lib/postgresql';
 
 /** Debian keeps the server's programs outside PATH, by version. */
-function folderOfPrograms(): string | undefined {
+function findProgramFolder(): string | undefined {
   const versions = existsSync(DEBIAN)
     ? readdirSync(DEBIAN).sort((one, other) => Number(other) - Number(one))
     : [];
@@ -19,13 +19,13 @@ function folderOfPrograms(): string | undefined {
 }
 
 /** The programs that are missing here, for `describeWith`. */
-export const missingPostgres = folderOfPrograms() ? [] : ['postgresql'];
+export const missingPostgres = findProgramFolder() ? [] : ['postgresql'];
 
 /** PostgreSQL refuses to run as root; Debian's package brings a user for it. */
 function unprivileged(): { uid?: number | undefined; gid?: number | undefined } {
   if (process.getuid?.() !== 0) return {};
-  const idOf = (flag: string) => Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }));
-  return { uid: idOf('-u'), gid: idOf('-g') };
+  const readId = (flag: string) => Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }));
+  return { uid: readId('-u'), gid: readId('-g') };
 }
 
 /** A PostgreSQL server of the test's own, on a free port, with its data in a temporary folder. */
@@ -48,7 +48,7 @@ export class PostgresServer {
     const owner = unprivileged();
     if (owner.uid !== undefined) chownSync(folder, owner.uid, owner.gid as number);
     const options: SpawnOptions = { stdio: 'ignore', cwd: folder, ...owner };
-    const bin = folderOfPrograms() as string;
+    const bin = findProgramFolder() as string;
     execFileSync(
       join(bin, 'initdb'),
       ['-D', join(folder, 'data'), '-U', 'test', '-A', 'trust', '-E', 'UTF8'],
@@ -93,7 +93,7 @@ export class PostgresServer {
   }
 
   async run(...settings: string[]): Promise<void> {
-    const bin = folderOfPrograms() as string;
+    const bin = findProgramFolder() as string;
     const args = [
       '-D',
       join(this.#folder, 'data'),

@@ -25,7 +25,7 @@ const scripts: Record<string, (sendCommand: SendCommand) => SendCommand> = {
       sendCommand(key, name === 'EVALSHA' ? [name, '0'.repeat(40), ...rest.slice(1)] : [name, ...rest]),
 };
 
-const outcomeOf = (call: Promise<unknown>) =>
+const settleCall = (call: Promise<unknown>) =>
   call.catch((error) => (error instanceof YubikeyError ? error.code : error));
 
 interface Write {
@@ -120,9 +120,9 @@ function describeAllCuts(step: number): void {
     proxy.takePassed();
     proxy.takeAsked();
     cut(proxy);
-    const first = await outcomeOf(run(store));
+    const first = await settleCall(run(store));
     const [answered, asked] = [proxy.takePassed(), proxy.takeAsked()];
-    const second = await outcomeOf(run(sound));
+    const second = await settleCall(run(sound));
     await client.close();
     await proxy.stop();
     return { first, second, answered, asked };

@@ -10,7 +10,7 @@ function base64Inside(secret: Uint8Array): string[] {
 }
 
 /** Every spelling under which a secret could lie in a dump. */
-function spellingsOf(secret: Uint8Array): Record<string, Buffer> {
+function spellSecret(secret: Uint8Array): Record<string, Buffer> {
   const hex = Buffer.from(secret).toString('hex');
   const spellings: Record<string, Buffer | string> = {
     'raw bytes': Buffer.from(secret),
@@ -28,7 +28,7 @@ function spellingsOf(secret: Uint8Array): Record<string, Buffer> {
 /** What of the secrets lies in a dump, and how it is spelled. */
 export function secretsIn(dump: Buffer, secrets: Readonly<Record<string, Uint8Array>>): string[] {
   return Object.entries(secrets).flatMap(([name, secret]) =>
-    Object.entries(spellingsOf(secret))
+    Object.entries(spellSecret(secret))
       .filter(([, text]) => dump.includes(text))
       .map(([spelling]) => `${name} as ${spelling}`),
   );

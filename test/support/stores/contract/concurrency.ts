@@ -6,11 +6,11 @@ import { KsmVerifier } from '../../../../src/verifiers/ksm-verifier.js';
 import type { Verification } from '../../../../src/verifiers/verifier.js';
 import type { OpenStore } from './store-contract.js';
 
-const verdictOf = (verification: Verification) => (verification.ok ? 'OK' : verification.reason);
+const toVerdict = (verification: Verification) => (verification.ok ? 'OK' : verification.reason);
 
 function tally(verifications: readonly Verification[]): Record<string, number> {
   const counts: Record<string, number> = {};
-  for (const verdict of verifications.map(verdictOf)) counts[verdict] = (counts[verdict] ?? 0) + 1;
+  for (const verdict of verifications.map(toVerdict)) counts[verdict] = (counts[verdict] ?? 0) + 1;
   return counts;
 }
 
@@ -69,11 +69,11 @@ export function describeConcurrency(store: () => OpenStore): void {
   it('a key that is deleted keeps its counters: an OTP it typed stays used once it is added again', async () => {
     const key = await yubikey();
     const otp = parseOtp(key.press());
-    expect(verdictOf(await verifier().verify(otp))).toBe('OK');
+    expect(toVerdict(await verifier().verify(otp))).toBe('OK');
     await store().keys.delete(key.publicId);
-    expect(verdictOf(await verifier().verify(otp))).toBe('BAD_OTP');
+    expect(toVerdict(await verifier().verify(otp))).toBe('BAD_OTP');
     await store().keys.add(key);
-    expect(verdictOf(await verifier().verify(otp))).toBe('REPLAYED_OTP');
-    expect(verdictOf(await verifier().verify(parseOtp(key.press())))).toBe('OK');
+    expect(toVerdict(await verifier().verify(otp))).toBe('REPLAYED_OTP');
+    expect(toVerdict(await verifier().verify(parseOtp(key.press())))).toBe('OK');
   });
 }

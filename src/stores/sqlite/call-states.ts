@@ -4,11 +4,11 @@ const [WAITING, BEGUN, GIVEN_UP] = [0, 1, 2];
  * Which calls of a job were begun, known to two threads: the one that works begins them, the one that waits gives them up,
  * and for each call the first of both decides. What was given up is never written.
  */
-export class Starts {
+export class CallStates {
   constructor(readonly states: Int32Array) {}
 
-  static of(calls: number): Starts {
-    return new Starts(new Int32Array(new SharedArrayBuffer(calls * Int32Array.BYTES_PER_ELEMENT)));
+  static of(calls: number): CallStates {
+    return new CallStates(new Int32Array(new SharedArrayBuffer(calls * Int32Array.BYTES_PER_ELEMENT)));
   }
 
   /** Begins all calls that were not given up; false where there is none. */
