@@ -1,34 +1,35 @@
-/** A batch that a writer has begun with. */
+/** A batch that a writer has started on. */
 export interface Batch<Item> {
   /**
-   * The items to send now, of which others may still join until then; none where nobody waits any more. `hasBegun` says
-   * of each, by its place, whether its write was begun, where that can be known; if it says no, it must never be begun.
+   * Takes the items to send now; others may join the batch until this call. Empty if no caller waits any longer.
+   * `hasBegun` tells, by an item's index, whether its write has begun, where the engine can know; once it has answered
+   * false, the write must never begin.
    */
-  take(hasBegun?: (place: number) => boolean): readonly Item[];
-  /** Whether somebody waits for it. */
+  take(hasBegun?: (index: number) => boolean): readonly Item[];
+  /** Whether any caller still waits for it. */
   readonly isWanted: boolean;
-  /** What keeps it from being sent, for those who wait: the cause of the error they get at their deadline. */
+  /** Records what keeps the batch from being sent: the cause of the error that its callers get at their deadline. */
   waitsFor(obstacle: unknown): void;
 }
 
-/** What a batcher knows of the engine below it. */
+/** The engine below a batcher. */
 export interface BatchWriter<Item, Result> {
   /**
-   * Writes one batch in one transaction, and gives a result for each item, in their order. It settles within the
-   * store's timeout of having its connection.
+   * Writes a batch in one transaction, and resolves with a result for each item, in their order. It settles within the
+   * store's timeout, counted from when it got its connection.
    */
   write(batch: Batch<Item>): Promise<readonly Result[]>;
-  /** Whether the database said that it wrote nothing. */
+  /** Whether the database reported that it wrote nothing. */
   isRefusal(error: unknown): boolean;
-  /** Whether it refused because somebody keeps one of the rows locked: each is tried again by itself. */
+  /** Whether it refused because another transaction locks one of the rows: each item is then retried on its own. */
   isLocked(error: unknown): boolean;
-  /** Whether it refused because of one of the items: the others go on without it. */
+  /** Whether it refused because of a single item: the others are then written without it. */
   isItemFault(error: unknown): boolean;
-  /** How many batches may be on their way at once. */
+  /** How many batches may be in flight at once. */
   readonly atOnce: number;
   /**
-   * Milliseconds after which a batch leaves its place to another, whether it waits for a connection or for an answer.
-   * Undefined: it never does.
+   * Milliseconds after which a batch no longer counts as in flight, whether it waits for a connection or for an answer.
+   * Undefined: it always counts.
    */
   readonly slowMs?: number | undefined;
 }

@@ -2,17 +2,17 @@ import { YubikeyError } from '../errors.js';
 import { assertSignal } from '../options.js';
 
 const DEFAULT_TIMEOUT_MS = 5_000;
-/** So many calls of one store may wait for an answer at once. */
-const MOST_OPEN = 10_000;
+/** How many calls of one store may wait for an answer at once. */
+const MAX_OPEN = 10_000;
 
-/** The calls of one store that wait for an answer. */
+/** The calls of one store that wait for an answer, and their common timeout. */
 export class Calls {
   #open = 0;
   readonly #onOver = () => {
     this.#open--;
   };
 
-  /** @throws TypeError for what is no number of milliseconds. */
+  /** @throws TypeError if the timeout is not a positive whole number of milliseconds. */
   constructor(readonly timeout: number = DEFAULT_TIMEOUT_MS) {
     if (!Number.isInteger(timeout) || timeout < 1 || timeout > 2 ** 31 - 1) {
       throw new TypeError('timeout must be a whole number of milliseconds, 1 or more');
@@ -20,21 +20,21 @@ export class Calls {
   }
 
   /**
-   * @throws YubikeyError `STORE_FAILED` where too many calls wait already; TypeError for what is no AbortSignal.
+   * @throws YubikeyError `STORE_FAILED` if too many calls wait already; TypeError for anything but an AbortSignal.
    */
   begin<T>(signal?: AbortSignal, begunAt?: number): Call<T> {
     assertSignal(signal);
-    if (this.#open >= MOST_OPEN) {
+    if (this.#open >= MAX_OPEN) {
       throw new YubikeyError(
         'STORE_FAILED',
-        `${MOST_OPEN} calls wait for the database already, so nothing was sent: try again later`,
+        `${MAX_OPEN} calls already wait for the database, so nothing was sent: try again later`,
       );
     }
     this.#open++;
     return new Call(this.timeout, this.#onOver, signal, begunAt);
   }
 
-  /** Asks the database, and waits for its answer until the deadline: that of `begunAt`, where it was asked before. */
+  /** Runs `ask`, and waits for its answer until the deadline, which counts from `begunAt` where that is given. */
   async run<T>(ask: (call: Call<T>) => Promise<T>, signal?: AbortSignal, begunAt?: number): Promise<T> {
     const call = this.begin<T>(signal, begunAt);
     ask(call).then(
@@ -46,14 +46,14 @@ export class Calls {
 }
 
 /**
- * One call of a store: an answer, or a YubikeyError at its deadline at the latest. `STORE_FAILED` says that nothing was
- * written; where a write was sent and not answered, `ANSWER_LOST` says that it may have been.
+ * One call of a store. It settles by its deadline at the latest, with the answer or with a YubikeyError: `STORE_FAILED`
+ * means that nothing was written, `ANSWER_LOST` that a write was sent, not answered, and may have taken effect.
  */
 export class Call<T> {
   readonly result: Promise<T>;
-  /** Called when nobody waits any more although no answer came. */
+  /** Called when the call ends without an answer, at its deadline or on abort. */
   onGivenUp: (() => void) | undefined;
-  /** What the call waits for, where the database said so, such as a lock of another process. */
+  /** What the call waits for, if the database reported it, such as a lock of another process. */
   obstacle: unknown;
   #isSent = () => false;
   #over = false;
@@ -87,14 +87,15 @@ export class Call<T> {
   }
 
   /**
-   * From now on, the database may have written although no answer comes. `hasBegun` is asked at the end, where it can be
-   * known whether the write was begun; if it says no, it must never be begun.
+   * Marks the write as sent: from now on it may take effect although no answer arrives. `hasBegun` is asked when the
+   * call is given up, where the engine can know whether the write has begun; once it has answered false, the write must
+   * never begin.
    */
   sent(hasBegun = () => true): void {
     this.#isSent = hasBegun;
   }
 
-  /** The database said that it wrote nothing. */
+  /** Marks the write as refused: the database reported that it wrote nothing. */
   refused(): void {
     this.#isSent = () => false;
   }

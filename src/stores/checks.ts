@@ -1,9 +1,8 @@
 import { type Counters, MAX_USAGE_COUNTER } from '../otp/counters.js';
 
 /**
- * Checks what a row is found by: calls that come together share a message to the database, and would all fail with one
- * that it does not take; libsql even ends the process. PostgreSQL has no NUL in a text, and UTF-8 no half of a
- * surrogate pair.
+ * Checks the id of a row. Concurrent calls share one message to the database, so an id that the database rejects would
+ * fail all of them; libsql even ends the process. PostgreSQL allows no NUL in text, and UTF-8 no lone surrogate.
  *
  * @throws TypeError
  */
@@ -11,17 +10,18 @@ export function assertId(id: string): void {
   assertText('An id', id);
 }
 
-/** The same for what is stored beside it. */
+/** Checks text that is stored with a row, as {@link assertId} checks its id. */
 export function assertText(name: string, text: string): void {
   if (typeof text !== 'string' || text.includes('\0') || /\p{Cs}/u.test(text)) {
-    throw new TypeError(`${name} must be text, without NUL and without half of a surrogate pair`);
+    throw new TypeError(`${name} must be text without NUL characters and lone surrogates`);
   }
 }
 
 /**
- * Checks what `advance` is given before an engine compares it, since a row that is too high refuses every later OTP.
+ * Checks the arguments of `advance` before an engine compares them: a row with counters that are too high would refuse
+ * every later OTP.
  *
- * @throws RangeError for counters that no key has, TypeError for an id or a nonce that is no text.
+ * @throws RangeError for counters out of range, TypeError for an id or a nonce that is not text.
  */
 export function assertAdvance(
   publicId: string,
@@ -35,8 +35,8 @@ export function assertAdvance(
   assertRange('timestamp', timestamp, 0xff_ffff);
 }
 
-function assertRange(name: string, value: number, most: number): void {
-  if (!Number.isInteger(value) || value < 0 || value > most) {
-    throw new RangeError(`${name} must be a whole number from 0 to ${most}, not ${value}`);
+function assertRange(name: string, value: number, max: number): void {
+  if (!Number.isInteger(value) || value < 0 || value > max) {
+    throw new RangeError(`${name} must be a whole number from 0 to ${max}, not ${value}`);
   }
 }

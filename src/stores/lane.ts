@@ -9,26 +9,26 @@ export interface Waiting<Item, Result> {
 type Waitings<Item, Result> = readonly Waiting<Item, Result>[];
 
 export interface LaneSettings {
-  /** Batches on their way at once. */
+  /** Batches in flight at once. */
   readonly atOnce: number;
   /** Items in a batch. */
-  readonly most: number;
-  /** Milliseconds after which a batch leaves its place to another; undefined: it never does. */
+  readonly maxItems: number;
+  /** Milliseconds after which a batch no longer counts as in flight; undefined: it always counts. */
   readonly slowMs: number | undefined;
 }
 
 export interface LaneOwner<Item extends { readonly id: string }, Result> {
-  /** The write of an id is done: answered, if only with an error, or its answer is lost. */
+  /** Called when the write of an id is done: it was answered, even if with an error, or its answer is lost. */
   noteOutcome(id: string, isAnswered: boolean): void;
-  /** Calls wait no longer behind another one with their id. */
+  /** Called with calls that no longer wait behind another one with the same id. */
   requeue(lane: Lane<Item, Result>, id: string, waitings: Set<Waiting<Item, Result>>): void;
 }
 
-/** Calls that may share batches, each id once in a batch. */
+/** A queue of calls that may share batches. A batch holds each id once. */
 export class Lane<Item extends { readonly id: string }, Result> {
-  /** The calls of each id that has none on its way, in the order they came. */
+  /** By id, the calls that can be sent, in the order of arrival: no write of their id is in flight. */
   readonly #ready = new Map<string, Set<Waiting<Item, Result>>>();
-  /** The calls that wait behind one that is on its way. */
+  /** By id, the calls that wait behind one that is in flight. */
   readonly #behind = new Map<string, Set<Waiting<Item, Result>>>();
   #running = 0;
   #isScheduled = false;
@@ -55,7 +55,7 @@ export class Lane<Item extends { readonly id: string }, Result> {
     this.#schedule();
   }
 
-  /** Calls of an id that none is there of, which were in this lane before. */
+  /** Queues calls that waited in this lane again. No other call with their id is queued at that moment. */
   takeBack(id: string, waitings: Set<Waiting<Item, Result>>): void {
     this.#ready.set(id, waitings);
     this.#schedule();
@@ -89,14 +89,14 @@ export class Lane<Item extends { readonly id: string }, Result> {
       () => this.#take(),
       () => this.#waiting(),
     );
-    const written = this.#write(batch, (error) => this.#rejectThoseSince(begunAt, error));
+    const written = this.#write(batch, (error) => this.#rejectWaitingSince(begunAt, error));
     this.#schedule();
     await written;
     this.#release(batch.all);
     place.leave();
   }
 
-  /** Settles every call that it takes. Where it could take none, `rejectUntaken` is told why. */
+  /** Settles every call that the writer took. If it failed before it took any, calls `rejectUntaken`. */
   async #write(batch: LaneBatch<Item, Result>, rejectUntaken: (error: unknown) => void): Promise<void> {
     try {
       const results = await this.#writer.write(batch);
@@ -123,20 +123,20 @@ export class Lane<Item extends { readonly id: string }, Result> {
     const isLocked = isRefusal && this.#writer.isLocked(error);
     for (const waiting of taken) {
       this.#owner.noteOutcome(waiting.item.id, isRefusal && !isLocked);
-      if (isLocked) this.#tryAgain(waiting, error);
+      if (isLocked) this.#retry(waiting, error);
       else waiting.call.reject(error);
     }
   }
 
-  /** Before those that came behind it. */
-  #tryAgain(waiting: Waiting<Item, Result>, obstacle: unknown): void {
+  /** Queues the call again, before those that waited behind it. */
+  #retry(waiting: Waiting<Item, Result>, obstacle: unknown): void {
     const { id } = waiting.item;
     waiting.call.obstacle = obstacle;
     if (!waiting.call.isOver) this.#behind.set(id, new Set([waiting, ...(this.#behind.get(id) ?? [])]));
   }
 
-  /** Those that came later may still try. */
-  #rejectThoseSince(at: number, error: unknown): void {
+  /** Rejects the calls that waited at the time `at`; later ones may still be sent. */
+  #rejectWaitingSince(at: number, error: unknown): void {
     const since = this.#waiting().filter(({ call }) => call.begunAt <= at);
     for (const waiting of since) this.#remove(waiting);
     rejectAll(since, error);
@@ -146,11 +146,11 @@ export class Lane<Item extends { readonly id: string }, Result> {
     return [...this.#ready.values()].flatMap((waitings) => [...waitings]);
   }
 
-  /** At most one call of each id. */
+  /** Takes at most one call of each id. */
   #take(): Waitings<Item, Result> {
     const taken: Waiting<Item, Result>[] = [];
     for (const [id, waitings] of this.#ready) {
-      if (taken.length === this.#settings.most) break;
+      if (taken.length === this.#settings.maxItems) break;
       const [first] = waitings as Iterable<Waiting<Item, Result>> as [Waiting<Item, Result>];
       waitings.delete(first);
       taken.push(first);
@@ -173,7 +173,7 @@ function rejectAll<Item, Result>(waitings: Waitings<Item, Result>, error: unknow
   for (const { call } of waitings) call.reject(error);
 }
 
-/** What a batch occupies of a lane, until it is done or slow. */
+/** A batch's share of the batches in flight, until the batch is done or slow. */
 class Place {
   readonly #timer: NodeJS.Timeout | undefined;
   #isLeft = false;
@@ -193,9 +193,9 @@ class Place {
 }
 
 class LaneBatch<Item, Result> implements Batch<Item> {
-  /** What was sent last; undefined where nothing was. */
+  /** The calls that were sent last; undefined if none was. */
   taken: Waitings<Item, Result> | undefined;
-  /** All that was ever taken. */
+  /** All calls that were ever taken. */
   all: Waitings<Item, Result> = [];
   readonly #takeFirst: () => Waitings<Item, Result>;
   readonly #waiting: () => Waitings<Item, Result>;
@@ -205,12 +205,12 @@ class LaneBatch<Item, Result> implements Batch<Item> {
     this.#waiting = waiting;
   }
 
-  /** Again, it gives those of the first time who still wait. */
-  take(hasBegun?: (place: number) => boolean): readonly Item[] {
+  /** When called again, returns the items of the first time whose callers still wait. */
+  take(hasBegun?: (index: number) => boolean): readonly Item[] {
     if (this.taken) this.taken = this.taken.filter(({ call }) => !call.isOver);
     else this.all = this.taken = this.#takeFirst();
-    this.taken.forEach(({ call }, place) => {
-      call.sent(hasBegun && (() => hasBegun(place)));
+    this.taken.forEach(({ call }, index) => {
+      call.sent(hasBegun && (() => hasBegun(index)));
     });
     return this.taken.map(({ item }) => item);
   }

@@ -13,8 +13,8 @@ import type {
 } from './store.js';
 
 /**
- * Keys, counters and clients in this process's memory, for tests and trials. When the process ends, every OTP
- * that it accepted would be accepted again: keep real counters in a database.
+ * Keys, counters and clients in the memory of this process, for tests and trials. Once the process ends, every OTP
+ * that it accepted would be accepted again: keep the counters of real keys in a database.
  */
 export class MemoryStore {
   readonly keys: KeyStore = new Records(YUBIKEY, new MemoryTable());

@@ -15,14 +15,14 @@ import {
   type RecordStore,
 } from './store.js';
 
-/** Secrets of a record in the order of its kind's `secretNames`. */
+/** The secrets of a record, in the order of its kind's `secretNames`. */
 export type Secrets = readonly (Uint8Array | undefined)[];
 
-/** How records of one kind are stored: under which id, with which secrets. */
+/** How records of one kind are stored: by which id, with which secrets. */
 export interface RecordKind<Stored, New> {
   readonly name: 'yubikey' | 'client';
   readonly secretNames: readonly string[];
-  /** @throws TypeError, which repeats no secret. */
+  /** @throws TypeError whose message contains no secret. */
   assert(record: New): void;
   recordId(record: New | Stored): string;
   readSecrets(record: New): Secrets;
@@ -80,25 +80,25 @@ export const CLIENT: RecordKind<ClientRecord, NewClient> = {
   }),
 };
 
-/** A record as engines see it: what it is a record of makes no difference to them. */
+/** A record as engines see it, whatever its kind. */
 export interface Row extends RecordFields {
   readonly id: string;
   readonly secrets: Secrets;
 }
 
-/** What an engine has to do, each in one atomic step. */
+/** The operations of an engine, each in one atomic step. */
 export interface RowTable {
   get(id: string): Promise<Row | undefined> | Row | undefined;
-  /** False when the id is taken. */
+  /** Resolves with false if the id is taken. */
   add(row: Row): Promise<boolean>;
-  /** False unless the stored revision is `revision`. `createdAt` stays. */
+  /** Resolves with false unless the stored revision is `revision`. Keeps `createdAt`. */
   replace(row: Row, revision: string): Promise<boolean>;
-  /** Rows behind `after`, all without it, in the order of their ids. */
+  /** Rows in the order of their ids, from the first one behind `after` where that is given. */
   list(after: string | undefined, limit: number): Promise<Row[]>;
   delete(id: string): Promise<boolean>;
 }
 
-/** Records of one kind in the rows of an engine. */
+/** Records of one kind, stored as rows of an engine. */
 export class Records<Stored extends RecordFields, New extends Common> implements RecordStore<Stored, New> {
   readonly #kind: RecordKind<Stored, New>;
   readonly #table: RowTable;
@@ -139,7 +139,7 @@ export class Records<Stored extends RecordFields, New extends Common> implements
   #toRow(record: New, createdAt: Date): Row {
     this.#kind.assert(record);
     const notes = record.notes ?? '';
-    // With anything but text, libsql may end the process.
+    // libsql may end the process if it is given anything but text.
     if (typeof notes !== 'string') throw new TypeError('notes must be text');
     return {
       id: this.#kind.recordId(record),
@@ -152,20 +152,20 @@ export class Records<Stored extends RecordFields, New extends Common> implements
   }
 }
 
-/** A record with a change made to it; what the change leaves undefined stays as it is. */
+/** Applies a change to a record. Properties that the change leaves undefined keep their values. */
 export function applyChange<New>(expected: object, change: Partial<New>): New {
   const given = Object.entries(change).filter(([, value]) => value !== undefined);
   return { ...expected, ...Object.fromEntries(given) } as New;
 }
 
-/** Which page is asked for. @throws TypeError */
+/** Checks the options of `list` and adds the defaults. @throws TypeError */
 export function readPageOptions(options: PageOptions = {}): { after: string | undefined; limit: number } {
   assertOptional('list()', options, PAGE_OPTIONS);
   const { after, limit = 100 } = options;
   return { after, limit };
 }
 
-/** A page of one row less than was asked for: the last one only tells that there are more. */
+/** Makes a page of at most `limit` rows. `rows` has one more if there is another page. */
 export function cutPage<From extends { id: string }, Stored>(
   rows: readonly From[],
   limit: number,

@@ -81,9 +81,9 @@ describe('records that do not open', () => {
       clients: { checked: 3, resealed: 1 },
     });
     expect(ended.stderr).toMatch(
-      /^Not sealed anew: yubikey vvcc, vvcd \(2 in all\)\. .*Restore from a backup/m,
+      /^Not resealed: yubikey vvcc, vvcd \(2 in all\)\. .*Restore damaged records from a backup/m,
     );
-    expect(ended.stderr).toMatch(/^Not sealed anew: client 1, 3 \(2 in all\)\. .*old master key/m);
+    expect(ended.stderr).toMatch(/^Not resealed: client 1, 3 \(2 in all\)\. .*old master key/m);
     expectNoSecrets(ended, GOOD);
     const env = { YUBIKEY_MASTER_KEY: next };
     expect(await command(['keys', 'show', GOOD.publicId], { env })).toMatchObject({ code: 0 });

@@ -1,36 +1,37 @@
 import { YubikeyError } from '../../errors.js';
 import type { SqlRow } from '../sql/sql-runner.js';
 
-/** A `Pool` of `pg`, or what acts like one. */
+/** A `Pool` of `pg`, or an object that behaves like one. */
 export interface PostgresPool {
-  /** Where it does not say how long to wait for a connection, the store sets its `timeout`: see there. */
+  /** If it does not say how long to wait for a connection, the store sets that to its own `timeout`. */
   readonly options?: { connectionTimeoutMillis?: number | undefined };
   connect(callback: (error: Error | undefined, client: PostgresClient | undefined) => void): void;
 }
 
 export interface PostgresClient {
   query(sql: string, values?: unknown[]): Promise<{ rows: unknown[] }>;
-  /** With `true`, the connection is closed instead of being used again. */
+  /** With `true`, the connection is closed instead of being returned to the pool. */
   release(destroy?: boolean): void;
-  /** How `pg` says that a connection broke, besides rejecting the query: unheard, it would end the process. */
+  /** `pg` emits `error` when a connection breaks, besides rejecting the query; without a listener, it ends the process. */
   on?(event: 'error', listener: () => void): unknown;
   removeListener?(event: 'error', listener: () => void): unknown;
 }
 
 const NO_CALLBACK =
-  'PostgresStore requires a pool whose connect() calls back, as that of pg does, and not one that only gives a promise';
+  'PostgresStore requires a pool whose connect() takes a callback, as that of pg does, and not one that only returns a promise';
 
 /**
- * Ends a statement soon after its connection was given up. One that waits for a lock would keep its place at the server,
- * until there is none left. Servers before version 14, and those on some systems, cannot do it.
+ * Makes the server end a statement soon after its connection was closed. Otherwise, statements that wait for a lock would
+ * occupy the server's connections until none is left. Servers before version 14, and on some systems, cannot do it.
  */
 const CHECK_CONNECTION = `SELECT set_config('client_connection_check_interval', '1s', false)
   WHERE current_setting('client_connection_check_interval', true) = '0'`;
 
-/** Lends the connections of a pool, each made durable before it is used first. */
+/** Lends connections of a pool, and makes each of them durable before its first use. */
 export class Connections {
   readonly #durable = new WeakSet<PostgresClient>();
-  readonly #pool: PostgresPool; /** Milliseconds to wait for a connection, and then for the work. */
+  readonly #pool: PostgresPool;
+  /** Milliseconds to wait for a connection, and then for the work. */
   readonly #timeout: number;
 
   constructor(pool: PostgresPool, timeout: number) {
@@ -40,7 +41,7 @@ export class Connections {
     if (options && !options.connectionTimeoutMillis) options.connectionTimeoutMillis = timeout;
   }
 
-  /** A connection whose work fails, or is not done in time, is closed. */
+  /** Closes the connection if the work fails or is not done in time. */
   async lend<T>(work: (client: PostgresClient) => Promise<T>): Promise<T> {
     const client = await this.#connect();
     let failed = true;
@@ -62,7 +63,7 @@ export class Connections {
     return work(client);
   }
 
-  /** With a callback, since a connection may break before a promise of it has been heard. */
+  /** Uses a callback: before a promise of the connection is handled, the connection may already have broken. */
   #connect(): Promise<PostgresClient> {
     let isLate = false;
     let isAnswered = false;
@@ -72,7 +73,7 @@ export class Connections {
         if (!client) return reject(error);
         client.on?.('error', ignoreError);
         if (!isLate) return resolve(client);
-        // Not in this call: the pool gives it at once to the next one that waits in vain, and so on.
+        // Not synchronously: the pool would hand it to the next caller that came too late, and so on, recursively.
         process.nextTick(releaseClient, client);
       });
       if (!(promise instanceof Promise)) return;
@@ -99,7 +100,7 @@ export class Connections {
   }
 }
 
-/** The query rejects with the same error. */
+/** For `error` events: the query rejects with the same error. */
 function ignoreError(): void {}
 
 function releaseClient(client: PostgresClient, destroy = false): void {
@@ -107,7 +108,7 @@ function releaseClient(client: PostgresClient, destroy = false): void {
   client.release(destroy);
 }
 
-/** `remote_apply` waits for more than `on`; all others may lose what was answered. */
+/** `remote_apply` waits for more than `on`; with any other level, an acknowledged write may be lost. */
 async function makeDurable(client: PostgresClient): Promise<void> {
   const [row] = (
     await client.query(

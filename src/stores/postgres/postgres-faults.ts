@@ -1,21 +1,21 @@
-/** Serialization failure and deadlock: PostgreSQL has rolled back, so nothing was written. */
+/** Serialization failure and deadlock: PostgreSQL rolled back, so nothing was written. */
 const ROLLED_BACK = ['40001', '40P01'];
-/** Data exceptions, broken constraints and what triggers raise. */
+/** Data exceptions, violated constraints, and errors raised by triggers. */
 const FAULT_OF_ROW = /^(22|23|P0)/;
-/** A lock was not to be had in time. */
+/** A lock could not be acquired in time. */
 const LOCKED = '55P03';
-/** Broken connections, a server that stops or fails, and 40003: the statement may have been committed. */
+/** Broken connections, a server that stops or fails, and 40003 (statement completion unknown). */
 const UNCERTAIN = /^(08|57P|58|XX|40003)/;
 
 export const isRolledBack = (error: unknown) => ROLLED_BACK.includes(readSqlState(error));
 
-/** Whether somebody keeps a row locked; nothing was written. */
+/** Whether another transaction has locked a row; nothing was written. */
 export const isRowLocked = (error: unknown) => readSqlState(error) === LOCKED;
 
-/** Whether the server refused a value, so that nothing was written. */
+/** Whether the server refused a value of a row; nothing was written. */
 export const isPostgresRowFault = (error: unknown) => FAULT_OF_ROW.test(readSqlState(error));
 
-/** Whether the server said that it did not do what it was asked, and still stands. */
+/** Whether the server reported that the statement had no effect, and is still running. */
 export function isPostgresRefusal(error: unknown): boolean {
   const { severity } = Object(error) as { severity?: unknown };
   const state = readSqlState(error);
@@ -27,7 +27,7 @@ export function isPostgresRefusal(error: unknown): boolean {
   );
 }
 
-/** Whether only a server that is asked again tells how bad it is: severities are in the language of its messages. */
+/** Whether the severity is in another language, so that only another query tells whether the server still runs. */
 export const isTranslatedRefusal = (error: unknown) =>
   isPostgresRefusal(error) && (error as { severity?: unknown }).severity !== 'ERROR';
 

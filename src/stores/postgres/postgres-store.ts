@@ -28,14 +28,14 @@ import {
 export type { PostgresClient, PostgresPool } from './connections.js';
 
 export interface PostgresStoreOptions {
-  /** It stays yours: end it when you are done, and listen to its `error` events. */
+  /** The pool stays yours: end it when you are done, and listen to its `error` events. */
   pool: PostgresPool;
-  /** Goes on where the server does not sync its log (`fsync=off`). Default false. */
+  /** Accept a server that does not sync its log (`fsync=off`). Default false. */
   allowReplayAfterCrash?: boolean | undefined;
   /**
    * Milliseconds that a call waits for its answer, and before that for a connection. Default 5,000. Only the pool can
-   * give up an attempt to connect, so it gets the same as its `connectionTimeoutMillis` unless it has one: give it one
-   * of no more.
+   * give up an attempt to connect, so unless it has a `connectionTimeoutMillis`, the store sets that to the same value.
+   * If you set it yourself, set it no higher.
    */
   timeout?: number | undefined;
 }
@@ -46,26 +46,25 @@ const OPTION_NAMES: OptionNames<PostgresStoreOptions> = {
   timeout: true,
 };
 
-/** Names the lock that migrations of several instances wait for: any number that nobody else uses. */
+/** The advisory lock that lets one instance migrate at a time: an arbitrary number. */
 const MIGRATION_LOCK = 7_982_356_411;
-/** PostgreSQL writes a row anew, and so its log, also where nothing in it changes. */
-const WRITE_NOTHING = 'UPDATE yubikey_schema SET version = version';
+/** Changes nothing, but PostgreSQL writes a new version of the row, and so writes its log. */
+const WRITE_UNCHANGED = 'UPDATE yubikey_schema SET version = version';
 const MAX_TRIES = 5;
-/** Batches on their way, each over a connection: the server syncs what comes together at once. */
+/** Batches in flight, each on its own connection: the server syncs concurrent commits together. */
 const BATCHES_AT_ONCE = 2;
-/** A batch that takes so long leaves its place to another one, over another connection. */
+/** A batch that takes longer no longer counts as in flight: another one may be sent on another connection. */
 const SLOW_MS = 100;
 
 /**
  * Keys, clients and counters in PostgreSQL, for any number of instances of an application.
  *
- * Every write is on disk before it resolves: each connection is set to `synchronous_commit=on` (unless it waits
- * for more), and that and the server's `fsync` are read back. Do not turn it off on connections of the same pool,
- * and do not put a pooler between that gives one connection's settings to another (PgBouncer's transaction mode).
- * Verifications that come together share one statement. Call {@link migrate} once at every start.
+ * Every write is on disk before it resolves: each connection is set to `synchronous_commit=on` (or keeps
+ * `remote_apply`), and that and the server's `fsync` are read back. Do not turn it off on connections of the same pool,
+ * and do not use a pooler that carries one connection's settings over to another (PgBouncer's transaction mode).
+ * Concurrent verifications share one statement. Call {@link migrate} once at every start.
  *
- * A connection that does not answer in time is closed, and holds up only what was asked over it, as long as the pool
- * has others.
+ * A connection that does not answer in time is closed. It delays only the calls on it, as long as the pool has others.
  */
 export class PostgresStore {
   readonly keys: KeyStore;
@@ -76,7 +75,7 @@ export class PostgresStore {
   readonly #allowReplayAfterCrash: boolean;
   #migrated = false;
 
-  /** @throws TypeError without a pool, for an unknown option, or for an unusable timeout. */
+  /** @throws TypeError without a pool, for an unknown option, or for an invalid timeout. */
   constructor(options: PostgresStoreOptions) {
     assertOptions('PostgresStore', options, OPTION_NAMES);
     const { pool, allowReplayAfterCrash = false, timeout } = options ?? {};
@@ -104,10 +103,10 @@ export class PostgresStore {
   }
 
   /**
-   * Brings the tables up to date; safe to call again, and from several instances at once.
+   * Brings the tables up to date. Safe to call again, and from several instances at once.
    *
-   * @throws YubikeyError `STORE_NOT_DURABLE` when the server does not sync its log, `STORE_NOT_MIGRATED` when the
-   * schema is newer than this version of the package, `STORE_FAILED` when the server fails or does not answer.
+   * @throws YubikeyError `STORE_NOT_DURABLE` if the server does not sync its log, `STORE_NOT_MIGRATED` if the
+   * schema is newer than this version of the package, `STORE_FAILED` if the server fails or does not answer.
    */
   async migrate(): Promise<Durability> {
     const durability = await this.#calls.run(() => this.#connections.lend((client) => this.#setUp(client)));
@@ -115,9 +114,9 @@ export class PostgresStore {
     return durability;
   }
 
-  /** Writes durably, and rejects where that fails or takes too long: for health checks. It changes nothing. */
+  /** For health checks: writes durably without changing anything, and rejects if that fails or takes too long. */
   async probe(): Promise<void> {
-    await this.#run(WRITE_NOTHING, []);
+    await this.#run(WRITE_UNCHANGED, []);
   }
 
   async #setUp(client: PostgresClient): Promise<Durability> {
@@ -144,7 +143,7 @@ export class PostgresStore {
     return this.#connections.lend(advanceOn);
   }
 
-  /** The row of each id, in their order. */
+  /** Resolves with the row of each id, in the order of the ids. */
   async #findAll(sql: string, ids: readonly string[]): Promise<(SqlRow | undefined)[]> {
     this.#assertMigrated();
     return this.#connections.lend(async (client) => {
@@ -178,7 +177,7 @@ export class PostgresStore {
   }
 }
 
-/** One row is planned faster where there is nothing to put in order. */
+/** A single row has a statement of its own, which is planned faster. */
 async function writeRows(client: PostgresClient, batch: readonly AdvanceRow[]): Promise<SqlRow[]> {
   const [first, second] = batch;
   if (!first) return [];
@@ -195,7 +194,7 @@ async function query(
   try {
     return (await client.query(numberParameters(sql), [...values])).rows as SqlRow[];
   } catch (error) {
-    // A PANIC or FATAL in other words ends the connection, and may come in the middle of a commit.
+    // In another language, it may be PANIC or FATAL: these end the connection, and may occur during a commit.
     if (isTranslatedRefusal(error)) await client.query('SELECT 1');
     throw error;
   }
@@ -230,7 +229,7 @@ async function runMigrations(client: PostgresClient): Promise<void> {
   }
 }
 
-/** `?` becomes `$1`, `$2` …: no statement has one inside a text. */
+/** Replaces each `?` by `$1`, `$2` …: no statement contains one inside a literal. */
 function numberParameters(sql: string): string {
   let count = 0;
   return sql.replaceAll('?', () => `$${++count}`);

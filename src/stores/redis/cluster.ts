@@ -1,22 +1,22 @@
 export const SLOT_COUNT = 16_384;
 
-/** So many numbered keys that each slot has one, whatever stands before the number. */
-const ENOUGH = 200_000;
+/** With this many numbered keys, every slot has one, whatever prefix they have. */
+const KEYS_FOR_EVERY_SLOT = 200_000;
 
 const HASH_TAG = /^[^{]*\{([^}]+)\}/;
 
-/** The slot of Redis Cluster that a key is in: by what stands in its first braces, or else by all of it. */
+/** The slot of Redis Cluster for a key: hashes the text in its first braces, or the whole key. */
 export function hashSlot(key: string): number {
   return crc16(Buffer.from(HASH_TAG.exec(key)?.[1] ?? key)) % SLOT_COUNT;
 }
 
-/** Keys, at least one in every slot that keys with this prefix can be in. */
+/** Keys with this prefix, at least one in every slot that such keys can be in. */
 export function* keysInEachSlot(prefix: string): Generator<string> {
-  const count = HASH_TAG.test(prefix) ? 1 : ENOUGH;
+  const count = HASH_TAG.test(prefix) ? 1 : KEYS_FOR_EVERY_SLOT;
   for (let n = 0; n < count; n++) yield `${prefix}${n}`;
 }
 
-/** CRC-16/XMODEM, which is not the CRC of a token. */
+/** CRC-16/XMODEM. Tokens use a different CRC. */
 function crc16(bytes: Uint8Array): number {
   let crc = 0;
   for (const byte of bytes) {
@@ -27,17 +27,17 @@ function crc16(bytes: Uint8Array): number {
   return crc;
 }
 
-/** A server of Redis Cluster that answers for slots. */
+/** A server of Redis Cluster that owns slots. */
 export interface Master {
   readonly id: string;
   readonly address: string;
-  /** A key that it would hold; undefined where the prefix puts every key on another master. */
+  /** A key that it would hold; undefined if keys with this prefix are all on other masters. */
   key?: string | undefined;
 }
 
 type Range = [first: number, last: number, master: [host: string, port: number, id: string]];
 
-/** Reads the masters from the answer to CLUSTER SLOTS, each with a key of this prefix. */
+/** Reads the masters from the answer to CLUSTER SLOTS, and finds for each a key with this prefix. */
 export function parseMasters(slotRanges: unknown, prefix: string): Master[] {
   const masters = new Map<string, Master>();
   const mastersBySlot = new Array<Master | undefined>(SLOT_COUNT);

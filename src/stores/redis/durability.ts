@@ -3,17 +3,17 @@ import type { Durability } from '../store.js';
 import { type Master, parseMasters } from './cluster.js';
 import type { RedisCommands } from './redis-client.js';
 
-/** With the problem where accepted OTPs would be accepted again even after Redis went down as it should. */
+/** `problem` is set if accepted OTPs would be accepted again even after an orderly shutdown of Redis. */
 export type RedisDurability = Durability & {
   readonly isCluster: boolean;
   readonly problem?: string | undefined;
 };
 
-/** Reads back what decides it: of a cluster, from every master, and the weakest counts. */
+/** Reads the settings that durability depends on; in a cluster, from every master, and the weakest count. */
 export async function readDurability(commands: RedisCommands): Promise<RedisDurability> {
   const info = String(await commands.send(undefined, ['INFO']));
   const masters = /^cluster_enabled:1/m.test(info) ? await readMasters(commands) : undefined;
-  const problem = masters ? await findProblemAmong(masters, commands) : findProblem(info, 'This Redis');
+  const problem = masters ? await findProblemOnMasters(masters, commands) : findProblem(info, 'This Redis');
   const isCluster = masters !== undefined;
   if (problem !== undefined) return { durable: false, statement: problem, isCluster, problem };
   return { ...describeDurability(await readSyncing(commands, masters), masters), isCluster };
@@ -23,14 +23,14 @@ async function readMasters(commands: RedisCommands): Promise<Master[]> {
   return parseMasters(await commands.send(undefined, ['CLUSTER', 'SLOTS']), commands.prefix);
 }
 
-async function findProblemAmong(
+async function findProblemOnMasters(
   masters: readonly Master[],
   commands: RedisCommands,
 ): Promise<string | undefined> {
   const problems = await Promise.all(
     masters.map(async ({ key, address }) => {
       if (key === undefined) return undefined;
-      // A script goes where its key is; INFO by itself would go to any master.
+      // A script runs on the master of its key; INFO alone would go to any master.
       const command = ['EVAL', "return redis.call('INFO')", '1', key];
       const info = await commands.send(key, command).catch(refuseClientOfOneNode);
       return findProblem(String(info), `The master ${address} of this Redis Cluster`);
@@ -43,7 +43,7 @@ function refuseClientOfOneNode(error: Error): never {
   if (!String(error?.message).startsWith('MOVED ')) throw error;
   throw new YubikeyError(
     'STORE_FAILED',
-    'This client knows one node of a Redis Cluster only, and keys are on others too: connect with createCluster of redis, or Cluster of ioredis',
+    'This client is connected to one node of a Redis Cluster, and other nodes hold keys too: connect with createCluster of redis, or Cluster of ioredis',
     { cause: error },
   );
 }
@@ -81,25 +81,25 @@ function describeLoss({ appendfsync, pausedByRewrite }: Syncing): string {
   return 'what was written since the system last wrote to disk';
 }
 
-/** When an append-only file is synced; of several servers, what the weakest does. */
+/** When the append-only file is synced; for several servers, the weakest of their settings. */
 interface Syncing {
   readonly appendfsync: string;
-  /** Whether it is not synced while Redis rewrites it, or saves a snapshot. */
+  /** Whether it is not synced while Redis rewrites it or saves a snapshot. */
   readonly pausedByRewrite: boolean;
 }
 
-/** From the weakest, but for one that is not known. */
+/** From weakest to strongest. Any other value counts as unknown, which is weaker than all. */
 const APPENDFSYNC = ['no', 'everysec', 'always'];
 
 /**
- * A command without a key goes to a master of the client's choice: `redis` takes them by turns, `ioredis` at
- * random. Asked this often for each, a given one is missed at fewer than one start in 10^10.
+ * A command without a key goes to a master of the client's choice: `redis` takes turns, `ioredis` picks one at
+ * random. With this many commands for each master, a given one is missed at fewer than one start in 10^10.
  */
 const TIMES_PER_MASTER = 24;
 
 /**
- * Reads it from every master of a cluster, or from the one server. Unknown where CONFIG is not allowed, as with
- * hosted Redis, and where the client's commands do not come to every master.
+ * Reads the settings of every master of a cluster, or of the one server. They are unknown if CONFIG is not allowed, as
+ * with hosted Redis, or if the client's commands do not reach every master.
  */
 async function readSyncing(commands: RedisCommands, masters?: readonly Master[]): Promise<Syncing> {
   const times = masters ? masters.length * TIMES_PER_MASTER : 1;
@@ -124,7 +124,7 @@ function combineWeakest(servers: readonly ReadonlyMap<string, unknown>[]): Synci
   };
 }
 
-/** Of names and values by turns, or of an object, as clients have it. */
+/** Clients return alternating names and values, or an object. */
 function parseSettings(answer: unknown): Map<string, unknown> {
   if (!Array.isArray(answer)) return new Map(Object.entries(answer as object));
   return new Map(answer.flatMap((name, at) => (at % 2 === 0 ? [[name, answer[at + 1]]] : [])));

@@ -6,7 +6,7 @@ import { isRedisRefusal, isScriptError, isUnknownScript } from './redis-faults.j
 import { Unanswered } from './unanswered.js';
 
 /**
- * Sends one command. `key` is the one key it touches, for clients of Redis Cluster that route by it; undefined
+ * Sends one command. `key` is the only key that it touches, by which clients of Redis Cluster route it; undefined
  * for a command about the server.
  */
 export type SendCommand = (key: string | undefined, command: string[]) => Promise<unknown>;
@@ -25,14 +25,14 @@ export class RedisClient {
     this.unanswered = new Unanswered(calls.timeout);
   }
 
-  /** One call of the store: its commands share a deadline. @throws YubikeyError `STORE_NOT_MIGRATED` */
+  /** Runs one call of the store, whose commands share a deadline. @throws YubikeyError `STORE_NOT_MIGRATED` */
   async call<T>(work: (commands: RedisCommands) => Promise<T>, signal?: AbortSignal): Promise<T> {
     if (!this.migrated)
       throw new YubikeyError('STORE_NOT_MIGRATED', 'Call migrate() before using RedisStore');
     return this.setUp(work, signal);
   }
 
-  /** The same before `migrate()` is done. */
+  /** Runs a call as {@link call} does, but also before `migrate()` is done. */
   async setUp<T>(work: (commands: RedisCommands) => Promise<T>, signal?: AbortSignal): Promise<T> {
     let commands: RedisCommands | undefined;
     try {
@@ -48,7 +48,7 @@ export class RedisClient {
 
 /** The commands of one call of the store. */
 export class RedisCommands {
-  /** Writes that may have been done although no answer says so. */
+  /** Writes that may have taken effect although no answer has confirmed it. */
   #uncertain = 0;
   readonly #open = new Set<Sent>();
   #hasEnded = false;
@@ -64,13 +64,13 @@ export class RedisCommands {
     return this.#redis.prefix;
   }
 
-  /** Sends a command that reads, or writes what decides nothing. */
+  /** Sends a command that reads, or whose write may safely be lost or repeated. */
   async send(key: string | undefined, command: string[]): Promise<unknown> {
     this.#assertWanted(key);
     return this.#deliver(key, command);
   }
 
-  /** Sends a command that is to be ANSWER_LOST where its answer is. */
+  /** Sends a command that writes: if its answer is lost, the call rejects with `ANSWER_LOST`. */
   async write(key: string, command: string[]): Promise<unknown> {
     this.#assertWanted(key);
     this.#uncertain++;
@@ -84,7 +84,7 @@ export class RedisCommands {
     }
   }
 
-  /** Runs a script over one key, which sends the text only where Redis has not seen it yet. */
+  /** Runs a script on one key. Sends its text only if Redis does not know the script yet. */
   async runScript(script: RedisScript, key: string, args: readonly string[]): Promise<unknown> {
     try {
       return await this.write(key, ['EVALSHA', script.sha1, '1', key, ...args]);
@@ -94,20 +94,20 @@ export class RedisCommands {
     }
   }
 
-  /** The row was looked at, and none of this call's commands has written it. */
+  /** Notes that Redis has looked at the row, and that none of this call's commands has written it. */
   wroteNothing(): void {
     this.#uncertain = 0;
     this.#call.refused();
   }
 
-  /** Nobody waits any more: what has no answer is kept by the client alone. */
+  /** Ends the call. From now on, only the client waits for commands without an answer. */
   end(): void {
     this.#hasEnded = true;
     for (const { key, at } of this.#open) this.#redis.unanswered.add(key, at);
   }
 
   #assertWanted(key: string | undefined): void {
-    if (this.#call.isOver) throw new Error('Nobody waits for the answer any more');
+    if (this.#call.isOver) throw new Error('The caller no longer waits for an answer');
     this.#redis.unanswered.assertRoom(key);
   }
 

@@ -7,9 +7,10 @@ import { defineScript, type RedisClient, type RedisCommands } from './redis-clie
 import { RedisIndex } from './redis-index.js';
 
 /**
- * Answers with the new count and what was before. All that can fail comes before the one command that writes. A client
- * may send it again when the answer is lost: the write is known by its id then, and answered as the first time. The
- * last argument is empty where it is not known that the index has the public ID, as rows with an id are known to be.
+ * Replies with the new count and the previous row. Everything that can fail comes before the only command that writes. A
+ * client may resend the script when the reply is lost: then the write is recognised by its id, and the reply is the
+ * same as the first time. The last argument is empty if the public ID may be missing from the index; rows with a write
+ * id are always in it.
  */
 const ADVANCE = defineScript(`
 local row = redis.call('HMGET', KEYS[1], 'usage_counter', 'session_use', 'clock', 'accepted_at', 'accepted_count',
@@ -31,7 +32,7 @@ redis.call('HSET', KEYS[1], 'usage_counter', ARGV[1], 'session_use', ARGV[2], 'c
   'nonce', ARGV[4], 'accepted_at', ARGV[5], 'accepted_count', count, 'write_id', ARGV[6], 'previous', previous)
 return {'ADVANCED', count, previous}`);
 
-/** Counters, a hash for each key. */
+/** Fields of the hash that holds the counters of one key. */
 const COUNTER_FIELDS = ['usage_counter', 'session_use', 'clock', 'accepted_at', 'accepted_count', 'nonce'];
 
 type AdvanceReply =
@@ -82,7 +83,7 @@ export class RedisCounterStore implements CounterStore {
     values: readonly string[],
   ): Promise<AdvanceReply> {
     const key = this.#rowKey(publicId);
-    // Sent at once, in this order: no known key waits for the index, which may be on another server.
+    // Both are sent at once, in this order: a known key does not wait for the index, which may be on another server.
     const indexed = this.#index.add(commands, publicId);
     indexed.catch(() => undefined);
     const answer = (await commands.runScript(ADVANCE, key, [...values, ''])) as AdvanceReply | ['UNLISTED'];

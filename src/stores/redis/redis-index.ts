@@ -1,9 +1,9 @@
 import type { RedisCommands } from './redis-client.js';
 
 /**
- * The ids there are or ever were, in order. A hash and its index are two keys, so they cannot be written together:
- * the index is written first, and entries without a hash are passed over. None is ever removed, since somebody may
- * be adding the same id at that moment.
+ * A sorted index of all ids that exist or ever existed. A hash and its index are two keys, so they cannot be written
+ * in one step: the index is written first, and readers skip entries without a hash. Entries are never removed, since
+ * another caller may be adding the same id at that moment.
  */
 export class RedisIndex {
   readonly #key: string;
@@ -22,18 +22,18 @@ export class RedisIndex {
     return (await commands.send(this.#key, command)) as string[];
   }
 
-  /** Reads `limit` hashes behind `after`, as far as there are so many. */
+  /** Reads up to `limit` hashes behind `after`. */
   async read<T>(
     commands: RedisCommands,
     after: string | undefined,
     limit: number,
-    get: (id: string) => Promise<T | undefined>,
+    readHash: (id: string) => Promise<T | undefined>,
   ): Promise<T[]> {
     const found: T[] = [];
     let last = after;
     while (found.length < limit) {
       const ids = await this.list(commands, last, limit);
-      const values = await Promise.all(ids.map(get));
+      const values = await Promise.all(ids.map(readHash));
       found.push(...values.filter((value) => value !== undefined));
       if (ids.length < limit) break;
       last = ids.at(-1);

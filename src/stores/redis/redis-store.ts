@@ -10,30 +10,31 @@ import { RedisTable } from './redis-table.js';
 
 export interface RedisStoreOptions {
   /**
-   * Sends commands through a client of yours, which stays yours to close. With `redis`:
+   * Sends commands through your client, which stays yours to close. With `redis`:
    * `(_key, command) => client.sendCommand(command)`; with its cluster client:
    * `(key, command) => cluster.sendCommand(key, false, command)`; with `ioredis`, cluster or not:
    * `(_key, [name, ...rest]) => client.call(name, ...rest)`.
    *
-   * The client must give up a connection that is silent, and settle each command it was given. Best it rejects what it
-   * cannot send at once: what it keeps, it may send when nobody waits any more. For `redis` that is
+   * The client must give up a silent connection, and settle every command. It should reject commands that it cannot
+   * send at once: those that it queues, it may send after the caller has given up. For `redis`, set
    * `{ disableOfflineQueue: true, pingInterval: 1_000, socket: { socketTimeout: 5_000, reconnectStrategy } }`, with a
-   * `reconnectStrategy` such as `(tries) => Math.min(tries * 50, 2_000)`, since by itself it does not connect again
-   * after a `socketTimeout`. For `ioredis` it is
-   * `{ maxRetriesPerRequest: 0, enableOfflineQueue: false, socketTimeout: 5_000 }`, to be used from its event `ready` on,
-   * and for its cluster a `socketTimeout` in `redisOptions`. Not `autoResendUnfulfilledCommands: false`: that leaves lost
-   * commands unsettled.
+   * `reconnectStrategy` such as `(tries) => Math.min(tries * 50, 2_000)`, since by default it does not reconnect
+   * after a `socketTimeout`. For `ioredis`, set
+   * `{ maxRetriesPerRequest: 0, enableOfflineQueue: false, socketTimeout: 5_000 }`, and use it after its `ready` event;
+   * for its cluster, set `socketTimeout` in `redisOptions`. Do not set `autoResendUnfulfilledCommands: false`: it leaves
+   * lost commands unsettled.
    *
-   * With its defaults, and in a cluster, `ioredis` sends a command again when the answer is lost. A write is known then,
-   * and answered as the first time, except where another wrote to the same row in between: an OTP is REPLAYED_OTP after
-   * a newer one of its key, `add` and `replace` say false after another change, `add` adds again what was deleted, and
-   * `delete` deletes what was added anew. Of the record that it deleted the first time, `delete` says false.
+   * With its defaults, and in a cluster, `ioredis` resends a command whose answer is lost. The store recognises such a
+   * write and answers as the first time, unless another call wrote to the same row in between: then an OTP is
+   * REPLAYED_OTP if a newer one of its key was accepted, `add` and `replace` return false after another change, `add`
+   * adds a deleted record again, and `delete` deletes a record that was added again. `delete` returns false for the
+   * record that its first attempt deleted.
    */
   sendCommand: SendCommand;
-  /** What every key in Redis starts with. Default `yubikey-otp:`. */
+  /** Prefix of every key in Redis. Default `yubikey-otp:`. */
   prefix?: string | undefined;
   /**
-   * Goes on where Redis would forget accepted OTPs: without an append-only file, or where it evicts keys when
+   * Accept a Redis that would forget accepted OTPs: one without an append-only file, or one that evicts keys when
    * memory runs short. Default false.
    */
   allowReplayAfterCrash?: boolean | undefined;
@@ -51,10 +52,11 @@ const OPTION_NAMES: OptionNames<RedisStoreOptions> = {
 const SCHEMA = 1;
 
 /**
- * Keys, clients and counters in Redis 6.2 or later, for any number of instances. Each command and script touches
- * one key only, so Redis Cluster will do.
+ * Keys, clients and counters in Redis 6.2 or later, for any number of instances of an application. Each command and
+ * script touches a single key, so Redis Cluster works too.
  *
- * How durable a write is, Redis alone decides: {@link migrate}, once at every start, reads that back and says it.
+ * How durable a write is depends on the settings of Redis: {@link migrate}, to be called once at every start, reads and
+ * reports them.
  */
 export class RedisStore {
   readonly keys: KeyStore;
@@ -63,7 +65,7 @@ export class RedisStore {
   readonly #redis: RedisClient;
   readonly #allowReplayAfterCrash: boolean;
 
-  /** @throws TypeError without a function to send commands with, for an unusable timeout, or for an unknown option. */
+  /** @throws TypeError without `sendCommand`, for an invalid timeout, or for an unknown option. */
   constructor(options: RedisStoreOptions) {
     assertOptions('RedisStore', options, OPTION_NAMES);
     const { sendCommand, prefix = 'yubikey-otp:', allowReplayAfterCrash = false, timeout } = options ?? {};
@@ -76,11 +78,11 @@ export class RedisStore {
   }
 
   /**
-   * Checks that Redis, and of a cluster every master, keeps what it is given, and that this version of the package
-   * knows its contents; safe to call again.
+   * Checks that Redis (in a cluster, every master) keeps what is written to it, and that this version of the package
+   * can read its contents. Safe to call again.
    *
    * @throws YubikeyError `STORE_NOT_DURABLE`, `STORE_NOT_MIGRATED` for contents of a newer version, or `STORE_FAILED`
-   * when Redis fails or does not answer.
+   * if Redis fails or does not answer.
    */
   async migrate(): Promise<Durability> {
     const durability = await this.#redis.setUp((commands) => this.#setUp(commands));
@@ -89,7 +91,7 @@ export class RedisStore {
   }
 
   /**
-   * Writes durably, and rejects where that fails or takes too long: for a probe of readiness.
+   * For health checks: writes a key of its own, and rejects if that fails or takes too long.
    *
    * @throws YubikeyError `STORE_FAILED`, or `STORE_NOT_MIGRATED` before {@link migrate}.
    */
@@ -111,7 +113,7 @@ export class RedisStore {
     if (version > SCHEMA) {
       throw new YubikeyError(
         'STORE_NOT_MIGRATED',
-        `The contents of this Redis have version ${version}, and this package knows versions to ${SCHEMA}: update passport-yubikey-otp`,
+        `The contents of this Redis have version ${version}, but this package knows versions up to ${SCHEMA}: update passport-yubikey-otp`,
       );
     }
     return durability;

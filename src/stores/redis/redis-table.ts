@@ -3,8 +3,8 @@ import { defineScript, type RedisClient, type RedisCommands } from './redis-clie
 import { RedisIndex } from './redis-index.js';
 
 /**
- * What a client sends again is known by its revision, and answered as the first time. The arguments are the new
- * revision, then fields and values by turns.
+ * A script that a client resends is recognised by its revision, and replied to as the first time. The arguments are
+ * the new revision, then alternating fields and values.
  */
 const ADD = defineScript(`
 if redis.call('HGET', KEYS[1], 'revision') == ARGV[1] then return 1 end
@@ -12,17 +12,17 @@ if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 redis.call('HSET', KEYS[1], 'revision', ARGV[1], unpack(ARGV, 2))
 return 1`);
 
-/** The arguments are the new revision, the old one, how many of the fields that follow are to go, and then as above. */
+/** The arguments are the new revision, the old one, the number of fields to delete, these fields, then as above. */
 const REPLACE = defineScript(`
 local revision = redis.call('HGET', KEYS[1], 'revision')
 if revision == ARGV[1] then return 1 end
 if revision ~= ARGV[2] then return 0 end
-local gone = tonumber(ARGV[3])
-redis.call('HSET', KEYS[1], 'revision', ARGV[1], unpack(ARGV, 4 + gone))
-if gone > 0 then redis.call('HDEL', KEYS[1], unpack(ARGV, 4, 3 + gone)) end
+local removed = tonumber(ARGV[3])
+redis.call('HSET', KEYS[1], 'revision', ARGV[1], unpack(ARGV, 4 + removed))
+if removed > 0 then redis.call('HDEL', KEYS[1], unpack(ARGV, 4, 3 + removed)) end
 return 1`);
 
-/** Records of one kind, a hash each; secrets in base64. */
+/** Records of one kind, each a hash, with its secrets in base64. */
 export class RedisTable implements RowTable {
   readonly #index: RedisIndex;
   readonly #secretNames: readonly string[];
@@ -55,8 +55,8 @@ export class RedisTable implements RowTable {
   }
 
   async replace(row: Row, revision: string): Promise<boolean> {
-    const gone = this.#secretNames.filter((_, at) => !row.secrets[at]);
-    const values = [row.revision, revision, String(gone.length), ...gone, ...this.#toFields(row)];
+    const removed = this.#secretNames.filter((_, at) => !row.secrets[at]);
+    const values = [row.revision, revision, String(removed.length), ...removed, ...this.#toFields(row)];
     return this.#redis.call(
       async (commands) => Number(await commands.runScript(REPLACE, this.#rowKey(row.id), values)) === 1,
     );

@@ -1,37 +1,43 @@
 import { performance } from 'node:perf_hooks';
 import { hashSlot } from './cluster.js';
 
-/** So many commands may be kept by the client although nobody waits for them. */
-const MOST = 10_000;
+/** How many commands the client may keep although no caller waits for them. */
+const MAX_UNANSWERED = 10_000;
 
 interface Silence {
-  /** When the first command was sent that has no answer, in milliseconds. */
+  /** When the first command without an answer was sent, by `performance.now()`. */
   readonly since: number;
-  /** When a command was sent last to hear whether it is over. */
+  /** When a command was last sent to find out whether Redis answers again. */
   tried: number;
 }
 
 /**
- * Commands without an answer that nobody waits for any more: the client keeps them, and may send them yet. Where
- * nothing is heard for the time of a call, next to nothing more is sent: the memory does not fill, the connection is
- * idle, which is how `redis` finds that it is dead, and calls fail at once.
+ * Commands without an answer for which no caller waits any longer. The client keeps them, and may still send them. If
+ * nothing is heard from Redis for as long as a call may take, hardly anything more is sent: so memory does not fill up,
+ * calls fail at once, and the connection is idle, which is how `redis` detects that it is dead.
  */
 export class Unanswered {
-  /** Keys in different slots may be on different servers, each silent by itself. */
+  /** If true, keys in different slots may be on different servers, of which each may be silent. */
   isCluster = false;
   #count = 0;
   readonly #silences = new Map<number, Silence>();
-  /** Milliseconds of a call. */
+  /** Milliseconds that a call may take. */
   readonly #timeout: number;
 
   constructor(timeout: number) {
     this.#timeout = timeout;
   }
 
-  /** One command is sent into the silence all the same, another after as long again, and so on. */
+  /**
+   * During a silence, one command is let through to try, and the next ones after ever longer waits.
+   *
+   * @throws Error if nothing may be sent now.
+   */
   assertRoom(key: string | undefined): void {
-    if (this.#count >= MOST) {
-      throw new Error(`${MOST} commands have no answer from Redis, so nothing was sent: see that it runs`);
+    if (this.#count >= MAX_UNANSWERED) {
+      throw new Error(
+        `${MAX_UNANSWERED} commands have no answer from Redis, so nothing was sent: check that it is running`,
+      );
     }
     const silence = this.#silences.size > 0 && this.#silences.get(this.#slotFor(key));
     if (!silence) return;
@@ -39,24 +45,24 @@ export class Unanswered {
     const { since, tried } = silence;
     if (now - since < this.#timeout) return;
     if (now - tried < Math.max(this.#timeout, tried - since)) {
-      throw new Error('Redis has not answered for some time, so nothing was sent: see that it runs');
+      throw new Error('Redis has not answered for some time, so nothing was sent: check that it is running');
     }
     silence.tried = now;
   }
 
-  /** Nobody waits any more for a command that was sent at `since`. */
+  /** Adds a command that was sent at `since`, for which no caller waits any longer. */
   add(key: string | undefined, since: number): void {
     this.#count++;
     const place = this.#slotFor(key);
     if (!this.#silences.has(place)) this.#silences.set(place, { since, tried: since });
   }
 
-  /** The client settled such a command. */
+  /** Called when the client settles such a command. */
   remove(): void {
     this.#count--;
   }
 
-  /** The client settled a command, whichever. */
+  /** Called when the client settles any command. */
   noteAnswer(key: string | undefined): void {
     if (this.#silences.size > 0) this.#silences.delete(this.#slotFor(key));
   }

@@ -6,12 +6,12 @@ interface FindCall {
   reject(error: unknown): void;
 }
 
-/** Bounds how long one answer keeps the event loop busy. */
-const MOST_IN_MESSAGE = 128;
+/** Limits how long one answer keeps the event loop busy. */
+const MAX_IDS_IN_MESSAGE = 128;
 
-/** Lets those that look for rows in one turn of the event loop share a message, or a round trip. */
+/** Lets callers that look for rows in the same turn of the event loop share one message or round trip. */
 export class Finder {
-  /** The calls of each statement that still take others along. */
+  /** By statement, the calls of this turn that others may still join. */
   readonly #calls = new Map<string, FindCall[]>();
   readonly #findAll: (sql: string, ids: readonly string[]) => Promise<(SqlRow | undefined)[]>;
 
@@ -23,7 +23,7 @@ export class Finder {
     return new Promise((resolve, reject) => {
       const call = { id, resolve, reject };
       const others = this.#calls.get(sql);
-      if (others && others.length < MOST_IN_MESSAGE) {
+      if (others && others.length < MAX_IDS_IN_MESSAGE) {
         others.push(call);
         return;
       }

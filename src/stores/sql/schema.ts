@@ -1,13 +1,13 @@
 import { YubikeyError } from '../../errors.js';
 import type { SqlRow } from './sql-runner.js';
 
-/** The table that holds the schema's version; the only one that is not made by {@link MIGRATIONS}. */
+/** The table with the schema's version: the only one that {@link MIGRATIONS} do not create. */
 export const SCHEMA_TABLE = 'CREATE TABLE IF NOT EXISTS yubikey_schema (version INTEGER NOT NULL)';
 export const SCHEMA_VERSION = 'SELECT max(version) AS version FROM yubikey_schema';
 
 /**
- * What each schema version adds. Types are PostgreSQL's, which SQLite takes as they are. Times are milliseconds
- * since 1970. A row of counters also keeps what it replaced, so that one statement can tell both.
+ * The statements that each schema version adds. Types are PostgreSQL's, which SQLite accepts unchanged. Times are
+ * milliseconds since 1970. A row of counters also keeps the values it replaced, so that one statement returns both.
  */
 const MIGRATIONS: readonly (readonly string[])[] = [
   [
@@ -45,7 +45,7 @@ const MIGRATIONS: readonly (readonly string[])[] = [
 ];
 
 /**
- * The statements that bring a schema up to date, from the row that {@link SCHEMA_VERSION} gives.
+ * The statements that bring a schema up to date, given the row that {@link SCHEMA_VERSION} returned.
  *
  * @throws YubikeyError `STORE_NOT_MIGRATED` for a schema that is newer than this code.
  */
@@ -53,7 +53,7 @@ export function migrationsFrom(row: SqlRow | undefined): readonly string[] {
   const version = Number(row?.version ?? 0);
   const known = MIGRATIONS.length;
   if (version > known) {
-    const message = `The schema of this database has version ${version}, and this package knows versions to ${known}: update passport-yubikey-otp`;
+    const message = `The schema of this database has version ${version}, but this package knows versions up to ${known}: update passport-yubikey-otp`;
     throw new YubikeyError('STORE_NOT_MIGRATED', message);
   }
   if (version === known) return [];

@@ -31,8 +31,8 @@ const UNLESS_REPLAYED = `ON CONFLICT (id) DO UPDATE SET
     previous_usage_counter, previous_session_use, previous_clock, previous_accepted_at`;
 
 /**
- * Set in the statement itself, and for it alone: a row that somebody keeps locked must not hold up others for long, nor
- * keep locks here once nobody waits for the statement any more.
+ * Set in the statement itself, and for it alone: a row that another transaction locks must not delay other rows for long,
+ * nor may this statement keep locks after its callers have given up.
  */
 const LOCK_TIMEOUT = `(SELECT set_config('lock_timeout', '500ms', true)) IS NOT NULL`;
 
@@ -42,8 +42,8 @@ export const ADVANCE_ONE = `${INSERT_COUNTERS}
   ${UNLESS_REPLAYED}`;
 
 /**
- * Advances many public IDs, each there once, with an array of each value. All processes lock the
- * rows in one order, so that none waits for another that waits for it.
+ * Advances many different public IDs, with an array for each column. All processes lock the rows in the same order, so
+ * that they cannot deadlock.
  */
 export const ADVANCE_MANY = `${INSERT_COUNTERS}
   SELECT *, 1 FROM unnest(?::text[], ?::integer[], ?::integer[], ?::integer[], ?::text[], ?::bigint[]) AS new (id)
@@ -51,12 +51,12 @@ export const ADVANCE_MANY = `${INSERT_COUNTERS}
   ORDER BY new.id COLLATE "C"
   ${UNLESS_REPLAYED}`;
 
-/** The same in SQLite, which takes them all as one JSON array of arrays: values bound one by one cost more than the write. */
+/** Advances many in SQLite, given one JSON array of arrays: binding the values one by one would cost more than the write. */
 export const ADVANCE_MANY_JSON = `${INSERT_COUNTERS}
   SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, 1 FROM json_each(?) WHERE true
   ${UNLESS_REPLAYED}`;
 
-/** What one call of `advance` writes, its values in the order of {@link ADVANCE_ONE}. */
+/** The row that one call of `advance` writes, with its values in the order of {@link ADVANCE_ONE}. */
 export interface AdvanceRow {
   readonly id: string;
   readonly values: readonly SqlValue[];
@@ -110,7 +110,7 @@ export class SqlCounterStore implements CounterStore {
     return cutPage(rows as { id: string }[], limit, toListedCounters);
   }
 
-  /** The OTP is refused already; this only tells which refusal it is. */
+  /** Tells which kind of replay it is. The OTP has already been refused. */
   async #classifyReplay(
     publicId: string,
     counters: Counters,

@@ -1,13 +1,13 @@
 export type SqlValue = string | number | null | Uint8Array;
 export type SqlRow = Record<string, unknown>;
 
-/** Runs one statement, with `?` for its parameters, in a transaction of its own: durable once it resolves. */
+/** Runs one statement, with `?` for its parameters, in its own transaction, which is durable once it resolves. */
 export type RunSql = (sql: string, parameters: readonly SqlValue[]) => Promise<SqlRow[]>;
 
-/** Reads the one row with an id: a statement that ends in `WHERE id = ?`. */
+/** Reads the row with an id, by a statement that ends in `WHERE id = ?`. */
 export type FindSql = (sql: string, id: string) => Promise<SqlRow | undefined>;
 
-/** The same statement for many ids, where there are arrays. */
+/** Turns such a statement into one for an array of ids, in PostgreSQL. */
 export const forManyIds = (sql: string) => sql.replace('WHERE id = ?', 'WHERE id = ANY (?::text[])');
 
 /** How a database runs statements. */

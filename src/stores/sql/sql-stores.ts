@@ -12,8 +12,8 @@ export { ADVANCE_MANY, ADVANCE_MANY_JSON, ADVANCE_ONE, type AdvanceRow } from '.
 export { type FindSql, forManyIds, isRead, type RunSql, type SqlRow, type SqlValue } from './sql-runner.js';
 
 /**
- * The three stores in any database that speaks the SQL of SQLite and PostgreSQL. `advance` writes what
- * {@link ADVANCE_ONE} and its like give: a row, or none where the counters are not newer.
+ * The three stores in a database that understands the SQL common to SQLite and PostgreSQL. `advance` resolves with
+ * the row that {@link ADVANCE_ONE} and its variants return, or undefined if the counters are not newer.
  */
 export function sqlStores(
   run: RunSql,

@@ -73,7 +73,7 @@ export class SqlTable implements RowTable {
   }
 }
 
-/** libsql answers an ArrayBuffer, the other drivers a view. */
+/** libsql returns an ArrayBuffer, the other drivers a view. */
 function toBytes(blob: unknown): Uint8Array {
   return blob instanceof ArrayBuffer ? new Uint8Array(blob) : (blob as Uint8Array);
 }

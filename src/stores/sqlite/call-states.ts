@@ -1,17 +1,17 @@
 const [WAITING, BEGUN, GIVEN_UP] = [0, 1, 2];
 
 /**
- * Which calls of a job were begun, known to two threads: the one that works begins them, the one that waits gives them up,
- * and for each call the first of both decides. What was given up is never written.
+ * The state of each call of a job, in memory shared by two threads: the worker begins calls, the waiting thread gives them
+ * up, and for each call whichever comes first decides. A call that was given up is never written.
  */
 export class CallStates {
   constructor(readonly states: Int32Array) {}
 
-  static of(calls: number): CallStates {
+  static create(calls: number): CallStates {
     return new CallStates(new Int32Array(new SharedArrayBuffer(calls * Int32Array.BYTES_PER_ELEMENT)));
   }
 
-  /** Begins all calls that were not given up; false where there is none. */
+  /** Begins all calls that were not given up. Returns false if there are none. */
   begin(): boolean {
     this.states.forEach((_, call) => {
       Atomics.compareExchange(this.states, call, WAITING, BEGUN);
@@ -19,7 +19,7 @@ export class CallStates {
     return this.#has(BEGUN);
   }
 
-  /** False where the call was begun before. */
+  /** Gives a call up. Returns false if it has already begun. */
   giveUp(call: number): boolean {
     return Atomics.compareExchange(this.states, call, WAITING, GIVEN_UP) !== BEGUN;
   }
@@ -28,7 +28,7 @@ export class CallStates {
     return Atomics.load(this.states, call) === BEGUN;
   }
 
-  /** Whether any was. */
+  /** Whether any call has begun. */
   get hasBegun(): boolean {
     return this.#has(BEGUN);
   }
@@ -37,6 +37,7 @@ export class CallStates {
     return this.states.every((_, call) => this.isBegun(call));
   }
 
+  /** Whether any call was not given up. */
   get isWanted(): boolean {
     return this.#has(WAITING) || this.#has(BEGUN);
   }

@@ -14,19 +14,19 @@ import { addSequence, FileWatch, readDatabasePath } from './file-watch.js';
 import { FileLost, isBusy, isCorrupt, UncertainWrite } from './sqlite-faults.js';
 import { type Waiter, whenFree } from './waiter.js';
 
-/** How long a statement may block the thread for a lock that another process holds: any number may wait. */
+/** How long a statement may block the thread for a lock of another process. Zero, since any number of calls may wait. */
 const BUSY_TIMEOUT_MS = 0;
 
-/** Runs statements on an open database, in the thread that calls. */
+/** Runs statements on an open database, in the calling thread. */
 export class SqliteConnection {
   readonly #statements = new Map<string, SqliteStatement>();
-  /** Once it is made durable. */
+  /** Set once the database has been made durable. */
   #watch: FileWatch | undefined;
   #lost: FileLost | undefined;
   readonly #database: SqliteDatabase;
   readonly #path: string | undefined;
 
-  /** The path by which it was opened, if it is known. */
+  /** @param path The path by which the database was opened, if known. */
   constructor(database: SqliteDatabase, path?: string) {
     this.#database = database;
     this.#path = path;
@@ -48,7 +48,7 @@ export class SqliteConnection {
     return isRead(sql) ? this.#whenFree(work, waiter) : this.#write(work, waiter);
   }
 
-  /** The row of each id, in their order. */
+  /** Resolves with the row of each id, in the order of the ids. */
   findAll(sql: string, ids: readonly string[], waiter: Waiter): Promise<(SqlRow | undefined)[]> {
     return this.#whenFree(
       () => ids.map((id) => this.#statement(sql).all(id)[0] as SqlRow | undefined),
@@ -56,12 +56,12 @@ export class SqliteConnection {
     );
   }
 
-  /** `rows` is asked for the values, a JSON array of arrays, once the work has begun. */
+  /** Calls `rows` for the values, a JSON array of arrays, once the transaction has begun. */
   advance(rows: () => string, waiter: Waiter): Promise<SqlRow[]> {
     return this.#write(() => this.#statement(ADVANCE_MANY_JSON).all(rows()) as SqlRow[], waiter);
   }
 
-  /** Writes nothing, durably. */
+  /** Runs a write transaction that changes no record. */
   probe(waiter: Waiter): Promise<void> {
     return this.#write(() => undefined, waiter);
   }
@@ -82,14 +82,14 @@ export class SqliteConnection {
     }, waiter);
   }
 
-  /** Damage is a loss of the file too. */
+  /** Treats damage as a loss of the file, and remembers a loss. */
   #rememberLoss(error: unknown): unknown {
     if (error instanceof UncertainWrite) {
       const cause = this.#rememberLoss(error.cause);
       return cause === error.cause ? error : new UncertainWrite(error.message, cause);
     }
     if (isCorrupt(error)) {
-      const what = `${this.#path ?? readDatabasePath(this.#database)} does not hold what was written to it (${(error as Error).message})`;
+      const what = `${this.#path ?? readDatabasePath(this.#database)} no longer holds what was written to it (${(error as Error).message})`;
       return this.#rememberLoss(FileLost.since(what, error));
     }
     if (error instanceof FileLost) this.#lost = error;
@@ -106,7 +106,7 @@ export class SqliteConnection {
       throw new YubikeyError(
         'STORE_NOT_DURABLE',
         `This SQLite database cannot promise durable writes (journal_mode ${journal}, synchronous ${synchronous}): ` +
-          'open a file on a local disk, or use MemoryStore where nothing has to last',
+          'open a file on a local disk, or use MemoryStore where nothing has to be kept',
       );
     }
   }
@@ -119,17 +119,17 @@ export class SqliteConnection {
   }
 
   /**
-   * Takes the lock before the work begins. A statement that itself finds the file locked stays half done in
-   * libsql until it runs again; what others write meanwhile is then not committed, and rolled back with it.
+   * Takes the lock before the work begins. In libsql, a statement that finds the file locked stays half done until it
+   * runs again; until then, other writes on the handle are not committed, and are rolled back with it.
    */
-  #transaction<T>(work: () => T, waiter: Waiter, hasTried = false): T {
-    this.#watch?.forgetPages();
+  #transaction<T>(work: () => T, waiter: Waiter, hasRestartedLog = false): T {
+    this.#watch?.dropCachedPages();
     this.#database.exec('BEGIN IMMEDIATE');
     let result: T;
     let sequence: number | undefined;
     let hasLogShrunk = false;
     try {
-      if (!waiter.begin()) throw new Error('Nobody waits for it any more');
+      if (!waiter.begin()) throw new Error('The caller no longer waits for it');
       sequence = this.#watch?.raiseSequence();
       result = work();
       hasLogShrunk = this.#watch?.hasLogShrunk ?? false;
@@ -137,7 +137,7 @@ export class SqliteConnection {
       this.#rollBack();
       throw error;
     }
-    if (hasLogShrunk && !hasTried) {
+    if (hasLogShrunk && !hasRestartedLog) {
       this.#rollBack();
       this.#watch?.restartLog();
       return this.#transaction(work, waiter, true);
@@ -152,11 +152,14 @@ export class SqliteConnection {
     try {
       this.#watch?.checkAfterCommit(sequence);
     } catch (error) {
-      throw new UncertainWrite('It was committed, and the file is not what it was', error);
+      throw new UncertainWrite(
+        'The write was committed, but the file is no longer the one that was opened',
+        error,
+      );
     }
   }
 
-  /** Where it fails, the log may hold the commit already, to be found after a restart. */
+  /** If COMMIT fails, the log may already hold the commit, and a restart would find it there. */
   #commit(): void {
     try {
       this.#database.exec('COMMIT');
@@ -171,7 +174,7 @@ export class SqliteConnection {
     try {
       this.#database.exec('ROLLBACK');
     } catch {
-      // SQLite has already rolled back, and the error that made it do so is the one to report.
+      // SQLite has already rolled back. The error to report is the one that made it do so.
     }
   }
 
@@ -191,8 +194,8 @@ export class SqliteConnection {
 }
 
 /**
- * A write inside a transaction of the application's would be neither atomic nor durable when it returns. A
- * closed handle is looked for first: libsql ends the process when such a one is asked for its transaction.
+ * A write inside a transaction of the application would be neither atomic nor durable when it returns. A closed handle
+ * is refused first: libsql ends the process if it is asked for the transaction of one.
  */
 function refuseUnusableHandle(database: SqliteDatabase): void {
   const handle = database as {
@@ -207,13 +210,13 @@ function refuseUnusableHandle(database: SqliteDatabase): void {
   if (typeof isInTransaction !== 'boolean') {
     throw new YubikeyError(
       'STORE_FAILED',
-      'This SQLite driver does not tell whether a transaction is open: node:sqlite does from Node 22.16 on, libsql and better-sqlite3 always',
+      'This SQLite driver does not report whether a transaction is open: node:sqlite does from Node 22.16 on, libsql and better-sqlite3 always do',
     );
   }
   if (isInTransaction) {
     throw new YubikeyError(
       'STORE_FAILED',
-      'This SQLite handle is inside a transaction of the application: give SqliteStore a handle of its own',
+      'This SQLite handle is inside a transaction of the application: give SqliteStore its own handle',
     );
   }
 }

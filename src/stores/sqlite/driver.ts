@@ -12,12 +12,12 @@ export interface SqliteStatement {
   all(...parameters: any[]): unknown[];
 }
 
-/** What speaks to SQLite, in the order in which it is looked for. */
+/** Drivers of SQLite, in order of preference. */
 const DRIVERS = ['node:sqlite', 'libsql', 'better-sqlite3'] as const;
 
 export type SqliteDriver = (typeof DRIVERS)[number];
 
-/** A driver, and the module that is it. */
+/** A driver, and the module to load for it. */
 export interface FoundDriver {
   readonly name: SqliteDriver;
   readonly module: string;
@@ -26,20 +26,20 @@ export interface FoundDriver {
 type OpenFile = new (path: string) => SqliteDatabase & { close(): void };
 
 /**
- * Looks for a driver, which is opened by nobody yet: the named one, or the first that there is.
+ * Finds a driver without loading it: the named one, or the first that is available.
  *
- * @throws TypeError where there is none.
+ * @throws TypeError if there is none.
  */
 export function findDriver(wanted: SqliteDriver | undefined): FoundDriver {
   if (wanted !== undefined && !DRIVERS.includes(wanted)) {
     throw new TypeError(`SqliteStore knows the drivers ${DRIVERS.join(', ')}, not ${wanted}`);
   }
   for (const name of wanted === undefined ? DRIVERS : [wanted]) {
-    const module = name === 'node:sqlite' ? builtIn(name) : installed(name);
+    const module = name === 'node:sqlite' ? findBuiltIn(name) : findInstalled(name);
     if (module !== undefined) return { name, module };
   }
   throw new TypeError(
-    `SqliteStore does not find ${wanted ?? 'a driver'}: npm install ${wanted === 'better-sqlite3' ? wanted : 'libsql'}, ` +
+    `SqliteStore cannot find ${wanted ?? 'a driver'}: npm install ${wanted === 'better-sqlite3' ? wanted : 'libsql'}, ` +
       'or run Node 22.16 or later, which has node:sqlite',
   );
 }
@@ -50,21 +50,21 @@ export function openSqliteFile({ name, module }: FoundDriver, path: string): Ins
   return new Database(path);
 }
 
-/** It must tell whether a transaction is open, as it does from Node 22.16 on. */
-function builtIn(name: 'node:sqlite'): string | undefined {
+/** Finds `node:sqlite` only if it reports whether a transaction is open, as it does from Node 22.16 on. */
+function findBuiltIn(name: 'node:sqlite'): string | undefined {
   try {
     const { DatabaseSync } = process.getBuiltinModule(name) as { DatabaseSync: OpenFile };
     const database = new DatabaseSync(':memory:');
-    const tells = 'isTransaction' in database && typeof database.isTransaction === 'boolean';
+    const reportsTransaction = 'isTransaction' in database && typeof database.isTransaction === 'boolean';
     database.close();
-    return tells ? name : undefined;
+    return reportsTransaction ? name : undefined;
   } catch {
     return undefined;
   }
 }
 
-function installed(name: SqliteDriver): string | undefined {
-  for (const requireFrom of [requireHere, requireOfProgram]) {
+function findInstalled(name: SqliteDriver): string | undefined {
+  for (const requireFrom of [requireHere, requireFromProgram]) {
     try {
       return requireFrom().resolve(name);
     } catch {
@@ -74,8 +74,8 @@ function installed(name: SqliteDriver): string | undefined {
   return undefined;
 }
 
-/** Made when it is needed: a CommonJS bundle has no `import.meta.url`, and all other stores work there. */
+/** Created only when needed: a CommonJS bundle has no `import.meta.url`, and all other stores work there. */
 const requireHere = () => createRequire(import.meta.url);
 
-/** Where a package finds only what it names itself, the application finds what it has installed. */
-const requireOfProgram = () => createRequire(realpathSync(process.argv[1] as string));
+/** Under package managers that let a package load only its own dependencies, finds those of the application. */
+const requireFromProgram = () => createRequire(realpathSync(process.argv[1] as string));

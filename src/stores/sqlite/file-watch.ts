@@ -3,19 +3,19 @@ import type { SqliteDatabase, SqliteStatement } from './driver.js';
 import { OpenedFile } from './opened-file.js';
 import { FileLost, isCorrupt, isUnknownTable } from './sqlite-faults.js';
 
-/** A number that each write raises: in a file that was copied over this one, it is lower. */
+/** A number that every write increments: in an older copy of the file, it is lower. */
 const SEQUENCE_TABLE = 'CREATE TABLE IF NOT EXISTS yubikey_sequence (number INTEGER NOT NULL)';
 const SEQUENCE = 'SELECT number FROM yubikey_sequence';
 const FIRST_SEQUENCE = 'INSERT INTO yubikey_sequence VALUES (0)';
 const RAISE_SEQUENCE = 'UPDATE yubikey_sequence SET number = number + 1 RETURNING number';
 
-/** A file that can only be read is one that has the number already. */
+/** Creates the number unless it exists, and then writes nothing, so that a read-only file works too. */
 export function addSequence(database: SqliteDatabase): void {
   database.exec(SEQUENCE_TABLE);
   if (database.prepare(SEQUENCE).all().length === 0) database.exec(FIRST_SEQUENCE);
 }
 
-/** Finds out that the file of an open database was replaced, removed or overwritten. Made after a first write. */
+/** Detects that the file of an open database was replaced, removed or overwritten. To be created after a first write. */
 export class FileWatch {
   readonly path: string;
   readonly #file: OpenedFile;
@@ -23,7 +23,7 @@ export class FileWatch {
   #sequence = 0;
   readonly #database: SqliteDatabase;
 
-  /** `path` is the one by which it was opened, if it is known: it may be a link. */
+  /** @param path The path by which the database was opened, if known. It may be a link. */
   constructor(database: SqliteDatabase, path: string | undefined) {
     this.#database = database;
     const file = readDatabasePath(database);
@@ -32,14 +32,14 @@ export class FileWatch {
     this.#raise = database.prepare(RAISE_SEQUENCE);
   }
 
-  /** Whether the log may have been cut, to be asked before each commit: no start would find what is written behind. */
+  /** Whether the log may have been truncated. To be asked before each commit: a restart finds nothing behind the cut. */
   get hasLogShrunk(): boolean {
     return this.#file.hasLogShrunk;
   }
 
   /**
-   * Makes SQLite begin the log anew, as it has where the log became smaller by a checkpoint. Where a reader keeps it from
-   * that, the next write tries again.
+   * Makes SQLite start a new log, as it has already done if a checkpoint shrank the log. If a reader prevents that, the
+   * next write tries again.
    */
   restartLog(): void {
     const [row] = this.#checkpoint('TRUNCATE');
@@ -47,14 +47,14 @@ export class FileWatch {
   }
 
   /**
-   * To be called before each transaction that writes. Nothing tells SQLite of a file that was copied over this one: it
-   * would go on with the pages that it remembers, and write some of them into a file that lacks the others.
+   * To be called before each write transaction. SQLite does not notice that another file was copied over this one: it
+   * would go on with its cached pages, and write some of them into a file that lacks the others.
    */
-  forgetPages(): void {
+  dropCachedPages(): void {
     this.#database.exec('PRAGMA shrink_memory');
   }
 
-  /** To be called in each transaction that writes; gives what {@link checkAfterCommit} is to be told. */
+  /** To be called in each write transaction. Returns the number to pass to {@link checkAfterCommit}. */
   raiseSequence(): number {
     let row: SqlRow | undefined;
     try {
@@ -67,7 +67,7 @@ export class FileWatch {
     return number;
   }
 
-  /** To be called after each commit, before anybody is told of it. */
+  /** To be called after each commit, before any caller gets an answer. @throws FileLost */
   checkAfterCommit(sequence: number): void {
     this.#sequence = sequence;
     const { changed, hasShrunk } = this.#file.findChanges();
@@ -81,9 +81,9 @@ export class FileWatch {
   }
 
   /**
-   * Puts what the log holds into the file.
+   * Copies the contents of the log into the file.
    *
-   * @throws FileLost where that is not there.
+   * @throws FileLost if they are damaged or missing.
    */
   #checkpoint(mode: 'PASSIVE' | 'TRUNCATE'): SqlRow[] {
     try {
@@ -94,7 +94,7 @@ export class FileWatch {
     }
   }
 
-  /** What the log holds that has no name any more would be gone with this process. */
+  /** The contents of a log that was removed would be lost with this process. */
   #saveLog(): void {
     try {
       this.#checkpoint('PASSIVE');
@@ -103,10 +103,10 @@ export class FileWatch {
     }
   }
 
-  /** A file also becomes smaller by VACUUM. All of it is read anew, not from what SQLite remembers. */
+  /** VACUUM shrinks a file too, so the file itself is checked, without the pages that SQLite has cached. */
   #isDamaged(): boolean {
     try {
-      this.forgetPages();
+      this.dropCachedPages();
       const [row] = this.#database.prepare('PRAGMA quick_check(1)').all() as SqlRow[];
       return row?.quick_check !== 'ok';
     } catch (error) {
@@ -116,7 +116,7 @@ export class FileWatch {
   }
 }
 
-/** As SQLite found it: absolute, and without links. */
+/** The path as SQLite resolved it: absolute, without links. */
 export function readDatabasePath(database: SqliteDatabase): string {
   const rows = database.prepare('PRAGMA database_list').all() as SqlRow[];
   return String(rows.find(({ name }) => name === 'main')?.file);

@@ -8,7 +8,7 @@ import { type AdvancedRows, encodeAdvanceRows, type SqliteEngine } from './engin
 import { readDatabasePath } from './file-watch.js';
 import { createWaiter } from './waiter.js';
 
-/** An open database of the application's, in the thread that calls. */
+/** An open database of the application, used in the calling thread. */
 export class SqliteHandle implements SqliteEngine {
   readonly #connection: SqliteConnection;
   readonly #database: SqliteDatabase;
@@ -57,6 +57,6 @@ export class SqliteHandle implements SqliteEngine {
     return this.#connection.probe(createWaiter(call, () => call.sent()));
   }
 
-  /** The database is its owner's. */
+  /** Does nothing: the application owns the database. */
   async close(): Promise<void> {}
 }

@@ -1,12 +1,12 @@
 import type { AdvanceRow, SqlRow } from '../sql/sql-stores.js';
 
-/** So many keys are known, some 100 bytes each. */
-const MOST_KEYS = 100_000;
+/** How many keys are remembered, at about 100 bytes each. */
+const MAX_KEYS = 100_000;
 
-/** Reads what {@link LastAccepted} begins with: as many keys as it knows, whichever, so that this takes no long time. */
-export const FIRST_TOUCHES = `SELECT id, usage_counter, session_use FROM yubikey_counters LIMIT ${MOST_KEYS}`;
+/** Selects the rows that {@link LastAccepted} loads first: an arbitrary selection, limited so that it takes little time. */
+export const FIRST_COUNTERS_TO_REMEMBER = `SELECT id, usage_counter, session_use FROM yubikey_counters LIMIT ${MAX_KEYS}`;
 
-/** The highest counters that this process has read or accepted of the keys it knows: no row may go below them. */
+/** The highest counters that this process has read or accepted, by key. No row may hold lower ones. */
 export class LastAccepted {
   readonly #orders = new Map<string, number>();
 
@@ -18,7 +18,7 @@ export class LastAccepted {
     this.#forgetOldest();
   }
 
-  /** Takes what a batch advanced; false where a row held lower counters than were accepted before. */
+  /** Records the rows that a batch advanced. Returns false if one of them held lower counters than were accepted before. */
   record(rows: readonly AdvanceRow[], rowsById: ReadonlyMap<unknown, SqlRow>): boolean {
     let isRising = true;
     for (const { id, values } of rows) {
@@ -39,12 +39,12 @@ export class LastAccepted {
 
   #forgetOldest(): void {
     for (const id of this.#orders.keys()) {
-      if (this.#orders.size <= MOST_KEYS) return;
+      if (this.#orders.size <= MAX_KEYS) return;
       this.#orders.delete(id);
     }
   }
 }
 
-/** In the order of the touches: a session use has 8 bits. */
+/** A number that orders the touches of a key: a session use has 8 bits. */
 const touchOrder = (usageCounter: unknown, sessionUse: unknown) =>
   256 * Number(usageCounter) + Number(sessionUse);

@@ -3,7 +3,7 @@ import type { SqlValue } from '../sql/sql-stores.js';
 import type { FoundDriver } from './driver.js';
 import { FileLost, UncertainWrite } from './sqlite-faults.js';
 
-/** What the thread is started with. */
+/** The data that a thread is started with. */
 export interface ThreadOptions {
   readonly driver: FoundDriver;
   readonly path: string;
@@ -16,7 +16,7 @@ export type ThreadJob =
   | readonly ['advance', rows: string]
   | readonly ['probe'];
 
-/** `states` are those of {@link CallStates}. */
+/** `states` is the shared memory of {@link CallStates}. */
 export type ThreadRequest = readonly [sequence: number, job: ThreadJob, states: Int32Array] | 'close';
 
 export type ThreadReply =
@@ -24,7 +24,7 @@ export type ThreadReply =
   | readonly ['failed', sequence: number, failure: SerializedError]
   | readonly ['waits', sequence: number, obstacle: SerializedError];
 
-/** An error; as it is, it would lose its code between threads, and that of a driver its message too. */
+/** An error as a message: cloned as it is, it would lose its code, and an error of a driver its message too. */
 export interface SerializedError {
   readonly kind: 'YubikeyError' | 'TypeError' | 'Error' | 'UncertainWrite' | 'FileLost';
   readonly message: string;

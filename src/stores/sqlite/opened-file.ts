@@ -1,6 +1,6 @@
 import { type BigIntStats, statSync } from 'node:fs';
 
-/** The paths of a database: its file, which may be a link, and beside the file itself the log and the log's index. */
+/** The paths of a database: its file, which may be a link, and the log and its index, which are beside the file itself. */
 export interface DatabasePaths {
   readonly file: string;
   readonly log: string;
@@ -9,13 +9,13 @@ export interface DatabasePaths {
 
 export interface FileChanges {
   readonly changed: readonly (keyof DatabasePaths)[];
-  /** Which became smaller. */
+  /** Which of them became smaller. */
   readonly hasShrunk: { readonly file: boolean; readonly log: boolean };
 }
 
 /**
- * The files of an open database, looked at by their paths and never opened: to close any descriptor of a file drops the
- * locks that the process has on it.
+ * The files of an open database. They are checked by path and never opened: closing any descriptor of a file drops the
+ * locks that the process holds on it.
  */
 export class OpenedFile {
   readonly #opened: Record<keyof DatabasePaths, string>;
@@ -34,7 +34,7 @@ export class OpenedFile {
     this.#logSize = logStats?.size ?? 0n;
   }
 
-  /** What is not there any more as it was opened. An empty file is none: with it, SQLite throws the log away. */
+  /** Finds files that are no longer the ones that were opened. An empty one counts as changed: SQLite would drop its log. */
   findChanges(): FileChanges {
     const stats = {
       file: statPath(this.paths.file),
@@ -52,7 +52,7 @@ export class OpenedFile {
     return { changed, hasShrunk };
   }
 
-  /** Whether the log is smaller than it was; it is so until {@link acceptLog}. */
+  /** Whether the log is smaller than it was. Stays true until {@link acceptLog} is called. */
   get hasLogShrunk(): boolean {
     return (statPath(this.paths.log)?.size ?? 0n) < this.#logSize;
   }
@@ -66,7 +66,7 @@ function statPath(path: string): BigIntStats | undefined {
   return statSync(path, { bigint: true, throwIfNoEntry: false });
 }
 
-/** Another link, by which SQLite would not find the log, is as bad as none. */
+/** Includes the count of links: by another name of the file, SQLite would not find the log. */
 function fileIdentity(stats: BigIntStats | undefined): string {
   return stats ? `${stats.dev}:${stats.ino}:${stats.nlink}` : 'none';
 }

@@ -1,6 +1,6 @@
 import { YubikeyError } from '../../errors.js';
 
-/** A write that may be there, now or after a restart. All other errors of SQLite mean that it rolled back. */
+/** A write that may have taken effect, now or after a restart. All other errors of SQLite mean that it rolled back. */
 export class UncertainWrite extends Error {
   constructor(
     message: string,
@@ -10,7 +10,7 @@ export class UncertainWrite extends Error {
   }
 }
 
-/** The file is no longer what was opened. */
+/** The file is no longer the one that was opened. */
 export class FileLost extends YubikeyError {
   constructor(message: string, options?: { cause?: unknown }) {
     super('STORE_FAILED', message, options);
@@ -18,20 +18,20 @@ export class FileLost extends YubikeyError {
 
   static since(what: string, cause?: unknown): FileLost {
     return new FileLost(
-      `${what}, so nothing in it is believed any more. Stop the service, put the right file in its place, and start it ` +
-        'again: a start believes whatever file it finds',
+      `${what}, so its contents are no longer trusted. Stop the service, put the right file in its place, and start it ` +
+        'again: a start trusts whatever file it finds',
       cause === undefined ? undefined : { cause },
     );
   }
 
   static goneBack(path: string): FileLost {
     return FileLost.since(
-      `${path} went back to an older state while it was in use, as if a copy was put over it`,
+      `${path} went back to an older state while it was in use, as if an older copy had been put over it`,
     );
   }
 }
 
-/** What lost the file, if that is the error. */
+/** The loss of the file that caused the error, if any. */
 export function findFileLoss(error: unknown): FileLost | undefined {
   const fault = error instanceof UncertainWrite ? error.cause : error;
   return fault instanceof FileLost ? fault : undefined;
@@ -40,13 +40,13 @@ export function findFileLoss(error: unknown): FileLost | undefined {
 /** Primary result codes of SQLite. */
 const BUSY = 5;
 const [CORRUPT, NOTADB] = [11, 26];
-/** An extended one. */
+/** An extended result code. */
 const IOERR_SHORT_READ = 522;
 const [TOOBIG, CONSTRAINT, MISMATCH] = [18, 19, 20];
 
 export const isBusy = (error: unknown) => hasResultCode(error, { BUSY });
 
-/** Whether the file, or its log, does not hold what SQLite wrote there. */
+/** Whether the file or its log no longer holds what SQLite wrote there. */
 export const isCorrupt = (error: unknown) => hasResultCode(error, { CORRUPT, NOTADB }) || isShortRead(error);
 
 function isShortRead(error: unknown): boolean {
@@ -54,15 +54,15 @@ function isShortRead(error: unknown): boolean {
   return code === 'SQLITE_IOERR_SHORT_READ' || errcode === IOERR_SHORT_READ;
 }
 
-/** SQLite has no code of its own for it. */
+/** SQLite has no separate result code for it. */
 export const isUnknownTable = (error: unknown) =>
   hasResultCode(error, { ERROR: 1 }) && /no such table/.test((error as Error).message);
 
-/** Whether SQLite or its driver refused a value; it has rolled back then. */
+/** Whether SQLite or its driver refused a value of a row, and so rolled back. */
 export const isSqliteRowFault = (error: unknown) =>
   error instanceof TypeError || hasResultCode(error, { TOOBIG, CONSTRAINT, MISMATCH });
 
-/** Whether it has one of these result codes, extended ones too, as the three drivers name them. */
+/** Whether the error has one of these primary result codes, or an extended code of one, in the form of any driver. */
 function hasResultCode(error: unknown, codes: Record<string, number>): boolean {
   const { code, errcode } = Object(error) as { code?: unknown; errcode?: unknown };
   const [, name = ''] = /^SQLITE_([A-Z]+)/.exec(String(code)) ?? [];

@@ -8,43 +8,43 @@ import type { ClientStore, CounterStore, Durability, KeyStore } from '../store.j
 import { findDriver, type SqliteDatabase, type SqliteDriver } from './driver.js';
 import type { SqliteEngine } from './engine.js';
 import { SqliteHandle } from './handle.js';
-import { FIRST_TOUCHES, LastAccepted } from './last-accepted.js';
+import { FIRST_COUNTERS_TO_REMEMBER, LastAccepted } from './last-accepted.js';
 import { FileLost, findFileLoss, isSqliteRowFault, UncertainWrite } from './sqlite-faults.js';
 import { SqliteThreads } from './threads.js';
 
 export type { SqliteDatabase, SqliteDriver, SqliteStatement } from './driver.js';
 
-/** A file, which works in threads of its own, or an open database, which works in the thread that calls. */
+/** Either the path of a file, which the store uses in its own threads, or an open database, used in the calling thread. */
 export interface SqliteStoreOptions {
   /**
-   * The file, made if need be. Two threads open it, one to write and one to read, so that no sync of the disk stops the
-   * event loop. Where the application opens the same file in this process, let it use the same driver: the locks of
-   * one SQLite library are no locks for another. In a bundle, where files of this package are not beside it, take
-   * `database`.
+   * The path of the file, which is created if needed. Two threads open it, one to write and one to read, so that no sync
+   * of the disk blocks the event loop. If the application opens the same file in this process, it must use the same
+   * driver: one SQLite library does not see the locks of another. In a bundle without the files of this package, use
+   * `database` instead.
    */
   path?: string | undefined;
-  /** What opens `path`. Default: the first that is installed of `node:sqlite` (Node 22.16), `libsql`, `better-sqlite3`. */
+  /** The driver that opens `path`. Default: the first available of `node:sqlite` (Node 22.16), `libsql`, `better-sqlite3`. */
   driver?: SqliteDriver | undefined;
   /**
-   * The open database, instead of `path`. It stays yours: close it when you are done. `migrate()` sets its
-   * `journal_mode`, `synchronous` and `busy_timeout` (none), also for statements of your own on the same handle. A disk
-   * that does not answer stops the whole process, which no timeout can end: only waits for other processes' locks have
-   * one here. For deadlines on any disk, take `path`.
+   * An open database, instead of `path`. It stays yours: close it when you are done. `migrate()` sets its
+   * `journal_mode`, `synchronous` and `busy_timeout` (to 0), which also affects your own statements on the same handle. A
+   * disk that does not respond blocks the whole process, and no timeout can end that: here, the timeout covers only waits
+   * for locks of other processes. For deadlines on any disk, use `path`.
    */
   database?: SqliteDatabase | undefined;
-  /** Milliseconds that a call waits for its answer, the wait for other processes' locks included. Default 5,000. */
+  /** Milliseconds that a call waits for its answer, including waits for locks of other processes. Default 5,000. */
   timeout?: number | undefined;
 }
 
-/** Why a store can be used no more. */
+/** The reason why a store can no longer be used. */
 export interface SqliteFault {
   /**
-   * `THREAD_ENDED`: one of its threads failed; a new process, or another store, goes on. `FILE_LOST`: the file was
-   * replaced, removed or damaged while it was in use; a new process would believe whatever file it finds, so it must not
-   * be started before somebody has looked.
+   * `THREAD_ENDED`: one of its threads failed; a new process, or another store, will work. `FILE_LOST`: the file was
+   * replaced, removed or damaged while it was in use. A new process would trust whatever file it finds, so do not start
+   * one before you have checked the file.
    */
   readonly kind: 'THREAD_ENDED' | 'FILE_LOST';
-  /** What all calls reject with from now on. */
+  /** The error with which all calls reject from now on. */
   readonly error: YubikeyError;
 }
 
@@ -58,25 +58,25 @@ const OPTION_NAMES: OptionNames<SqliteStoreOptions> = {
 /**
  * Keys, clients and counters in a SQLite file, for applications on one machine; several processes may share the file.
  *
- * Every write is durable before it resolves: the database is set to WAL with `synchronous=FULL`, and that is
- * read back. Verifications that come together share one commit. Call {@link migrate} once at every start.
+ * Every write is durable before it resolves: the database is set to WAL with `synchronous=FULL`, and both settings are
+ * read back. Concurrent verifications share one commit. Call {@link migrate} once at every start.
  *
- * With `path`, SQLite never blocks the event loop, whatever the disk does: messages to and from its threads do, for some
- * 4 µs a verification, and so for less than 10 ms in one turn, however many wait. With `database`, it is blocked for a
- * batch of 128 and one sync of the disk at most, however many wait; for three syncs where SQLite makes a checkpoint.
+ * With `path`, SQLite never blocks the event loop, whatever the disk does. Messages to and from its threads do, for about
+ * 4 µs per verification, and so for less than 10 ms per turn, however many calls wait. With `database`, the event loop is
+ * blocked for at most a batch of 128 and one sync of the disk; for three syncs when SQLite makes a checkpoint.
  *
- * A file that is replaced, removed, cut or damaged while it is in use is found out with the next write, after its commit and
- * before any verdict; then all calls reject, and {@link fault} says so. So is an older copy put over the file, once
- * something is read from it that this process has seen newer: the number of the last write, or the counters of up to
- * 100,000 keys, of those stored when it began and those it accepted last. Neither replace nor copy over a file in use:
- * stop the service first. In a process that has such a file open, never open it by other means: when any descriptor of it
- * is closed, its locks are lost.
+ * If the file is replaced, removed, truncated or damaged while it is in use, the next write detects that after its commit
+ * and before any verdict: then all calls reject, and {@link fault} resolves. An older copy that is put over the file is
+ * detected once the store reads older data from it than this process has seen: the number of the last write, or the
+ * counters of up to 100,000 keys (those stored at the start, and those accepted last). Do not replace or overwrite a file
+ * that is in use: stop the service first. In a process that uses such a file, never open it by other means: when any
+ * descriptor of it is closed, the locks are lost.
  */
 export class SqliteStore {
   readonly keys: KeyStore;
   readonly clients: ClientStore;
   readonly counters: CounterStore;
-  /** Resolves once this store can be used no more, and all its calls reject; never, where that does not happen. */
+  /** Resolves if this store can no longer be used and all its calls reject; otherwise it never settles. */
   readonly fault: Promise<SqliteFault>;
   readonly #calls: Calls;
   readonly #engine: SqliteEngine;
@@ -86,8 +86,8 @@ export class SqliteStore {
   #endWith!: (fault: SqliteFault) => void;
 
   /**
-   * @throws TypeError without either a path or an open database, for an unknown option or an unusable timeout, and where
-   * there is no driver to open the path.
+   * @throws TypeError without a path or an open database, for an unknown option or an invalid timeout, and if no driver
+   * is available to open the path.
    */
   constructor(options: SqliteStoreOptions) {
     assertOptions('SqliteStore', options, OPTION_NAMES);
@@ -115,33 +115,32 @@ export class SqliteStore {
   }
 
   /**
-   * Makes the database durable and brings its tables up to date; safe to call again, and from several
-   * processes at once.
+   * Makes the database durable and brings its tables up to date. Safe to call again, and from several processes at once.
    *
-   * @throws YubikeyError `STORE_NOT_DURABLE` when the file cannot be made durable, `STORE_NOT_MIGRATED` when its
-   * schema is newer than this version of the package, `STORE_FAILED` when a path cannot be opened.
+   * @throws YubikeyError `STORE_NOT_DURABLE` if the file cannot be made durable, `STORE_NOT_MIGRATED` if its
+   * schema is newer than this version of the package, `STORE_FAILED` if the path cannot be opened.
    */
   async migrate(): Promise<Durability> {
     const durability = await this.#askUnmigrated<Durability>((engine, call) => engine.migrate(call));
     this.#lastAccepted.load(
-      await this.#askUnmigrated<SqlRow[]>((engine, call) => engine.run(FIRST_TOUCHES, [], call)),
+      await this.#askUnmigrated<SqlRow[]>((engine, call) => engine.run(FIRST_COUNTERS_TO_REMEMBER, [], call)),
     );
     this.#migrated = true;
     return durability;
   }
 
-  /** Writes durably, and rejects where that fails or takes too long: for health checks. It changes no record. */
+  /** For health checks: writes durably without changing a record, and rejects if that fails or takes too long. */
   async probe(): Promise<void> {
     await this.#ask<void>((engine, call) => engine.probe(call));
   }
 
   /**
-   * Ends the threads of a path once they have done what they are at, and closes the file; what waits or comes later
-   * rejects with `STORE_FAILED`, and nothing of it is written. An open `database` is left open. A process may also just
-   * end: the threads do not keep it alive.
+   * With `path`, ends the threads once they have done the calls they were given, and closes the file. Later calls reject
+   * with `STORE_FAILED`, and write nothing. An open `database` is left open. A process may also exit without calling this:
+   * the threads do not keep it alive.
    *
-   * @throws YubikeyError `STORE_FAILED` where a thread does not end within the timeout, as on a disk that does not answer.
-   * Node waits for its threads when it exits, so such a process ends only by a signal.
+   * @throws YubikeyError `STORE_FAILED` if a thread does not end within the timeout, for example on a disk that does not
+   * respond. Node waits for its threads when it exits, so such a process can be ended only by a signal.
    */
   async close(): Promise<void> {
     await this.#engine.close();
@@ -162,12 +161,12 @@ export class SqliteStore {
       const { rows, advanced } = await engine.advance(batch);
       const rowsById = new Map(advanced.map((row) => [row.id, row]));
       const loss = this.#lastAccepted.record(rows, rowsById) ? this.#lost : FileLost.goneBack(engine.path);
-      if (loss) throw new UncertainWrite('It was committed to a file that is lost', loss);
+      if (loss) throw new UncertainWrite('The write was committed to a file that has been lost', loss);
       return rows.map(({ id }) => rowsById.get(id));
     });
   }
 
-  /** Once the file is lost, nothing is asked any more. */
+  /** Once the file is lost, rejects without asking the engine. */
   async #askEngine<T>(work: (engine: SqliteEngine) => Promise<T>): Promise<T> {
     if (this.#lost) throw this.#lost;
     try {

@@ -12,9 +12,9 @@ import {
 } from './messages.js';
 import { UncertainWrite } from './sqlite-faults.js';
 
-/** Named by package.json, so that the built file is found from the sources too. */
+/** Resolved by package.json, so that the built file is found from the sources too. */
 const WORKER = '#sqlite-worker';
-/** Jobs that the thread has at once. The others wait here, where they can be forgotten. */
+/** Jobs that are posted to the thread at once. The others wait in the queue, where they can be dropped. */
 const JOBS_AT_ONCE = 8;
 
 interface QueuedJob {
@@ -22,22 +22,25 @@ interface QueuedJob {
   readonly callStates: CallStates;
   resolve(result: unknown): void;
   reject(error: unknown): void;
-  /** Told what keeps the job from being begun. */
+  /** Called with the error that keeps the job from beginning. */
   waitsFor(obstacle: unknown): void;
 }
 
-/** A thread with a connection of its own, begun with its first job. It does not keep the process alive. */
+/** A thread with its own connection, started for its first job. It does not keep the process alive. */
 export class SqliteThread {
   readonly #queue: QueuedJob[] = [];
   readonly #posted = new Map<number, QueuedJob>();
   #worker: Worker | undefined;
   #exited: Promise<void> | undefined;
-  #sequence = 0; /** Why it takes no more jobs. */
+  #sequence = 0;
+  /** The reason why it accepts no more jobs. */
   #end: YubikeyError | undefined;
   #whenIdle: (() => void) | undefined;
   #closing: Promise<void> | undefined;
-  readonly #options: ThreadOptions; /** Milliseconds after which it is closed, whatever it does. */
-  readonly #timeout: number; /** Told of what ended it, unless `close` did. */
+  readonly #options: ThreadOptions;
+  /** Milliseconds that `close` waits for the thread. */
+  readonly #timeout: number;
+  /** Called with the error that ended the thread, unless `close` ended it. */
   readonly #onFault: (error: YubikeyError) => void;
 
   constructor(options: ThreadOptions, timeout: number, onFault: (error: YubikeyError) => void) {
@@ -46,7 +49,7 @@ export class SqliteThread {
     this.#onFault = onFault;
   }
 
-  /** Has no deadline of its own: a job is forgotten once all of its calls are given up. */
+  /** Runs a job, without a deadline: the job is dropped once all of its calls are given up. */
   async run<T>(
     job: ThreadJob,
     callStates: CallStates,
@@ -54,21 +57,21 @@ export class SqliteThread {
   ): Promise<T> {
     if (this.#end) throw this.#end;
     return new Promise((resolve, reject) => {
-      this.#forgetUnwanted();
+      this.#dropUnwanted();
       this.#queue.push({ job, callStates, resolve: resolve as QueuedJob['resolve'], reject, waitsFor });
       this.#post();
     });
   }
 
-  /** Takes no more jobs; those that it has are done. */
+  /** Accepts no more jobs. Those it already has are still done. */
   refuse(why: YubikeyError): void {
     this.#end ??= why;
   }
 
   /**
-   * Ends once the jobs that it has are done.
+   * Ends the thread once its jobs are done.
    *
-   * @throws YubikeyError `STORE_FAILED` where it hangs: it is left behind, and closes the file when it can.
+   * @throws YubikeyError `STORE_FAILED` if it hangs: it is left running, and closes the file when it can.
    */
   close(): Promise<void> {
     this.#closing ??= this.#finish();
@@ -88,8 +91,8 @@ export class SqliteThread {
     if (how === 'late') {
       throw new YubikeyError(
         'STORE_FAILED',
-        'A thread of SqliteStore hangs, as on a disk that does not answer, and is left behind. Node waits for its threads ' +
-          "when it exits: end this process by a signal, such as process.kill(process.pid, 'SIGKILL')",
+        'A thread of SqliteStore hangs, for example on a disk that does not respond, and is left running. Node waits for its ' +
+          "threads when it exits, so end this process with a signal, such as process.kill(process.pid, 'SIGKILL')",
       );
     }
   }
@@ -101,14 +104,14 @@ export class SqliteThread {
     });
   }
 
-  /** Calls have one timeout, so those that came first are given up first. */
-  #forgetUnwanted(): void {
+  /** All calls have the same timeout, so the ones that came first are given up first. */
+  #dropUnwanted(): void {
     while (this.#queue[0] && !this.#queue[0].callStates.isWanted)
-      this.#forget(this.#queue.shift() as QueuedJob);
+      this.#drop(this.#queue.shift() as QueuedJob);
   }
 
-  #forget({ reject }: QueuedJob): void {
-    reject(new Error('Nobody waits for it any more'));
+  #drop({ reject }: QueuedJob): void {
+    reject(new Error('The caller no longer waits for it'));
   }
 
   #post(): void {
@@ -116,7 +119,7 @@ export class SqliteThread {
       const next = this.#queue.shift();
       if (!next) return;
       if (!next.callStates.isWanted) {
-        this.#forget(next);
+        this.#drop(next);
         continue;
       }
       this.#worker ??= this.#start();
@@ -127,8 +130,8 @@ export class SqliteThread {
   }
 
   #start(): Worker {
-    // What the process was started with, such as a loader, is not for this thread; that node:sqlite is new has been said.
-    const worker = new Worker(workerFile(), { workerData: this.#options, execArgv: ['--no-warnings'] });
+    // The flags of the process, such as a loader, are not for this thread. The warning about node:sqlite need not be repeated.
+    const worker = new Worker(findWorkerFile(), { workerData: this.#options, execArgv: ['--no-warnings'] });
     worker.on('message', (reply: ThreadReply) => this.#receive(reply));
     worker.on('error', (error) => this.#endWith(`failed (${error.message})`, error));
     this.#exited = new Promise((resolve) => {
@@ -137,7 +140,7 @@ export class SqliteThread {
         resolve();
       });
     });
-    // After its listeners, of which the first one for messages undoes it.
+    // After the listeners were added, since the first one for messages would undo it.
     worker.unref();
     return worker;
   }
@@ -156,11 +159,11 @@ export class SqliteThread {
     if (this.#posted.size === 0) this.#whenIdle?.();
   }
 
-  /** What was begun and not answered may have been written or not, so nothing is tried again. */
+  /** Calls that had begun and were not answered may have been written or not, so nothing is retried. */
   #endWith(how: string, cause?: unknown): void {
     const error = new YubikeyError(
       'STORE_FAILED',
-      `The thread of SqliteStore ${how}: start the process anew, or make another SqliteStore`,
+      `The thread of SqliteStore ${how}: restart the process, or create another SqliteStore`,
       { cause },
     );
     if (!this.#end) this.#onFault(error);
@@ -174,13 +177,13 @@ export class SqliteThread {
   }
 }
 
-function workerFile(): string {
+function findWorkerFile(): string {
   try {
     return createRequire(import.meta.url).resolve(WORKER);
   } catch (cause) {
     throw new YubikeyError(
       'STORE_FAILED',
-      'SqliteStore does not find the file of its thread: where the application is bundled, leave passport-yubikey-otp out of the bundle, or give SqliteStore an open { database }',
+      'SqliteStore cannot find the file of its worker thread: in a bundled application, keep passport-yubikey-otp out of the bundle, or give SqliteStore an open { database }',
       { cause },
     );
   }

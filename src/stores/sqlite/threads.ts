@@ -16,8 +16,8 @@ import type { ThreadJob, ThreadOptions } from './messages.js';
 import { SqliteThread } from './thread.js';
 
 /**
- * Two threads on one file: one writes, and one reads, so that what only reads waits for no sync. Where one of them fails,
- * neither is used any more, so that nobody takes a store that only reads for one that works.
+ * Two threads on one file: one that writes, and one that reads, so that reads never wait for a sync. If one of them fails,
+ * the other is no longer used either: a store that can only read must not be taken for a working one.
  */
 export class SqliteThreads implements SqliteEngine {
   readonly path: string;
@@ -41,7 +41,7 @@ export class SqliteThreads implements SqliteEngine {
 
   async migrate(call: Call<Durability>): Promise<Durability> {
     const durability = await this.#ask<Durability>(this.#writer, ['migrate'], call);
-    // Opens it before somebody waits for it.
+    // Opens the file before the first caller waits for it.
     await this.#ask(this.#reader, ['run', SCHEMA_VERSION, []], call);
     return durability;
   }
@@ -56,9 +56,9 @@ export class SqliteThreads implements SqliteEngine {
   }
 
   async advance(batch: Batch<AdvanceRow>): Promise<AdvancedRows> {
-    let callStates = CallStates.of(0);
+    let callStates = CallStates.create(0);
     const rows = batch.take((call) => !callStates.giveUp(call));
-    callStates = CallStates.of(rows.length);
+    callStates = CallStates.create(rows.length);
     const waitsFor = (obstacle: unknown) => batch.waitsFor(obstacle);
     const advanced = await this.#writer.run<SqlRow[]>(
       ['advance', encodeAdvanceRows(rows)],
@@ -79,7 +79,7 @@ export class SqliteThreads implements SqliteEngine {
   }
 
   #write<T>(job: ThreadJob, call: Call<T>): Promise<T> {
-    const callStates = CallStates.of(1);
+    const callStates = CallStates.create(1);
     call.sent(() => !callStates.giveUp(0));
     return this.#writer.run(job, callStates, (obstacle) => {
       call.obstacle = obstacle;
@@ -87,7 +87,7 @@ export class SqliteThreads implements SqliteEngine {
   }
 
   #ask<T>(thread: SqliteThread, job: ThreadJob, call: Call<unknown>): Promise<T> {
-    const callStates = CallStates.of(1);
+    const callStates = CallStates.create(1);
     call.onGivenUp = () => callStates.giveUp(0);
     return thread.run(job, callStates, (obstacle) => {
       call.obstacle = obstacle;
@@ -95,7 +95,7 @@ export class SqliteThreads implements SqliteEngine {
   }
 
   async #findAll(sql: string, ids: readonly string[]): Promise<(SqlRow | undefined)[]> {
-    const callStates = CallStates.of(1);
+    const callStates = CallStates.create(1);
     const timer = setTimeout(() => callStates.giveUp(0), this.#timeout).unref();
     try {
       return await this.#reader.run(['findAll', sql, ids], callStates);

@@ -4,17 +4,17 @@ import { isBusy } from './sqlite-faults.js';
 
 const BUSY_RETRY_MS = 10;
 
-/** Those who wait for a piece of work. */
+/** The callers that wait for a piece of work. */
 export interface Waiter {
-  /** Whether somebody still does. */
+  /** Whether any of them still waits. */
   readonly isWanted: boolean;
-  /** Says that the work begins to write; false where it must not, since nobody waits any more. */
+  /** Called before the work writes. Returns false if it must not, since no caller waits any longer. */
   begin(): boolean;
-  /** Told what keeps the work from being begun. */
+  /** Called with the error that keeps the work from beginning. */
   waitsFor(obstacle: unknown): void;
 }
 
-/** Whoever waits for a call, whose work is done in this thread. */
+/** The waiter for a call whose work is done in this thread. */
 export function createWaiter<T>(call: Call<T>, onBegin: () => void = () => undefined): Waiter {
   return {
     get isWanted() {
@@ -30,7 +30,7 @@ export function createWaiter<T>(call: Call<T>, onBegin: () => void = () => undef
   };
 }
 
-/** Waits for locks of other processes as long as somebody waits for the work, without blocking the event loop. */
+/** Retries the work while other processes lock the file and a caller waits, without blocking the event loop. */
 export async function whenFree<T>(work: () => T, waiter: Waiter): Promise<T> {
   for (;;) {
     try {

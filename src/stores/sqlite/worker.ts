@@ -12,16 +12,16 @@ import {
 } from './messages.js';
 import type { Waiter } from './waiter.js';
 
-/** A thread of a `SqliteStore` that was given a path: opens the file and does its jobs until it is closed. */
+/** A thread of a `SqliteStore` with a path: opens the file, and does its jobs until it is closed. */
 const port = parentPort as MessagePort;
 const { driver, path } = workerData as ThreadOptions;
 let database: ReturnType<typeof openSqliteFile> | undefined;
 let connection: SqliteConnection | undefined;
 
-/** In pages: 16 MB of log. SQLite's own 1,000 would let a busy service sync the whole file many times a second. */
+/** In pages: 16 MB of log. With SQLite's default of 1,000, a busy service would sync the whole file many times a second. */
 const CHECKPOINT_AFTER = 4_000;
 
-/** Opened by the first job, so that it is this one that fails. */
+/** Opened for the first job, so that this job fails if the file cannot be opened. */
 function openConnection(): SqliteConnection {
   try {
     database = openSqliteFile(driver, path);
@@ -42,7 +42,7 @@ function runJob(job: ThreadJob, callStates: CallStates, waiter: Waiter): Promise
   return connection.advance(() => selectBegunRows(job[1], callStates), waiter);
 }
 
-/** The rows of the calls that were begun. */
+/** Selects the rows of the calls that have begun. */
 function selectBegunRows(rows: string, callStates: CallStates): string {
   if (callStates.areAllBegun) return rows;
   return JSON.stringify((JSON.parse(rows) as unknown[]).filter((_, call) => callStates.isBegun(call)));
@@ -52,7 +52,7 @@ function post(reply: ThreadReply): void {
   port.postMessage(reply);
 }
 
-/** Whatever comes of the database: who closes the store waits for the thread's end. */
+/** Closes the port first, even if closing the database then fails: `close()` of the store waits for this thread to end. */
 function close(): void {
   port.close();
   database?.close();
@@ -62,19 +62,19 @@ async function runRequest(request: ThreadRequest): Promise<void> {
   if (request === 'close') return close();
   const [sequence, job, states] = request;
   const callStates = new CallStates(states);
-  let isSaid = false;
+  let hasPostedWait = false;
   const waiter: Waiter = {
     get isWanted() {
       return callStates.isWanted;
     },
     begin: () => callStates.begin(),
     waitsFor: (obstacle) => {
-      if (!isSaid) post(['waits', sequence, serializeError(obstacle)]);
-      isSaid = true;
+      if (!hasPostedWait) post(['waits', sequence, serializeError(obstacle)]);
+      hasPostedWait = true;
     },
   };
   try {
-    if (!callStates.isWanted) throw new Error('Nobody waits for it any more');
+    if (!callStates.isWanted) throw new Error('The caller no longer waits for it');
     post(['done', sequence, await runJob(job, callStates, waiter)]);
   } catch (error) {
     post(['failed', sequence, serializeError(error)]);

@@ -11,21 +11,21 @@ import type {
   RecordStore,
 } from '../store.js';
 
-/** For so long a record is taken as it was read. */
+/** How long a record that was read is used. */
 const FRESH_MS = 1_000;
-/** So many records are kept. */
-const MOST = 2_000;
+/** How many records are kept. */
+const MAX_RECORDS = 2_000;
 
 interface CachedRead<Stored> {
   readonly record: Promise<Stored | undefined>;
   readonly at: number;
 }
 
-/** Asks another store at most once a second for each record. What is not there is asked for each time. */
+/** Reads each record from another store at most once a second. Missing records are not cached. */
 class CachedRecords<Stored, New> implements RecordStore<Stored, New> {
   readonly #store: RecordStore<Stored, New>;
   readonly #recordId: (record: Stored | New) => string;
-  /** The oldest look first. */
+  /** By id, the oldest read first. */
   readonly #reads = new Map<string, CachedRead<Stored>>();
 
   constructor(store: RecordStore<Stored, New>, recordId: (record: Stored | New) => string) {
@@ -39,15 +39,15 @@ class CachedRecords<Stored, New> implements RecordStore<Stored, New> {
     if (last && now - last.at < FRESH_MS) return last.record;
     this.#reads.delete(id);
     this.#forgetOld(now);
-    const look = { record: this.#store.get(id), at: now };
-    this.#reads.set(id, look);
-    look.record.then(
+    const read = { record: this.#store.get(id), at: now };
+    this.#reads.set(id, read);
+    read.record.then(
       (record) => {
-        if (record === undefined) this.#forget(id, look);
+        if (record === undefined) this.#forget(id, read);
       },
       () => this.#reads.clear(),
     );
-    return look.record;
+    return read.record;
   }
 
   add(record: New): Promise<boolean> {
@@ -66,27 +66,27 @@ class CachedRecords<Stored, New> implements RecordStore<Stored, New> {
     return this.#store.list(readPageOptions(options));
   }
 
-  /** Whoever looked before the change was there, or lost against another one, is not believed after it. */
+  /** Drops the record after the change, even one that failed: it may have been read before this or a rival change. */
   #forgetAfter(id: string, change: Promise<boolean>): Promise<boolean> {
     return change.finally(() => this.#reads.delete(id));
   }
 
-  #forget(id: string, look: CachedRead<Stored>): void {
-    if (this.#reads.get(id) === look) this.#reads.delete(id);
+  #forget(id: string, read: CachedRead<Stored>): void {
+    if (this.#reads.get(id) === read) this.#reads.delete(id);
   }
 
   #forgetOld(now: number): void {
     for (const [id, { at }] of this.#reads) {
-      if (now - at < FRESH_MS && this.#reads.size < MOST) return;
+      if (now - at < FRESH_MS && this.#reads.size < MAX_RECORDS) return;
       this.#reads.delete(id);
     }
   }
 }
 
 /**
- * The keys of another store, each read at most once a second, for services that verify many OTPs: what another
- * process disables, deletes or seals anew takes effect within one second, what is done through this store at once.
- * A look that fails drops everything read before. Keeps up to 2,000 records, with their secrets, in memory.
+ * The keys of another store, each read at most once a second, for services that verify many OTPs. Changes by other
+ * processes, such as disabling, deleting or resealing a key, take effect within one second; changes through this store
+ * take effect at once. A read that fails drops the whole cache. Keeps up to 2,000 records, with their secrets, in memory.
  */
 export class CachedKeyStore extends CachedRecords<KeyRecord, NewKey> implements KeyStore {
   constructor(store: KeyStore) {
@@ -94,7 +94,7 @@ export class CachedKeyStore extends CachedRecords<KeyRecord, NewKey> implements 
   }
 }
 
-/** The clients of another store, each read at most once a second, as {@link CachedKeyStore} does with keys. */
+/** The clients of another store, cached as {@link CachedKeyStore} caches keys. */
 export class CachedClientStore extends CachedRecords<ClientRecord, NewClient> implements ClientStore {
   constructor(store: ClientStore) {
     super(store, ({ id }) => id);

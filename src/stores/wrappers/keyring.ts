@@ -9,13 +9,13 @@ import {
 import { YubikeyError } from '../../errors.js';
 import { assertOptions, type OptionNames } from '../../options.js';
 
-/** What a sealed secret belongs to: a secret sealed as one kind does not open as another. */
+/** The kind of record a sealed secret belongs to. A secret sealed as one kind does not open as another. */
 export type SealedKind = 'yubikey' | 'client';
 
 export interface KeyringOptions {
-  /** Master keys by their ids: 1 to 32 letters, digits, `-` or `_`; each key exactly 32 random bytes. */
+  /** Master keys by id. An id is 1 to 32 letters, digits, `-` or `_`; a key is exactly 32 random bytes. */
   keys: Readonly<Record<string, Uint8Array>>;
-  /** The id of the key that seals from now on. The others only open what they sealed. */
+  /** The id of the master key that seals new secrets. The others only open secrets that they sealed. */
   current: string;
 }
 
@@ -27,37 +27,37 @@ const OPTION_NAMES: OptionNames<KeyringOptions> = {
 const FORMAT_VERSION = 1;
 const CIPHER = 'aes-256-gcm';
 const MASTER_KEY_LENGTH = 32;
-/** Of SHA-256, and so of a row's key. */
+/** The length of SHA-256 hashes, and so of row keys. */
 const HASH_LENGTH = 32;
 const NONCE_LENGTH = 12;
 const TAG_LENGTH = 16;
 const KEY_ID = /^[A-Za-z0-9_-]{1,32}$/;
 
 /**
- * Master keys that seal secrets before a store gets them: AES-256-GCM under a key of each row's own, which
- * HKDF-SHA-256 (RFC 5869) makes of the master key. What a secret is (kind, format, master key id, row id) goes
- * into that derivation and is authenticated, so a secret opens in its own row alone.
+ * Master keys that seal secrets before a store gets them, with AES-256-GCM. Each row has its own key, derived from the
+ * master key with HKDF-SHA-256 (RFC 5869). The context of a secret (kind, format, master key id, row id) is part of
+ * the derivation and is authenticated, so a secret opens only in its own row.
  *
- * A sealed secret is: format version (1 byte), length of the master key id (1 byte), the id, nonce (12 bytes),
+ * A sealed secret consists of: format version (1 byte), length of the master key id (1 byte), the id, nonce (12 bytes),
  * ciphertext, tag (16 bytes).
  */
 export class Keyring {
-  /** What HKDF-Extract makes of each master key, without salt. */
+  /** The output of HKDF-Extract for each master key, without salt. */
   readonly #extracted = new Map<string, KeyObject>();
   readonly #current: string;
 
-  /** @throws TypeError for an unusable key or id, or an unknown option; it repeats no key. */
+  /** @throws TypeError for an invalid key or id, or an unknown option; its message contains no key. */
   constructor(options: KeyringOptions) {
     assertOptions('Keyring', options, OPTION_NAMES);
     const { keys, current } = options ?? {};
     if (typeof keys !== 'object' || keys === null)
-      throw new TypeError('Keyring requires keys: master keys by their ids');
+      throw new TypeError('Keyring requires keys: master keys by id');
     this.#current = current;
     for (const [id, key] of Object.entries(keys)) {
       if (!KEY_ID.test(id)) throw new TypeError('A master key id must be 1 to 32 letters, digits, - or _');
       if (!(key instanceof Uint8Array) || key.length !== MASTER_KEY_LENGTH) {
         throw new TypeError(
-          `Master key ${id} must be ${MASTER_KEY_LENGTH} random bytes; newMasterKey() makes one`,
+          `Master key ${id} must be ${MASTER_KEY_LENGTH} random bytes; newMasterKey() generates one`,
         );
       }
       this.#extracted.set(id, createSecretKey(hmac(new Uint8Array(HASH_LENGTH), key)));
@@ -75,11 +75,10 @@ export class Keyring {
   }
 
   /**
-   * Opens what `seal` made, for the same kind and row.
+   * Opens a secret that `seal` returned, for the same kind and row.
    *
-   * @throws YubikeyError `MASTER_KEY_UNKNOWN` when the master key is not in this keyring, `SEAL_BROKEN` when the
-   * secret is not sealed at all, was edited, belongs to another row, or its master key was replaced by another
-   * one of the same id.
+   * @throws YubikeyError `MASTER_KEY_UNKNOWN` if the master key is not in this keyring, `SEAL_BROKEN` if the secret
+   * is not sealed, was edited, belongs to another row, or was sealed with a different master key of the same id.
    */
   open(kind: SealedKind, rowId: string, sealed: Uint8Array): Buffer {
     const keyId = masterKeyIdOf(sealed);
@@ -100,12 +99,12 @@ export class Keyring {
     }
   }
 
-  /** Whether the current master key sealed it. It may still not open. */
+  /** Whether the secret names the current master key. It may still fail to open. */
   isCurrent(sealed: Uint8Array): boolean {
     return masterKeyIdOf(sealed) === this.#current;
   }
 
-  /** HKDF-Expand, of which one block is enough. */
+  /** HKDF-Expand. One block of output is long enough. */
   #rowKey(keyId: string, context: Buffer): Buffer {
     return hmac(this.#extracted.get(keyId) as KeyObject, Buffer.concat([context, Buffer.of(1)]));
   }
@@ -115,16 +114,16 @@ function hmac(key: KeyObject | Uint8Array, message: Uint8Array): Buffer {
   return createHmac('sha256', key).update(message).digest();
 }
 
-/** A fresh master key: 32 random bytes. */
+/** Generates a master key: 32 random bytes. */
 export function newMasterKey(): Buffer {
   return randomBytes(MASTER_KEY_LENGTH);
 }
 
 /**
- * Reads a keyring from text, as an environment variable or a file holds it: `id:base64` for each master key,
- * with blanks, commas or line breaks between them. The first one seals.
+ * Reads a keyring from text, such as the contents of an environment variable or file: `id:base64` for each master key,
+ * separated by blanks, commas or line breaks. The first one seals.
  *
- * @throws TypeError, which repeats no key.
+ * @throws TypeError whose message contains no key.
  */
 export function parseKeyring(text: string): Keyring {
   const entries = text
@@ -134,18 +133,18 @@ export function parseKeyring(text: string): Keyring {
       const [, id, base64] = /^([^:]*):(.*)$/.exec(entry) ?? [];
       const key = Buffer.from(base64 ?? '', 'base64');
       if (id === undefined || key.toString('base64') !== base64) {
-        throw new TypeError('Master keys are written id:base64, such as 2026:…; this text is not');
+        throw new TypeError('Master keys must be written as id:base64, such as 2026:…');
       }
       return [id, key];
     });
   const [first] = entries;
   if (!first)
     throw new TypeError(
-      'There is no master key; one is written id:base64. What is sealed already, only the one that sealed it opens',
+      'There is no master key: write it as id:base64. Secrets that are already sealed open only with the master key that sealed them',
     );
   if (new Set(entries.map(([id]) => id)).size < entries.length)
     throw new TypeError(
-      'A master key id comes twice. Keep the one that sealed something as it is, since under another id it opens nothing, and make the other one anew: yubikey-otp master-key new --id ID',
+      'A master key id occurs twice. Leave the key that sealed something as it is, since under another id it opens nothing, and replace the other one: yubikey-otp master-key new --id ID',
     );
   return new Keyring({ keys: Object.fromEntries(entries), current: first[0] });
 }
@@ -157,8 +156,8 @@ function encodeHeader(keyId: string): Buffer {
 /**
  * Tells which master key sealed a secret, without opening it.
  *
- * @param sealed The AES key of a key, or the API key of a client, as the store under a sealed one has it.
- * @returns The id of the master key; undefined for what is not sealed.
+ * @param sealed The `aesKey` of a key, or the `apiKey` of a client, as the underlying store holds it.
+ * @returns The id of the master key; undefined if the secret is not sealed.
  */
 export function masterKeyIdOf(sealed: Uint8Array): string | undefined {
   const [version, length = 0] = sealed;
@@ -166,7 +165,7 @@ export function masterKeyIdOf(sealed: Uint8Array): string | undefined {
   return version === FORMAT_VERSION && keyId.length === length && KEY_ID.test(keyId) ? keyId : undefined;
 }
 
-/** No part can hold the separator: kinds, ids of keys and of rows have none. */
+/** Unambiguous: kinds, master key ids and row ids never contain the separator. */
 function encodeContext(kind: SealedKind, keyId: string, rowId: string): Buffer {
   return Buffer.from(['passport-yubikey-otp', kind, FORMAT_VERSION, keyId, rowId].join('\0'));
 }
@@ -174,6 +173,6 @@ function encodeContext(kind: SealedKind, keyId: string, rowId: string): Buffer {
 function sealBroken(kind: SealedKind, rowId: string): YubikeyError {
   return new YubikeyError(
     'SEAL_BROKEN',
-    `The ${kind} ${rowId} does not open: it is not sealed, was edited, belongs to another row, or another master key has the id of the one that sealed it, which alone opens it`,
+    `The ${kind} ${rowId} does not open: it is not sealed, was edited, belongs to another row, or was sealed with a different master key of the same id, which alone opens it`,
   );
 }

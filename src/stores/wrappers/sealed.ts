@@ -15,13 +15,13 @@ import type {
 import type { Keyring } from './keyring.js';
 
 export interface ResealProgress {
-  /** Records looked at so far. */
+  /** Records checked so far. */
   checked: number;
-  /** Of these, sealed anew with the current master key. */
+  /** How many of them were resealed with the current master key. */
   resealed: number;
 }
 
-/** Seals the secrets of records before another store gets them, and opens them for who asks. */
+/** Seals the secrets of records before another store gets them, and opens them for callers. */
 class SealedRecords<Stored extends RecordFields, New> implements RecordStore<Stored, New> {
   readonly #kind: RecordKind<Stored, New>;
   readonly #store: RecordStore<Stored, New>;
@@ -59,12 +59,12 @@ class SealedRecords<Stored extends RecordFields, New> implements RecordStore<Sto
   }
 
   /**
-   * Seals every record anew that another master key than the current one sealed, while the store is in use.
-   * Where it was interrupted, the next call finds what is left. Take the old master key away only after it has
-   * resolved, and once every instance seals with the current one.
+   * Reseals every record that is not sealed with the current master key. The store may be in use meanwhile. After an
+   * interruption, the next call goes on with the remaining records. Remove the old master key only after this has
+   * resolved and every instance seals with the current one.
    *
-   * @throws YubikeyError `MASTER_KEY_UNKNOWN` or `SEAL_BROKEN` where records do not open, once all others are
-   * sealed anew. It names the first ten; its code and its `cause` are the first one's.
+   * @throws YubikeyError `MASTER_KEY_UNKNOWN` or `SEAL_BROKEN` if records do not open, after all others have been
+   * resealed. Its message names the first ten of them; its code and `cause` are those of the first one.
    */
   async reseal(onProgress?: (progress: ResealProgress) => void): Promise<ResealProgress> {
     const progress = { checked: 0, resealed: 0 };
@@ -96,7 +96,7 @@ class SealedRecords<Stored extends RecordFields, New> implements RecordStore<Sto
     return false;
   }
 
-  /** What `expected` holds in plain must not reach the store beside what is sealed, so that goes in both. */
+  /** Puts the sealed secrets into both records, since the plain secrets of `expected` must not reach the store. */
   #swap(expected: Stored, next: New): Promise<boolean> {
     const sealed = this.#sealSecrets(next, this.#kind.recordId(expected));
     return this.#store.replace({ ...expected, ...sealed }, { ...next, ...sealed });
@@ -121,9 +121,9 @@ class SealedRecords<Stored extends RecordFields, New> implements RecordStore<Sto
   }
 }
 
-/** The records of one `reseal()` that do not open. */
+/** The records that one call of `reseal()` could not open. */
 class Unopened {
-  static readonly #MOST_NAMED = 10;
+  static readonly #MAX_NAMED = 10;
   readonly #ids: string[] = [];
   #count = 0;
   #first: YubikeyError | undefined;
@@ -134,37 +134,37 @@ class Unopened {
     this.#kind = kind;
   }
 
-  /** Passes on what is wrong with more than one record. */
+  /** Adds a record that does not open. Rethrows any other error, since that concerns more than one record. */
   add(id: string, error: unknown): void {
-    const isSealed = error instanceof YubikeyError && /^(SEAL_BROKEN|MASTER_KEY_UNKNOWN)$/.test(error.code);
-    if (!isSealed) throw error;
+    const isOfRecord = error instanceof YubikeyError && /^(SEAL_BROKEN|MASTER_KEY_UNKNOWN)$/.test(error.code);
+    if (!isOfRecord) throw error;
     this.#first ??= error;
     this.#isAnyBroken ||= error.code === 'SEAL_BROKEN';
     this.#count += 1;
-    if (this.#ids.length < Unopened.#MOST_NAMED) this.#ids.push(id || '(empty)');
+    if (this.#ids.length < Unopened.#MAX_NAMED) this.#ids.push(id || '(empty)');
   }
 
   throwIfAny(checked: number): void {
     if (!this.#first) return;
     const more = this.#count > this.#ids.length ? ` and ${this.#count - this.#ids.length} more` : '';
     const message =
-      `Not sealed anew: ${this.#kind} ${this.#ids.join(', ')}${more} (${this.#count} in all). ${this.#first.message}. ` +
+      `Not resealed: ${this.#kind} ${this.#ids.join(', ')}${more} (${this.#count} in all). ${this.#first.message}. ` +
       `${this.#remedy(checked)}; then reseal again`;
     throw new YubikeyError(this.#first.code, message, { cause: this.#first });
   }
 
-  /** Where the old master key opens them, or perhaps does, nothing has to be deleted. */
+  /** Advises to delete records only if the old master key cannot open them. */
   #remedy(checked: number): string {
     const oldKey =
-      'add the old master key to the keyring, from the file that had it or a backup of that file';
+      'add the old master key to the keyring, from the file that held it or a backup of that file';
     if (!this.#isAnyBroken) return `To open them, ${oldKey}`;
     if (this.#count === checked)
-      return `None opens, so another master key perhaps has the id of the old one: ${oldKey}, in its place, or restore the database from a backup`;
-    return `Restore from a backup what is damaged; where a master key is missing, ${oldKey}; delete only what is damaged and in no backup`;
+      return `None of them opens, so another master key may have taken the id of the old one: ${oldKey}, in its place, or restore the database from a backup`;
+    return `Restore damaged records from a backup; if a master key is missing, ${oldKey}; delete only damaged records that are in no backup`;
   }
 }
 
-/** Keys whose AES key and private ID are sealed with a {@link Keyring} before `store` gets them, as its AES key. */
+/** Keys whose AES key and private ID are sealed with a {@link Keyring} before `store` gets them, both as its `aesKey`. */
 export class SealedKeyStore extends SealedRecords<KeyRecord, NewKey> implements KeyStore {
   constructor(store: KeyStore, keyring: Keyring) {
     super(YUBIKEY, store, keyring);
@@ -180,7 +180,7 @@ export class SealedClientStore extends SealedRecords<ClientRecord, NewClient> im
 
 const ABSENT = 0xffff;
 
-/** Each secret behind its length, two bytes; an absent one has a length that none has. */
+/** Each secret after its length (2 bytes); for an absent one, the length is {@link ABSENT}, which no secret has. */
 function packSecrets(secrets: Secrets): Buffer {
   return Buffer.concat(
     secrets.flatMap((secret) => {

@@ -97,7 +97,7 @@ describe('a connection of PostgresStore that breaks', () => {
     await expect(store.migrate()).rejects.toMatchObject({
       code: 'STORE_FAILED',
       cause: new TypeError(
-        'PostgresStore requires a pool whose connect() calls back, as that of pg does, and not one that only gives a promise',
+        'PostgresStore requires a pool whose connect() takes a callback, as that of pg does, and not one that only returns a promise',
       ),
     });
     expect(connection.released).toEqual([undefined]);

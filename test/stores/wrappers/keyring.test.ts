@@ -82,7 +82,7 @@ describe('a keyring', () => {
     const error = catchError(() => ring('one', master(2)).open('yubikey', ROW, sealed)) as Error;
     expect(error).toMatchObject(BROKEN);
     expect(error.message).toMatch(
-      /another master key has the id of the one that sealed it, which alone opens it$/,
+      /was sealed with a different master key of the same id, which alone opens it$/,
     );
   });
 
@@ -262,12 +262,14 @@ describe('parseKeyring', () => {
 
   it('leads to the old master key where there is none', () => {
     for (const text of ['', ' \n', ','])
-      expect(() => parseKeyring(text)).toThrow('What is sealed already, only the one that sealed it opens');
+      expect(() => parseKeyring(text)).toThrow(
+        'Secrets that are already sealed open only with the master key that sealed them',
+      );
   });
 
   it('never advises to give the old master key another id', () => {
     const twice = catchError(() => parseKeyring(`one:${base64} one:${base64}`)) as Error;
-    expect(twice.message).toMatch(/Keep the one that sealed something as it is.*make the other one anew/);
+    expect(twice.message).toMatch(/Leave the key that sealed something as it is.*replace the other one/);
   });
 
   it('takes what newMasterKey makes, which is never the same', () => {

@@ -94,9 +94,9 @@ describe('reseal()', () => {
     );
     expect(error).toMatchObject({ code: 'SEAL_BROKEN', cause: { code: 'SEAL_BROKEN' } });
     expect(error.message).toContain(
-      `Not sealed anew: yubikey ${broken.slice(0, 10).join(', ')} and 4 more (14 in all)`,
+      `Not resealed: yubikey ${broken.slice(0, 10).join(', ')} and 4 more (14 in all)`,
     );
-    expect(error.message).toMatch(/Restore from a backup.*old master key.*delete/);
+    expect(error.message).toMatch(/Restore damaged records from a backup.*old master key.*delete/);
     expect(progress).toEqual([{ checked: 40, resealed: 26 }]);
     for (const id of broken) await engine.delete(id);
     expect((await new SealedKeyStore(engine, onlyB).list()).records).toHaveLength(26);
