@@ -10,11 +10,11 @@ interface Item {
   id: string;
 }
 
-/** Writes when it is told to, and remembers what. */
+/** A writer that can hold, refuse or lose batches, and remembers them. */
 class Writer {
   readonly batches: string[][] = [];
   readonly faultOfOne = new Error('a value cannot be written');
-  /** Whether each batch gets a connection, and keeps it without an answer until it is released. */
+  /** If true, batches get no answer until they are released. */
   isHeld = false;
   isRefusing = false;
   readonly locked = new Set<string>();
@@ -48,7 +48,7 @@ class Writer {
     return error === this.faultOfOne;
   }
 
-  /** Lets go on what was held, all or the first. */
+  /** Answers the first `count` held batches, or all. */
   release(count = this.#releases.length): void {
     for (const release of this.#releases.splice(0, count)) release();
   }
@@ -59,7 +59,7 @@ function batcherOver(writer: Writer, timeout?: number) {
   return (...ids: string[]) => ids.map((id) => batcher.add({ id }));
 }
 
-/** What came of each: the result, or the code of the error and why. */
+/** The outcome of each call: its result, or the code of the error and the message of its cause. */
 const collectOutcomes = (calls: Promise<string>[]) =>
   Promise.all(
     calls.map((call) =>
@@ -75,7 +75,7 @@ afterEach(() => {
 });
 
 describe('Batcher', () => {
-  it('writes a lone call in the next turn of the event loop, and waits for no timer', async () => {
+  it('writes a single call in the next turn of the event loop, without waiting for a timer', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'setInterval'] });
     const writer = new Writer();
     const [call] = batcherOver(writer)('a');
@@ -94,7 +94,7 @@ describe('Batcher', () => {
     expect(writer.batches).toEqual([['b', 'a', 'c']]);
   });
 
-  it('writes what comes while a batch is on its way together, as soon as that is done', async () => {
+  it('writes calls that arrive while a batch is in flight together, as soon as it is done', async () => {
     const writer = new Writer();
     const add = batcherOver(writer);
     writer.isHeld = true;
@@ -111,7 +111,7 @@ describe('Batcher', () => {
     expect(writer.batches).toEqual([['a'], ['b', 'c']]);
   });
 
-  it('writes calls with one id one after another, in their order, and others meanwhile', async () => {
+  it('writes calls with the same id one after another, in order, and others meanwhile', async () => {
     const writer = new Writer(4);
     const add = batcherOver(writer);
     writer.isHeld = true;
@@ -126,7 +126,7 @@ describe('Batcher', () => {
     expect(writer.batches).toEqual([['a', 'b'], ['c'], ['a'], ['a'], ['a']]);
   });
 
-  it('has as many batches on their way as the writer may, of 128 at most', async () => {
+  it('has as many batches in flight as the writer allows, each with at most 128 calls', async () => {
     const writer = new Writer(2);
     writer.isHeld = true;
     const ids = Array.from({ length: 300 }, (_, n) => `id ${n}`);
@@ -141,19 +141,19 @@ describe('Batcher', () => {
     expect(writer.batches.map(({ length }) => length)).toEqual([128, 128, 44]);
   });
 
-  it.each([0, 1, 5, 9])('lets one that cannot be written fail alone, as number %i of ten', async (at) => {
+  it.each([0, 1, 5, 9])('fails only the call that cannot be written, at index %i of ten', async (at) => {
     const writer = new Writer();
     const ids = Array.from({ length: 10 }, (_, n) => (n === at ? 'bad' : `id ${n}`));
     const outcomes = await collectOutcomes(batcherOver(writer)(...ids));
     expect(outcomes).toEqual(ids.map((id) => (id === 'bad' ? BAD : `wrote ${id}`)));
   });
 
-  it('lets all that cannot be written fail', async () => {
+  it('fails every call that cannot be written', async () => {
     const outcomes = await collectOutcomes(batcherOver(new Writer())('bad', 'a', 'bad', 'b'));
     expect(outcomes).toEqual([BAD, 'wrote a', BAD, 'wrote b']);
   });
 
-  it('rejects all in a batch that was not acknowledged, writes none of them again, and goes on', async () => {
+  it('rejects all calls in a batch that was not acknowledged, retries none of them, and goes on', async () => {
     const writer = new Writer();
     const add = batcherOver(writer);
     expect(await collectOutcomes(add('a', 'lost', 'b'))).toEqual([LOST, LOST, LOST]);
@@ -161,7 +161,7 @@ describe('Batcher', () => {
     expect(await collectOutcomes(add('a', 'b', 'c'))).toEqual(['wrote a', 'wrote b', 'wrote c']);
   });
 
-  it('where there is no connection, rejects those that waited for it, and lets later ones try', async () => {
+  it('without a connection, rejects the calls that waited for one, and lets later ones try', async () => {
     let attempts = 0;
     const writer = new Writer();
     const batcher = new Batcher<Item, string>(
@@ -185,7 +185,7 @@ describe('Batcher', () => {
     expect(writer.batches).toEqual([['b']]);
   });
 
-  it('takes a constructor only with a usable timeout, and a call only while there is room', async () => {
+  it('refuses an invalid timeout, and calls beyond the limit', async () => {
     for (const timeout of [0, -1, 1.5, Number.NaN, 2 ** 31, '5s' as never]) {
       expect(() => new Calls(timeout), String(timeout)).toThrow(TypeError);
     }
@@ -203,11 +203,11 @@ describe('Batcher', () => {
   });
 });
 
-describe('Batcher, where a batch is not answered in time,', () => {
+describe('Batcher, if a batch is not answered in time,', () => {
   const TIMEOUT = 150;
   const LATE = `No answer within ${TIMEOUT} ms`;
 
-  it('rejects what was sent with ANSWER_LOST, and what waits behind it with STORE_FAILED', async () => {
+  it('rejects calls that were sent with ANSWER_LOST, and those that wait behind them with STORE_FAILED', async () => {
     const writer = new Writer();
     writer.isHeld = true;
     const add = batcherOver(writer, TIMEOUT);
@@ -220,7 +220,7 @@ describe('Batcher, where a batch is not answered in time,', () => {
     writer.isHeld = false;
     writer.release();
     await nextTurn();
-    expect(writer.batches, 'what was given up is never sent').toEqual([['a', 'b']]);
+    expect(writer.batches, 'a call that was given up is never sent').toEqual([['a', 'b']]);
   });
 
   it('goes on with other ids meanwhile', async () => {
@@ -237,7 +237,7 @@ describe('Batcher, where a batch is not answered in time,', () => {
     expect(await collectOutcomes(held)).toEqual(['wrote a', 'wrote b']);
   });
 
-  it('writes its ids apart from others until one is answered, at most two at once', async () => {
+  it('writes its ids separately from others until a write of theirs is answered, at most two at once', async () => {
     const writer = new Writer();
     const add = batcherOver(writer, TIMEOUT);
     expect(await collectOutcomes(add('lost', 'a', 'b', 'c'))).toEqual([LOST, LOST, LOST, LOST]);
@@ -245,7 +245,7 @@ describe('Batcher, where a batch is not answered in time,', () => {
     const apart = add('a', 'b', 'c');
     await nextTurn();
     await nextTurn();
-    expect(writer.batches.slice(1), 'two of them, alone').toEqual([['a'], ['b']]);
+    expect(writer.batches.slice(1), 'two of them, each alone').toEqual([['a'], ['b']]);
     const others = add('d', 'e');
     await nextTurn();
     expect(writer.batches.slice(3)).toEqual([['d', 'e']]);
@@ -255,7 +255,7 @@ describe('Batcher, where a batch is not answered in time,', () => {
       ['a', 'b', 'c', 'd', 'e'].map((id) => `wrote ${id}`),
     );
     await collectOutcomes(add('a', 'b', 'c', 'd'));
-    expect(writer.batches.at(-1), 'answered, they are written with others again').toEqual([
+    expect(writer.batches.at(-1), 'once answered, they are written with others again').toEqual([
       'a',
       'b',
       'c',
@@ -263,7 +263,7 @@ describe('Batcher, where a batch is not answered in time,', () => {
     ]);
   });
 
-  it('tries each alone where one of them is locked, and the locked one until it is free or its time is up', async () => {
+  it('retries each call alone if one of them is locked, and the locked one until it is free or times out', async () => {
     const writer = new Writer();
     writer.locked.add('b');
     const add = batcherOver(writer, TIMEOUT);
@@ -278,7 +278,7 @@ describe('Batcher, where a batch is not answered in time,', () => {
     expect(await collectOutcomes(again)).toEqual(['wrote b', 'wrote b']);
   });
 
-  it('takes what the database refuses for an answer', async () => {
+  it('counts a refusal by the database as an answer', async () => {
     const writer = new Writer();
     const add = batcherOver(writer);
     await collectOutcomes(add('lost', 'a'));
@@ -289,7 +289,7 @@ describe('Batcher, where a batch is not answered in time,', () => {
     expect(writer.batches.at(-1)).toEqual(['a', 'b']);
   });
 
-  it('ends the wait for a signal by the same two words, and the others of the batch wait on', async () => {
+  it('rejects with the same two codes on abort, while the other calls of the batch go on waiting', async () => {
     const writer = new Writer();
     writer.isHeld = true;
     const batcher = new Batcher<Item, string>(writer, new Calls());
@@ -312,7 +312,7 @@ describe('Batcher, where a batch is not answered in time,', () => {
   });
 
   it.each([new AbortController(), {}, 'signal'])(
-    'takes a signal only that can be listened to: %o keeps nothing waiting',
+    'refuses %o as a signal, and starts no timer',
     async (signal) => {
       const batcher = new Batcher<Item, string>(new Writer(), new Calls());
       const before = process.getActiveResourcesInfo().filter((type) => type === 'Timeout').length;
@@ -323,7 +323,7 @@ describe('Batcher, where a batch is not answered in time,', () => {
     },
   );
 
-  it('keeps no timer and no listener once all is answered', async () => {
+  it('leaves no timer and no listener behind once all calls are answered', async () => {
     const writer = new Writer();
     const { signal } = new AbortController();
     const batcher = new Batcher<Item, string>(writer, new Calls());

@@ -9,10 +9,10 @@ import { missingPostgres, PostgresServer } from '../support/servers/postgres.js'
 import { temporaryFile } from '../support/stores/sqlite-drivers.js';
 
 const KILLS = repetitions(100, 10);
-/** More than a process can use up before it is killed. */
+/** More power-ups than a process can use up before it is killed. */
 const USES = 300;
 
-/** Lets a process verify until a random moment, sometimes while it still starts; gives what it wrote. */
+/** Kills a process that verifies OTPs at a random moment, sometimes while it starts, and returns the lines it wrote. */
 async function runUntilKilled(witness: Witness, kill: number, crashServer?: () => Promise<void>) {
   const child = new Child('verify-until-killed', [witness.url, witness.keyring, witness.states(kill * USES)]);
   const isStarting = kill % 10 === 5;
@@ -47,8 +47,8 @@ async function killOften(
   await witness.check(witness.accepted);
   expect(witness.accepted.length).toBeGreaterThan(10 * KILLS);
   console.log(
-    `${KILLS} processes and ${crashes} servers killed; ${witness.accepted.length} OTPs were answered OK ` +
-      `and none is accepted again; ${witness.keys} keys were stored and all are there`,
+    `${KILLS} processes and ${crashes} servers killed; ${witness.accepted.length} OTPs were accepted ` +
+      `and none is accepted again; ${witness.keys} keys were stored and all are still there`,
   );
 }
 

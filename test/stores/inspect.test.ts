@@ -128,22 +128,22 @@ const engines: Record<string, () => Promise<Stores>> = {
   },
 };
 
-describe.each(Object.entries(engines))('inspect shows no secret of %s', (_, open) => {
-  it('nor of its keys and clients', async () => {
+describe.each(Object.entries(engines))('inspect of %s shows no secret', (_, open) => {
+  it('in the store, its keys and its clients', async () => {
     const store = await open();
     await fill(store);
     await readAll(store);
     for (const value of [store, store.keys, store.clients]) expect(findSecretsIn(show(value))).toEqual([]);
   });
 
-  it('nor of its keys and clients while calls are under way', async () => {
+  it('while calls are in flight', async () => {
     const store = await open();
     const calls = [fill(store), store.keys.get(PUBLIC_ID), store.clients.get(CLIENT_ID)];
     for (const value of [store, store.keys, store.clients]) expect(findSecretsIn(show(value))).toEqual([]);
     await Promise.all(calls);
   });
 
-  it('nor of the stores that cache it', async () => {
+  it('in stores that cache it', async () => {
     const store = await open();
     await fill(store);
     const cached = { keys: new CachedKeyStore(store.keys), clients: new CachedClientStore(store.clients) };
@@ -152,8 +152,8 @@ describe.each(Object.entries(engines))('inspect shows no secret of %s', (_, open
   });
 });
 
-describe.each(['MemoryStore', 'SqliteStore'])('inspect shows no secret of a sealed %s', (name) => {
-  it('nor of its keyring, of the store it seals, or of the stores that cache it', async () => {
+describe.each(['MemoryStore', 'SqliteStore'])('inspect of a sealed %s shows no secret', (name) => {
+  it('in the keyring, the sealed stores, the store below them, and stores that cache them', async () => {
     const keyring = new Keyring({ keys: { one: secrets['master key'] }, current: 'one' });
     const store = (await engines[name]?.()) as Stores;
     const sealed = {
@@ -168,13 +168,13 @@ describe.each(['MemoryStore', 'SqliteStore'])('inspect shows no secret of a seal
   });
 });
 
-it('inspect shows no master key of a keyring that was read from text', () => {
+it('inspect of a keyring that was read from text shows no master key', () => {
   const keyring = parseKeyring(`one:${secrets['master key'].toString('base64')}`);
   keyring.seal('yubikey', PUBLIC_ID, key.aesKey);
   expect(findSecretsIn(show(keyring))).toEqual([]);
 });
 
-describe('the search for secrets finds them', () => {
+describe('the search for secrets in the output of inspect finds them', () => {
   const names = Object.keys(secrets);
   const everySecret = Object.values(secrets);
   it.each([

@@ -8,7 +8,7 @@ const SYNC_MS = 500;
 
 const mayTrace = spawnSync('strace', ['-e', 'trace=none', 'true']).status === 0;
 
-/** What `advance-and-watch` saw where every sync takes so long. */
+/** Runs `advance-and-watch` with every sync delayed by {@link SYNC_MS}, and returns what it measured. */
 function watch(
   driver: string,
   where: 'here' | 'in threads',
@@ -33,18 +33,18 @@ function watch(
 
 describeWith('On a disk whose syncs take half a second', ['strace'], () => {
   if (!mayTrace) {
-    it.skip('cannot be tried here: strace is not permitted (ptrace)', () => undefined);
+    it.skip('cannot be tested here: strace is not permitted (ptrace)', () => undefined);
     return;
   }
 
   describe.each(drivers)('SqliteStore through $name', ({ name: driver }) => {
-    it('with a path never stops the event loop for a sync', () => {
+    it('with a path never blocks the event loop for a sync', () => {
       const { longestGap, shortestAdvance } = watch(driver, 'in threads');
       expect(shortestAdvance).toBeGreaterThanOrEqual(SYNC_MS);
       expect(longestGap).toBeLessThan(SYNC_MS / 2);
     });
 
-    it('with an open database stops it for one, so that the watching can fail', () => {
+    it('with an open database blocks it for one: the measurement can fail', () => {
       expect(watch(driver, 'here').longestGap).toBeGreaterThanOrEqual(SYNC_MS);
     });
   });

@@ -36,7 +36,7 @@ const unsynced = (trace: string) => parseTracedAnswers(trace).filter(({ synced }
 
 describeWith('The WAL of SQLite', ['strace'], () => {
   if (!mayTrace) {
-    it.skip('cannot be watched here: strace is not permitted (ptrace)', () => undefined);
+    it.skip('cannot be traced here: strace is not permitted (ptrace)', () => undefined);
     return;
   }
 
@@ -44,7 +44,7 @@ describeWith('The WAL of SQLite', ['strace'], () => {
     it.each([
       ['one after another', {}],
       ['16 at once', { atOnce: 16 }],
-      ['200 at once, which is more than one batch', { atOnce: 200 }],
+      ['200 at once, more than one batch', { atOnce: 200 }],
       ['with a checkpoint every few commits', { pragma: 'wal_autocheckpoint = 3' }],
       ['in threads, one after another', { where: 'in threads' }],
       ['in threads, 200 at once', { where: 'in threads', atOnce: 200 }],
@@ -59,7 +59,7 @@ describeWith('The WAL of SQLite', ['strace'], () => {
     });
 
     it.each(['synchronous = OFF', 'synchronous = NORMAL'])(
-      'is seen not to be synced with %s, so that the watching can fail',
+      'is seen not to be synced with %s: the trace can fail',
       (pragma) => {
         const trace = traceVerifications({ driver, pragma, times: 50 });
         expect(parseTracedAnswers(trace)).toHaveLength(50);
@@ -68,10 +68,10 @@ describeWith('The WAL of SQLite', ['strace'], () => {
     );
   });
 
-  for (const reason of missingDrivers) it.skip(`through a driver that is not here: ${reason}`, () => {});
+  for (const reason of missingDrivers) it.skip(`through a driver that is not available: ${reason}`, () => {});
 });
 
-describe('the watching', () => {
+describe('the reading of a trace', () => {
   const WAL = '</tmp/x.db-wal>';
   const OK = '7 write(1<pipe:[1]>, "OK 1\\n", 5) = 5';
   it.each([
@@ -80,7 +80,7 @@ describe('the watching', () => {
     ['a sync before the write', false, ['7 fdatasync(9W) = 0', '7 pwrite64(9W, "x", 1, 0) = 1', OK]],
     ['a sync of another file', false, ['7 pwrite64(9W, "x", 1, 0) = 1', '7 fdatasync(8</tmp/x.db>) = 0', OK]],
     ['a sync that failed', false, ['7 pwrite64(9W, "x", 1, 0) = 1', '7 fdatasync(9W) = -1 EIO (Input)', OK]],
-    ['a sync not finished', false, ['7 pwrite64(9W, "x", 1, 0) = 1', '8 fsync(9W <unfinished ...>', OK]],
+    ['an unfinished sync', false, ['7 pwrite64(9W, "x", 1, 0) = 1', '8 fsync(9W <unfinished ...>', OK]],
     [
       'a sync that another thread finished',
       true,

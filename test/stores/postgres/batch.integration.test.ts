@@ -10,7 +10,7 @@ const NEVER = new Date(Number.NaN);
 const ids = Array.from({ length: 64 }, (_, n) => `id ${n}`);
 const advanced = expect.objectContaining({ advanced: true });
 
-describeWith('verifications at once, with PostgreSQL', missingPostgres, () => {
+describeWith('concurrent verifications with PostgreSQL', missingPostgres, () => {
   let server: PostgresServer;
   beforeAll(async () => {
     server = await PostgresServer.start();
@@ -33,7 +33,7 @@ describeWith('verifications at once, with PostgreSQL', missingPostgres, () => {
     expect(rows).toHaveLength(1);
   });
 
-  it('succeed although one of them has a time that cannot be written, which fails alone', async () => {
+  it('succeed, except for one whose time cannot be written', async () => {
     const { store } = await openStore();
     const at = (n: number) => (n === 20 ? NEVER : new Date());
     const outcomes = await Promise.allSettled(
@@ -46,7 +46,7 @@ describeWith('verifications at once, with PostgreSQL', missingPostgres, () => {
     }
   });
 
-  it('in two processes and opposite orders never deadlock, and each is accepted once', async () => {
+  it('never deadlock in two processes and opposite orders, and each is accepted once', async () => {
     const url = await server.newDatabase();
     const children = [1, 2].map(() => new Child('advance-on-command', [url]));
     for (const child of children) expect(await child.nextLine()).toBe('ready');
@@ -71,7 +71,7 @@ describeWith('verifications at once, with PostgreSQL', missingPostgres, () => {
     expect(rows).toEqual([{ deadlocks: '0' }]);
   });
 
-  it('take the rows in one order, whatever the order they came in', async () => {
+  it('lock the rows in one order, whatever the order of the calls', async () => {
     const { store, pool } = await openStore();
     await Promise.all(['a', 'b'].map((id) => store.counters.advance(id, COUNTERS)));
     const rival = await pool.connect();
@@ -88,7 +88,7 @@ describeWith('verifications at once, with PostgreSQL', missingPostgres, () => {
     expect(await both).toEqual([advanced, advanced]);
   });
 
-  it('are tried again after a deadlock with somebody else who takes their rows in another order', async () => {
+  it('are retried after a deadlock with another transaction that locks their rows in another order', async () => {
     const { store, pool } = await openStore();
     await Promise.all(['a', 'b'].map((id) => store.counters.advance(id, COUNTERS)));
     const rival = await pool.connect();
@@ -111,7 +111,7 @@ describeWith('verifications at once, with PostgreSQL', missingPostgres, () => {
 
 const BATCH = 'unnest';
 
-/** A connection that answers every statement, but for batches fails as it is told. */
+/** A store whose connection answers every statement, but fails batches with the given faults. */
 function storeOver(faults: unknown[]) {
   const batches: unknown[][] = [];
   const client: PostgresClient = {
@@ -146,7 +146,7 @@ describe('a batch of PostgresStore', () => {
   it.each([
     ['deadlock', '40P01'],
     ['serialization failure', '40001'],
-  ])('is written again after a %s, as a whole', async (_, code) => {
+  ])('is retried as a whole after a %s', async (_, code) => {
     const { batches, statuses } = await advanceThree([failure(code), failure(code)]);
     expect(statuses).toEqual(['fulfilled', 'fulfilled', 'fulfilled']);
     expect(batches).toEqual([1, 2, 3].map(() => ['a', 'b', 'c']));
@@ -162,7 +162,7 @@ describe('a batch of PostgresStore', () => {
     ['its connection breaks', new Error('Connection terminated unexpectedly')],
     ['the server shuts down', failure('57P01')],
     ['the disk is full', failure('53100')],
-    ['it is not known whether it was written', failure('40003')],
+    ['it is unknown whether it was written', failure('40003')],
   ])('is rejected as a whole, and never sent again, when %s', async (_, fault) => {
     const { batches, statuses } = await advanceThree([fault]);
     expect(statuses).toEqual(['rejected', 'rejected', 'rejected']);

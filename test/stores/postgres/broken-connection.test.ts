@@ -4,7 +4,7 @@ import { type PostgresClient, PostgresStore } from '../../../src/stores/index.js
 
 const BROKEN = new Error('Connection terminated unexpectedly');
 
-/** A connection as `pg` makes it: when it breaks, it emits `error`, which throws where nobody listens. */
+/** A connection like those of `pg`: when it breaks, it emits `error`, which throws without a listener. */
 class Connection extends EventEmitter {
   breaksAt = '';
   readonly released: unknown[] = [];
@@ -34,8 +34,8 @@ function openStore() {
   return { store: new PostgresStore({ pool }), connection, pool };
 }
 
-describe('a connection of PostgresStore that breaks', () => {
-  it('while a query runs rejects that query, ends no process, and is not used again', async () => {
+describe('PostgresStore and a connection', () => {
+  it('that breaks during a query: rejects the query, does not end the process, and does not reuse it', async () => {
     const { store, connection } = openStore();
     await store.migrate();
     connection.breaksAt = 'yubikey_keys';
@@ -43,7 +43,7 @@ describe('a connection of PostgresStore that breaks', () => {
     expect(connection.released.at(-1)).toBe(true);
   });
 
-  it('in the moment it is handed out ends no process', async () => {
+  it('that breaks as it is handed out: does not end the process', async () => {
     const { store, connection, pool } = openStore();
     await store.migrate();
     pool.breaksAtOnce = true;
@@ -51,14 +51,14 @@ describe('a connection of PostgresStore that breaks', () => {
     await expect(store.keys.get('cc')).rejects.toMatchObject({ code: 'STORE_FAILED', cause: BROKEN });
   });
 
-  it('leaves no listener behind', async () => {
+  it('that works: leaves no listener behind', async () => {
     const { store, connection } = openStore();
     await store.migrate();
     for (let n = 0; n < 20; n++) await store.keys.delete('cc');
     expect(connection.listenerCount('error')).toBe(0);
   });
 
-  it('never came: the pool has no connection, and the error is the one of the pool', async () => {
+  it('that the pool does not have: rejects with the error of the pool', async () => {
     const error = new Error('connect ECONNREFUSED');
     const store = new PostgresStore({ pool: { connect: (callback) => callback(error, undefined) } });
     await expect(store.migrate()).rejects.toMatchObject({ code: 'STORE_FAILED', cause: error });
@@ -71,7 +71,7 @@ describe('a connection of PostgresStore that breaks', () => {
     ['53100', 'FEHLER', undefined],
     ['23514', 'エラー', undefined],
   ])(
-    'where the server says %s with the severity %s is believed only while it still answers',
+    'that reports %s with the severity %s: trusts that only if it still answers',
     async (code, severity, fault) => {
       const { store, connection } = openStore();
       await store.migrate();
@@ -91,7 +91,7 @@ describe('a connection of PostgresStore that breaks', () => {
     },
   );
 
-  it('comes by a promise alone: the error says that the pool must call back, and the connection is given back', async () => {
+  it('that comes as a promise only: rejects with an error that asks for a callback, and releases it', async () => {
     const connection = new Connection();
     const store = new PostgresStore({ pool: { connect: async () => connection } });
     await expect(store.migrate()).rejects.toMatchObject({

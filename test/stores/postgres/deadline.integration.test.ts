@@ -11,7 +11,7 @@ const TIMEOUT = 1_000;
 const counters = (usageCounter: number) => ({ usageCounter, sessionUse: 0, timestamp: 0 });
 const advanced = expect.objectContaining({ advanced: true });
 
-/** What came of a call, and after how many milliseconds. */
+/** The outcome of a call, and how many milliseconds it took. */
 async function timeOutcome(call: Promise<unknown>): Promise<{ outcome: unknown; ms: number }> {
   const since = performance.now();
   const outcome = await call.catch((error) => (error instanceof YubikeyError ? error.code : error));
@@ -44,15 +44,15 @@ describeWith('PostgresStore over connections that do not answer', missingPostgre
     return { proxy, direct, pool, store };
   }
 
-  /** Uses so many connections of the pool, which are idle then. */
+  /** Opens this many connections of the pool, which are then idle. */
   const use = (store: PostgresStore, count: number) =>
     Promise.all(Array.from({ length: count }, () => store.keys.list()));
 
-  /** How many statements wait for a lock. */
-  const stuckIn = async (pool: pg.Pool | pg.PoolClient) =>
+  /** The number of statements that wait for a lock. */
+  const countStuck = async (pool: pg.Pool | pg.PoolClient) =>
     (await pool.query("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'")).rows.length;
 
-  it('where two are silent, other keys go on, and these too as soon as the two are given up', async () => {
+  it('goes on with other keys while two are silent, and with their keys once the two are given up', async () => {
     const { proxy, pool, store } = await open();
     await use(store, 2);
     proxy.silence(2);
@@ -64,7 +64,7 @@ describeWith('PostgresStore over connections that do not answer', missingPostgre
     }
     const outcomes = (await Promise.all(turns)).flat();
     const lost = outcomes.filter(({ outcome }) => outcome === 'ANSWER_LOST');
-    expect(lost.length, 'what was sent over the two').toBeGreaterThan(0);
+    expect(lost.length, 'the calls sent over the two').toBeGreaterThan(0);
     expect(lost.length).toBeLessThan(outcomes.length / 4);
     const others = outcomes.filter((it) => !lost.includes(it));
     expect(others.map(({ outcome }) => outcome)).toEqual(others.map(() => advanced));
@@ -72,7 +72,7 @@ describeWith('PostgresStore over connections that do not answer', missingPostgre
     expect(pool.totalCount).toBeLessThanOrEqual(10);
   });
 
-  it('where all are silent, every call has its fault by the deadline, and all goes on once new ones answer', async () => {
+  it('rejects every call by the deadline while all are silent, and goes on once new ones answer', async () => {
     const { proxy, pool, store } = await open({ max: 3 });
     await use(store, 3);
     proxy.silence();
@@ -97,7 +97,7 @@ describeWith('PostgresStore over connections that do not answer', missingPostgre
     expect(pool.totalCount).toBeLessThanOrEqual(3);
   });
 
-  it('where two attempts to connect are not answered, other keys go on over a third one', async () => {
+  it('goes on with other keys over a third connection while two attempts to connect are not answered', async () => {
     const { proxy, pool, store } = await open();
     const taken = await pool.connect();
     proxy.silence();
@@ -119,7 +119,7 @@ describeWith('PostgresStore over connections that do not answer', missingPostgre
     taken.release();
   });
 
-  it('goes on after attempts to connect that nobody answers, over a pool that would wait for them for ever', async () => {
+  it('goes on after unanswered attempts to connect, with a pool that would wait for them for ever', async () => {
     const { proxy, pool, store } = await open({ max: 1, connectionTimeoutMillis: undefined });
     proxy.silence();
     for (const outcomes of ['ANSWER_LOST', 'STORE_FAILED']) {
@@ -132,7 +132,7 @@ describeWith('PostgresStore over connections that do not answer', missingPostgre
     expect(pool.waitingCount).toBe(0);
   });
 
-  it('gives back what the pool connects too late, however many waited for it', async () => {
+  it('releases connections that come too late, however many calls waited for one', async () => {
     const { pool, store } = await open({ max: 1, connectionTimeoutMillis: 60_000 });
     const taken = await pool.connect();
     await Promise.all(Array.from({ length: 9_000 }, () => timeOutcome(store.keys.list())));
@@ -142,12 +142,12 @@ describeWith('PostgresStore over connections that do not answer', missingPostgre
     expect(pool.totalCount).toBe(1);
   });
 
-  it('leaves a pool the time that it was given to connect', async () => {
+  it('keeps the connectionTimeoutMillis that a pool already has', async () => {
     const { pool } = await open({ connectionTimeoutMillis: 10 * TIMEOUT });
     expect(pool.options.connectionTimeoutMillis).toBe(10 * TIMEOUT);
   });
 
-  it('a write whose answer is lost is committed or not, and accepted once at most', async () => {
+  it('accepts an OTP at most once if the answer to its write is lost', async () => {
     const { proxy, direct, store } = await open();
     const rival = await direct.connect();
     await store.counters.advance('key', counters(1));
@@ -171,7 +171,7 @@ describeWith('PostgresStore over connections that do not answer', missingPostgre
     });
   });
 
-  it('a row that stays locked holds up its own key alone, however often it is tried', async () => {
+  it('delays only the key of a row that stays locked, however often it is retried', async () => {
     const { direct, store, pool } = await open({ max: 4 });
     const rival = await direct.connect();
     await store.counters.advance('locked', counters(1));
@@ -196,11 +196,11 @@ describeWith('PostgresStore over connections that do not answer', missingPostgre
     expect(
       outcomes.filter((outcome) => (outcome as { advanced?: boolean | undefined }).advanced).length,
     ).toBeLessThanOrEqual(1);
-    expect(await stuckIn(direct), 'nothing waits on at the server').toBe(0);
+    expect(await countStuck(direct), 'no statement still waits at the server').toBe(0);
     expect(pool.totalCount).toBeLessThanOrEqual(4);
   });
 
-  it('what waits for a lock on the table leaves no connections behind at the server', async () => {
+  it('leaves no connections behind at the server that wait for a lock on the table', async () => {
     const { direct, store } = await open();
     const rival = await direct.connect();
     await rival.query('BEGIN; LOCK TABLE yubikey_counters, yubikey_keys');
@@ -212,13 +212,13 @@ describeWith('PostgresStore over connections that do not answer', missingPostgre
       for (const { outcome } of await Promise.all(calls)) expect(outcome).toBe('ANSWER_LOST');
     }
     await sleep(1_500);
-    expect(await stuckIn(rival)).toBe(0);
+    expect(await countStuck(rival)).toBe(0);
     await rival.query('COMMIT');
     rival.release();
     expect(await store.counters.advance('key', counters(1))).toEqual(advanced);
   });
 
-  it('a call that waits for a connection in vain was never sent', async () => {
+  it('never sends a call that waited for a connection in vain', async () => {
     const { pool, store } = await open({ max: 1 });
     const taken = await pool.connect();
     const [advance, add] = await Promise.all([
@@ -232,10 +232,10 @@ describeWith('PostgresStore over connections that do not answer', missingPostgre
     expect(await store.counters.advance('key', counters(1))).toEqual(advanced);
   });
 
-  describe('a replay whose nonce is asked for over a connection that does not answer', () => {
+  describe('a replay whose nonce is read over a connection that does not answer', () => {
     const NONCE = 'n'.repeat(16);
 
-    /** Silences all as soon as the write was answered, which took a while, since the connection was taken. */
+    /** Silences all connections as soon as the write, which had to wait for a connection, is answered. */
     async function askForReplay(abort = new AbortController(), onSilent = () => {}) {
       const { proxy, pool, store } = await open({ max: 1 });
       await store.counters.advance('key', counters(1), NONCE);
@@ -253,13 +253,13 @@ describeWith('PostgresStore over connections that do not answer', missingPostgre
       return call;
     }
 
-    it('has its fault by the deadline of the whole call', async () => {
+    it('rejects by the deadline of the whole call', async () => {
       const { outcome, ms } = await askForReplay();
       expect(outcome).toBe('STORE_FAILED');
       expect(ms).toBeLessThan(TIMEOUT * 1.4);
     });
 
-    it('has it at once for the signal', async () => {
+    it('rejects at once on abort', async () => {
       const abort = new AbortController();
       const { outcome, ms } = await askForReplay(abort, () => setTimeout(() => abort.abort(), 50));
       expect(outcome).toBe('STORE_FAILED');
@@ -268,7 +268,7 @@ describeWith('PostgresStore over connections that do not answer', missingPostgre
   });
 
   describe('a signal', () => {
-    it('ends the wait for a row that is locked with ANSWER_LOST, and leaves the connection in use', async () => {
+    it('ends the wait for a locked row with ANSWER_LOST, and keeps the connection in use', async () => {
       const { direct, store, pool } = await open();
       await store.counters.advance('key', counters(1));
       const rival = await direct.connect();

@@ -8,7 +8,7 @@ import { LossyProxy } from '../../support/servers/lossy-proxy.js';
 import { missingPostgres, PostgresServer } from '../../support/servers/postgres.js';
 
 const TIMEOUT = 1_000;
-/** How long the event loop may be late here. */
+/** Tolerance for a late event loop. */
 const LATE = 1_500;
 
 type Outcome = Advance | string;
@@ -39,7 +39,7 @@ describeWith('PostgresStore', missingPostgres, () => {
   }
 
   it.each([1, 3])(
-    'whose answer to %i at once is cut at any byte: never OK twice, never a replay of nothing',
+    'accepts no OTP twice, and refuses none that was not accepted, if the answer to %i at once is cut at any byte',
     async (count) => {
       const { proxy, store } = await open({ max: 1 });
       const ids = Array.from({ length: count }, (_, n) => `key ${n}`);
@@ -73,7 +73,7 @@ describeWith('PostgresStore', missingPostgres, () => {
     },
   );
 
-  /** Advances new keys all the time, and says what came of them and how long the longest took. */
+  /** Advances new keys continuously, and returns the outcomes and the duration of the longest call. */
   async function load(store: PostgresStore, forMs: number, name: string) {
     const tally: Record<string, number> = {};
     const accepted: string[] = [];
@@ -98,7 +98,7 @@ describeWith('PostgresStore', missingPostgres, () => {
     return { tally, accepted, longest };
   }
 
-  async function againNoneIsAccepted(store: PostgresStore, accepted: readonly string[]) {
+  async function expectNoneAcceptedAgain(store: PostgresStore, accepted: readonly string[]) {
     const again = await Promise.all(
       accepted.map((it) => {
         const [id, usageCounter] = it.split('/') as [string, string];
@@ -110,7 +110,7 @@ describeWith('PostgresStore', missingPostgres, () => {
     expect(again.filter(isOk)).toEqual([]);
   }
 
-  it('one backend of which is stopped goes on with other keys; stopped for good, its keys go on too', async () => {
+  it('goes on with other keys while one backend is stopped, and later with the keys of that backend too', async () => {
     const { store, direct, pool } = await open();
     await Promise.all([1, 2, 3, 4].map(() => store.keys.list()));
     const loading = load(store, 6 * TIMEOUT, 'stopped');
@@ -125,12 +125,12 @@ describeWith('PostgresStore', missingPostgres, () => {
     console.log('one backend stopped', tally, `longest ${Math.round(longest)} ms`);
     expect(tally.OK).toBeGreaterThan(0.8 * Object.values(tally).reduce((sum, count) => sum + count));
     expect(longest).toBeLessThan(TIMEOUT + LATE);
-    await againNoneIsAccepted(store, accepted);
+    await expectNoneAcceptedAgain(store, accepted);
     expect(pool.totalCount).toBeLessThanOrEqual(10);
   });
 
   it.each(['SIGSTOP', 'SIGKILL'] as const)(
-    'whose server gets %s answers or fails every call by the deadline, and recovers',
+    'settles every call by the deadline after %s to the server, and recovers',
     async (signal) => {
       const { store, direct } = await open();
       const loading = load(store, 4 * TIMEOUT, signal);
@@ -162,7 +162,7 @@ describeWith('PostgresStore', missingPostgres, () => {
           break;
         await sleep(100);
       }
-      await againNoneIsAccepted(store, accepted);
+      await expectNoneAcceptedAgain(store, accepted);
     },
   );
 });

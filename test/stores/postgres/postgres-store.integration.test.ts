@@ -24,7 +24,7 @@ describeWith('PostgreSQL', missingPostgres, () => {
     return { keys, clients, counters, close: () => pool.end() };
   });
 
-  it('says that it is durable, and means it: synchronous_commit is on in every connection it uses', async () => {
+  it('reports durability, with synchronous_commit on in every connection it uses', async () => {
     const connectionString = await server.newDatabase();
     const name = new URL(connectionString).pathname.slice(1);
     const pool = server.pool({ connectionString, max: 1 });
@@ -59,7 +59,7 @@ describeWith('PostgreSQL', missingPostgres, () => {
     await pool.end();
   });
 
-  it('migrates once, though many instances start at once', async () => {
+  it('migrates once if many instances start at once', async () => {
     const { pool } = await openStore();
     const stores = Array.from({ length: 8 }, () => new PostgresStore({ pool }));
     await Promise.all(stores.map((store) => store.migrate()));
@@ -67,7 +67,7 @@ describeWith('PostgreSQL', missingPostgres, () => {
     await pool.end();
   });
 
-  it('refuses a schema that is newer than it knows', async () => {
+  it('refuses a schema of a newer version', async () => {
     const { store, pool } = await openStore();
     await store.migrate();
     await pool.query('INSERT INTO yubikey_schema (version) VALUES (999)');
@@ -75,7 +75,7 @@ describeWith('PostgreSQL', missingPostgres, () => {
     await pool.end();
   });
 
-  it('goes on by itself after the server was restarted', async () => {
+  it('recovers by itself after the server was restarted', async () => {
     const { store, pool } = await openStore();
     await store.migrate();
     const counters = { usageCounter: 1, sessionUse: 0, timestamp: 0 };

@@ -9,7 +9,7 @@ import { missingPostgres, PostgresServer } from '../../support/servers/postgres.
 const ROUNDS = repetitions(10, 2);
 const ENOUGH = 100;
 
-describeWith('PostgreSQL, under load,', missingPostgres, () => {
+describeWith('PostgreSQL under load', missingPostgres, () => {
   async function disturb(disturbance: (server: PostgresServer) => Promise<void>) {
     const server = await PostgresServer.start();
     onTestFinished(() => server.stop());
@@ -18,7 +18,7 @@ describeWith('PostgreSQL, under load,', missingPostgres, () => {
     const child = new Child('verify-until-killed', [server.url, witness.keyring, witness.states(0)]);
     expect(await child.nextLine()).toBe('ready');
     const lines: string[] = [];
-    /** Reads on until enough more OTPs were accepted. */
+    /** Reads on until enough further OTPs were accepted. */
     const hearEnough = async () => {
       for (let accepted = 0; accepted < ENOUGH; ) {
         const line = await child.nextLine();
@@ -50,12 +50,12 @@ describeWith('PostgreSQL, under load,', missingPostgres, () => {
     await server.run();
   };
 
-  it('restarted: verifications fail with STORE_FAILED or ANSWER_LOST, and recover by themselves', () =>
+  it('is restarted: verifications fail with STORE_FAILED or ANSWER_LOST, and recover by themselves', () =>
     disturb(restart('SIGINT')));
 
-  it('crashed and started again: the same', () => disturb(restart('SIGQUIT')));
+  it('crashes and is started again: the same', () => disturb(restart('SIGQUIT')));
 
-  it('with its connections cut: the same', () =>
+  it('loses its connections: the same', () =>
     disturb(async (server) => {
       const pool = server.pool({ max: 1 });
       for (let n = 0; n < 10; n++) {

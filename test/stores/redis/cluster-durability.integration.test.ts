@@ -40,7 +40,7 @@ describeWith('The durability of a Redis Cluster', ['redis-server'], () => {
     afterAll(() => client?.close());
     const store = (options = {}) => new RedisStore({ sendCommand: client.sendCommand, ...options });
 
-    it('is promised where every master syncs before it answers', async () => {
+    it('is promised if every master syncs before it answers', async () => {
       const { durable, statement } = await store().migrate();
       expect(durable).toBe(true);
       expect(statement).toContain('3 masters');
@@ -66,7 +66,7 @@ describeWith('The durability of a Redis Cluster', ['redis-server'], () => {
           { 'no-appendfsync-on-rewrite': 'yes' },
           ['appendfsync=always', 'no-appendfsync-on-rewrite=yes', 'began to rewrite'],
         ],
-      ])('is not promised for %j, and what it can lose is said', async (settings, said) => {
+      ])('is not promised for %j, and the statement says what can be lost', async (settings, said) => {
         await weaken(n, settings);
         const { durable, statement } = await store().migrate();
         expect(durable).toBe(false);
@@ -74,14 +74,14 @@ describeWith('The durability of a Redis Cluster', ['redis-server'], () => {
       });
     });
 
-    it('is the weakest of each setting where several masters are weak', async () => {
+    it('is the weakest of each setting if several masters are weak', async () => {
       await weaken(0, { appendfsync: 'everysec' });
       await weaken(1, { 'no-appendfsync-on-rewrite': 'yes' });
       const { statement } = await store().migrate();
       expect(statement).toContain('appendfsync=everysec, no-appendfsync-on-rewrite=yes');
     });
 
-    it('is not refused for a master that no key of the store is on', async () => {
+    it('is not refused for a master that holds no key of the store', async () => {
       const prefix = 'yubikey-otp:{here}:';
       const owner = Math.floor(hashSlot(prefix) / Math.ceil(SLOT_COUNT / 3));
       for (const n of [0, 1, 2]) if (n !== owner) await weaken(n, { appendonly: 'no' });
@@ -92,8 +92,8 @@ describeWith('The durability of a Redis Cluster', ['redis-server'], () => {
 
     it.each([
       ['CONFIG is not allowed', 'CONFIG'],
-      ['the masters do not say who they are', 'CLUSTER MYID'],
-    ])('is not promised where %s', async (_, refused) => {
+      ['the masters do not tell their ids', 'CLUSTER MYID'],
+    ])('is not promised if %s', async (_, refused) => {
       const sendCommand: SendCommand = (key, command) =>
         command.join(' ').startsWith(refused)
           ? Promise.reject(new Error('NOPERM'))
@@ -103,7 +103,7 @@ describeWith('The durability of a Redis Cluster', ['redis-server'], () => {
       expect(statement).toContain('appendfsync=unknown');
     });
 
-    it('is not promised where commands without a key come to one master only', async () => {
+    it('is not promised if commands without a key reach only one master', async () => {
       const [first] = nodes as [IoRedis];
       const sendCommand: SendCommand = (key, command) =>
         key === undefined
@@ -116,7 +116,7 @@ describeWith('The durability of a Redis Cluster', ['redis-server'], () => {
   });
 
   it.each(Object.entries(redisClients))(
-    'is not asked through a plain client of %s, which is refused with what to use instead',
+    'cannot be read through a plain client of %s, which is refused with advice on what to use instead',
     async (_, connect) => {
       const { sendCommand, close } = await connect(cluster.servers[0]?.url as string);
       await expect(new RedisStore({ sendCommand }).migrate()).rejects.toMatchObject({
@@ -127,7 +127,7 @@ describeWith('The durability of a Redis Cluster', ['redis-server'], () => {
     },
   );
 
-  it('is asked of every slot: the keys it is asked by are in the slots where Redis puts them', async () => {
+  it('is read for every slot: keys are in the slots where Redis puts them', async () => {
     const keys = [
       '',
       'a',

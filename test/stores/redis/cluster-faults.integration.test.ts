@@ -17,7 +17,7 @@ const counters = (usageCounter: number) => ({ usageCounter, sessionUse: 0, times
 const settleCall = (call: Promise<unknown>) =>
   call.catch((error) => (error instanceof YubikeyError ? error.code : error));
 
-/** The number of the master that has the key. */
+/** The index of the master that holds the key. */
 const masterIndex = (key: string) => Math.floor(hashSlot(key) / SLOTS_EACH);
 
 describeWith('RedisStore over a Redis Cluster', ['redis-server'], () => {
@@ -52,7 +52,7 @@ describeWith('RedisStore over a Redis Cluster', ['redis-server'], () => {
     });
     afterAll(() => client?.close());
 
-    it('goes on with the keys of the others where one master is stopped, the one with the index too', async () => {
+    it('goes on with the keys of the other masters while one is stopped, even the one with the index', async () => {
       const store = await open(client.sendCommand);
       await advanceAll(store, 1);
       const stopped = masterIndex(`${PREFIX}counters`);
@@ -79,7 +79,7 @@ describeWith('RedisStore over a Redis Cluster', ['redis-server'], () => {
       );
     });
 
-    it('answers a command that is sent again to the master that the key moved to as the first time', async () => {
+    it('answers a command that is resent to the master that a key moved to as it did the first time', async () => {
       const id = publicIds[0] as string;
       const key = `${PREFIX}counter:{${id}}`;
       const slot = hashSlot(key);
@@ -137,7 +137,7 @@ describeWith('RedisStore over a Redis Cluster', ['redis-server'], () => {
     });
   });
 
-  it('is right where ioredis sends again what was cut, at any byte', async () => {
+  it('gives the right answers when ioredis resends commands that were cut off at any byte', async () => {
     const proxies = await Promise.all(cluster.servers.map(({ port }) => LossyProxy.start(port)));
     const natMap = Object.fromEntries(
       cluster.servers.map(({ port }, n) => [

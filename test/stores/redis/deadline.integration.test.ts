@@ -14,21 +14,21 @@ import {
 } from '../../support/stores/redis-clients.js';
 
 const TIMEOUT = 500;
-/** How long the event loop may be late here. */
+/** Tolerance for a late event loop. */
 const LATE = 1_500;
 const counters = (usageCounter: number) => ({ usageCounter, sessionUse: 0, timestamp: 0 });
 const KEY = { publicId: 'vvcbdefghijk', aesKey: Buffer.alloc(16, 1), privateId: Buffer.alloc(6, 2) };
 const KNOWN: KeyRecord = { ...KEY, notes: '', active: true, createdAt: new Date(), revision: 'r' };
 const advanced = expect.objectContaining({ advanced: true });
 
-/** What came of a call, and after how many milliseconds. */
+/** The outcome of a call, and how many milliseconds it took. */
 async function timeOutcome(call: Promise<unknown>): Promise<{ outcome: unknown; ms: number }> {
   const since = performance.now();
   const outcome = await call.catch((error) => (error instanceof YubikeyError ? error.code : error));
   return { outcome, ms: performance.now() - since };
 }
 
-/** Every call of a store, and the fault that it has where Redis does not answer. */
+/** Every call of a store, and the code it rejects with if Redis does not answer. */
 const calls: [name: string, fault: string, call: (store: RedisStore) => Promise<unknown>][] = [
   ['keys.get', 'STORE_FAILED', ({ keys }) => keys.get('cc')],
   ['keys.list', 'STORE_FAILED', ({ keys }) => keys.list()],
@@ -41,7 +41,7 @@ const calls: [name: string, fault: string, call: (store: RedisStore) => Promise<
   ['migrate', 'STORE_FAILED', (store) => store.migrate()],
 ];
 
-/** A store that is migrated through `sendCommand`, and whose commands then go through `instead`. */
+/** A store that is migrated through `sendCommand`, and then sends its commands through `instead`. */
 async function openOver(
   { sendCommand }: { sendCommand: SendCommand },
   instead: SendCommand,
@@ -86,7 +86,7 @@ describeWith('RedisStore over a client that', ['redis-server'], () => {
       expect(ms).toBeLessThan(TIMEOUT + LATE);
     });
 
-    it('fails keys.add with STORE_FAILED before it is sent, and with ANSWER_LOST after', async () => {
+    it('fails keys.add with STORE_FAILED before it was sent, and with ANSWER_LOST afterwards', async () => {
       const before = await openOver(client, never);
       expect((await timeOutcome(before.keys.add(KEY))).outcome).toBe('STORE_FAILED');
       const after = await openOver(client, (key, command) =>
@@ -95,7 +95,7 @@ describeWith('RedisStore over a client that', ['redis-server'], () => {
       expect((await timeOutcome(after.keys.add(KEY))).outcome).toBe('ANSWER_LOST');
     });
 
-    it('ends an advance at once for the signal: ANSWER_LOST, and STORE_FAILED where it came first', async () => {
+    it('rejects an advance at once on abort: with ANSWER_LOST, or STORE_FAILED if nothing was sent', async () => {
       const sent: string[][] = [];
       const store = await openOver(client, (_, command) => {
         sent.push(command);
@@ -110,7 +110,7 @@ describeWith('RedisStore over a client that', ['redis-server'], () => {
       expect(ms).toBeLessThan(TIMEOUT);
     });
 
-    it('sends nothing more for a call that is over', async () => {
+    it('is sent nothing more for a call that is over', async () => {
       const sent: string[][] = [];
       const store = await openOver(client, async (_, command) => {
         sent.push(command);
@@ -122,7 +122,7 @@ describeWith('RedisStore over a client that', ['redis-server'], () => {
       expect(sent.map(([name]) => name)).toEqual(['EVALSHA']);
     });
 
-    it('is given next to nothing more until it answers again, or settles what it was given', async () => {
+    it('is sent hardly anything until it answers again, or settles its commands', async () => {
       let stuck = 0;
       let isSilent = true;
       const settle: (() => void)[] = [];
@@ -145,7 +145,7 @@ describeWith('RedisStore over a client that', ['redis-server'], () => {
       expect(await getMany(100)).toEqual(Array(100).fill(undefined));
     });
 
-    it('is heard again by one command that is sent all the same', async () => {
+    it('is found to answer again by a command that is let through', async () => {
       let isSilent = true;
       const store = await openOver(client, (key, command) =>
         isSilent ? never() : client.sendCommand(key, command),
@@ -157,7 +157,7 @@ describeWith('RedisStore over a client that', ['redis-server'], () => {
     });
   });
 
-  it('settles after the deadline changes nothing, and leaves no rejection unheard', async () => {
+  it('settles after the deadline changes no outcome, and leaves no unhandled rejection', async () => {
     const store = await openOver(client, async () => {
       await sleep(TIMEOUT + 100);
       throw new Error('too late');
@@ -175,7 +175,7 @@ describeWith('RedisStore over a client that', ['redis-server'], () => {
     ['STORE_FAILED', new Error('ERR Error running script (call to f_1): @user_script:3: -OOM')],
     ['STORE_FAILED', replyError('OOM command not allowed. script: 0, on @user_script:1.')],
     ['STORE_FAILED', new Error("READONLY You can't write. script: 0, on @user_script:1.")],
-    // Of these, ioredis may have sent the command before, to a server that wrote.
+    // In these cases, ioredis may have sent the command before, to a server that wrote.
     ['ANSWER_LOST', replyError('LOADING Redis is loading the dataset in memory')],
     ['ANSWER_LOST', replyError("READONLY You can't write. script: 0, on @user_script:1.")],
     ['ANSWER_LOST', replyError('CLUSTERDOWN The cluster is down')],
@@ -200,7 +200,7 @@ describeWith('RedisStore over a client that', ['redis-server'], () => {
     });
   });
 
-  describe('is told by a script that it wrote nothing, after a first command was lost', () => {
+  describe('is told by a script that nothing was written, after a first command was lost', () => {
     it('fails with STORE_FAILED', async () => {
       const store = await openOver(client, async (_, [name]) => {
         if (name === 'EVALSHA') throw replyError('NOSCRIPT No matching script.');
@@ -209,7 +209,7 @@ describeWith('RedisStore over a client that', ['redis-server'], () => {
       expect((await timeOutcome(store.keys.replace(KNOWN, {}))).outcome).toBe('STORE_FAILED');
     });
 
-    it('but with ANSWER_LOST where the second command was not sent either', async () => {
+    it('but with ANSWER_LOST if the second command was not sent either', async () => {
       const store = await openOver(client, async (_, [name]) => {
         if (name === 'EVALSHA') throw replyError('NOSCRIPT No matching script.');
         throw new Error("Stream isn't writeable and enableOfflineQueue options is false");
@@ -224,7 +224,7 @@ function replyError(message: string): Error {
 }
 
 describeWith('RedisStore over a Redis that', ['redis-server'], () => {
-  describe.each(Object.entries(impatientClients))('does not answer, through %s', (_, connect) => {
+  describe.each(Object.entries(impatientClients))('does not answer, through %s,', (_, connect) => {
     async function open() {
       const server = await RedisServer.start();
       const proxy = await LossyProxy.start(server.port);
@@ -252,7 +252,7 @@ describeWith('RedisStore over a Redis that', ['redis-server'], () => {
       }
     }
 
-    /** Whatever became of the OTP, it is accepted once at most. */
+    /** Whether or not the OTP was accepted before, it is accepted at most once. */
     async function expectRecovery(store: RedisStore): Promise<void> {
       await expect
         .poll(() => timeOutcome(store.probe()), { timeout: 20_000 })
@@ -262,7 +262,7 @@ describeWith('RedisStore over a Redis that', ['redis-server'], () => {
       expect(await store.counters.advance('vv', counters(3))).toEqual(advanced);
     }
 
-    it('since it is stopped', async () => {
+    it('because it is stopped', async () => {
       const { server, store } = await open();
       server.kill('SIGSTOP');
       await expectFaults(store);
@@ -270,7 +270,7 @@ describeWith('RedisStore over a Redis that', ['redis-server'], () => {
       await expectRecovery(store);
     });
 
-    it('since the connection is silent', async () => {
+    it('because the connection is silent', async () => {
       const { proxy, store } = await open();
       proxy.silence();
       await expectFaults(store);
@@ -278,7 +278,7 @@ describeWith('RedisStore over a Redis that', ['redis-server'], () => {
       await expectRecovery(store);
     });
 
-    it('since it was killed', async () => {
+    it('because it was killed', async () => {
       const { server, store } = await open();
       await server.halt('SIGKILL');
       await expectFaults(store);
@@ -287,7 +287,7 @@ describeWith('RedisStore over a Redis that', ['redis-server'], () => {
     });
   });
 
-  describe.each(Object.entries(redisClients))('cannot write, says STORE_FAILED through %s', (_, connect) => {
+  describe.each(Object.entries(redisClients))('cannot write, through %s,', (_, connect) => {
     async function open(spoil: (direct: IoRedis) => Promise<unknown>) {
       const server = await RedisServer.start();
       const client = await connect(server.url);
@@ -311,24 +311,24 @@ describeWith('RedisStore over a Redis that', ['redis-server'], () => {
         (it) => it.config('SET', 'maxmemory', '0'),
       ],
       [
-        'too few replicas are there',
+        'there are too few replicas',
         (it) => it.config('SET', 'min-replicas-to-write', '1'),
         (it) => it.config('SET', 'min-replicas-to-write', '0'),
       ],
       [
-        'the user may not',
+        'the user has no permission',
         (it) => it.call('ACL', 'SETUSER', 'default', '-evalsha', '-eval', '-set', '-del'),
         (it) => it.call('ACL', 'SETUSER', 'default', '+@all'),
       ],
       [
-        'the row is something else',
+        'the row has another type',
         async (it) => {
           await it.rename('yubikey-otp:counter:{vv}', 'kept');
           await it.set('yubikey-otp:counter:{vv}', 'text');
         },
         (it) => it.rename('kept', 'yubikey-otp:counter:{vv}'),
       ],
-    ])('since %s, and the OTP is not used up', async (_, spoil, mend) => {
+    ])('because %s, rejects with STORE_FAILED, and does not use up the OTP', async (_, spoil, mend) => {
       const { store, direct } = await open(spoil);
       expect((await timeOutcome(store.counters.advance('vv', counters(2)))).outcome).toBe('STORE_FAILED');
       await mend(direct);

@@ -9,7 +9,7 @@ import { RedisServer } from '../../support/servers/redis.js';
 import { connectIoredis, impatientClients, type RedisClient } from '../../support/stores/redis-clients.js';
 
 const TIMEOUT = 1_000;
-/** How long the event loop may be late here. */
+/** Tolerance for a late event loop. */
 const LATE = 1_500;
 
 type Outcome = Advance | string;
@@ -44,7 +44,7 @@ const clients: Record<string, (url: string) => Promise<RedisClient>> = {
 describeWith('RedisStore under load', ['redis-server'], () => {
   describe.each(Object.entries(clients))('through %s', (_, connect) => {
     it.each(Object.entries(faults))(
-      'where Redis %s: a fault by the deadline, never OK twice, memory and timers flat',
+      'while Redis %s: rejects by the deadline, accepts no OTP twice, keeps memory and timers flat',
       async (name, { begin, end }) => {
         const server = await RedisServer.start();
         const proxy = await LossyProxy.start(server.port);

@@ -26,7 +26,7 @@ describeWith('The index of keys in Redis', ['redis-server'], () => {
     return store.keys;
   }
 
-  it('has each key that is there, whatever order the commands of adds and deletes come in', async () => {
+  it('lists every key that exists, in whatever order the commands of adds and deletes arrive', async () => {
     const calls = fc.array(fc.constantFrom('add', 'delete'), { minLength: 2, maxLength: 5 });
     await fc.assert(
       fc.asyncProperty(fc.scheduler(), calls, async (scheduler, calls) => {
@@ -54,7 +54,7 @@ describeWith('The index of keys in Redis', ['redis-server'], () => {
     );
   });
 
-  it('has each key that has counters: none is accepted for the first time before it stands there', async () => {
+  it('lists every key with counters: no first OTP is accepted before its key is in the index', async () => {
     const prefix = `${Math.random()}:`;
     let indexFails = false;
     const store = new RedisStore({
@@ -77,7 +77,7 @@ describeWith('The index of keys in Redis', ['redis-server'], () => {
     expect(records.map(({ publicId }) => publicId)).toEqual(['cc', 'dd']);
   });
 
-  it('passes over those that were deleted, however many stand before the next that is there', async () => {
+  it('skips deleted keys, however many come before the next one that exists', async () => {
     const keys = await migrated(`${Math.random()}:`, client.sendCommand);
     const publicIds = Array.from(
       { length: 60 },

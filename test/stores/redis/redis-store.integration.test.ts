@@ -37,7 +37,7 @@ describeWith('Redis', ['redis-server'], () => {
     }
   }
 
-  it('says that it is durable with appendfsync=always', async () => {
+  it('reports durability with appendfsync=always', async () => {
     await withServer(RedisServer.DURABLE, async (options) => {
       const durability = await new RedisStore(options).migrate();
       expect(durability).toMatchObject({ durable: true });
@@ -45,7 +45,7 @@ describeWith('Redis', ['redis-server'], () => {
     });
   });
 
-  it('says what one second can lose with appendfsync=everysec', async () => {
+  it('reports that one second can be lost with appendfsync=everysec', async () => {
     await withServer(['--appendonly', 'yes', '--appendfsync', 'everysec'], async (options) => {
       const durability = await new RedisStore(options).migrate();
       expect(durability).toMatchObject({ durable: false });
@@ -54,7 +54,7 @@ describeWith('Redis', ['redis-server'], () => {
     });
   });
 
-  it('says what a rewrite can lose with no-appendfsync-on-rewrite=yes, also with appendfsync=always', async () => {
+  it('reports what a rewrite can lose with no-appendfsync-on-rewrite=yes, even with appendfsync=always', async () => {
     await withServer([...RedisServer.DURABLE, '--no-appendfsync-on-rewrite', 'yes'], async (options) => {
       const durability = await new RedisStore(options).migrate();
       expect(durability).toMatchObject({ durable: false });
@@ -63,7 +63,7 @@ describeWith('Redis', ['redis-server'], () => {
     });
   });
 
-  it('does not promise what it cannot read, where CONFIG is not allowed', async () => {
+  it('promises no durability if CONFIG is not allowed', async () => {
     await withServer(RedisServer.DURABLE, async ({ sendCommand }) => {
       const hosted: SendCommand = async (key, command) => {
         if (command[0] === 'CONFIG') throw new Error("ERR unknown command 'CONFIG'");
@@ -89,7 +89,7 @@ describeWith('Redis', ['redis-server'], () => {
     });
   });
 
-  it('refuses contents of a newer version, and any use before migrate()', async () => {
+  it('refuses contents of a newer version, and calls before migrate()', async () => {
     await withServer(RedisServer.DURABLE, async (options) => {
       const store = new RedisStore(options);
       await expect(store.counters.get('vv')).rejects.toMatchObject({ code: 'STORE_NOT_MIGRATED' });
@@ -98,7 +98,7 @@ describeWith('Redis', ['redis-server'], () => {
     });
   });
 
-  it('probes by a write, and rejects where none is possible', async () => {
+  it('probes with a write, and rejects if it fails', async () => {
     await withServer(RedisServer.DURABLE, async (options) => {
       const store = new RedisStore(options);
       await expect(store.probe()).rejects.toMatchObject({ code: 'STORE_NOT_MIGRATED' });
@@ -113,7 +113,7 @@ describeWith('Redis', ['redis-server'], () => {
     });
   });
 
-  it('forgets nothing that was accepted when the server is killed', async () => {
+  it('still refuses accepted OTPs after the server was killed', async () => {
     const client = await redisClients.ioredis?.(server.url);
     if (!client) throw new Error('no client');
     const store = new RedisStore({ sendCommand: client.sendCommand });

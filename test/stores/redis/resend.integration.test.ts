@@ -13,7 +13,7 @@ const KEY = { publicId: 'vvcbdefghijk', aesKey: Buffer.alloc(16, 1), privateId: 
 const NONCE = 'n'.repeat(16);
 const REPLAYED = { advanced: false, reason: 'REPLAYED_OTP' };
 
-/** A client whose answers are lost, so that it sends each script again: after what `between` does. */
+/** A client that loses answers, and so sends each script again after `between`. */
 const resending =
   (sendCommand: SendCommand, between: () => Promise<unknown> = async () => undefined): SendCommand =>
   async (key, command) => {
@@ -23,7 +23,7 @@ const resending =
     return sendCommand(key, command);
   };
 
-describeWith('RedisStore whose client sends a command again', ['redis-server'], () => {
+describeWith('RedisStore whose client resends commands', ['redis-server'], () => {
   let server: RedisServer;
   let client: RedisClient;
   let prefixes = 0;
@@ -44,21 +44,21 @@ describeWith('RedisStore whose client sends a command again', ['redis-server'], 
     return store;
   }
 
-  describeStore('is a store as any other, except for what delete says', async () => {
+  describeStore('fulfils the contract of a store, except for the result of delete', async () => {
     const withoutDelete: SendCommand = (key, command) =>
       (command[0] === 'DEL' ? client.sendCommand : resending(client.sendCommand))(key, command);
     const { keys, clients, counters } = await open(withoutDelete);
     return { keys, clients, counters, close: async () => undefined };
   });
 
-  it('says false of a record that it deleted', async () => {
+  it('resolves delete with false for a record that its first attempt deleted', async () => {
     const { keys } = await open(resending(client.sendCommand));
     await keys.add(KEY);
     expect(await keys.delete(KEY.publicId)).toBe(false);
     expect(await keys.get(KEY.publicId)).toBeUndefined();
   });
 
-  it('refuses an OTP that was accepted where a newer one was accepted in between', async () => {
+  it('refuses an OTP that it had accepted if a newer one was accepted in between', async () => {
     const prefix = newPrefix();
     const other = await open(client.sendCommand, prefix);
     await other.counters.advance('vv', counters(1));
@@ -68,14 +68,14 @@ describeWith('RedisStore whose client sends a command again', ['redis-server'], 
     expect(await other.counters.get('vv')).toMatchObject({ ...counters(3), acceptedCount: 3 });
   });
 
-  it('accepts no OTP of another call, with the same nonce or without', async () => {
+  it('accepts no OTP of another call, with or without the same nonce', async () => {
     const { counters: resent } = await open(resending(client.sendCommand));
     expect(await resent.advance('vv', counters(1), NONCE)).toMatchObject({ advanced: true });
     expect(await resent.advance('vv', counters(1), NONCE)).toMatchObject({ reason: 'REPLAYED_REQUEST' });
     expect(await resent.advance('vv', counters(1))).toEqual(REPLAYED);
   });
 
-  it('does not where ioredis has maxRetriesPerRequest: 0, and the answer is lost', async () => {
+  it('rejects with ANSWER_LOST if ioredis has maxRetriesPerRequest: 0 and the answer is lost', async () => {
     const proxy = await LossyProxy.start(server.port);
     const { sendCommand, close } = await connectIoredis(`redis://127.0.0.1:${proxy.port}`, {
       maxRetriesPerRequest: 0,
@@ -91,7 +91,7 @@ describeWith('RedisStore whose client sends a command again', ['redis-server'], 
     await proxy.stop();
   });
 
-  it('gives calls for several keys over one connection each its own answer, cut at any byte', async () => {
+  it('answers each of several calls over one connection correctly, cut off at any byte', async () => {
     const ids = ['b', 'c', 'd', 'e', 'f'];
     const advanceAll = (store: RedisStore, usageCounter: number) =>
       Promise.all(
@@ -122,12 +122,12 @@ describeWith('RedisStore whose client sends a command again', ['redis-server'], 
     await Promise.all(Array.from({ length: Math.ceil(length / 11) }, (_, n) => cutAfter(n * 11)));
   });
 
-  describe('to the replica that became the master', () => {
+  describe('to a replica that became the master', () => {
     async function failOver({ replicated }: { replicated: boolean }) {
       const settings = [...RedisServer.DURABLE, '--repl-diskless-sync-delay', '0'];
       const [master, replica] = [await RedisServer.start(settings), await RedisServer.start(settings)];
       const proxy = await LossyProxy.start(master.port);
-      // The replica has the last write by then, or never.
+      // By then, the replica has the last write, or never will.
       const retryStrategy = () => 500;
       const { sendCommand, close } = await connectIoredis(`redis://127.0.0.1:${proxy.port}`, {
         retryStrategy,
@@ -142,19 +142,19 @@ describeWith('RedisStore whose client sends a command again', ['redis-server'], 
       const store = await open(sendCommand);
       await store.counters.advance('vv', counters(1));
       await toReplica.replicaof('127.0.0.1', master.port);
-      // The replica has begun to read what the master writes.
+      // Wait until the replica follows the master.
       while (!/slave_repl_offset:[1-9]/.test(await toReplica.info('replication'))) {
         await toMaster.incr('written');
         await sleep(20);
       }
       if (!replicated) await toReplica.replicaof('NO', 'ONE');
       proxy.redirect(replica.port);
-      // Within the answer of the script, which follows that of the index.
+      // In the middle of the answer to the script, which follows the answer to the index.
       proxy.cutAfter(8);
       return { store, toReplica };
     }
 
-    it('is answered as the first time where the replica has the write, before it is the master and after', async () => {
+    it('answers as the first time if the replica has the write, before and after it becomes the master', async () => {
       const { store, toReplica } = await failOver({ replicated: true });
       const advance = store.counters.advance('vv', counters(2));
       expect(await advance).toMatchObject({ advanced: true, previous: counters(1) });
@@ -162,13 +162,13 @@ describeWith('RedisStore whose client sends a command again', ['redis-server'], 
       expect(await store.counters.advance('vv', counters(2))).toEqual(REPLAYED);
     });
 
-    it('is ANSWER_LOST where the replica refuses it, and does not have the write yet', async () => {
+    it('rejects with ANSWER_LOST if the replica refuses the command and does not have the write yet', async () => {
       const { store, toReplica } = await failOver({ replicated: false });
       await toReplica.replicaof('127.0.0.1', 1);
       await expect(store.counters.advance('vv', counters(2))).rejects.toMatchObject({ code: 'ANSWER_LOST' });
     });
 
-    it('is accepted by the replica where it has not the write', async () => {
+    it('accepts the OTP if the replica does not have the write', async () => {
       const { store } = await failOver({ replicated: false });
       expect(await store.counters.advance('vv', counters(2))).toMatchObject({
         advanced: true,
@@ -178,7 +178,7 @@ describeWith('RedisStore whose client sends a command again', ['redis-server'], 
     });
   });
 
-  describe('where an older version of this package writes too', () => {
+  describe('next to an older version of this package', () => {
     async function openOld() {
       const prefix = newPrefix();
       const store = await open(resending(client.sendCommand), prefix);
@@ -194,7 +194,7 @@ describeWith('RedisStore whose client sends a command again', ['redis-server'], 
       return { store, writeOld };
     }
 
-    it('goes on with its counters, and lists them', async () => {
+    it('continues with its counters, and lists them', async () => {
       const { store, writeOld } = await openOld();
       await writeOld(7);
       expect(await store.counters.advance('vv', counters(7), NONCE)).toMatchObject({
@@ -210,7 +210,7 @@ describeWith('RedisStore whose client sends a command again', ['redis-server'], 
       expect(records).toMatchObject([{ publicId: 'vv', ...counters(8) }]);
     });
 
-    it('refuses what that version accepted, and tells what it wrote', async () => {
+    it('refuses OTPs that it accepted, and returns the counters that it wrote', async () => {
       const { store, writeOld } = await openOld();
       await store.counters.advance('vv', counters(7));
       await writeOld(8);

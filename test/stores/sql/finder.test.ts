@@ -3,7 +3,7 @@ import { Finder } from '../../../src/stores/sql/finder.js';
 
 const foundRow = (sql: string, id: string) => ({ found: `${id} by ${sql}` });
 
-function finderThatRemembers() {
+function createRecordingFinder() {
   const messages: [string, number][] = [];
   const finder = new Finder(async (sql, ids) => {
     messages.push([sql, ids.length]);
@@ -14,8 +14,8 @@ function finderThatRemembers() {
 }
 
 describe('Finder', () => {
-  it('lets the calls of one turn share a message for each statement, and gives each its own row', async () => {
-    const { messages, finder } = finderThatRemembers();
+  it('sends one message per statement for the calls of one turn, and resolves each with its own row', async () => {
+    const { messages, finder } = createRecordingFinder();
     const found = [finder.find('KEY', 'a'), finder.find('CLIENT', '1'), finder.find('KEY', 'none')];
     queueMicrotask(() => found.push(finder.find('KEY', 'a')));
     await Promise.resolve();
@@ -31,23 +31,23 @@ describe('Finder', () => {
     ]);
   });
 
-  it('asks anew in the next turn, and keeps nothing', async () => {
-    const { messages, finder } = finderThatRemembers();
+  it('asks again in the next turn, and caches nothing', async () => {
+    const { messages, finder } = createRecordingFinder();
     await finder.find('KEY', 'a');
     await finder.find('KEY', 'a');
     expect(messages).toHaveLength(2);
   });
 
-  it('sends no more than 128 in one message', async () => {
-    const { messages, finder } = finderThatRemembers();
+  it('sends at most 128 ids in one message', async () => {
+    const { messages, finder } = createRecordingFinder();
     const ids = Array.from({ length: 300 }, (_, n) => `id ${n}`);
     const rows = await Promise.all(ids.map((id) => finder.find('KEY', id)));
     expect(rows).toEqual(ids.map((id) => foundRow('KEY', id)));
     expect(messages.map(([, length]) => length)).toEqual([128, 128, 44]);
   });
 
-  it('rejects all in a message that failed, and none besides', async () => {
-    const { finder } = finderThatRemembers();
+  it('rejects all calls of a message that failed, and no others', async () => {
+    const { finder } = createRecordingFinder();
     const outcomes = await Promise.allSettled([
       finder.find('BROKEN', 'a'),
       finder.find('KEY', 'a'),

@@ -18,8 +18,8 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** The database, but `exec` is told of each statement first, and may throw. */
-function watched(database: OpenDatabase, exec: (sql: string) => void): OpenDatabase {
+/** The database with an `exec` that first calls the given function, which may throw. */
+function spyOnExec(database: OpenDatabase, exec: (sql: string) => void): OpenDatabase {
   return new Proxy(database, {
     get: (_, name) => {
       if (name === 'exec')
@@ -35,15 +35,15 @@ function watched(database: OpenDatabase, exec: (sql: string) => void): OpenDatab
 
 async function openStore(driver: SqliteDriver, exec: (sql: string) => void = () => undefined) {
   const path = temporaryFile();
-  const store = new SqliteStore({ database: watched(openFor(driver, path), exec) });
+  const store = new SqliteStore({ database: spyOnExec(openFor(driver, path), exec) });
   await store.migrate();
   const other = new SqliteStore({ database: openFor(driver, path) });
   await other.migrate();
   return { path, store, other };
 }
 
-describe.each(drivers)('verifications at once, with $name', (driver) => {
-  it('share one commit, and each is there for others once it is answered', async () => {
+describe.each(drivers)('concurrent verifications with $name', (driver) => {
+  it('share one commit, and are visible to other handles once they are answered', async () => {
     const commits: string[] = [];
     const { store, other } = await openStore(driver, (sql) => sql === 'COMMIT' && commits.push(sql));
     const before = commits.length;
@@ -55,7 +55,7 @@ describe.each(drivers)('verifications at once, with $name', (driver) => {
     expect(commits.length - before).toBe(1);
   });
 
-  it('succeed although one of them cannot be written, which fails alone', async () => {
+  it('succeed, except for one that cannot be written', async () => {
     const { store, other } = await openStore(driver);
     const outcomes = await Promise.allSettled(
       ids.map((id, n) => store.counters.advance(id, COUNTERS, undefined, n === 20 ? NEVER : new Date())),
@@ -67,7 +67,7 @@ describe.each(drivers)('verifications at once, with $name', (driver) => {
     }
   });
 
-  it('are all rejected when their commit fails, and none is taken for accepted', async () => {
+  it('are all rejected if their commit fails, and none of them is stored', async () => {
     let fails = false;
     const { store, other } = await openStore(driver, (sql) => {
       if (fails && sql === 'COMMIT') throw new Error('disk I/O error');
@@ -81,7 +81,7 @@ describe.each(drivers)('verifications at once, with $name', (driver) => {
     expect(again).toEqual(ids.map(() => advanced));
   });
 
-  it('that wait for a lock share one commit, also with those that come later', async () => {
+  it('share one commit when they wait for a lock, even with later ones', async () => {
     const commits: string[] = [];
     const { path, store } = await openStore(driver, (sql) => sql === 'COMMIT' && commits.push(sql));
     const before = commits.length;
@@ -96,7 +96,7 @@ describe.each(drivers)('verifications at once, with $name', (driver) => {
     expect(commits.length - before).toBe(1);
   });
 
-  it('give up a lock at the deadline of each, by no clock that can be set', async () => {
+  it('stop waiting for a lock at their deadlines, measured by a clock that cannot be set', async () => {
     const { path } = await openStore(driver);
     const store = new SqliteStore({ database: openFor(driver, path), timeout: 1000 });
     await store.migrate();
@@ -115,7 +115,7 @@ describe.each(drivers)('verifications at once, with $name', (driver) => {
     expect(await store.counters.advance('early', COUNTERS)).toEqual(advanced);
   });
 
-  it('do not stop the event loop for a commit each', async () => {
+  it('do not block the event loop for one commit each', async () => {
     let commits = 0;
     const { store } = await openStore(driver, (sql) => {
       if (sql === 'COMMIT') commits++;

@@ -72,7 +72,7 @@ describeWith('On a disk that fails', ['gcc'], () => {
   afterAll(() => rmSync(folder, { recursive: true }));
 
   describe.each(drivers)('SqliteStore with a path, through $name', ({ name }) => {
-    it('answers by the deadline while a sync hangs, and goes on by itself afterwards', async () => {
+    it('answers by the deadline while a sync hangs, and recovers by itself', async () => {
       const service = await Service.start(shim, temporaryFile(), name, 'in threads');
       await service.ask('advance', 'c', 1);
       service.disk('hang');
@@ -96,7 +96,7 @@ describeWith('On a disk that fails', ['gcc'], () => {
       expect((await service.ask('probe')).outcome).toBe('done');
     });
 
-    it('stops closing at the deadline while a sync hangs, and says so', async () => {
+    it('rejects close() at the deadline while a sync hangs', async () => {
       const service = await Service.start(shim, temporaryFile(), name, 'in threads');
       service.disk('hang');
       const begun = service.ask('advance', 'c', 1);
@@ -108,7 +108,7 @@ describeWith('On a disk that fails', ['gcc'], () => {
       expect((await service.ask('advance', 'b', 1)).outcome).toBe('STORE_FAILED');
     });
 
-    it('does not take for unwritten what its thread had begun when it died', async () => {
+    it('does not report a write as undone that its thread had begun when it died', async () => {
       const path = temporaryFile();
       const service = await Service.start(shim, path, name, 'in threads');
       service.disk('hang');
@@ -127,7 +127,7 @@ describeWith('On a disk that fails', ['gcc'], () => {
       expect((await next.ask('advance', 'b', 1)).outcome).toBe('OK');
     });
 
-    it('keeps nobody waiting who came after a thousand others', async () => {
+    it('answers calls in time that came after a thousand others', async () => {
       const service = await Service.start(shim, temporaryFile(), name, 'in threads');
       service.disk('hang');
       const calls = Array.from({ length: 1000 }, (_, n) => service.ask('advance', `id ${n % 300}`, n));
@@ -146,7 +146,7 @@ describeWith('On a disk that fails', ['gcc'], () => {
     it.each([
       ['cannot be synced', 'fail'],
       ['is full', 'full'],
-    ] as const)('accepts an OTP at most once whose commit meets a disk that %s', async (_, mode) => {
+    ] as const)('accepts an OTP at most once if its commit meets a disk that %s', async (_, mode) => {
       const path = temporaryFile();
       const service = await Service.start(shim, path, name, where);
       await service.ask('advance', 'c', 1);
@@ -162,7 +162,7 @@ describeWith('On a disk that fails', ['gcc'], () => {
       const next = await Service.start(shim, path, name, where);
       answers.push((await next.ask('advance', 'c', 2)).outcome);
       expect(answers).toEqual(['OK', 'REPLAYED', 'REPLAYED']);
-      // It was never answered, so it may have been accepted or not, but once.
+      // It was never answered, so it may have been accepted or not, but at most once.
       const other = [
         (await next.ask('advance', 'b', 1)).outcome,
         (await next.ask('advance', 'b', 1)).outcome,
@@ -170,7 +170,7 @@ describeWith('On a disk that fails', ['gcc'], () => {
       expect(other[1]).toBe('REPLAYED');
     });
 
-    it('does not answer for what a start finds in the log of a commit that failed', async () => {
+    it('rejects with ANSWER_LOST if a commit fails that a restart may still find in the log', async () => {
       const path = temporaryFile();
       const service = await Service.start(shim, path, name, where);
       service.disk('fail');

@@ -6,8 +6,8 @@ import { migratedStoreFor, openFor, temporaryFile, ways } from '../../support/st
 const AES_KEY = Buffer.alloc(16);
 const COUNTERS = { usageCounter: 1, sessionUse: 0, timestamp: 0 };
 
-describe.each(ways)('writes that waited for the same lock, with $name', (way) => {
-  /** Different writes, all begun while another handle holds the lock. */
+describe.each(ways)('writes that waited for the same lock, with $name,', (way) => {
+  /** Starts different writes while another handle holds the lock. */
   async function writeAllWhileLocked() {
     const path = temporaryFile();
     const store = await migratedStoreFor(way, path);
@@ -28,7 +28,7 @@ describe.each(ways)('writes that waited for the same lock, with $name', (way) =>
     return { store, path, results: await writes };
   }
 
-  it('are all there for others once they are answered', async () => {
+  it('are all visible to other handles once they are answered', async () => {
     const { path, results } = await writeAllWhileLocked();
     const advanced = { advanced: true };
     expect(results).toMatchObject([advanced, true, true, true, advanced]);
@@ -40,7 +40,7 @@ describe.each(ways)('writes that waited for the same lock, with $name', (way) =>
     expect(await other.clients.get('1')).toBeDefined();
   });
 
-  it('do not make an OTP that was accepted acceptable again', async () => {
+  it('leave accepted OTPs refused', async () => {
     const { store } = await writeAllWhileLocked();
     for (const publicId of ['c', 'b']) {
       expect(await store.counters.advance(publicId, COUNTERS)).toEqual({

@@ -24,7 +24,7 @@ async function storeWithRival(way: SqliteWay): Promise<{ store: SqliteStore; riv
   return { store, rival: openFor(way.driver, path) };
 }
 
-/** The longest time for which a timer could not run. */
+/** Measures the longest time that the event loop was blocked. */
 function watchEventLoop(): () => number {
   let worst = 0;
   let last = performance.now();
@@ -39,8 +39,8 @@ function watchEventLoop(): () => number {
   };
 }
 
-describe.each(ways)('a lock that another handle holds, with $name', (way) => {
-  it('is waited for, and then the write succeeds', async () => {
+describe.each(ways)('a lock that another handle holds, with $name,', (way) => {
+  it('is waited for, after which the write succeeds', async () => {
     const { store, rival } = await storeWithRival(way);
     rival.exec('BEGIN IMMEDIATE');
     let isDone = false;
@@ -54,7 +54,7 @@ describe.each(ways)('a lock that another handle holds, with $name', (way) => {
     expect(await store.counters.advance('c', COUNTERS)).toMatchObject({ advanced: false });
   });
 
-  it('does not stop the event loop, however many verifications wait for it', async () => {
+  it('does not block the event loop, however many verifications wait for it', async () => {
     const { store, rival } = await storeWithRival(way);
     rival.exec('BEGIN IMMEDIATE');
     const worstGap = watchEventLoop();
@@ -70,7 +70,7 @@ describe.each(ways)('a lock that another handle holds, with $name', (way) => {
     expect(gap).toBeLessThan(400);
   });
 
-  it('does not stop what only reads', async () => {
+  it('does not block reads', async () => {
     const { store, rival } = await storeWithRival(way);
     await store.counters.advance('c', COUNTERS);
     rival.exec('BEGIN IMMEDIATE');
@@ -89,7 +89,7 @@ describe.each(ways)('a lock that another handle holds, with $name', (way) => {
     await migration;
   });
 
-  it('is given up for one call while others still wait, and what is given up is never written', async () => {
+  it('is given up by one call while others still wait, and the call that was given up is never written', async () => {
     const { store, rival } = await storeWithRival(way);
     rival.exec('BEGIN IMMEDIATE');
     const giveUp = new AbortController();
@@ -107,7 +107,7 @@ describe.each(ways)('a lock that another handle holds, with $name', (way) => {
     expect(await store.counters.advance('b', COUNTERS)).toMatchObject({ advanced: true });
   });
 
-  it('is waited for no longer once nobody waits for any of the writes', async () => {
+  it('is no longer waited for once all callers have given up', async () => {
     const { store, rival } = await storeWithRival(way);
     rival.exec('BEGIN IMMEDIATE');
     const giveUp = new AbortController();
@@ -124,7 +124,7 @@ describe.each(ways)('a lock that another handle holds, with $name', (way) => {
     expect(await store.counters.advance('c', COUNTERS)).toMatchObject({ advanced: true });
   });
 
-  it('is given up after five seconds as a fault, and nothing is used up', async () => {
+  it('is given up after five seconds with a fault, which uses up no OTP', async () => {
     const { store, rival } = await storeWithRival(way);
     const yubikey = new SoftYubikey();
     await store.keys.add(yubikey);
@@ -143,8 +143,8 @@ describe.each(ways)('a lock that another handle holds, with $name', (way) => {
   });
 });
 
-describe.each(drivers)('a transaction of the application, with $name', (driver) => {
-  it('that begins while a write waits for a lock makes it fail, never vanish', async () => {
+describe.each(drivers)('a transaction of the application, with $name,', (driver) => {
+  it('that begins while a write waits for a lock makes the write fail, not vanish', async () => {
     const path = temporaryFile();
     const database = openFor(driver, path);
     const rival = openFor(driver, path);

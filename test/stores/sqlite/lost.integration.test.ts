@@ -26,7 +26,7 @@ const KEY = { publicId: 'c', aesKey: Buffer.alloc(16) };
 const counters = (usageCounter: number) => ({ usageCounter, sessionUse: 0, timestamp: 0 });
 const LOST = { name: 'YubikeyError', code: 'STORE_FAILED', status: 503 };
 
-/** Every way to ask a store. */
+/** Calls every method of a store. */
 const callEverything = ({ keys, clients, counters: store }: SqliteStore): Promise<unknown>[] => [
   store.advance('c', counters(1)),
   store.get('c'),
@@ -53,7 +53,7 @@ async function expectLost(store: SqliteStore, path: string) {
   for (const outcome of outcomes) expect(outcome).toEqual({ status: 'rejected', reason: error });
 }
 
-/** Another database, with tables of its own, at another path. */
+/** Another database with its own tables, at another path. */
 async function otherFile({ open }: SqliteDriver): Promise<string> {
   const path = temporaryFile();
   const database = open(path);
@@ -64,8 +64,8 @@ async function otherFile({ open }: SqliteDriver): Promise<string> {
   return path;
 }
 
-type Deed = (path: string, other: string) => void;
-const REPLACEMENTS: [string, Deed][] = [
+type Replacement = (path: string, other: string) => void;
+const REPLACEMENTS: [string, Replacement][] = [
   ['the file is renamed over', (path, other) => renameSync(other, path)],
   ['the file is removed', (path) => unlinkSync(path)],
   ['the log is removed', (path) => unlinkSync(`${path}-wal`)],
@@ -86,14 +86,14 @@ const REPLACEMENTS: [string, Deed][] = [
 ];
 
 describe.each(ways)('SqliteStore with $name, under load', (way) => {
-  it.each(REPLACEMENTS)('accepts no OTP more once %s', async (_, deed) => {
+  it.each(REPLACEMENTS)('accepts no more OTPs once %s', async (_, replace) => {
     const path = temporaryFile();
     const other = await otherFile(way.driver);
     const store = await migratedStoreFor(way, path);
     const load = new Load(store);
     await load.reaches(200);
     load.mark();
-    deed(path, other);
+    replace(path, other);
     await sleep(100);
     await load.stop();
     expect(load.acceptedLate).toEqual([]);
@@ -119,7 +119,7 @@ describe.each(ways)('SqliteStore with $name, under load', (way) => {
     await expectNoneAccepted(await migratedStoreFor(way, path), load.accepted);
   });
 
-  it('accepts no OTP twice once an older copy is put over the file', async () => {
+  it('accepts no OTP twice after an older copy was put over the file', async () => {
     const path = temporaryFile();
     const store = await migratedStoreFor(way, path);
     const rival = openFor(way.driver, path);
@@ -136,29 +136,32 @@ describe.each(ways)('SqliteStore with $name, under load', (way) => {
   });
 });
 
-describe.each(ways)('SqliteStore with $name, whose file took all of the log', (way) => {
+describe.each(ways)('SqliteStore with $name, after a checkpoint of its whole log', (way) => {
   const manyTouches = (store: SqliteStore, usageCounter: number) =>
     Promise.all(
       Array.from({ length: 500 }, (_, n) => store.counters.advance(`id ${n}`, counters(usageCounter))),
     );
 
-  /** The checkpoint begins no new log, so SQLite takes what it remembers for what is in the file. */
-  it.each([0, 500])('gives no verdict once an older copy of %i keys is put over it', async (known) => {
-    const path = temporaryFile();
-    const { store: first, close } = way.open(path);
-    await first.migrate();
-    if (known > 0) await manyTouches(first, 1);
-    await close();
-    copyFileSync(path, `${path}.copy`);
-    const store = await migratedStoreFor(way, path);
-    await manyTouches(store, 2);
-    openFor(way.driver, path).prepare('PRAGMA wal_checkpoint(PASSIVE)').all();
-    copyFileSync(`${path}.copy`, path);
-    await expect(store.counters.advance('id 400', counters(3))).rejects.toMatchObject(LOST);
-    await expectLost(store, path);
-  });
+  /** The checkpoint starts no new log, so SQLite trusts its cached pages. */
+  it.each([0, 500])(
+    'gives no verdict after an older copy with %i keys was put over the file',
+    async (known) => {
+      const path = temporaryFile();
+      const { store: first, close } = way.open(path);
+      await first.migrate();
+      if (known > 0) await manyTouches(first, 1);
+      await close();
+      copyFileSync(path, `${path}.copy`);
+      const store = await migratedStoreFor(way, path);
+      await manyTouches(store, 2);
+      openFor(way.driver, path).prepare('PRAGMA wal_checkpoint(PASSIVE)').all();
+      copyFileSync(`${path}.copy`, path);
+      await expect(store.counters.advance('id 400', counters(3))).rejects.toMatchObject(LOST);
+      await expectLost(store, path);
+    },
+  );
 
-  it('accepts nothing again that a process before it accepted, where its log has other keys only', async () => {
+  it('accepts no OTP again that an earlier process accepted, even if the log holds only other keys', async () => {
     const path = temporaryFile();
     for (const usageCounter of [1, 2]) {
       const { store, close } = way.open(path);
@@ -186,7 +189,7 @@ describe.each(ways)('SqliteStore with $name', (way) => {
     return { path, store, rival: openFor(way.driver, path) };
   }
 
-  it('gives no verdict from a file that went back, and writes nothing to it', async () => {
+  it('gives no verdict from a file that went back to an older state, and writes nothing to it', async () => {
     const { path, store, rival } = await storeWithRival();
     rival.exec('UPDATE yubikey_sequence SET number = 0');
     await expect(store.counters.advance('b', counters(1))).rejects.toMatchObject(LOST);
@@ -196,7 +199,7 @@ describe.each(ways)('SqliteStore with $name', (way) => {
 
   it.each([
     ['holds no sequence number', 'DELETE FROM yubikey_sequence'],
-    ['knows no sequence numbers, as one of before did', 'DROP TABLE yubikey_sequence'],
+    ['has no table for the sequence number, like files of older versions', 'DROP TABLE yubikey_sequence'],
   ])('gives no verdict from a file that %s', async (_, sql) => {
     const { path, store, rival } = await storeWithRival();
     rival.exec(sql);
@@ -205,16 +208,16 @@ describe.each(ways)('SqliteStore with $name', (way) => {
   });
 
   it.each([
-    ['lower counters', 'UPDATE yubikey_counters SET usage_counter = 4'],
+    ['lower counters than it accepted', 'UPDATE yubikey_counters SET usage_counter = 4'],
     ['no counters', 'DELETE FROM yubikey_counters'],
-  ])('gives no verdict from a file with %s of a key than it accepted', async (_, sql) => {
+  ])('gives no verdict from a file with %s for a key', async (_, sql) => {
     const { path, store, rival } = await storeWithRival();
     rival.exec(sql);
     await expect(store.counters.advance('c', counters(5))).rejects.toMatchObject({ code: 'ANSWER_LOST' });
     await expectLost(store, path);
   });
 
-  it('finds out when it is only asked whether it works', async () => {
+  it('detects with a health check that the file was removed', async () => {
     const { path, store } = await storeWithRival();
     await store.probe();
     unlinkSync(path);
@@ -222,18 +225,18 @@ describe.each(ways)('SqliteStore with $name', (way) => {
     await expectLost(store, path);
   });
 
-  it('finds out that its log was emptied, and neither accepts nor refuses', async () => {
+  it('detects that its log was emptied, and neither accepts nor refuses', async () => {
     const { path, store } = await storeWithRival();
     truncateSync(`${path}-wal`, 0);
     await expect(store.counters.advance('c', counters(5))).rejects.toMatchObject(LOST);
     await expectLost(store, path);
   });
 
-  it('finds out that the file is damaged when it reads it', async () => {
+  it('detects damage to the file when it reads it', async () => {
     const { path, store, rival } = await storeWithRival();
     await store.keys.add(KEY);
     rival.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all();
-    // Makes the others forget what they remember of the file.
+    // Makes other handles drop their cached pages.
     rival.exec('UPDATE yubikey_sequence SET number = number + 1');
     const size = statSync(path).size;
     truncateSync(path, 4096);
@@ -245,7 +248,7 @@ describe.each(ways)('SqliteStore with $name', (way) => {
 
 describe.each(drivers)('SqliteStore with a path, through $name', (driver) => {
   const { name } = driver;
-  it('knows its file by a relative path although the process changes its folder', async () => {
+  it('finds its file by a relative path after the process changed its folder', async () => {
     const path = temporaryFile();
     const store = new SqliteStore({ path: relative(process.cwd(), path), driver: name });
     onTestFinished(() => store.close());
@@ -258,7 +261,7 @@ describe.each(drivers)('SqliteStore with a path, through $name', (driver) => {
     await expect(store.probe()).rejects.toMatchObject({ code: 'ANSWER_LOST' });
   });
 
-  it('finds out that its path, a link, leads to another file', async () => {
+  it('detects that its path, a link, now leads to another file', async () => {
     const path = temporaryFile();
     const link = `${path}.link`;
     symlinkSync(path, link);

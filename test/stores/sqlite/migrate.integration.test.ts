@@ -24,8 +24,8 @@ async function expectUnusable(store: SqliteStore) {
   for (const call of everyCall(store)) await expect(call).rejects.toMatchObject(NOT_MIGRATED);
 }
 
-/** The same database, deaf to one statement. */
-function deafTo(ignored: string, database: SqliteDatabase): SqliteDatabase & { inTransaction: boolean } {
+/** The same database, except that it ignores one statement. */
+function ignoring(ignored: string, database: SqliteDatabase): SqliteDatabase & { inTransaction: boolean } {
   return {
     inTransaction: false,
     exec: (sql) => database.exec(sql.includes(ignored) ? 'SELECT 1' : sql),
@@ -34,14 +34,14 @@ function deafTo(ignored: string, database: SqliteDatabase): SqliteDatabase & { i
 }
 
 describe.each(drivers)('migrate() of SqliteStore with $name', (driver) => {
-  it('is needed before anything else', async () => {
+  it('is required before any other call', async () => {
     const store = new SqliteStore({ database: openFor(driver, temporaryFile()) });
     await expectUnusable(store);
     await store.migrate();
     expect(await store.keys.add(KEY)).toBe(true);
   });
 
-  it('can be called again, and keeps what is there', async () => {
+  it('can be called again, and keeps all records', async () => {
     const database = openFor(driver, temporaryFile());
     const store = new SqliteStore({ database });
     await store.migrate();
@@ -62,7 +62,7 @@ describe.each(drivers)('migrate() of SqliteStore with $name', (driver) => {
     expect(added.filter(Boolean)).toHaveLength(1);
   });
 
-  it('makes writes durable, whatever the handle was set to', async () => {
+  it('makes writes durable, whatever the settings of the handle were', async () => {
     const database = openFor(driver, temporaryFile());
     database.exec('PRAGMA journal_mode = DELETE');
     database.exec('PRAGMA synchronous = OFF');
@@ -71,7 +71,7 @@ describe.each(drivers)('migrate() of SqliteStore with $name', (driver) => {
     expect(Number(firstValue(database, 'PRAGMA synchronous'))).toBe(2);
   });
 
-  it('makes them durable again in a file that is opened later with other settings', async () => {
+  it('makes writes durable again in a file that is later opened with other settings', async () => {
     const path = temporaryFile();
     await new SqliteStore({ database: openFor(driver, path) }).migrate();
     const database = openFor(driver, path);
@@ -80,15 +80,15 @@ describe.each(drivers)('migrate() of SqliteStore with $name', (driver) => {
     expect(Number(firstValue(database, 'PRAGMA synchronous'))).toBe(2);
   });
 
-  it.each(['journal_mode = WAL', 'synchronous = FULL'])('refuses where %s does not take', async (pragma) => {
+  it.each(['journal_mode = WAL', 'synchronous = FULL'])('rejects if %s has no effect', async (pragma) => {
     const database = openFor(driver, temporaryFile());
     database.exec('PRAGMA synchronous = OFF');
-    const store = new SqliteStore({ database: deafTo(pragma, database) });
+    const store = new SqliteStore({ database: ignoring(pragma, database) });
     await expect(store.migrate()).rejects.toMatchObject(NOT_DURABLE);
     await expectUnusable(store);
   });
 
-  it('refuses a database in memory, and says why', async () => {
+  it('refuses a database in memory, with the reason', async () => {
     const store = new SqliteStore({ database: openFor(driver, ':memory:') });
     const error = await store.migrate().catch((error) => error);
     expect(error).toMatchObject(NOT_DURABLE);
@@ -96,7 +96,7 @@ describe.each(drivers)('migrate() of SqliteStore with $name', (driver) => {
     await expectUnusable(store);
   });
 
-  it('refuses a schema that is newer than this package, and changes nothing in it', async () => {
+  it('refuses a schema of a newer version, and does not change it', async () => {
     const path = temporaryFile();
     const database = openFor(driver, path);
     await new SqliteStore({ database }).migrate();
@@ -123,7 +123,7 @@ describe.each(drivers)('inside a transaction of the application, SqliteStore wit
     await new SqliteStore({ database }).migrate();
   });
 
-  it('accepts no OTP, since a rollback would forget it', async () => {
+  it('accepts no OTP, since a rollback would undo that', async () => {
     const database = openFor(driver, temporaryFile());
     const store = new SqliteStore({ database });
     await store.migrate();

@@ -11,10 +11,10 @@ import { expectNoneAccepted, Load } from '../../support/stores/sqlite-load.js';
 const KEY = { publicId: 'c', aesKey: Buffer.alloc(16) };
 const counters = (usageCounter: number) => ({ usageCounter, sessionUse: 0, timestamp: 0 });
 
-async function expectNoAlarm(store: SqliteStore, deeds: () => Promise<void>) {
+async function expectNoAlarm(store: SqliteStore, actions: () => Promise<void>) {
   const load = new Load(store);
   await sleep(100);
-  await deeds();
+  await actions();
   await sleep(100);
   await load.stop();
   expect(load.faults).toEqual([]);
@@ -46,7 +46,7 @@ describe.each(ways)('SqliteStore with $name raises no alarm', (way) => {
     });
   });
 
-  it('for other stores of the file that come and go', async () => {
+  it('for other stores that open and close the file', async () => {
     const path = temporaryFile();
     const store = await migratedStoreFor(way, path);
     await expectNoAlarm(store, async () => {
@@ -66,7 +66,7 @@ describe.each(ways)('SqliteStore with $name raises no alarm', (way) => {
     await expectNoAlarm(await migratedStoreFor(way, `${path}.link`), async () => undefined);
   });
 
-  it('for a file made before there were sequence numbers', async () => {
+  it('for a file of an older version, without a sequence number', async () => {
     const path = temporaryFile();
     const { store: before, close } = way.open(path);
     await before.migrate();

@@ -22,7 +22,7 @@ interface Child {
   nextLine(): Promise<string>;
 }
 
-/** Another process on the same file; it says "ready", and verifies once it is sent a line. */
+/** Another process that uses the same file: it writes "ready", and verifies once it receives a line. */
 function startChild(option: 'path' | 'database', path: string, otp: string, times: number): Child {
   const child = spawn(process.execPath, ['--import', 'tsx', fixture, option, path, otp, String(times)], {
     cwd: root,
@@ -45,9 +45,9 @@ async function storeWithKey(path: string) {
 }
 
 describe.each(['database', 'path'] as const)(
-  'processes that share a SQLite file, each with a %s',
+  'processes that share a SQLite file, each with a %s,',
   (option) => {
-    it('accept one OTP once, of 64 verifications in four of them at once', async () => {
+    it('accept one OTP once in 64 verifications by four processes at once', async () => {
       const path = temporaryFile();
       const { store, yubikey } = await storeWithKey(path);
       const otp = yubikey.press();
@@ -62,7 +62,7 @@ describe.each(['database', 'path'] as const)(
       expect(await store.counters.get(yubikey.publicId)).toMatchObject({ acceptedCount: 1 });
     });
 
-    it('still refuse what one of them accepted before it was killed', async () => {
+    it('still refuse an OTP that one of them accepted before it was killed', async () => {
       const path = temporaryFile();
       const { yubikey, verifier } = await storeWithKey(path);
       const otp = yubikey.press();

@@ -11,7 +11,7 @@ const IDS = Array.from({ length: 16 }, (_, n) => `id ${n}`);
 type Touch = readonly [id: string, usageCounter: number, isLate: boolean];
 type ServiceAnswer = readonly [n: number, outcome: unknown, ms: number];
 
-/** A process with a store, asked to advance 16 keys again and again. */
+/** A process with a store that advances 16 keys again and again. */
 class Service {
   readonly accepted: (readonly [id: string, usageCounter: number])[] = [];
   readonly lateAccepted: (readonly [id: string, usageCounter: number])[] = [];
@@ -25,7 +25,7 @@ class Service {
     const service = new Service(new Child('sqlite-on-command', [path, driver, where]));
     await service.child.nextLine();
     do service.child.send([0, 'migrate']);
-    while ((await service.#answer())[1] === 'STORE_FAILED');
+    while ((await service.#readAnswer())[1] === 'STORE_FAILED');
     return service;
   }
 
@@ -37,11 +37,11 @@ class Service {
     this.#isStopped = true;
   }
 
-  /** Until it is stopped; each key waits for its answer. */
+  /** Advances the keys until it is stopped, each after its previous answer. */
   async load(): Promise<void> {
     for (const id of IDS) this.#touch(id, 1);
     for (let open = IDS.length; open > 0; ) {
-      const [n, outcome] = await this.#answer();
+      const [n, outcome] = await this.#readAnswer();
       const [id, usageCounter, isLate] = this.#calls[n] as Touch;
       if (outcome === 'OK') (isLate ? this.lateAccepted : this.accepted).push([id, usageCounter]);
       if (this.#isStopped) open--;
@@ -51,7 +51,7 @@ class Service {
 
   async request(...call: unknown[]): Promise<unknown> {
     this.child.send([0, ...call]);
-    return (await this.#answer())[1];
+    return (await this.#readAnswer())[1];
   }
 
   #touch(id: string, usageCounter: number): void {
@@ -59,7 +59,7 @@ class Service {
     this.child.send([n, 'advance', id, usageCounter]);
   }
 
-  async #answer(): Promise<ServiceAnswer> {
+  async #readAnswer(): Promise<ServiceAnswer> {
     return JSON.parse((await this.child.nextLine()) as string);
   }
 }

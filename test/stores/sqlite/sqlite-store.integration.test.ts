@@ -29,7 +29,7 @@ for (const way of ways) {
 }
 
 describe.each(ways)('SqliteStore with $name', (way) => {
-  it('keeps keys and counters when the file is closed and opened again', async () => {
+  it('keeps keys and counters when the file is closed and reopened', async () => {
     const path = temporaryFile();
     const counters = { usageCounter: 5, sessionUse: 7, timestamp: 9 };
     const { store: before, close } = way.open(path);
@@ -46,7 +46,7 @@ describe.each(ways)('SqliteStore with $name', (way) => {
     expect(replay).toEqual({ advanced: false, reason: 'REPLAYED_REQUEST' });
   });
 
-  it('two handles of one file see the counters of each other at once', async () => {
+  it('sees the counters of another handle of the file at once', async () => {
     const path = temporaryFile();
     const stores = await Promise.all([1, 2].map(() => migratedStoreFor(way, path)));
     const touches = Array.from({ length: 40 }, (_, n) => ({
@@ -60,7 +60,7 @@ describe.each(ways)('SqliteStore with $name', (way) => {
     }
   });
 
-  it('reads what it wrote, at once', async () => {
+  it('reads its own writes at once', async () => {
     const store = await migratedStoreFor(way, temporaryFile());
     for (let usageCounter = 0; usageCounter < 50; usageCounter++) {
       const counters = { usageCounter, sessionUse: 0, timestamp: 0 };
@@ -75,7 +75,7 @@ describe.each(ways)('SqliteStore with $name', (way) => {
 });
 
 describe.each(drivers)('SqliteStore with an open $name', (driver) => {
-  it('rejects, and does not end the process, once the handle is closed', async () => {
+  it('rejects calls once the handle is closed, and does not end the process', async () => {
     const database = driver.open(temporaryFile());
     const store = new SqliteStore({ database });
     await store.migrate();
@@ -85,7 +85,7 @@ describe.each(drivers)('SqliteStore with an open $name', (driver) => {
     await expect(store.migrate()).rejects.toThrow(/closed|not open/);
   });
 
-  it("leaves the handle open when it is closed: it is the application's", async () => {
+  it('leaves the handle open when the store is closed, since it belongs to the application', async () => {
     const database = openFor(driver, temporaryFile());
     const store = new SqliteStore({ database });
     await store.migrate();
@@ -115,7 +115,7 @@ describe('SqliteStore', () => {
     expect(() => new SqliteStore(options as object)).toThrow(TypeError);
   });
 
-  it('knows its drivers, and says how to get one', () => {
+  it('names its drivers, and tells how to install one', () => {
     const open = (driver: string) => () => new SqliteStore({ path: 'file.db', driver: driver as 'libsql' });
     expect(open('sqlite3')).toThrow(/knows the drivers node:sqlite, libsql, better-sqlite3/);
     expect(open('sqlite3')).toThrow(TypeError);
@@ -125,10 +125,10 @@ describe('SqliteStore', () => {
     }
   });
 
-  for (const reason of missingDrivers) it.skip(`with a driver that is not here: ${reason}`, () => {});
+  for (const reason of missingDrivers) it.skip(`with a driver that is not available: ${reason}`, () => {});
 });
 
-/** Also where it was built for another Node, so that it is found but cannot be used. */
+/** Whether the driver can be found, even if it was built for another version of Node and cannot be used. */
 function isInstalled(driver: string): boolean {
   try {
     return createRequire(import.meta.url).resolve(driver) !== driver;

@@ -41,7 +41,7 @@ describe.each(drivers)('SqliteStore with a path, through $name', (driver) => {
     await store.close();
   });
 
-  it('says which file it cannot open, and why', async () => {
+  it('tells which file it cannot open, and why', async () => {
     const path = join(temporaryFile(), 'no folder', 'x.db');
     const store = new SqliteStore({ path, driver: driver.name });
     const error = await store.migrate().catch((error) => error);
@@ -52,7 +52,7 @@ describe.each(drivers)('SqliteStore with a path, through $name', (driver) => {
     await store.close();
   });
 
-  it('makes writes durable where the file was left otherwise, and says so', async () => {
+  it('makes writes durable in a file with other settings, and reports that', async () => {
     const path = temporaryFile();
     openFor(driver, path).exec('PRAGMA journal_mode = DELETE');
     const store = new SqliteStore({ path, driver: driver.name });
@@ -65,7 +65,7 @@ describe.each(drivers)('SqliteStore with a path, through $name', (driver) => {
     await store.close();
   });
 
-  it('passes on with its code what its thread refuses', async () => {
+  it('rejects with the code of an error in its thread', async () => {
     const path = temporaryFile();
     await (await openStore(driver, path)).close();
     openFor(driver, path).exec('INSERT INTO yubikey_schema (version) VALUES (999)');
@@ -77,7 +77,7 @@ describe.each(drivers)('SqliteStore with a path, through $name', (driver) => {
     await store.close();
   });
 
-  it('lets one verification that cannot be written fail alone, with the error of SQLite', async () => {
+  it('fails only the verification that cannot be written, with the error of SQLite', async () => {
     const store = await openStore(driver, temporaryFile());
     const at = (n: number) => (n === 20 ? new Date(Number.NaN) : new Date());
     const outcomes = await collectOutcomes(
@@ -90,7 +90,7 @@ describe.each(drivers)('SqliteStore with a path, through $name', (driver) => {
     await store.close();
   });
 
-  it('closes when what it was asked is done, refuses what comes later, and leaves no log behind', async () => {
+  it('closes once its calls are done, refuses later ones, and leaves no log behind', async () => {
     const path = temporaryFile();
     const store = await openStore(driver, path);
     const adding = store.keys.add({ publicId: 'c', aesKey: Buffer.alloc(16) });
@@ -107,7 +107,7 @@ describe.each(drivers)('SqliteStore with a path, through $name', (driver) => {
     await after.close();
   });
 
-  it('whose thread ends rejects what waits and what comes later, and accepts nothing unwritten', async () => {
+  it('rejects waiting and later calls once a thread has ended, and accepts no OTP that was not written', async () => {
     const path = temporaryFile();
     const { store, writer } = await openStoreWithWorkers(driver, path);
     const rival = openFor(driver, path);
@@ -125,26 +125,26 @@ describe.each(drivers)('SqliteStore with a path, through $name', (driver) => {
   });
 
   it.each(['writer', 'reader'] as const)(
-    'is of no more use once its %s has ended, also to what only asks whether it works',
+    'rejects all calls once its %s has ended, reads included',
     async (thread) => {
       const { store, writer, reader } = await openStoreWithWorkers(driver, temporaryFile());
       await { writer, reader }[thread].terminate();
       await expect(store.counters.get('c')).rejects.toMatchObject(ENDED);
       await expect(store.counters.advance('c', COUNTERS)).rejects.toMatchObject(ENDED);
       await store.close();
-      // What a thread has that has ended.
+      // The id of a thread that has ended.
       expect([writer.threadId, reader.threadId]).toEqual([-1, -1]);
     },
   );
 
-  it('is closed for everybody who closes it', async () => {
+  it('resolves every call of close() once it is closed', async () => {
     const { store, writer } = await openStoreWithWorkers(driver, temporaryFile());
     void store.close();
     await store.close();
     expect(writer.threadId).toBe(-1);
   });
 
-  it('closes although its thread ends meanwhile, and says so to what waited', async () => {
+  it('closes even if its thread ends meanwhile, and rejects the calls that waited', async () => {
     const path = temporaryFile();
     const { store, writer } = await openStoreWithWorkers(driver, path);
     const rival = openFor(driver, path);
@@ -158,7 +158,7 @@ describe.each(drivers)('SqliteStore with a path, through $name', (driver) => {
     rival.exec('ROLLBACK');
   });
 
-  it('answers what only reads while a write waits', async () => {
+  it('answers reads while a write waits', async () => {
     const path = temporaryFile();
     const store = await openStore(driver, path);
     await store.keys.add({ publicId: 'c', aesKey: Buffer.alloc(16) });
@@ -192,7 +192,7 @@ describe('A process with a SqliteStore with a path', () => {
   it.each([
     ['module', ESM],
     ['commonjs', CJS],
-  ] as const)('works as %s, waits for its answers, and ends by itself', async (type, load) => {
+  ] as const)('works as %s, waits for its answers, and exits by itself', async (type, load) => {
     expect(await run(type, writeProgram(load, ''))).toBe('true\n');
     expect(await run(type, writeProgram(load, 'await store.close()'))).toBe('true\n');
   });

@@ -35,7 +35,7 @@ describe('CachedKeyStore', () => {
   });
   afterEach(() => vi.useRealTimers());
 
-  it('reads a key once a second, also for many at once', async () => {
+  it('reads a key once a second, even for concurrent calls', async () => {
     await Promise.all([cached.get(publicId), cached.get(publicId)]);
     await cached.get(publicId);
     vi.advanceTimersByTime(999);
@@ -46,7 +46,7 @@ describe('CachedKeyStore', () => {
     expect(keys.get).toHaveBeenCalledTimes(2);
   });
 
-  it('takes what others do within a second', async () => {
+  it('sees changes by others within a second', async () => {
     await cached.get(publicId);
     await keys.replace(await stored(), { active: false });
     vi.advanceTimersByTime(1000);
@@ -56,7 +56,7 @@ describe('CachedKeyStore', () => {
     expect(await cached.get(publicId)).toBeUndefined();
   });
 
-  it('is no longer fresh a second after it began to read, however long that took', async () => {
+  it('reads a key again one second after the last read began, however long that took', async () => {
     let answer = (_: KeyRecord) => {};
     vi.mocked(keys.get).mockReturnValueOnce(
       new Promise((resolve) => {
@@ -72,7 +72,7 @@ describe('CachedKeyStore', () => {
     expect(await cached.get(publicId)).toMatchObject({ notes: '' });
   });
 
-  it('shows what is done through it at once, also to whoever began to read before it was done', async () => {
+  it('shows its own changes at once, even after a read that began before the change was done', async () => {
     const before = (await cached.get(publicId)) as KeyRecord;
     const disabling = cached.replace(before, { active: false });
     const meanwhile = cached.get(publicId);
@@ -85,21 +85,21 @@ describe('CachedKeyStore', () => {
     expect(await cached.get(publicId)).toMatchObject({ active: true });
   });
 
-  it('reads anew where a change lost against another one', async () => {
+  it('reads again after a change that lost against another one', async () => {
     const before = (await cached.get(publicId)) as KeyRecord;
     await keys.replace(await stored(), { notes: 'of another process' });
     expect(await cached.replace(before, { active: false })).toBe(false);
     expect(await cached.get(publicId)).toMatchObject({ notes: 'of another process' });
   });
 
-  it('does not remember that a key is missing', async () => {
+  it('does not cache that a key is missing', async () => {
     const other = new SoftYubikey();
     expect(await cached.get(other.publicId)).toBeUndefined();
     await keys.add(other);
     expect(await cached.get(other.publicId)).toMatchObject({ active: true });
   });
 
-  it('believes nothing that it read before a look that failed', async () => {
+  it('drops everything it read before a read that failed', async () => {
     await cached.get(publicId);
     vi.mocked(keys.get).mockRejectedValueOnce(new Error('gone'));
     await expect(cached.get('vvvvvvvvvvvv')).rejects.toThrow('gone');
@@ -107,7 +107,7 @@ describe('CachedKeyStore', () => {
     expect(await cached.get(publicId)).toMatchObject({ active: false });
   });
 
-  it('keeps at most 2,000 keys, the latest ones', async () => {
+  it('keeps at most the 2,000 keys that were read last', async () => {
     vi.mocked(keys.get).mockImplementation(async (id) => ({ publicId: id }) as KeyRecord);
     for (let count = 0; count < 2_001; count++) await cached.get(String(count));
     await cached.get('2000');

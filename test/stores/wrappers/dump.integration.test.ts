@@ -31,15 +31,15 @@ import { drivers, openFor, temporaryFile } from '../../support/stores/sqlite-dri
 
 type Secrets = Record<string, Uint8Array>;
 interface Dumped extends Omit<OpenStore, 'close'> {
-  /** Name and bytes of everything the engine has kept. */
+  /** By name, everything that the engine has stored. */
   dump(): Promise<Record<string, Buffer>>;
 }
 
 const keys = { a: newMasterKey(), b: newMasterKey() };
 const [ringA, ringB] = [new Keyring({ keys, current: 'a' }), new Keyring({ keys, current: 'b' })];
 
-/** A life of keys and clients: added, verified, pinned, changed, disabled, deleted, and perhaps resealed. */
-async function live(store: Dumped, seal: boolean): Promise<Secrets> {
+/** Adds keys and clients, verifies, pins, changes, disables, reseals (if `seal`) and deletes them. */
+async function runLifecycle(store: Dumped, seal: boolean): Promise<Secrets> {
   const sealedKeys = (ring: Keyring): KeyStore => (seal ? new SealedKeyStore(store.keys, ring) : store.keys);
   const sealedClients = (ring: Keyring): ClientStore =>
     seal ? new SealedClientStore(store.clients, ring) : store.clients;
@@ -70,11 +70,11 @@ async function live(store: Dumped, seal: boolean): Promise<Secrets> {
   return secrets;
 }
 
-/** What a dump of a store that is still in use holds after such a life; `open` gives an empty store. */
+/** Tests dumps of a store after such a lifecycle, while it is still in use. `open` returns an empty store. */
 function describeDump(open: () => Promise<Dumped>) {
   it('of a sealed store holds no AES key, private ID, API key or master key, in any spelling', async () => {
     const store = await open();
-    const secrets = await live(store, true);
+    const secrets = await runLifecycle(store, true);
     Object.assign(secrets, { 'master key a': keys.a, 'master key b': keys.b });
     for (const [name, bytes] of Object.entries(await store.dump())) {
       expect(secretsIn(bytes, secrets), name).toEqual([]);
@@ -83,9 +83,9 @@ function describeDump(open: () => Promise<Dumped>) {
     expect((await new SealedKeyStore(store.keys, ringB).list()).records).toHaveLength(2);
   });
 
-  it('of a store that is not sealed holds them all, so that the search can fail', async () => {
+  it('of a store that is not sealed holds them all: the search can fail', async () => {
     const store = await open();
-    const secrets = await live(store, false);
+    const secrets = await runLifecycle(store, false);
     const alive = Object.keys(secrets).filter((name) => !name.endsWith('cd') && !name.endsWith('3'));
     for (const [name, bytes] of Object.entries(await store.dump())) {
       const found = secretsIn(bytes, secrets).map((it) => it.replace(/ as .*/, ''));
@@ -173,7 +173,7 @@ describeWith('a dump of Redis', ['redis-server'], () => {
   });
 });
 
-describe('the search of a dump', () => {
+describe('the search for secrets in a dump', () => {
   const secret = randomBytes(16);
   const inside = Buffer.concat([randomBytes(2), secret, randomBytes(5)]);
   it.each([

@@ -32,7 +32,7 @@ const keyId = fc.stringMatching(/^[A-Za-z0-9_-]{1,32}$/);
 const secret = fc.uint8Array({ maxLength: 200 });
 
 describe('masterKeyIdOf', () => {
-  it('tells which master key sealed something, and nothing of what is not sealed', () => {
+  it('returns the id of the master key that sealed a secret, or undefined if it is not sealed', () => {
     fc.assert(
       fc.property(keyId, secret, (id, secret) => {
         expect(masterKeyIdOf(ring(id).seal('yubikey', ROW, secret))).toBe(id);
@@ -43,8 +43,8 @@ describe('masterKeyIdOf', () => {
   });
 });
 
-describe('a keyring', () => {
-  it('opens what it sealed, whatever the secret, the row and the id of the master key', () => {
+describe('Keyring', () => {
+  it('opens secrets that it sealed, for any secret, row and master key id', () => {
     fc.assert(
       fc.property(
         kind,
@@ -60,7 +60,7 @@ describe('a keyring', () => {
     );
   });
 
-  it('opens what any of its master keys sealed, and seals with the current one', () => {
+  it('opens secrets sealed with any of its master keys, and seals with the current one', () => {
     const keys = { old: master(1), new: master(2) };
     const both = new Keyring({ keys, current: 'new' });
     const old = ring('old', keys.old).seal('yubikey', ROW, SECRET);
@@ -71,13 +71,13 @@ describe('a keyring', () => {
     expect(ring('new', keys.new).open('yubikey', ROW, sealed)).toEqual(SECRET);
   });
 
-  it('seals one secret differently each time', () => {
+  it('seals the same secret differently each time', () => {
     const keyring = ring();
     const sealed = Array.from({ length: 100 }, () => keyring.seal('yubikey', ROW, SECRET).toString('hex'));
     expect(new Set(sealed).size).toBe(100);
   });
 
-  it('does not open what another master key of the same id sealed', () => {
+  it('does not open a secret sealed with another master key of the same id', () => {
     const sealed = ring('one', master(1)).seal('yubikey', ROW, SECRET);
     const error = catchError(() => ring('one', master(2)).open('yubikey', ROW, sealed)) as Error;
     expect(error).toMatchObject(BROKEN);
@@ -86,7 +86,7 @@ describe('a keyring', () => {
     );
   });
 
-  it('names the master key that it does not have', () => {
+  it('names the missing master key', () => {
     const sealed = ring('one').seal('client', '87', SECRET);
     expect(catchError(() => ring('two').open('client', '87', sealed))).toMatchObject({
       name: 'YubikeyError',
@@ -96,7 +96,7 @@ describe('a keyring', () => {
     });
   });
 
-  it('opens a secret neither in another row nor as another kind', () => {
+  it('does not open a secret in another row or as another kind', () => {
     const sealed = ring().seal('client', '87', SECRET);
     for (const [kind, row] of [
       ['client', '88'],
@@ -108,7 +108,7 @@ describe('a keyring', () => {
     }
   });
 
-  it('opens nothing that is truncated, longer, or has one bit flipped', () => {
+  it('does not open a secret that is truncated, extended, or has one bit flipped', () => {
     const sealed = ring().seal('yubikey', ROW, SECRET);
     const edited: Buffer[] = [Buffer.concat([sealed, Buffer.of(0)])];
     for (let length = 0; length < sealed.length; length++) edited.push(sealed.subarray(0, length));
@@ -124,7 +124,7 @@ describe('a keyring', () => {
     }
   });
 
-  it('opens no plain bytes, and no bytes at random', () => {
+  it('does not open plain or random bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 100 }), (plain) => {
         expect(catchError(() => ring().open('yubikey', ROW, plain))).toMatchObject(BROKEN);
@@ -132,7 +132,7 @@ describe('a keyring', () => {
     );
   });
 
-  it('has keys of its own: the bytes it was given may be wiped', () => {
+  it('copies its keys: the bytes it was given may be wiped', () => {
     const key = newMasterKey();
     const keyring = ring('one', key);
     const sealed = keyring.seal('yubikey', ROW, SECRET);
@@ -157,7 +157,7 @@ describe('a keyring', () => {
     expect(error.message).not.toMatch(/77|7, 7/);
   });
 
-  it('shows none of its keys to console.log or JSON', () => {
+  it('shows no key in console.log or JSON', () => {
     const keyring = ring('one', Buffer.from('0123456789abcdef0123456789abcdef'));
     keyring.seal('yubikey', ROW, SECRET);
     for (const text of [inspect(keyring, { depth: 9, showHidden: true }), JSON.stringify(keyring)]) {
@@ -167,7 +167,7 @@ describe('a keyring', () => {
 });
 
 describe('the sealed format', () => {
-  /** As documented, by other means than the code under test, which does HKDF (RFC 5869) in two HMACs. */
+  /** Seals as documented, with hkdfSync, whereas the code under test computes HKDF (RFC 5869) with two HMACs. */
   function sealedByHand(options: {
     key: Buffer;
     id: string;
@@ -189,12 +189,12 @@ describe('the sealed format', () => {
   const KNOWN =
     '0106323032362d61000102030405060708090a0b43e11db84fc99fc1142e57de8e37334eb582665ce5fedb6b90ee77a9bdbf5bdfdf6b7c92c5210d';
 
-  it('is what its documentation says', () => {
+  it('is as documented', () => {
     const options = { key, id: '2026-a', kind: 'yubikey', row: ROW, nonce, secret: SECRET };
     expect(ring('2026-a', key).open('yubikey', ROW, sealedByHand(options))).toEqual(SECRET);
   });
 
-  it('stays as it is: what was sealed today opens tomorrow', () => {
+  it('does not change: a secret sealed by an earlier version opens', () => {
     const options = { key, id: '2026-a', kind: 'yubikey', row: ROW, nonce, secret: SECRET };
     expect(sealedByHand(options).toString('hex')).toBe(KNOWN);
     expect(ring('2026-a', key).open('yubikey', ROW, Buffer.from(KNOWN, 'hex'))).toEqual(SECRET);
@@ -220,7 +220,7 @@ describe('parseKeyring', () => {
     ['commas and blanks', `one:${one}, two:${two},`],
     ['lines', `one:${one}\ntwo:${two}\n`],
     ['Windows lines', `one:${one}\r\ntwo:${two}\r\n`],
-  ])('reads several, with %s between them, and the first one seals', (_, text) => {
+  ])('reads several separated by %s, and seals with the first one', (_, text) => {
     const keyring = parseKeyring(text);
     expect(keyring.open('yubikey', ROW, sealedByOne)).toEqual(SECRET);
     expect(keyring.open('yubikey', ROW, sealedByTwo)).toEqual(SECRET);
@@ -228,7 +228,7 @@ describe('parseKeyring', () => {
     expect(ring('one', master(1)).open('yubikey', ROW, keyring.seal('yubikey', ROW, SECRET))).toEqual(SECRET);
   });
 
-  it('lets the first one seal also where ids are numbers', () => {
+  it('seals with the first one even if ids are numbers', () => {
     const keyring = parseKeyring(`2026:${two} 2025:${one}`);
     expect(ring('2026', master(2)).isCurrent(keyring.seal('yubikey', ROW, SECRET))).toBe(true);
   });
@@ -260,19 +260,19 @@ describe('parseKeyring', () => {
     }
   });
 
-  it('leads to the old master key where there is none', () => {
+  it('refers to the old master key if there is none', () => {
     for (const text of ['', ' \n', ','])
       expect(() => parseKeyring(text)).toThrow(
         'Secrets that are already sealed open only with the master key that sealed them',
       );
   });
 
-  it('never advises to give the old master key another id', () => {
+  it('does not advise to give the old master key another id', () => {
     const twice = catchError(() => parseKeyring(`one:${base64} one:${base64}`)) as Error;
     expect(twice.message).toMatch(/Leave the key that sealed something as it is.*replace the other one/);
   });
 
-  it('takes what newMasterKey makes, which is never the same', () => {
+  it('accepts keys of newMasterKey, which are all different', () => {
     const keys = Array.from({ length: 50 }, () => newMasterKey());
     expect(new Set(keys.map((key) => key.toString('hex'))).size).toBe(50);
     for (const key of keys) expect(() => parseKeyring(`one:${key.toString('base64')}`)).not.toThrow();

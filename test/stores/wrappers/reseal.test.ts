@@ -29,7 +29,7 @@ async function sealedWithA(count: number): Promise<{ engine: KeyStore; yubikeys:
   return { engine, yubikeys };
 }
 
-/** The engine, which lets something else happen just before its first compare-and-swap. */
+/** The engine, with an interruption just before its first compare-and-swap. */
 function interruptedBy(engine: KeyStore, interruption: () => Promise<unknown>): KeyStore {
   let swaps = 0;
   return around(engine, {
@@ -41,7 +41,7 @@ function interruptedBy(engine: KeyStore, interruption: () => Promise<unknown>): 
 }
 
 describe('reseal()', () => {
-  it('seals every key anew, changes nothing else of it, and says how far it is', async () => {
+  it('reseals every key, changes nothing else, and reports its progress', async () => {
     const { engine, yubikeys } = await sealedWithA(1201);
     const before = (await new SealedKeyStore(engine, onlyA).list({ limit: 2000 })).records;
     const progress: ResealProgress[] = [];
@@ -56,7 +56,7 @@ describe('reseal()', () => {
     });
   });
 
-  it('leaves alone what the current master key sealed', async () => {
+  it('leaves records alone that the current master key sealed', async () => {
     const { engine } = await sealedWithA(3);
     const sealed = new SealedKeyStore(engine, fromA);
     await sealed.reseal();
@@ -65,7 +65,7 @@ describe('reseal()', () => {
     expect(await engine.list()).toEqual(before);
   });
 
-  it('goes on where it was interrupted', async () => {
+  it('continues after an interruption', async () => {
     const { engine } = await sealedWithA(20);
     let left = 8;
     const failing = around(engine, {
@@ -79,7 +79,7 @@ describe('reseal()', () => {
     expect((await new SealedKeyStore(engine, onlyB).list()).records).toHaveLength(20);
   });
 
-  it('goes on behind records that do not open, then names the first ten of them and what to do', async () => {
+  it('goes on past records that do not open, then names the first ten of them and what to do', async () => {
     const { engine, yubikeys } = await sealedWithA(40);
     const ids = yubikeys.map(({ publicId }) => publicId).sort();
     const broken = ids.filter((_, n) => n % 3 === 0);
@@ -102,7 +102,7 @@ describe('reseal()', () => {
     expect((await new SealedKeyStore(engine, onlyB).list()).records).toHaveLength(26);
   });
 
-  it('asks for the old master key where none opens, since another one may have its id', async () => {
+  it('asks for the old master key if no record opens, since another one may have its id', async () => {
     const { engine } = await sealedWithA(2);
     const other = new Keyring({ keys: { a: newMasterKey(), b }, current: 'b' });
     await expect(new SealedKeyStore(engine, other).reseal()).rejects.toMatchObject({
@@ -113,7 +113,7 @@ describe('reseal()', () => {
     });
   });
 
-  it('asks for the master key that is missing, and seals what the others open', async () => {
+  it('asks for the missing master key, and reseals the records that the others open', async () => {
     const { engine } = await sealedWithA(2);
     await new SealedKeyStore(engine, onlyB).add({ publicId: '', aesKey: Buffer.alloc(16) });
     const c = newMasterKey();
@@ -130,7 +130,7 @@ describe('reseal()', () => {
     expect(await new SealedKeyStore(engine, complete).reseal()).toEqual({ checked: 3, resealed: 2 });
   });
 
-  it('fails at once with the database', async () => {
+  it('rejects at once if the database fails', async () => {
     const { engine } = await sealedWithA(3);
     let tries = 0;
     const failing = around(engine, {
@@ -159,7 +159,7 @@ describe('reseal()', () => {
     });
   });
 
-  describe('at the same moment as', () => {
+  describe('at the same time as', () => {
     async function resealDuring(
       interruption: (store: SealedKeyStore, key: KeyRecord, yubikey: SoftYubikey) => Promise<unknown>,
     ) {
@@ -184,12 +184,12 @@ describe('reseal()', () => {
       expect(result).toEqual({ checked: 1, resealed: 1 });
     });
 
-    it('a disabling keeps the key disabled', async () => {
+    it('the disabling of a key keeps it disabled', async () => {
       const { after, yubikey } = await resealDuring((store, key) => store.replace(key, { active: false }));
       expect(after).toMatchObject({ active: false, aesKey: Buffer.from(yubikey.aesKey) });
     });
 
-    it('a deletion does not bring the key back', async () => {
+    it('a deletion leaves the key deleted', async () => {
       const { result, after } = await resealDuring((store, { publicId }) => store.delete(publicId));
       expect(after).toBeUndefined();
       expect(result).toEqual({ checked: 1, resealed: 0 });
@@ -204,13 +204,13 @@ describe('reseal()', () => {
       expect(after).toMatchObject({ aesKey, privateId: undefined, notes: '' });
     });
 
-    it('another reseal that was faster counts for that one', async () => {
+    it('another reseal that is faster counts the record there', async () => {
       const { engine } = await sealedWithA(1);
       const faster = interruptedBy(engine, () => new SealedKeyStore(engine, fromA).reseal());
       expect(await new SealedKeyStore(faster, fromA).reseal()).toEqual({ checked: 1, resealed: 0 });
     });
 
-    it('a pin: the pin is refused where the reseal was faster, and is not lost once tried again', async () => {
+    it('a pin refuses the pin if the reseal was faster, and keeps it when it is retried', async () => {
       const { engine, yubikeys } = await sealedWithA(1);
       const id = (yubikeys[0] as SoftYubikey).publicId;
       const pinning = new SealedKeyStore(engine, fromA);

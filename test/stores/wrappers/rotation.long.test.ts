@@ -24,7 +24,7 @@ async function inChunks<T>(items: readonly T[], work: (item: T) => Promise<void>
     await Promise.all(items.slice(at, at + AT_ONCE).map(work));
 }
 
-/** Disables a key, as an administrator does while others write. */
+/** Disables a key, like an administrator while others write. */
 async function disable(keys: KeyStore, publicId: string): Promise<void> {
   while (!(await keys.replace((await keys.get(publicId)) as KeyRecord, { active: false })));
 }
@@ -32,7 +32,7 @@ async function disable(keys: KeyStore, publicId: string): Promise<void> {
 type Said = ResealProgress & { isDone?: true | undefined };
 
 describeSharedStores('a rotation of the master key', (newUrl) => {
-  it(`reseals ${KEYS} keys while OTPs are verified, killed half way and run again, without one failure`, async () => {
+  it(`reseals ${KEYS} keys while OTPs are verified, killed half-way and run again, without a failure`, async () => {
     const url = await newUrl();
     const [a, b] = [newMasterKey(), newMasterKey()];
     const newKeyring = (current: string, keys: Record<string, Buffer>) => new Keyring({ keys, current });
@@ -61,7 +61,7 @@ describeSharedStores('a rotation of the master key', (newUrl) => {
     };
 
     const keyring = `b:${b.toString('base64')} a:${a.toString('base64')}`;
-    /** Reseals in a process of its own, which is killed once it has come so far. */
+    /** Reseals in another process, which is killed once it has checked `killAt` keys. */
     const reseal = async (killAt = Number.POSITIVE_INFINITY): Promise<Said> => {
       const child = new Child('reseal', [url, keyring]);
       for (;;) {
@@ -78,7 +78,7 @@ describeSharedStores('a rotation of the master key', (newUrl) => {
     const resealTwice = async () => {
       const killed = await reseal(KEYS / 2);
       expect(killed.isDone).toBeUndefined();
-      const count = await resealedRows(store.keys, newKeyring('b', { b }));
+      const count = await countResealed(store.keys, newKeyring('b', { b }));
       const completed = await reseal();
       isResealing = false;
       return { killed, count, completed };
@@ -114,7 +114,7 @@ describeSharedStores('a rotation of the master key', (newUrl) => {
   });
 });
 
-async function resealedRows(engine: KeyStore, ring: Keyring): Promise<number> {
+async function countResealed(engine: KeyStore, ring: Keyring): Promise<number> {
   let count = 0;
   let after: string | undefined;
   do {

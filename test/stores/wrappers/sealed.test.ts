@@ -32,12 +32,12 @@ async function sealedKey(changes: Partial<NewKey> = {}) {
 
 const existing = async (store: KeyStore, publicId: string) => (await store.get(publicId)) as KeyRecord;
 
-/** What an attacker can do who writes the database: an engine whose one row holds other bytes. */
+/** The engine, except that its row holds other bytes: an attacker with write access can do that. */
 const holding = (engine: KeyStore, record: KeyRecord, aesKey: Uint8Array): KeyStore =>
   around(engine, { get: async () => ({ ...record, aesKey }) });
 
-describe('a sealed key store', () => {
-  it('gives its engine the secrets of a key only sealed, also when the private ID is stored later', async () => {
+describe('SealedKeyStore', () => {
+  it('passes secrets to its engine only sealed, even if the private ID is stored later', async () => {
     const { engine, sealed, yubikey, publicId } = await sealedKey({ privateId: undefined });
     expect(await sealed.replace(await existing(sealed, publicId), { privateId: yubikey.privateId })).toBe(
       true,
@@ -50,7 +50,7 @@ describe('a sealed key store', () => {
     }
   });
 
-  it('never hands its engine a plain secret in the record to compare with', async () => {
+  it('passes no plain secret to its engine in the record to compare with', async () => {
     const { engine, yubikey, publicId } = await sealedKey({ privateId: undefined });
     const handed: object[] = [];
     const watched = around(engine, {
@@ -71,7 +71,7 @@ describe('a sealed key store', () => {
     }
   });
 
-  it('gives the AES key alone back where there is no private ID', async () => {
+  it('returns the AES key alone if there is no private ID', async () => {
     const { sealed, yubikey, publicId } = await sealedKey({ privateId: undefined });
     expect(await existing(sealed, publicId)).toMatchObject({
       aesKey: Buffer.from(yubikey.aesKey),
@@ -79,7 +79,7 @@ describe('a sealed key store', () => {
     });
   });
 
-  it('seals one secret twice into different bytes', async () => {
+  it('seals the same secret into different bytes each time', async () => {
     const yubikey = new SoftYubikey({ publicId: 'cc' });
     const blobs = [];
     for (let n = 0; n < 2; n++) {
@@ -90,21 +90,21 @@ describe('a sealed key store', () => {
     expect(blobs[0]).not.toEqual(blobs[1]);
   });
 
-  it('refuses what another master key of the same id sealed', async () => {
+  it('refuses a key sealed with another master key of the same id', async () => {
     const { engine, publicId } = await sealedKey();
     const other = new SealedKeyStore(engine, new Keyring({ keys: { a: newMasterKey() }, current: 'a' }));
     await expect(other.get(publicId)).rejects.toMatchObject({ code: 'SEAL_BROKEN' });
     await expect(other.list()).rejects.toMatchObject({ code: 'SEAL_BROKEN' });
   });
 
-  it('names a master key that it does not have', async () => {
+  it('rejects with a code of its own if the master key is missing', async () => {
     const { engine, publicId } = await sealedKey();
     const other = new SealedKeyStore(engine, newKeyring('b'));
     await expect(other.get(publicId)).rejects.toMatchObject({ code: 'MASTER_KEY_UNKNOWN' });
     await expect(other.reseal()).rejects.toMatchObject({ code: 'MASTER_KEY_UNKNOWN' });
   });
 
-  it('refuses a key that was stored in plain', async () => {
+  it('refuses a key that was stored unsealed', async () => {
     const { keys } = new MemoryStore();
     await keys.add(new SoftYubikey({ publicId: 'cc' }));
     const sealed = new SealedKeyStore(keys, newKeyring('a'));
@@ -112,7 +112,7 @@ describe('a sealed key store', () => {
     await expect(sealed.reseal()).rejects.toMatchObject({ code: 'SEAL_BROKEN' });
   });
 
-  it('refuses the sealed secrets of another key, and those of a client', async () => {
+  it('refuses the sealed secrets of another key or of a client', async () => {
     const { engine, sealed, publicId } = await sealedKey();
     await sealed.add(new SoftYubikey({ publicId: 'cc' }));
     const { clients } = new MemoryStore();
@@ -125,7 +125,7 @@ describe('a sealed key store', () => {
     }
   });
 
-  it('shows no secret to console.log or JSON, nor do the stores and the KSM around it', async () => {
+  it('shows no secret in console.log or JSON, and neither do the KSM and the verifier that use it', async () => {
     const { engine, sealed, yubikey } = await sealedKey();
     const memory = new MemoryStore();
     await memory.keys.add(yubikey);
@@ -144,8 +144,8 @@ describe('a sealed key store', () => {
   });
 });
 
-describe('a KSM over a sealed key store', () => {
-  /** What verifying an OTP of the key comes to when its row holds `blob`. */
+describe('LocalKsm with a SealedKeyStore', () => {
+  /** The outcome of verifying an OTP of the key if its row holds `blob`. */
   async function outcomeWith(blob: Uint8Array, { engine, yubikey, publicId, counters }: Sealed) {
     const keys = new SealedKeyStore(holding(engine, await existing(engine, publicId), blob), newKeyring('a'));
     const verifier = new KsmVerifier({ ksm: new LocalKsm(keys), counters });
@@ -156,13 +156,13 @@ describe('a KSM over a sealed key store', () => {
   }
   type Sealed = Awaited<ReturnType<typeof sealedKey>>;
 
-  it('accepts an OTP of a key that is as it was sealed', async () => {
+  it('accepts an OTP of a key whose sealed secrets are unchanged', async () => {
     const sealed = await sealedKey();
     const { aesKey } = await existing(sealed.engine, sealed.publicId);
     expect(await outcomeWith(aesKey, sealed)).toContain('"ok":true');
   });
 
-  it('faults, and gives no verdict, whichever bit of the sealed key was flipped', async () => {
+  it('rejects, without a verdict, whichever bit of the sealed key was flipped', async () => {
     const sealed = await sealedKey();
     const { aesKey } = await existing(sealed.engine, sealed.publicId);
     for (let bit = 0; bit < 8 * aesKey.length; bit++) {
@@ -173,7 +173,7 @@ describe('a KSM over a sealed key store', () => {
     expect(await sealed.counters.get(sealed.publicId)).toBeUndefined();
   });
 
-  it('faults, and gives no verdict, wherever the sealed key was cut off', async () => {
+  it('rejects, without a verdict, wherever the sealed key was cut off', async () => {
     const sealed = await sealedKey();
     const { aesKey } = await existing(sealed.engine, sealed.publicId);
     for (let length = 0; length < aesKey.length; length++) {
@@ -181,7 +181,7 @@ describe('a KSM over a sealed key store', () => {
     }
   });
 
-  it('faults, and gives no verdict, where a plain AES key was put instead', async () => {
+  it('rejects, without a verdict, if a plain AES key was put in its place', async () => {
     const sealed = await sealedKey();
     expect(await outcomeWith(sealed.yubikey.aesKey, sealed)).toBe('SEAL_BROKEN');
   });

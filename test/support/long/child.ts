@@ -7,7 +7,7 @@ import { onTestFinished } from 'vitest';
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 export const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${name}.ts`, import.meta.url));
 
-/** A process of its own that runs one of the fixtures; it is killed when the test has finished. */
+/** A process that runs one of the fixtures. It is killed when the test has finished. */
 export class Child {
   readonly process: ChildProcess;
   readonly #lines: AsyncIterator<string>;
@@ -27,7 +27,7 @@ export class Child {
     });
   }
 
-  /** The next line it wrote; undefined when it wrote its last one. */
+  /** The next line of its output; undefined after the last one. */
   async nextLine(): Promise<string | undefined> {
     const { value, done } = await this.#lines.next();
     return done ? undefined : value;

@@ -4,7 +4,7 @@ import { missingPostgres, PostgresServer } from '../servers/postgres.js';
 import { RedisServer } from '../servers/redis.js';
 import { temporaryFile } from '../stores/sqlite-drivers.js';
 
-/** The same tests over each store that processes can share; `newUrl` names an empty one. */
+/** Runs the same tests with each store that processes can share. `newUrl` returns the URL of an empty one. */
 export function describeSharedStores(name: string, body: (newUrl: () => Promise<string>) => void): void {
   describe(`${name} on a SQLite file`, () => body(async () => `sqlite:${temporaryFile()}`));
   describe(`${name} on a SQLite file, in threads`, () =>

@@ -1,4 +1,4 @@
-/** Whether an answer was given after what it rests on was written to the WAL, and that was on disk. */
+/** An answer, whether the WAL was written since the one before, and whether it was synced completely by then. */
 export interface TracedAnswer {
   text: string;
   written: boolean;
@@ -9,8 +9,8 @@ const CALL = /^(\d+) +(\w+)\((\d+)<([^>]*)>/;
 const RESUMED = /^(\d+) +<\.\.\. (\w+) resumed>.*= 0$/;
 
 /**
- * Reads what `strace -f -y` wrote of a program that writes `OK n` to its standard output: each answer, and
- * whether the WAL was written since the answer before, and synced completely since it was last written.
+ * Reads the output of `strace -f -y` for a program that writes `OK n` to its standard output. Returns each answer, with
+ * whether the WAL was written since the previous answer, and synced completely since it was last written.
  */
 export function parseTracedAnswers(trace: string): TracedAnswer[] {
   const answers: TracedAnswer[] = [];

@@ -31,7 +31,7 @@ async function all<T>(list: (options: PageOptions) => Promise<Page<T>>): Promise
   return found;
 }
 
-/** Remembers what a store's users were told, and holds the store to it. */
+/** Remembers what a store has confirmed, and checks that it still holds. */
 export class Witness {
   readonly keyring = `test:${newMasterKey().toString('base64')}`;
   readonly accepted: string[] = [];
@@ -50,12 +50,12 @@ export class Witness {
     for (const publicId of this.#yubikeys.keys()) this.#added.add(publicId);
   }
 
-  /** The keys for a program that types fresh OTPs, plugged in so often before. */
+  /** The states of the keys, as JSON for a program that types new OTPs, after `usageCounter` power-ups. */
   states(usageCounter: number): string {
     return JSON.stringify([...this.#yubikeys.values()].map((it) => pluggedIn(it, usageCounter)));
   }
 
-  /** Takes down what `verify-until-killed` wrote, and refuses wrong verdicts; gives the OTPs answered OK. */
+  /** Records the output of `verify-until-killed`, fails for wrong verdicts, and returns the accepted OTPs. */
   hear(lines: readonly string[]): string[] {
     const said = (word: string) => lines.filter((line) => line.startsWith(`${word} `));
     expect(said('WRONG')).toEqual([]);
@@ -67,7 +67,7 @@ export class Witness {
     return accepted;
   }
 
-  /** No key and no counter was lost or became lower, and no OTP of these is accepted again. */
+  /** Checks that no key is lost, no counter is lost or lower, and none of these OTPs is accepted again. */
   async check(accepted: readonly string[]): Promise<void> {
     await this.#withStore(async ({ keys, counters, verifier }) => {
       const rows = new Map((await all((page) => counters.list(page))).map((row) => [row.publicId, row]));
@@ -89,7 +89,7 @@ export class Witness {
     });
   }
 
-  /** A fresh OTP is accepted: the store still works. */
+  /** Checks that a new OTP is accepted. */
   async checkWorks(usageCounter: number): Promise<void> {
     await this.#withStore(async ({ verifier }) => {
       const [yubikey] = this.#yubikeys.values();

@@ -5,11 +5,11 @@ interface Pair {
   readonly far: Socket;
 }
 
-/** Stands between a client and a server on loopback, and loses what it is told to: as a network does. */
+/** A proxy between a client and a server on loopback that loses data on demand, like a network. */
 export class LossyProxy {
   readonly #pairs = new Set<Pair>();
   #isSilent = false;
-  /** How many bytes of answers still pass, and of requests. */
+  /** How many more bytes of answers and of requests may pass. */
   #left = Number.POSITIVE_INFINITY;
   #requestsLeft = Number.POSITIVE_INFINITY;
   #passed = 0;
@@ -38,7 +38,7 @@ export class LossyProxy {
     return this.#pairs.size;
   }
 
-  /** From now on, the newest so many connections, or all and those to come, carry nothing in either direction. */
+  /** From now on, the newest `count` connections carry nothing in either direction; by default, all and future ones. */
   silence(count = Number.POSITIVE_INFINITY): void {
     this.#isSilent = count === Number.POSITIVE_INFINITY;
     for (const { near, far } of [...this.#pairs].slice(-count)) {
@@ -52,29 +52,29 @@ export class LossyProxy {
     this.#isSilent = false;
   }
 
-  /** New connections go to this port. */
+  /** Sends new connections to this port. */
   redirect(target: number): void {
     this.#target = target;
   }
 
-  /** Breaks the connection that carries requests once so many bytes more of them have passed. */
+  /** Breaks a connection once this many more bytes of requests have passed. */
   cutRequestsAfter(bytes: number): void {
     this.#requestsLeft = bytes;
   }
 
-  /** Breaks the connection that carries answers once so many bytes more of them have passed. */
+  /** Breaks a connection once this many more bytes of answers have passed. */
   cutAfter(bytes: number): void {
     this.#left = bytes;
   }
 
-  /** How many bytes of answers passed since it was asked last. */
+  /** The number of bytes of answers that passed since the last call. */
   takePassed(): number {
     const passed = this.#passed;
     this.#passed = 0;
     return passed;
   }
 
-  /** How many bytes of requests passed since it was asked last. */
+  /** The number of bytes of requests that passed since the last call. */
   takeAsked(): number {
     const asked = this.#asked;
     this.#asked = 0;

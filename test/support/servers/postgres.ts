@@ -21,14 +21,14 @@ function findProgramFolder(): string | undefined {
 /** The programs that are missing here, for `describeWith`. */
 export const missingPostgres = findProgramFolder() ? [] : ['postgresql'];
 
-/** PostgreSQL refuses to run as root; Debian's package brings a user for it. */
+/** PostgreSQL refuses to run as root. Debian's package creates a user for it. */
 function unprivileged(): { uid?: number | undefined; gid?: number | undefined } {
   if (process.getuid?.() !== 0) return {};
   const readId = (flag: string) => Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }));
   return { uid: readId('-u'), gid: readId('-g') };
 }
 
-/** A PostgreSQL server of the test's own, on a free port, with its data in a temporary folder. */
+/** A PostgreSQL server for one test, on a free port, with its data in a temporary folder. */
 export class PostgresServer {
   #server: ChildProcess | undefined;
   readonly #folder: string;
@@ -67,14 +67,14 @@ export class PostgresServer {
     return `postgres://test@127.0.0.1:${this.port}/postgres`;
   }
 
-  /** A pool whose broken idle connections are no news; end it yourself. */
+  /** A pool that ignores errors of idle connections. The caller ends it. */
   pool(options: pg.PoolConfig = {}): pg.Pool {
     const pool = new pg.Pool({ connectionString: this.url, ...options });
     pool.on('error', () => undefined);
     return pool;
   }
 
-  /** The URL of a new, empty schema: as good as a database of its own, and much faster. */
+  /** The URL of a new, empty schema: it serves as well as a new database, and is created much faster. */
   async newSchema(): Promise<string> {
     const name = `test_${Math.random().toString(36).slice(2)}`;
     const pool = this.pool({ max: 1 });

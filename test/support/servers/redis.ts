@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../programs.js';
 
-/** A Redis server of the test's own, on a free port, with its data in a temporary folder. */
+/** A Redis server for one test, on a free port, with its data in a temporary folder. */
 export class RedisServer {
   #server: ChildProcess | undefined;
   readonly #folder: string;
@@ -57,7 +57,7 @@ export class RedisServer {
     throw new Error('Redis did not start');
   }
 
-  /** Stops it where it stands, or lets it go on. */
+  /** Suspends or resumes the process. */
   kill(signal: 'SIGSTOP' | 'SIGCONT'): void {
     this.#server?.kill(signal);
   }

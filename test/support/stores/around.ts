@@ -1,6 +1,6 @@
 import type { KeyStore } from '../../../src/stores/index.js';
 
-/** The same store, except for what `changes` does in its place. */
+/** The same store with some of its methods replaced. */
 export function around(store: KeyStore, changes: Partial<KeyStore>): KeyStore {
   return {
     get: (id) => store.get(id),

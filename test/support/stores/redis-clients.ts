@@ -8,7 +8,7 @@ export interface RedisClient {
   close(): Promise<unknown>;
 }
 
-/** `ioredis`, which with its defaults sends again what has no answer. */
+/** `ioredis`, which by default resends commands without an answer. */
 export async function connectIoredis(url: string, options: RedisOptions = {}): Promise<RedisClient> {
   const client = new IoRedis(url, options);
   client.on('error', () => undefined);
@@ -16,7 +16,7 @@ export async function connectIoredis(url: string, options: RedisOptions = {}): P
   return { sendCommand, close: async () => client.disconnect() };
 }
 
-/** The two clients people use, each as its documentation connects it. */
+/** The two common clients, each connected as its documentation shows. */
 export const redisClients: Record<string, (url: string) => Promise<RedisClient>> = {
   redis: async (url) => {
     const client = createClient({ url });
@@ -30,7 +30,7 @@ export const redisClients: Record<string, (url: string) => Promise<RedisClient>>
   ioredis: (url) => connectIoredis(url, { maxRetriesPerRequest: 1 }),
 };
 
-/** The same two with the options that are advised: what has no answer is given up, and a silent connection too. */
+/** Both clients with the recommended options: they give up unanswered commands and silent connections. */
 export const impatientClients: Record<string, (url: string, socketTimeout: number) => Promise<RedisClient>> =
   {
     redis: async (url, socketTimeout) => {

@@ -7,7 +7,7 @@ import type { RedisClient } from './redis-clients.js';
 
 const SLOTS = 16_384;
 
-/** Redis servers of the test's own that share the slots between them. */
+/** A Redis Cluster for one test, whose servers share the slots equally. */
 export class RedisCluster {
   private constructor(readonly servers: readonly RedisServer[]) {}
 
@@ -46,7 +46,7 @@ export class RedisCluster {
   }
 }
 
-/** The cluster clients of the two packages people use, each as its documentation connects it. */
+/** The cluster clients of the two common packages, each connected as its documentation shows. */
 export const redisClusterClients: Record<string, (cluster: RedisCluster) => Promise<RedisClient>> = {
   redis: async ({ servers }) => {
     const cluster = createCluster({ rootNodes: servers.map(({ url }) => ({ url })) });

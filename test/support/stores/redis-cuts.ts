@@ -16,7 +16,7 @@ const connectors = {
   redis: redisClients.redis as (url: string) => Promise<RedisClient>,
 };
 
-/** Whether Redis has seen a script before. */
+/** Whether Redis knows a script already. */
 const scripts: Record<string, (sendCommand: SendCommand) => SendCommand> = {
   known: (sendCommand) => sendCommand,
   unknown:
@@ -31,9 +31,9 @@ const settleCall = (call: Promise<unknown>) =>
 interface Write {
   prepare(store: RedisStore): Promise<unknown>;
   run(store: RedisStore): Promise<unknown>;
-  /** What it answers. */
+  /** The result of the write. */
   done: unknown;
-  /** What it answers another time, where the first time wrote. */
+  /** The result of the same call if the first one took effect. */
   again: unknown;
 }
 
@@ -78,8 +78,8 @@ const writes: Record<string, Write> = {
 };
 
 /**
- * Every write, its answer or its command cut off after so many bytes: after each count of bytes where the answer of a
- * known script comes through `ioredis`, and after each `step`th one otherwise.
+ * Tests every write with its answer or its command cut off after some number of bytes: after every number if the answer
+ * to a known script comes through `ioredis`, and after each `step`th one otherwise.
  */
 export function describeCuts(step: number): void {
   describeWith('RedisStore over a connection that breaks', ['redis-server'], () => describeAllCuts(step));
@@ -104,7 +104,7 @@ function describeAllCuts(step: number): void {
     return store;
   }
 
-  /** The same write over a connection that the proxy breaks, and then once more over one that holds. */
+  /** Runs a write over a connection that the proxy breaks, and then again over a working one. */
   async function cutAt(
     { prepare, run }: Write,
     connect: (url: string) => Promise<RedisClient>,
@@ -129,7 +129,7 @@ function describeAllCuts(step: number): void {
   }
 
   describe.each(Object.entries(connectors))('through %s', (name, connect) => {
-    // `redis` sends nothing again, so what was cut is a fault.
+    // `redis` resends nothing, so a call that was cut off rejects.
     const faults = name === 'redis' ? ['ANSWER_LOST', 'STORE_FAILED'] : [];
 
     describe.each(Object.entries(scripts))('with a script that is %s to Redis', (script, changed) => {
@@ -164,7 +164,7 @@ function describeAllCuts(step: number): void {
 
 const AT_ONCE = 100;
 
-/** From 0 to `last`, both with. */
+/** From 0 to `last`, inclusive. */
 const countsTo = (last: number, step: number) => [
   ...Array.from({ length: Math.ceil(last / step) }, (_, n) => n * step),
   last,

@@ -3,7 +3,7 @@ import { describeStore, type OpenStore } from './contract/store-contract.js';
 
 const keyring = new Keyring({ keys: { first: newMasterKey() }, current: 'first' });
 
-/** The contract, over an engine as it is and over the same with its secrets sealed. */
+/** Tests the contract with an engine, and with the same engine under sealed stores. */
 export function describeStoreAndSealed(name: string, open: () => Promise<OpenStore>): void {
   describeStore(name, open);
   describeStore(`${name}, sealed`, async () => {

@@ -1,6 +1,6 @@
 import { encodeModhex } from '../../../src/otp/modhex.js';
 
-/** Base64 of bytes inside more of them: three alignments, without the letters that their neighbours decide. */
+/** Base64 of bytes within other bytes: for each of the three alignments, without the letters that also depend on neighbours. */
 function base64Inside(secret: Uint8Array): string[] {
   return [0, 1, 2].map((offset) => {
     const whole = Buffer.concat([Buffer.alloc(offset), secret]).toString('base64url');
@@ -9,7 +9,7 @@ function base64Inside(secret: Uint8Array): string[] {
   });
 }
 
-/** Every spelling under which a secret could lie in a dump. */
+/** Every spelling of a secret that could be in a dump. */
 function spellSecret(secret: Uint8Array): Record<string, Buffer> {
   const hex = Buffer.from(secret).toString('hex');
   const spellings: Record<string, Buffer | string> = {
@@ -25,7 +25,7 @@ function spellSecret(secret: Uint8Array): Record<string, Buffer> {
   return Object.fromEntries(Object.entries(spellings).map(([name, text]) => [name, Buffer.from(text)]));
 }
 
-/** What of the secrets lies in a dump, and how it is spelled. */
+/** Which of the secrets a dump contains, and in which spelling. */
 export function secretsIn(dump: Buffer, secrets: Readonly<Record<string, Uint8Array>>): string[] {
   return Object.entries(secrets).flatMap(([name, secret]) =>
     Object.entries(spellSecret(secret))

@@ -14,7 +14,7 @@ export interface SqliteDriver {
   open(path: string): OpenDatabase;
 }
 
-/** A driver, and whether it works in this thread, with `{ database }`, or in others, with `{ path }`. */
+/** A way to use a driver: in this thread with `{ database }`, or in other threads with `{ path }`. */
 export interface SqliteWay {
   name: string;
   driver: SqliteDriver;
@@ -56,7 +56,7 @@ export const ways: SqliteWay[] = drivers.flatMap((driver) => [
   },
 ]);
 
-/** A store, closed when the test has finished. */
+/** Opens a store that is closed when the test has finished. */
 export function storeFor(way: SqliteWay, path: string): SqliteStore {
   const { store, close } = way.open(path);
   onTestFinished(close);
@@ -69,14 +69,14 @@ export async function migratedStoreFor(way: SqliteWay, path: string): Promise<Sq
   return store;
 }
 
-/** The path of a database that is not there yet; it is removed when the test has finished. */
+/** The path of a database that does not exist yet. Its folder is removed when the test has finished. */
 export function temporaryFile(): string {
   const folder = mkdtempSync(join(tmpdir(), 'yubikey-otp-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
   return join(folder, 'yubikey.db');
 }
 
-/** An open handle, closed when the test has finished. */
+/** Opens a handle that is closed when the test has finished. */
 export function openFor(driver: SqliteDriver, path: string): OpenDatabase {
   const database = driver.open(path);
   onTestFinished(() => database.close());

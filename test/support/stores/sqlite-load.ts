@@ -12,10 +12,10 @@ interface Touch {
 const advance = (store: SqliteStore, { id, usageCounter }: Touch) =>
   store.counters.advance(id, { usageCounter, sessionUse: 0, timestamp: 0 });
 
-/** Touches of 16 keys, one after another of each, several hundred a second, until it is stopped. */
+/** Touches 16 keys continuously, several hundred times a second, until it is stopped. */
 export class Load {
   readonly accepted: Touch[] = [];
-  /** Those of them that were touched after {@link mark}. */
+  /** Touches that began after {@link mark} and were accepted. */
   readonly acceptedLate: Touch[] = [];
   readonly faults: unknown[] = [];
   #isMarked = false;
@@ -28,7 +28,7 @@ export class Load {
     this.#running = Promise.all(IDS.map((id) => this.#touch(id)));
   }
 
-  /** Resolves once so many were accepted. */
+  /** Resolves once this many touches have been accepted. */
   async reaches(accepted: number): Promise<void> {
     while (this.accepted.length < accepted) await sleep(10);
   }
@@ -47,7 +47,7 @@ export class Load {
       const touch = { id, usageCounter };
       const isLate = this.#isMarked;
       try {
-        if (!(await advance(this.#store, touch)).advanced) throw new Error('a fresh touch was refused');
+        if (!(await advance(this.#store, touch)).advanced) throw new Error('a new touch was refused');
         (isLate ? this.acceptedLate : this.accepted).push(touch);
       } catch (error) {
         this.faults.push(error);
@@ -57,7 +57,7 @@ export class Load {
   }
 }
 
-/** Whatever the store answers to these touches, it is not yes. */
+/** Fails if the store accepts any of these touches. */
 export async function expectNoneAccepted(store: SqliteStore, touches: readonly Touch[]): Promise<void> {
   const outcomes = await Promise.all(
     touches.map((touch) =>

@@ -4,9 +4,9 @@ import type { ClientStore, NewClient } from '../../../../src/stores/index.js';
 const API_KEY = Uint8Array.from({ length: 20 }, (_, n) => 255 - n);
 const client = (changes: Partial<NewClient> = {}): NewClient => ({ id: '87', apiKey: API_KEY, ...changes });
 
-/** Clients are stored as keys are: what differs is their id and their secret. */
+/** Clients are stored like keys: only their ids and secrets differ. */
 export function describeClientStore(store: () => ClientStore): void {
-  it('get gives what add was given', async () => {
+  it('get returns the client that was added', async () => {
     expect(await store().add(client({ notes: 'VPN', active: false }))).toBe(true);
     const record = await store().get('87');
     expect(record).toMatchObject({ id: '87', notes: 'VPN', active: false });
@@ -14,7 +14,7 @@ export function describeClientStore(store: () => ClientStore): void {
     expect(await store().get('8')).toBeUndefined();
   });
 
-  it('a taken id is not added again', async () => {
+  it('add is false if the id is taken', async () => {
     expect(await store().add(client())).toBe(true);
     expect(await store().add(client({ notes: 'second' }))).toBe(false);
     expect(await store().get('87')).toMatchObject({ notes: '' });
@@ -23,13 +23,13 @@ export function describeClientStore(store: () => ClientStore): void {
   it('replace is compare-and-swap', async () => {
     await store().add(client());
     const stale = await store().get('87');
-    if (!stale) throw new Error('a client that was added is not there');
+    if (!stale) throw new Error('a client that was added is missing');
     expect(await store().replace(stale, { active: false })).toBe(true);
     expect(await store().replace(stale, { notes: 'late' })).toBe(false);
     expect(await store().get('87')).toMatchObject({ active: false, notes: '' });
   });
 
-  it('list goes through all in pages, and delete takes one away', async () => {
+  it('list returns all clients in pages, and delete removes one', async () => {
     for (const id of ['1', '2', '3']) await store().add(client({ id }));
     const page = await store().list({ limit: 2 });
     expect(page.records.map(({ id }) => id)).toEqual(['1', '2']);

@@ -36,7 +36,7 @@ export function describeConcurrency(store: () => OpenStore): void {
     expect(tally(all)).toEqual({ OK: 1, REPLAYED_REQUEST: 49 });
   });
 
-  it('OTPs of different keys, sent at once, do not disturb each other', async () => {
+  it('OTPs of different keys that are sent at once do not affect each other', async () => {
     const keys = await Promise.all(
       ['', 'c', 'cc', 'vvcccccccccb', 'cccccccccccccccc'].map((publicId) => yubikey({ publicId })),
     );
@@ -53,7 +53,7 @@ export function describeConcurrency(store: () => OpenStore): void {
     }
   });
 
-  it('different OTPs of one key, sent at once, leave the newest counters, whichever were accepted', async () => {
+  it('different OTPs of one key that are sent at once leave the newest counters, whichever are accepted', async () => {
     const key = await yubikey();
     const otps = Array.from({ length: 20 }, () => parseOtp(key.press()));
     const all = await Promise.all(otps.toReversed().map((otp) => verifier().verify(otp)));
@@ -66,7 +66,7 @@ export function describeConcurrency(store: () => OpenStore): void {
     });
   });
 
-  it('a key that is deleted keeps its counters: an OTP it typed stays used once it is added again', async () => {
+  it('a deleted key keeps its counters: its used OTPs stay used when it is added again', async () => {
     const key = await yubikey();
     const otp = parseOtp(key.press());
     expect(toVerdict(await verifier().verify(otp))).toBe('OK');

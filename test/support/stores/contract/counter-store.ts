@@ -12,14 +12,14 @@ const touch = (usageCounter: number, sessionUse: number, timestamp = 0) => ({
 });
 
 let freshIds = 0;
-/** A public ID that no earlier run of a property has used. */
+/** A public ID that no earlier run of a property used. */
 const freshId = () =>
   Array.from((++freshIds).toString(16), (digit) =>
     'cbdefghijklnrtuv'.charAt(Number.parseInt(digit, 16)),
   ).join('');
 
 export function describeCounterStore(store: () => CounterStore): void {
-  it('the first touch of a key is accepted, and there is nothing before it', async () => {
+  it('the first touch of a key is accepted, and has no previous counters', async () => {
     expect(await store().get(ID)).toBeUndefined();
     const before = Date.now();
     const advance = await store().advance(ID, touch(5, 7, 99), NONCE);
@@ -47,7 +47,7 @@ export function describeCounterStore(store: () => CounterStore): void {
     ['a higher usage counter', touch(6, 0)],
     ['a higher session use', touch(5, 8)],
     ['a higher session use, although the clock went back', touch(5, 8, 0)],
-  ])('%s is accepted, and tells what was before', async (_, next) => {
+  ])('%s is accepted, and returns the previous counters', async (_, next) => {
     const first = await store().advance(ID, touch(5, 7, 500));
     const second = await store().advance(ID, next);
     if (!first.advanced || !second.advanced) throw new Error('was refused');
@@ -61,7 +61,7 @@ export function describeCounterStore(store: () => CounterStore): void {
     ['equal counters and a later clock', touch(5, 7, 501)],
     ['a lower session use', touch(5, 6, 999)],
     ['a lower usage counter', touch(4, 255, 999)],
-  ])('%s are REPLAYED_OTP, and change nothing', async (_, replay) => {
+  ])('an advance with %s is REPLAYED_OTP, and changes nothing', async (_, replay) => {
     await store().advance(ID, touch(5, 7, 500), NONCE);
     const row = await store().get(ID);
     for (const nonce of [OTHER_NONCE, undefined]) {
@@ -77,7 +77,7 @@ export function describeCounterStore(store: () => CounterStore): void {
     expect(await store().advance(ID, touch(5, 7), NONCE)).toEqual(again);
   });
 
-  it('the nonce alone makes no REPLAYED_REQUEST: other counters are judged as ever', async () => {
+  it('an equal nonce alone is no REPLAYED_REQUEST: other counters are judged as usual', async () => {
     await store().advance(ID, touch(5, 7), NONCE);
     const replayed = { advanced: false, reason: 'REPLAYED_OTP' };
     expect(await store().advance(ID, touch(5, 6), NONCE)).toEqual(replayed);
@@ -94,14 +94,14 @@ export function describeCounterStore(store: () => CounterStore): void {
     expect(await store().advance(ID, touch(5, 8), OTHER_NONCE)).toMatchObject({ reason: 'REPLAYED_REQUEST' });
   });
 
-  it('no nonce is never REPLAYED_REQUEST, not even where there was none before', async () => {
+  it('a call without a nonce is never REPLAYED_REQUEST, not even after one without', async () => {
     await store().advance(ID, touch(5, 7));
     expect(await store().advance(ID, touch(5, 7))).toEqual({ advanced: false, reason: 'REPLAYED_OTP' });
     expect(await store().advance(ID, touch(5, 7), NONCE)).toMatchObject({ reason: 'REPLAYED_OTP' });
   });
 
   it.each([[null], [true], [{ a: 1 }], [['c']], ['c\0'], ['c\ud800']])(
-    'refuses %j for a public ID or a nonce, alone, and stores nothing',
+    'refuses %j for a public ID or a nonce, and nothing else that is sent with it',
     async (text) => {
       const unfit = text as string;
       const outcomes = await Promise.allSettled([
@@ -120,16 +120,16 @@ export function describeCounterStore(store: () => CounterStore): void {
   it.each([
     ['the caps-lock bit in the usage counter', touch(0x8001, 0)],
     ['a negative usage counter', touch(-1, 0)],
-    ['a usage counter that is no number', touch(Number.NaN, 0)],
+    ['a usage counter that is not a number', touch(Number.NaN, 0)],
     ['a fraction', touch(1.5, 0)],
     ['infinity', touch(Number.POSITIVE_INFINITY, 0)],
     ['a session use over a byte', touch(9, 256)],
     ['a negative session use', touch(9, -1)],
     ['a clock over 24 bits', touch(9, 0, 0x100_0000)],
-    ['a clock that is no number', touch(9, 0, Number.NaN)],
+    ['a clock that is not a number', touch(9, 0, Number.NaN)],
     ['text', touch('9' as unknown as number, 0)],
     ['nothing', touch(undefined as unknown as number, 0)],
-  ])('refuses %s with a RangeError, and leaves the row as it was', async (_, counters) => {
+  ])('refuses %s with a RangeError, and does not change the row', async (_, counters) => {
     await expect(store().advance(ID, counters)).rejects.toThrow(RangeError);
     expect(await store().get(ID)).toBeUndefined();
     await store().advance(ID, touch(5, 7, 500), NONCE);
@@ -138,7 +138,7 @@ export function describeCounterStore(store: () => CounterStore): void {
     expect(await store().get(ID)).toEqual(row);
   });
 
-  it('the empty public ID has counters of its own', async () => {
+  it('the empty public ID has its own counters', async () => {
     await store().advance('', touch(5, 7), NONCE);
     expect(await store().advance('c', touch(1, 0), NONCE)).toMatchObject({ advanced: true });
     expect(await store().advance('', touch(5, 7), NONCE)).toMatchObject({ reason: 'REPLAYED_REQUEST' });
@@ -186,11 +186,11 @@ export function describeCounterStore(store: () => CounterStore): void {
   });
 }
 
-/** What export and import need besides. */
+/** Tests for export and import. */
 export function describeCounterTransfer(store: () => CounterStore): void {
   const counters = { usageCounter: 3, sessionUse: 1, timestamp: 77 };
 
-  it('list goes through all in pages, in the order of their public IDs, with their nonces', async () => {
+  it('list returns all counters in pages, in the order of their public IDs, with their nonces', async () => {
     for (const publicId of ['vv', '', 'cc']) await store().advance(publicId, counters, 'n'.repeat(16));
     await store().advance('dd', counters);
     const page = await store().list({ limit: 3 });
@@ -202,7 +202,7 @@ export function describeCounterTransfer(store: () => CounterStore): void {
     expect(last.next).toBeUndefined();
   });
 
-  it('counters of another server keep the time they were accepted at', async () => {
+  it('counters of another server keep the time when they were accepted', async () => {
     const acceptedAt = new Date('2020-01-02T03:04:05Z');
     expect(await store().advance('vv', counters, undefined, acceptedAt)).toMatchObject({
       current: { acceptedAt },

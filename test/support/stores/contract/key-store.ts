@@ -16,12 +16,12 @@ export function describeKeyStore(store: () => KeyStore): void {
   async function added(changes: Partial<NewKey> = {}): Promise<KeyRecord> {
     expect(await store().add(key(changes))).toBe(true);
     const record = await store().get(changes.publicId ?? key().publicId);
-    if (!record) throw new Error('a key that was added is not there');
+    if (!record) throw new Error('a key that was added is missing');
     return record;
   }
   const current = async () => (await store().get(key().publicId)) as KeyRecord;
 
-  it('get gives what add was given, and undefined where there is nothing', async () => {
+  it('get returns the key that was added, and undefined if there is none', async () => {
     const before = Date.now();
     const record = await added({ notes: 'desk 7' });
     expect(record).toMatchObject({ publicId: 'vvcbdefghijk', notes: 'desk 7', active: true });
@@ -33,7 +33,7 @@ export function describeKeyStore(store: () => KeyStore): void {
     expect(await store().get('')).toBeUndefined();
   });
 
-  it('get finds each of many that are asked for at once: some twice, some that are not there', async () => {
+  it('get returns the right key to each of many concurrent calls: some twice, some missing', async () => {
     const ids = ['vvcbdefghijk', 'cc', 'vvcbdefghijl', '', 'vvcbdefghijk', 'vvcbdefghijc'];
     const stored = ids.slice(0, 3);
     for (const publicId of stored) await added({ publicId, notes: `of ${publicId}` });
@@ -44,7 +44,7 @@ export function describeKeyStore(store: () => KeyStore): void {
   });
 
   it.each([[null], [true], [{ a: 1 }], [['c']], ['c\0'], ['c\ud800']])(
-    'refuses %j for an id, alone: others that ask at once get their answers',
+    'refuses %j for an id, while concurrent calls get their answers',
     async (id) => {
       await added();
       const unfit = id as string;
@@ -56,7 +56,7 @@ export function describeKeyStore(store: () => KeyStore): void {
     },
   );
 
-  it('a key has no private ID and no notes, and is active, unless it says so', async () => {
+  it('by default, a key has no private ID and no notes, and is active', async () => {
     const record = await added({ privateId: undefined });
     expect(record).toMatchObject({ privateId: undefined, notes: '', active: true });
     expect((await added({ publicId: 'c', active: false })).active).toBe(false);
@@ -66,15 +66,15 @@ export function describeKeyStore(store: () => KeyStore): void {
     ['zeros', Buffer.alloc(16)],
     ['of any value', Buffer.from(Array.from({ length: 256 }, (_, n) => n))],
     ['of another length', Buffer.of(0)],
-    ['that are a part of a buffer', Buffer.from('xx1234567890123456xx').subarray(2, 18)],
-  ])('bytes come back equal that are %s', async (_, bytes) => {
+    ['a part of a buffer', Buffer.from('xx1234567890123456xx').subarray(2, 18)],
+  ])('get returns equal bytes if they are %s', async (_, bytes) => {
     const record = await added({ aesKey: bytes, privateId: bytes });
     expect(record.aesKey).toBeInstanceOf(Uint8Array);
     expect(Buffer.from(record.aesKey)).toEqual(Buffer.from(bytes));
     expect(Buffer.from(record.privateId ?? [])).toEqual(Buffer.from(bytes));
   });
 
-  it('notes come back equal, whatever they hold', async () => {
+  it('get returns equal notes, whatever they contain', async () => {
     const notes = `Zoë O'Brien "💾" \\ % _ ; -- DROP TABLE yubikey_keys; 中文\n\t`;
     expect((await added({ notes })).notes).toBe(notes);
   });
@@ -87,7 +87,7 @@ export function describeKeyStore(store: () => KeyStore): void {
     expect(await current()).toEqual(record);
   });
 
-  it('the empty public ID is a key as any other', async () => {
+  it('the empty public ID is a public ID like any other', async () => {
     const record = await added({ publicId: '' });
     expect(record.publicId).toBe('');
     expect(await store().add(key({ publicId: '' }))).toBe(false);
@@ -97,7 +97,7 @@ export function describeKeyStore(store: () => KeyStore): void {
     expect(await store().get('')).toBeUndefined();
   });
 
-  it('add is false where the public ID is taken, and changes nothing', async () => {
+  it('add is false if the public ID is taken, and changes nothing', async () => {
     const record = await added({ notes: 'first' });
     expect(await store().add(key({ aesKey: Buffer.alloc(16), notes: 'second', active: false }))).toBe(false);
     expect(await current()).toEqual(record);
@@ -132,7 +132,7 @@ export function describeKeyStore(store: () => KeyStore): void {
     expect(await current()).toEqual(record);
   });
 
-  it('replace writes what is named and keeps the rest', async () => {
+  it('replace writes the given properties and keeps the others', async () => {
     const record = await added({ notes: 'old', active: false });
     expect(await store().replace(record, { notes: 'new', active: undefined })).toBe(true);
     const next = await current();
@@ -151,7 +151,7 @@ export function describeKeyStore(store: () => KeyStore): void {
     expect(await current()).toEqual(second);
   });
 
-  it('replace is false for a key that was deleted, also once it was added again just as it was', async () => {
+  it('replace is false for a key that was deleted, even after an identical one was added', async () => {
     const stale = await added();
     await store().delete(stale.publicId);
     expect(await store().replace(stale, { notes: 'late' })).toBe(false);
@@ -169,7 +169,7 @@ export function describeKeyStore(store: () => KeyStore): void {
     expect((await current()).notes).toBe(notes[results.indexOf(true)]);
   });
 
-  it('delete forgets one key, and is false where there is none', async () => {
+  it('delete removes one key, and is false if there is none', async () => {
     const other = await added({ publicId: 'c' });
     await added();
     expect(await store().delete(key().publicId)).toBe(true);
@@ -177,7 +177,7 @@ export function describeKeyStore(store: () => KeyStore): void {
     expect((await store().list()).records).toEqual([other]);
   });
 
-  it('a key that is deleted and added at once, many times, is listed if it is there', async () => {
+  it('a key that is deleted and added concurrently is listed if it exists', async () => {
     for (let round = 0; round < 10; round++) {
       const both = [1, 2, 3].flatMap(() => [store().delete('c'), store().add(key({ publicId: 'c' }))]);
       await Promise.all([...both, store().list()]);
@@ -186,7 +186,7 @@ export function describeKeyStore(store: () => KeyStore): void {
     }
   });
 
-  it('list gives every key once, by public ID, whatever the size of the pages', async () => {
+  it('list returns every key once, in the order of public IDs, for any page size', async () => {
     expect(await store().list()).toEqual({ records: [], next: undefined });
     const publicIds = ['', 'c', 'cc', 'cb', 'vv', 'b', 'cccccccccccccccc'];
     for (const publicId of publicIds) await added({ publicId });
@@ -203,7 +203,7 @@ export function describeKeyStore(store: () => KeyStore): void {
     }
   });
 
-  it('list goes on after a key that was deleted meanwhile', async () => {
+  it('list continues after a key that was deleted meanwhile', async () => {
     for (const publicId of ['b', 'c', 'd']) await added({ publicId });
     const { next } = await store().list({ limit: 2 });
     await store().delete('c');
@@ -212,7 +212,7 @@ export function describeKeyStore(store: () => KeyStore): void {
     ]);
   });
 
-  it('list has a hundred keys to a page unless told otherwise', async () => {
+  it('list returns pages of 100 keys by default', async () => {
     const ids = fc.sample(fc.uniqueArray(modhex(4), { minLength: 101, maxLength: 101 }), 1)[0] as string[];
     for (const publicId of ids) await added({ publicId });
     const page = await store().list();

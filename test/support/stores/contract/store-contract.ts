@@ -12,7 +12,7 @@ export interface OpenStore {
   close(): Promise<void>;
 }
 
-/** What every engine must do: `open` gives an empty store each time. */
+/** The contract of every engine. `open` returns an empty store each time. */
 export function describeStore(name: string, open: () => Promise<OpenStore>): void {
   describe(name, () => {
     let store: OpenStore;
@@ -24,7 +24,7 @@ export function describeStore(name: string, open: () => Promise<OpenStore>): voi
     describe('keys', () => describeKeyStore(() => store.keys));
     describe('clients', () => describeClientStore(() => store.clients));
     describe('counters', () => describeCounterStore(() => store.counters));
-    describe('counters brought or taken away', () => describeCounterTransfer(() => store.counters));
+    describe('import and export of counters', () => describeCounterTransfer(() => store.counters));
     describe('keys and counters', () => describeConcurrency(() => store));
   });
 }
