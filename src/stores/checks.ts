@@ -11,7 +11,7 @@ export function assertId(id: string): void {
 }
 
 /** Checks text that is stored with a row, as {@link assertId} checks its id. */
-export function assertText(name: string, text: string): void {
+function assertText(name: string, text: string): void {
   if (typeof text !== 'string' || text.includes('\0') || /\p{Cs}/u.test(text)) {
     throw new TypeError(`${name} must be text without NUL characters and lone surrogates`);
   }
