@@ -266,11 +266,12 @@ describe('Batcher, if a batch is not answered in time,', () => {
   it('retries each call alone if one of them is locked, and the locked one until it is free or times out', async () => {
     const writer = new Writer();
     writer.locked.add('b');
-    const add = batcherOver(writer, TIMEOUT);
+    const timeout = 1_500;
+    const add = batcherOver(writer, timeout);
     const [a, b, c] = add('a', 'b', 'c') as [Promise<string>, Promise<string>, Promise<string>];
     const late = collectOutcomes([b, ...add('b')]);
     expect(await collectOutcomes([a, c])).toEqual(['wrote a', 'wrote c']);
-    expect(await late).toEqual(['STORE_FAILED: locked', `STORE_FAILED: ${LATE}`]);
+    expect(await late).toEqual(['STORE_FAILED: locked', `STORE_FAILED: No answer within ${timeout} ms`]);
     expect(writer.batches.flat().filter((id) => id === 'b').length).toBeGreaterThan(2);
     const again = add('b', 'b');
     await nextTurn();
