@@ -2,7 +2,7 @@ import { CloudVerifier, parseOtp } from 'passport-yubikey-otp';
 import { Agent, request } from 'undici';
 import { parseApiKey } from '../src/protocol/signature.js';
 import { formatValidationRequest } from '../src/protocol/validation-request.js';
-import { newNonce } from '../src/verifiers/nonce.js';
+import { newNonce } from '../src/verifiers/verifier.js';
 import { type Ask, type Load, latencies } from './cloud/latency.js';
 import { Libykclient } from './cloud/libykclient.js';
 import { API_KEY, CLIENT_ID, Servers } from './cloud/servers.js';

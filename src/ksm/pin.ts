@@ -1,8 +1,7 @@
-import { timingSafeEqual } from 'node:crypto';
+import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { Otp } from '../otp/otp.js';
-import { decryptToken } from '../otp/token.js';
-import type { CounterStore, KeyStore } from '../stores/store.js';
-import { candidateOf } from './candidate.js';
+import { decryptToken, type Token } from '../otp/token.js';
+import type { CounterStore, KeyStore, NewKey } from '../stores/store.js';
 import { assertUsable, OtpOpener } from './open-otp.js';
 
 /** What became of a key whose private ID was to be pinned. */
@@ -55,4 +54,26 @@ export async function storePrivateId(keys: Pick<KeyStore, 'get' | 'replace'>, ot
     if (key.privateId) return timingSafeEqual(privateId, key.privateId) ? 'ALREADY_PINNED' : 'CORRUPT_OTP';
     if (await keys.replace(key, { privateId })) return 'PINNED';
   }
+}
+
+/**
+ * The row in the counter store of those OTPs of a key that share a private ID, while the key is stored without one:
+ * what they are compared with until it is pinned. The row is no public ID, and without the AES key it does not tell
+ * which private ID.
+ */
+export function candidateOf(
+  { publicId, aesKey }: Pick<NewKey, 'publicId' | 'aesKey'>,
+  { privateId }: Pick<Token, 'privateId'>,
+): string {
+  const digest = createHmac('sha256', aesKey).update(privateId).digest('hex');
+  return `unpinned:${publicId}:${digest.slice(0, 32)}`;
+}
+
+/** Uses up what a KSM saw of a private ID while the key was stored without it: raises the counters of the key to it. */
+export async function useUpSeen(
+  counters: Pick<CounterStore, 'advance' | 'get'>,
+  key: Pick<NewKey, 'publicId' | 'aesKey'> & Pick<Token, 'privateId'>,
+): Promise<void> {
+  const seen = await counters.get(candidateOf(key, key));
+  if (seen) await counters.advance(key.publicId, seen, undefined, seen.acceptedAt);
 }

@@ -3,10 +3,9 @@ import { isNewer } from '../otp/counters.js';
 import type { Otp } from '../otp/otp.js';
 import type { Token } from '../otp/token.js';
 import type { CounterStore, KeyStore } from '../stores/store.js';
-import { candidateOf } from './candidate.js';
 import type { Decryption, Ksm } from './ksm.js';
 import { type OpenedOtp, OtpOpener } from './open-otp.js';
-import { storePrivateId } from './pin.js';
+import { candidateOf, storePrivateId } from './pin.js';
 
 type Opened = Extract<OpenedOtp, { ok: true }>;
 

@@ -5,8 +5,13 @@ import { assertOptional, assertOptions, assertSignal, type OptionNames } from '.
 import { clockDeviation } from '../otp/counters.js';
 import { assertOtp, type Otp } from '../otp/otp.js';
 import type { Advance, CounterRecord, CounterStore } from '../stores/store.js';
-import { assertNonce } from './nonce.js';
-import { VERIFY_OPTIONS, type Verification, type Verifier, type VerifyOptions } from './verifier.js';
+import {
+  assertNonce,
+  VERIFY_OPTIONS,
+  type Verification,
+  type Verifier,
+  type VerifyOptions,
+} from './verifier.js';
 
 /** How far the key's clock may be off the server's; an OTP is delayed when it is over both. */
 export interface DelayTolerance {

@@ -1,7 +1,9 @@
+import { randomBytes } from 'node:crypto';
 import type { OptionNames } from '../options.js';
 import type { Counters } from '../otp/counters.js';
 import type { Otp } from '../otp/otp.js';
 import type { Rejection } from '../protocol/status.js';
+import { isNonce } from '../protocol/validation-request.js';
 
 /** What a verified OTP proves: which key typed it. */
 export interface YubikeyIdentity {
@@ -34,4 +36,14 @@ export const VERIFY_OPTIONS: OptionNames<VerifyOptions> = {
 export interface Verifier {
   /** Resolves with a verdict. Rejects with a `YubikeyError` only when no verdict could be reached. */
   verify(otp: Otp, options?: VerifyOptions): Promise<Verification>;
+}
+
+/** A fresh nonce: 32 hexadecimal digits, 128 random bits. */
+export function newNonce(): string {
+  return randomBytes(16).toString('hex');
+}
+
+/** @throws TypeError */
+export function assertNonce(nonce: string): void {
+  if (!isNonce(nonce)) throw new TypeError('nonce must be 16 to 40 letters and digits');
 }

@@ -1,5 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
-import { useUpSeen } from '../../ksm/candidate.js';
+import { useUpSeen } from '../../ksm/pin.js';
 import { isPublicId } from '../../otp/otp.js';
 import { decryptToken, type Token } from '../../otp/token.js';
 import type { CounterStore, KeyRecord, KeyStore, NewKey } from '../../stores/store.js';

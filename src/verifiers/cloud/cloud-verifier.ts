@@ -5,8 +5,14 @@ import { faultOfRequest, faultWithout, TransportFault } from '../../http/transpo
 import { assertOptional, assertSignal } from '../../options.js';
 import { assertOtp, type Otp } from '../../otp/otp.js';
 import { formatValidationRequest } from '../../protocol/validation-request.js';
-import { assertNonce, newNonce } from '../nonce.js';
-import { VERIFY_OPTIONS, type Verification, type Verifier, type VerifyOptions } from '../verifier.js';
+import {
+  assertNonce,
+  newNonce,
+  VERIFY_OPTIONS,
+  type Verification,
+  type Verifier,
+  type VerifyOptions,
+} from '../verifier.js';
 import { type Answer, type Question, readAnswer, type Verdict } from './cloud-answer.js';
 import { type CloudSettings, type CloudVerifierOptions, settingsOf } from './cloud-settings.js';
 import { Race } from './race.js';
