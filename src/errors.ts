@@ -87,7 +87,7 @@ export interface ServerFault {
 export interface YubikeyErrorOptions {
   cause?: unknown;
   /** One entry for each server that was asked. */
-  servers?: readonly ServerFault[];
+  servers?: readonly ServerFault[] | undefined;
 }
 
 const OPTION_NAMES: OptionNames<YubikeyErrorOptions> = {

@@ -17,52 +17,56 @@ const UTF_8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  * very turn that the last byte is read in.
  */
 export class Exchange implements Dispatcher.DispatchHandler {
-  private controller: Dispatcher.DispatchController | undefined;
-  private status = 0;
-  private chunks: Buffer[] = [];
-  private length = 0;
-  private over = false;
+  readonly #statuses: readonly number[];
+  readonly #done: (outcome: Outcome) => void;
+  #controller: Dispatcher.DispatchController | undefined;
+  #status = 0;
+  #chunks: Buffer[] = [];
+  #length = 0;
+  #over = false;
 
-  constructor(
-    /** The HTTP statuses whose answers are read. */
-    private readonly statuses: readonly number[],
-    /** Called once, and never after `abort()`; it must not throw. */
-    private readonly done: (outcome: Outcome) => void,
-  ) {}
+  /**
+   * @param statuses The HTTP statuses whose answers are read.
+   * @param done Called once, and never after `abort()`; it must not throw.
+   */
+  constructor(statuses: readonly number[], done: (outcome: Outcome) => void) {
+    this.#statuses = statuses;
+    this.#done = done;
+  }
 
   get isOver(): boolean {
-    return this.over;
+    return this.#over;
   }
 
   /** Gives it up, and its connection. */
   abort(): void {
-    if (this.over) return;
-    this.over = true;
-    this.controller?.abort(abandoned());
+    if (this.#over) return;
+    this.#over = true;
+    this.#controller?.abort(abandoned());
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.controller = controller;
+    this.#controller = controller;
     // undici knows of no abort before a request has its connection.
-    if (this.over) controller.abort(abandoned());
+    if (this.#over) controller.abort(abandoned());
   }
 
   onResponseStart(_controller: Dispatcher.DispatchController, status: number): void {
     if (status < 200) return;
-    this.status = status;
-    if (!this.statuses.includes(status)) this.refuse(faultOfHttpStatus(status));
+    this.#status = status;
+    if (!this.#statuses.includes(status)) this.#refuse(faultOfHttpStatus(status));
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.length += chunk.length;
-    this.chunks.push(chunk);
-    if (this.length > MAX_RESPONSE_LENGTH) this.refuse(malformed('the answer is longer than 8 KiB'));
+    this.#length += chunk.length;
+    this.#chunks.push(chunk);
+    if (this.#length > MAX_RESPONSE_LENGTH) this.#refuse(malformed('the answer is longer than 8 KiB'));
   }
 
   onResponseEnd(): void {
-    const text = textOf(this.chunks);
+    const text = textOf(this.#chunks);
     if (text === undefined) this.fail(malformed('the answer is not UTF-8'));
-    else this.end({ answer: { status: this.status, text } });
+    else this.#end({ answer: { status: this.#status, text } });
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: unknown): void {
@@ -70,18 +74,18 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   fail(error: unknown): void {
-    this.end({ error });
+    this.#end({ error });
   }
 
-  private refuse(fault: TransportFault): void {
+  #refuse(fault: TransportFault): void {
     this.fail(fault);
-    this.controller?.abort(fault);
+    this.#controller?.abort(fault);
   }
 
-  private end(outcome: Outcome): void {
-    if (this.over) return;
-    this.over = true;
-    this.done(outcome);
+  #end(outcome: Outcome): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#done(outcome);
   }
 }
 

@@ -32,7 +32,11 @@ const NOT_HTTP = /^(UND_ERR_HEADERS_OVERFLOW|UND_ERR_RES_)/;
 
 /** Tells apart what a request can fail with before there is an answer. */
 export function faultOfRequest(error: unknown): TransportFault {
-  const { code: rawCode, name, message } = error as { code?: unknown; name?: unknown; message?: string };
+  const {
+    code: rawCode,
+    name,
+    message,
+  } = error as { code?: unknown; name?: unknown; message?: string | undefined };
   const code = typeof rawCode === 'string' ? rawCode : '';
   const what = message || code || 'unknown error';
   if (TLS.test(code)) return new TransportFault('TLS_FAILED', `TLS failed: ${what}`, false, false);

@@ -20,9 +20,9 @@ export interface HttpRequest {
   /** The media type of the answer. */
   readonly accept: string;
   /** JSON; with it the request is a POST. */
-  readonly json?: string;
+  readonly json?: string | undefined;
   /** The HTTP statuses whose answers are read; any other is a fault. Default 200 alone. */
-  readonly statuses?: readonly number[];
+  readonly statuses?: readonly number[] | undefined;
 }
 
 interface Opened {
@@ -33,24 +33,24 @@ interface Opened {
 
 /** Sends requests, over connections that are kept warm. */
 export class Transport {
-  private readonly opened: Promise<Opened>;
-  private readonly connecting = new Set<Socket>();
-  private readonly freshConnections: boolean;
+  readonly #opened: Promise<Opened>;
+  readonly #connecting = new Set<Socket>();
+  readonly #freshConnections: boolean;
 
   constructor(settings: TransportSettings) {
-    this.freshConnections = settings.freshConnections;
-    this.opened = this.open(settings);
+    this.#freshConnections = settings.freshConnections;
+    this.#opened = this.#open(settings);
     // Whoever sends is told.
-    this.opened.catch(() => undefined);
+    this.#opened.catch(() => undefined);
   }
 
   /** undici takes longer to load than all the rest, so who asks no server does not wait for it. */
-  private async open({ dispatcher, ca, connectTimeout }: TransportSettings): Promise<Opened> {
+  async #open({ dispatcher, ca, connectTimeout }: TransportSettings): Promise<Opened> {
     if (dispatcher) return { dispatcher, ownAgent: undefined };
     const { Agent, buildConnector } = await import('undici');
-    const connect = buildConnector({ timeout: connectTimeout, ...(ca === undefined ? {} : { ca }) });
+    const connect = buildConnector({ timeout: connectTimeout, ca });
     const ownAgent = new Agent({
-      connect: this.watched(connect),
+      connect: this.#watched(connect),
       keepAliveTimeout: KEEP_ALIVE_MS,
       headersTimeout: 0,
       bodyTimeout: 0,
@@ -61,8 +61,8 @@ export class Transport {
   /** Sends a request and tells what became of it; never at once. Redirects are not followed. */
   start(request: HttpRequest, done: (outcome: Outcome) => void): Exchange {
     const exchange = new Exchange(request.statuses ?? [200], done);
-    this.opened
-      .then(({ dispatcher }) => this.dispatch(dispatcher, request, exchange))
+    this.#opened
+      .then(({ dispatcher }) => this.#dispatch(dispatcher, request, exchange))
       .catch((error: unknown) => exchange.fail(error));
     return exchange;
   }
@@ -83,7 +83,7 @@ export class Transport {
     });
   }
 
-  private dispatch(dispatcher: Dispatcher, { url, accept, json }: HttpRequest, exchange: Exchange): void {
+  #dispatch(dispatcher: Dispatcher, { url, accept, json }: HttpRequest, exchange: Exchange): void {
     if (exchange.isOver) return;
     const { origin, pathname, search } = new URL(url);
     const headers = { accept, 'user-agent': 'passport-yubikey-otp' };
@@ -91,7 +91,7 @@ export class Transport {
       {
         origin,
         path: pathname + search,
-        reset: this.freshConnections,
+        reset: this.#freshConnections,
         headersTimeout: 0,
         bodyTimeout: 0,
         ...(json === undefined
@@ -104,27 +104,27 @@ export class Transport {
 
   /** Gives up the connections that are still being made; undici would go on with them, for nobody. */
   dropConnecting(): void {
-    for (const socket of this.connecting)
+    for (const socket of this.#connecting)
       socket.destroy(new Error('Nobody waits for this connection any more'));
   }
 
   /** Closes every connection at once, except those of a dispatcher that was given. */
   async close(): Promise<void> {
     this.dropConnecting();
-    const { ownAgent } = await this.opened;
+    const { ownAgent } = await this.#opened;
     await ownAgent?.destroy();
   }
 
   /** undici's connector, keeping track of the sockets that still connect. */
-  private watched(connect: buildConnector.connector): buildConnector.connector {
+  #watched(connect: buildConnector.connector): buildConnector.connector {
     return (options, callback) => {
       // It returns the socket while that still connects, which its types do not say.
       const socket = connect(options, (...result) => {
-        this.connecting.delete(socket);
+        this.#connecting.delete(socket);
         callback(...result);
       }) as unknown as Socket;
-      this.connecting.add(socket);
-      socket.once('close', () => this.connecting.delete(socket));
+      this.#connecting.add(socket);
+      socket.once('close', () => this.#connecting.delete(socket));
       neverRef(socket);
     };
   }

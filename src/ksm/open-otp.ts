@@ -47,10 +47,10 @@ export class OtpOpener {
       if (cause instanceof YubikeyError) throw cause;
       throw keyStoreFailed(cause);
     }
-    return read(this.openWith(key, otp));
+    return read(this.#openWith(key, otp));
   }
 
-  private openWith(key: KeyRecord | undefined, otp: Otp): OpenedOtp {
+  #openWith(key: KeyRecord | undefined, otp: Otp): OpenedOtp {
     if (!key?.active) {
       this.#deciphers.forget(otp.publicId);
       return { ok: false, reason: 'UNKNOWN_KEY' };

@@ -11,9 +11,9 @@ type Opened = Extract<OpenedOtp, { ok: true }>;
 
 export interface ReplayRefusingKsmOptions {
   /** Pins keys that are stored without a private ID. Default false: their OTPs are refused, and nothing is stored. */
-  pinKeys?: boolean;
+  pinKeys?: boolean | undefined;
   /** Also decrypts OTPs whose private ID nobody compared. Default false. */
-  allowUnpinnedKeys?: boolean;
+  allowUnpinnedKeys?: boolean | undefined;
 }
 
 /**
@@ -52,9 +52,9 @@ export class ReplayRefusingKsm implements Ksm {
     const opened = await this.#opener.open(otp, (it) => it);
     if (!opened.ok) return opened;
     try {
-      if (opened.privateIdChecked) return await this.accept(opened);
-      if (this.#pinKeys) return await this.consider(otp, opened);
-      if (this.#allowUnpinnedKeys) return await this.accept(opened);
+      if (opened.privateIdChecked) return await this.#accept(opened);
+      if (this.#pinKeys) return await this.#consider(otp, opened);
+      if (this.#allowUnpinnedKeys) return await this.#accept(opened);
     } catch (cause) {
       if (cause instanceof YubikeyError) throw cause;
       throw new YubikeyError('STORE_FAILED', 'The counter store failed', { cause });
@@ -62,17 +62,17 @@ export class ReplayRefusingKsm implements Ksm {
     throw unchecked(otp);
   }
 
-  private async accept({ key, token, privateIdChecked }: Opened): Promise<Decryption> {
+  async #accept({ key, token, privateIdChecked }: Opened): Promise<Decryption> {
     // Seen while the key was stored without its private ID. Nothing is written then: another process, which has not
     // heard of the pinning, may be about to decrypt this very OTP.
-    if (await this.isUsedUp(candidateOf(key, token), token)) return REPLAYED;
+    if (await this.#isUsedUp(candidateOf(key, token), token)) return REPLAYED;
     const { advanced } = await this.#counters.advance(key.publicId, token.counters);
     return advanced ? decrypted(token, privateIdChecked) : REPLAYED;
   }
 
   /** An OTP of a key whose private ID is not known. */
-  private async consider(otp: Otp, { key, token }: Opened): Promise<Decryption> {
-    if (await this.isUsedUp(key.publicId, token)) return REPLAYED;
+  async #consider(otp: Otp, { key, token }: Opened): Promise<Decryption> {
+    if (await this.#isUsedUp(key.publicId, token)) return REPLAYED;
     const candidate = await this.#counters.advance(candidateOf(key, token), token.counters);
     if (!candidate.advanced) return REPLAYED;
     const isFirst = candidate.previous === undefined;
@@ -86,7 +86,7 @@ export class ReplayRefusingKsm implements Ksm {
     return isPinned ? decrypted(token, true) : { ok: false, reason: pinning };
   }
 
-  private async isUsedUp(row: string, { counters }: Token): Promise<boolean> {
+  async #isUsedUp(row: string, { counters }: Token): Promise<boolean> {
     const last = await this.#counters.get(row);
     return last !== undefined && !isNewer(counters, last);
   }

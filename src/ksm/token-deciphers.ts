@@ -22,7 +22,7 @@ export class TokenDeciphers {
     const decipher = new TokenDecipher(aesKey);
     this.#kept.delete(publicId);
     this.#kept.set(publicId, { aesKey: Uint8Array.from(aesKey), decipher });
-    if (this.#kept.size > MOST) this.forgetOldest();
+    if (this.#kept.size > MOST) this.#forgetOldest();
     return decipher;
   }
 
@@ -34,7 +34,7 @@ export class TokenDeciphers {
     this.#kept.clear();
   }
 
-  private forgetOldest(): void {
+  #forgetOldest(): void {
     const [oldest] = this.#kept.keys();
     if (oldest !== undefined) this.#kept.delete(oldest);
   }

@@ -7,7 +7,7 @@ export type ExtractOtp = (req: Request) => unknown;
 
 export interface AppendedOtpOptions {
   /** How many letters the public IDs of your keys have, 0 to 16. Default 12. */
-  publicIdLength?: number;
+  publicIdLength?: number | undefined;
 }
 
 const OPTION_NAMES: OptionNames<AppendedOtpOptions> = {

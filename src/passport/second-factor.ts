@@ -20,11 +20,11 @@ export interface SecondFactor {
 
 export interface RequireSecondFactorOptions {
   /** How old the second factor may be, in milliseconds. Default: as old as the session. */
-  maxAge?: number;
+  maxAge?: number | undefined;
   /** Where to send who has none. Default: an error with status 401 or 403 for the app's error handler. */
-  redirectTo?: string;
+  redirectTo?: string | undefined;
   /** As given to the strategy. Default `user.id`. */
-  userId?: UserId;
+  userId?: UserId | undefined;
 }
 
 const OPTION_NAMES: OptionNames<RequireSecondFactorOptions> = {
@@ -40,10 +40,10 @@ interface VerifiedFactor {
 }
 
 /** What express-session adds to a request. */
-type SessionRequest = Request & { sessionID?: string; session?: Session };
+type SessionRequest = Request & { sessionID?: string | undefined; session?: Session | undefined };
 
 interface Session {
-  secondFactor?: SecondFactor;
+  secondFactor?: SecondFactor | undefined;
   save?(done: (error?: unknown) => void): unknown;
 }
 

@@ -29,22 +29,22 @@ export interface YubikeyStrategyOptions {
   /** Says whether an OTP is genuine and fresh: a `CloudVerifier`, a `KsmVerifier`, or your own. */
   verifier: Verifier;
   /** What `passport.authenticate(name)` calls it. Default `yubikey`. */
-  name?: string;
+  name?: string | undefined;
   /** The field of the body that holds the OTP; may be nested, like `user[otp]`. Default `otp`. */
-  otpField?: string;
+  otpField?: string | undefined;
   /**
    * Also reads the field from the URL's query when the body has none. OTPs in URLs end up in logs and
    * histories. Default false.
    */
-  allowOtpInQuery?: boolean;
+  allowOtpInQuery?: boolean | undefined;
   /** Takes the OTP out of a request in a way of your own, instead of `otpField`. */
-  extractOtp?: ExtractOtp;
+  extractOtp?: ExtractOtp | undefined;
   /** The user is signed in already, and `lookup` must find that same user. Default false. */
-  secondFactor?: boolean;
+  secondFactor?: boolean | undefined;
   /** What tells users apart, a string or a number. Default `user.id`. */
-  userId?: UserId;
+  userId?: UserId | undefined;
   /** Calls `lookup` with the request first. Default false. */
-  passReqToCallback?: boolean;
+  passReqToCallback?: boolean | undefined;
 }
 
 const OPTION_NAMES: OptionNames<YubikeyStrategyOptions> = {
@@ -107,7 +107,7 @@ export class YubikeyStrategy extends PassportStrategy {
     lookup: Lookup<[Request, YubikeyIdentity]>,
   );
   constructor(
-    options: YubikeyStrategyOptions & { passReqToCallback?: false },
+    options: YubikeyStrategyOptions & { passReqToCallback?: false | undefined },
     lookup: Lookup<[YubikeyIdentity]>,
   );
   constructor(

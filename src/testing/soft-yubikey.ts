@@ -8,18 +8,18 @@ import { encryptToken } from '../otp/token.js';
 
 export interface SoftYubikeyOptions {
   /** 0 to 16 modhex letters. Default: 12 random ones that start `vv`, as keys programmed by their owner do. */
-  publicId?: string;
+  publicId?: string | undefined;
   /** 6 bytes, or 12 hexadecimal digits. Default random. */
-  privateId?: Uint8Array | string;
+  privateId?: Uint8Array | string | undefined;
   /** 16 bytes, or 32 hexadecimal digits. Default random. */
-  aesKey?: Uint8Array | string;
+  aesKey?: Uint8Array | string | undefined;
   /** Power-ups with a touch so far, 0 to 0x7fff. Default 0, as a key leaves its maker. */
-  usageCounter?: number;
+  usageCounter?: number | undefined;
   /**
    * The keyboard layout of the computer it is plugged into, by its xkb name, such as `us(dvorak)` or `ru`.
    * Default: one that types modhex as it stands.
    */
-  layout?: string;
+  layout?: string | undefined;
 }
 
 const OPTION_NAMES: OptionNames<SoftYubikeyOptions> = {
@@ -39,17 +39,17 @@ export interface SoftYubikeyState {
   aesKey: string;
   usageCounter: number;
   /** Undefined before the first touch since power-up. */
-  sessionUse?: number;
+  sessionUse?: number | undefined;
   /** The key's clock at power-up, 24 bits. */
   clockAtPowerUp: number;
   /** When it was powered up, in milliseconds since 1970. */
   poweredUpAt: number;
-  layout?: string;
+  layout?: string | undefined;
 }
 
 export interface PressOptions {
   /** Whether caps lock is on: it marks the token, and the OTP comes in capitals. Default false. */
-  capsLock?: boolean;
+  capsLock?: boolean | undefined;
 }
 
 const PRESS_OPTIONS: OptionNames<PressOptions> = {
@@ -67,11 +67,11 @@ export class SoftYubikey {
   readonly publicId: string;
   readonly privateId: Uint8Array;
   readonly aesKey: Uint8Array;
-  private readonly layout: string | undefined;
-  private usageCounter: number;
-  private sessionUse: number | undefined;
-  private clockAtPowerUp = 0;
-  private poweredUpAt = 0;
+  readonly #layout: string | undefined;
+  #usageCounter: number;
+  #sessionUse: number | undefined;
+  #clockAtPowerUp = 0;
+  #poweredUpAt = 0;
 
   /** @throws TypeError for key material of the wrong length, or an unknown option or layout. */
   constructor(options: SoftYubikeyOptions = {}) {
@@ -81,34 +81,34 @@ export class SoftYubikey {
       throw new TypeError('publicId must be 0 to 16 modhex letters, lower case');
     this.privateId = bytesOf('privateId', options.privateId, 6);
     this.aesKey = bytesOf('aesKey', options.aesKey, 16);
-    this.layout = options.layout;
-    if (this.layout !== undefined) charactersOf(this.layout);
-    this.usageCounter = wholeNumber('usageCounter', options.usageCounter ?? 0, MAX_USAGE_COUNTER);
+    this.#layout = options.layout;
+    if (this.#layout !== undefined) charactersOf(this.#layout);
+    this.#usageCounter = wholeNumber('usageCounter', options.usageCounter ?? 0, MAX_USAGE_COUNTER);
     this.replug();
   }
 
   /** Counters of the last touch. */
   get counters(): Counters {
-    return { usageCounter: this.usageCounter, sessionUse: this.sessionUse ?? 0, timestamp: this.clock() };
+    return { usageCounter: this.#usageCounter, sessionUse: this.#sessionUse ?? 0, timestamp: this.#clock() };
   }
 
   /** Unplugs it and plugs it in again. */
   replug(): void {
-    this.sessionUse = undefined;
-    this.clockAtPowerUp = randomInt(2 ** 24);
-    this.poweredUpAt = Date.now();
+    this.#sessionUse = undefined;
+    this.#clockAtPowerUp = randomInt(2 ** 24);
+    this.#poweredUpAt = Date.now();
   }
 
   /** Touches it: what it types, without the Enter that a real one adds. */
   press(options: PressOptions = {}): string {
     assertOptional('press()', options, PRESS_OPTIONS);
     const { capsLock = false } = options;
-    this.count();
+    this.#count();
     const token = encryptToken(
       { privateId: this.privateId, counters: this.counters, capsLock, random: randomInt(2 ** 16) },
       this.aesKey,
     );
-    const typed = this.type(this.publicId + token);
+    const typed = this.#type(this.publicId + token);
     return capsLock ? typed.toUpperCase() : typed;
   }
 
@@ -118,11 +118,11 @@ export class SoftYubikey {
       publicId: this.publicId,
       privateId: Buffer.from(this.privateId).toString('hex'),
       aesKey: Buffer.from(this.aesKey).toString('hex'),
-      usageCounter: this.usageCounter,
-      ...(this.sessionUse === undefined ? {} : { sessionUse: this.sessionUse }),
-      clockAtPowerUp: this.clockAtPowerUp,
-      poweredUpAt: this.poweredUpAt,
-      ...(this.layout === undefined ? {} : { layout: this.layout }),
+      usageCounter: this.#usageCounter,
+      sessionUse: this.#sessionUse,
+      clockAtPowerUp: this.#clockAtPowerUp,
+      poweredUpAt: this.#poweredUpAt,
+      layout: this.#layout,
     };
   }
 
@@ -137,32 +137,32 @@ export class SoftYubikey {
       privateId,
       aesKey,
       usageCounter,
-      ...(layout !== undefined && { layout }),
+      layout,
     });
-    yubikey.sessionUse =
+    yubikey.#sessionUse =
       state.sessionUse === undefined ? undefined : wholeNumber('sessionUse', state.sessionUse, 0xff);
-    yubikey.clockAtPowerUp = wholeNumber('clockAtPowerUp', state.clockAtPowerUp, 0xff_ffff);
-    yubikey.poweredUpAt = wholeNumber('poweredUpAt', state.poweredUpAt, Number.MAX_SAFE_INTEGER);
+    yubikey.#clockAtPowerUp = wholeNumber('clockAtPowerUp', state.clockAtPowerUp, 0xff_ffff);
+    yubikey.#poweredUpAt = wholeNumber('poweredUpAt', state.poweredUpAt, Number.MAX_SAFE_INTEGER);
     return yubikey;
   }
 
-  private count(): void {
-    if (this.sessionUse !== undefined && this.sessionUse < 0xff) {
-      this.sessionUse += 1;
+  #count(): void {
+    if (this.#sessionUse !== undefined && this.#sessionUse < 0xff) {
+      this.#sessionUse += 1;
     } else {
-      this.sessionUse = 0;
-      this.usageCounter = Math.min(this.usageCounter + 1, MAX_USAGE_COUNTER);
+      this.#sessionUse = 0;
+      this.#usageCounter = Math.min(this.#usageCounter + 1, MAX_USAGE_COUNTER);
     }
   }
 
-  private clock(): number {
-    const ticks = Math.floor((Date.now() - this.poweredUpAt) / 125);
-    return (this.clockAtPowerUp + ticks) & 0xff_ffff;
+  #clock(): number {
+    const ticks = Math.floor((Date.now() - this.#poweredUpAt) / 125);
+    return (this.#clockAtPowerUp + ticks) & 0xff_ffff;
   }
 
-  private type(modhex: string): string {
-    if (this.layout === undefined) return modhex;
-    const characters = charactersOf(this.layout);
+  #type(modhex: string): string {
+    if (this.#layout === undefined) return modhex;
+    const characters = charactersOf(this.#layout);
     return [...modhex].map((letter) => characters[MODHEX_ALPHABET.indexOf(letter)]).join('');
   }
 }

@@ -16,9 +16,15 @@ import {
 /** How far the key's clock may be off the server's; an OTP is delayed when it is over both. */
 export interface DelayTolerance {
   /** Milliseconds. Default 20,000. */
-  absolute?: number;
+  absolute?: number | undefined;
   /** Part of the time that passed since the last OTP. Default 0.3. */
-  relative?: number;
+  relative?: number | undefined;
+}
+
+/** A {@link DelayTolerance} with its defaults. */
+interface Tolerance {
+  readonly absolute: number;
+  readonly relative: number;
 }
 
 const TOLERANCE_NAMES: OptionNames<DelayTolerance> = {
@@ -36,12 +42,12 @@ export interface KsmVerifierOptions {
    * clock with the server's between two OTPs of one power-up. `true` takes the reference server's tolerance.
    * Default: not tested.
    */
-  delayTolerance?: true | DelayTolerance;
+  delayTolerance?: true | DelayTolerance | undefined;
   /**
    * Accepts OTPs whose private ID nobody compared. Of random tokens, one in 65,536 then passes, and may use up the
    * counters of the key, so that its owner is refused as replayed. Default false.
    */
-  allowUnpinnedKeys?: boolean;
+  allowUnpinnedKeys?: boolean | undefined;
 }
 
 const OPTION_NAMES: OptionNames<KsmVerifierOptions> = {
@@ -55,7 +61,7 @@ const OPTION_NAMES: OptionNames<KsmVerifierOptions> = {
 export class KsmVerifier implements Verifier {
   readonly #ksm: Ksm;
   readonly #counters: Pick<CounterStore, 'advance'>;
-  readonly #tolerance: Required<DelayTolerance> | undefined;
+  readonly #tolerance: Tolerance | undefined;
   readonly #allowUnpinnedKeys: boolean;
 
   /** @throws TypeError for a missing, unknown or unusable option. */
@@ -87,7 +93,7 @@ export class KsmVerifier implements Verifier {
     if (nonce !== undefined) assertNonce(nonce);
     assertSignal(signal);
     throwIfAborted(signal);
-    const decryption = await this.decrypt(otp, signal);
+    const decryption = await this.#decrypt(otp, signal);
     if (!decryption.ok) {
       return { ok: false, reason: decryption.reason === 'REPLAYED_OTP' ? 'REPLAYED_OTP' : 'BAD_OTP' };
     }
@@ -100,13 +106,13 @@ export class KsmVerifier implements Verifier {
     throwIfAborted(signal);
     const { publicId } = otp;
     const { counters } = decryption;
-    const advance = await this.advance(publicId, counters, nonce, undefined, signal);
+    const advance = await this.#advance(publicId, counters, nonce, undefined, signal);
     if (!advance.advanced) return { ok: false, reason: advance.reason };
-    if (this.isDelayed(advance.previous, advance.current)) return { ok: false, reason: 'DELAYED_OTP' };
+    if (this.#isDelayed(advance.previous, advance.current)) return { ok: false, reason: 'DELAYED_OTP' };
     return { ok: true, identity: { publicId, counters } };
   }
 
-  private async decrypt(otp: Otp, signal: AbortSignal | undefined): Promise<Decryption> {
+  async #decrypt(otp: Otp, signal: AbortSignal | undefined): Promise<Decryption> {
     try {
       return await untilAborted(this.#ksm.decrypt(otp, { signal }), signal, aborted);
     } catch (cause) {
@@ -115,7 +121,7 @@ export class KsmVerifier implements Verifier {
     }
   }
 
-  private async advance(...row: Parameters<CounterStore['advance']>): Promise<Advance> {
+  async #advance(...row: Parameters<CounterStore['advance']>): Promise<Advance> {
     const [, , , , signal] = row;
     try {
       return await untilAborted(this.#counters.advance(...row), signal, answerLost);
@@ -125,7 +131,7 @@ export class KsmVerifier implements Verifier {
     }
   }
 
-  private isDelayed(last: CounterRecord | undefined, next: CounterRecord): boolean {
+  #isDelayed(last: CounterRecord | undefined, next: CounterRecord): boolean {
     if (!this.#tolerance || last?.usageCounter !== next.usageCounter) return false;
     const elapsed = next.acceptedAt.getTime() - last.acceptedAt.getTime();
     const deviation = clockDeviation(last, next, elapsed);
@@ -133,7 +139,7 @@ export class KsmVerifier implements Verifier {
   }
 }
 
-function toleranceOf(tolerance: DelayTolerance): Required<DelayTolerance> {
+function toleranceOf(tolerance: DelayTolerance): Tolerance {
   assertOptional('delayTolerance', tolerance, TOLERANCE_NAMES);
   const { absolute = 20_000, relative = 0.3 } = tolerance;
   if (!(absolute >= 0 && relative >= 0)) {

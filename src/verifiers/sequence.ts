@@ -6,7 +6,7 @@ import type { Verification, Verifier, VerifyOptions } from './verifier.js';
 
 export interface SequenceOptions extends Pick<VerifyOptions, 'signal'> {
   /** Milliseconds from the first touch to the last, by the key's own clock. Default 5000. */
-  window?: number;
+  window?: number | undefined;
 }
 
 const OPTION_NAMES: OptionNames<SequenceOptions> = {
@@ -41,7 +41,7 @@ export async function verifySequence(
   const touches: Counters[] = [];
   let last: Verification | undefined;
   for (const otp of otps) {
-    last = await verifier.verify(otp, signal ? { signal } : {});
+    last = await verifier.verify(otp, { signal });
     if (!last.ok) return last;
     touches.push(countersOf(last.identity.counters));
   }

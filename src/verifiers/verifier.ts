@@ -9,7 +9,7 @@ import { isNonce } from '../protocol/validation-request.js';
 export interface YubikeyIdentity {
   readonly publicId: string;
   /** Where the verifier knows them. */
-  readonly counters?: Counters;
+  readonly counters?: Counters | undefined;
 }
 
 /** A verdict. A refused OTP is one too: only what prevents a verdict is an error. */
@@ -22,9 +22,9 @@ export interface VerifyOptions {
    * Ends the wait: with `ABORTED`, or where a `KsmVerifier` knows what became of the OTP, with `STORE_FAILED` (not used
    * up) or `ANSWER_LOST` (perhaps used up).
    */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** 16 to 40 letters and digits that name this request; a fresh random one by default. */
-  nonce?: string;
+  nonce?: string | undefined;
 }
 
 export const VERIFY_OPTIONS: OptionNames<VerifyOptions> = {

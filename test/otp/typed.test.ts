@@ -8,7 +8,7 @@ const OTPS = 200;
 
 /** The same touches on two computers: what the key typed there, and the OTP it meant. */
 function touches(layout: string, publicId?: string): { typed: string; meant: string }[] {
-  const yubikey = new SoftYubikey({ ...(publicId === undefined ? {} : { publicId }), layout });
+  const yubikey = new SoftYubikey({ publicId, layout });
   const { characters } = KEYBOARD_LAYOUTS.find(({ name }) => name === layout) as { characters: string };
   const letters = new Map([...characters].map((typed, value) => [typed, MODHEX_ALPHABET.charAt(value)]));
   return Array.from({ length: OTPS }, () => {

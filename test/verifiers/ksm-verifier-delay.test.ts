@@ -29,7 +29,7 @@ async function keyThatSignedIn(
   const verifier = new KsmVerifier({
     ksm: new LocalKsm(store.keys),
     counters: store.counters,
-    ...(delayTolerance === undefined ? {} : { delayTolerance }),
+    delayTolerance,
   });
   const verify = (typed: string) => verifier.verify(parseOtp(typed));
   expect(await verify(yubikey.press())).toMatchObject({ ok: true });

@@ -55,28 +55,29 @@ interface Entrant {
  */
 export class Race {
   readonly result: Promise<Verdict>;
-  private resolve!: (verdict: Verdict) => void;
-  private reject!: (error: YubikeyError) => void;
-  private readonly entrants: readonly Entrant[];
-  private readonly running = new Set<Asked>();
-  private readonly alarm = new Alarm(() => this.onAlarm());
-  private readonly deadline: number;
-  private settledAt = Infinity;
-  private refusal: Verdict | undefined;
-  private decided = false;
+  readonly #settings: RaceSettings;
+  readonly #ask: Ask;
+  readonly #onEnd: () => void;
+  #resolve!: (verdict: Verdict) => void;
+  #reject!: (error: YubikeyError) => void;
+  readonly #entrants: readonly Entrant[];
+  readonly #running = new Set<Asked>();
+  readonly #alarm = new Alarm(() => this.#onAlarm());
+  readonly #deadline: number;
+  #settledAt = Infinity;
+  #refusal: Verdict | undefined;
+  #decided = false;
 
-  constructor(
-    private readonly settings: RaceSettings,
-    standings: ReadonlyMap<string, Standing>,
-    private readonly ask: Ask,
-    /** Called once, when nothing runs any more: after the result, where losers are still on their way. */
-    private readonly onEnd: () => void,
-  ) {
+  /** @param onEnd Called once, when nothing runs any more: after the result, where losers are still on their way. */
+  constructor(settings: RaceSettings, standings: ReadonlyMap<string, Standing>, ask: Ask, onEnd: () => void) {
+    this.#settings = settings;
+    this.#ask = ask;
+    this.#onEnd = onEnd;
     this.result = new Promise((resolve, reject) => {
-      this.resolve = resolve;
-      this.reject = reject;
+      this.#resolve = resolve;
+      this.#reject = reject;
     });
-    this.entrants = Array.from(standings, ([server, standing]) => ({
+    this.#entrants = Array.from(standings, ([server, standing]) => ({
       server,
       standing,
       attempts: 0,
@@ -87,118 +88,118 @@ export class Race {
       replayed: undefined,
       maybeAccepted: false,
     }));
-    this.deadline = performance.now() + settings.timeout;
-    this.start();
-    this.setAlarm();
+    this.#deadline = performance.now() + settings.timeout;
+    this.#start();
+    this.#setAlarm();
   }
 
   /** Ends it at once with an error, losers included. */
   cancel(error: YubikeyError): void {
-    this.decide(error);
+    this.#decide(error);
     this.abandon();
   }
 
   /** Gives up all that still runs, after the result. */
   abandon(): void {
-    if (this.running.size === 0) return;
-    for (const asked of this.running) asked.abort();
-    this.running.clear();
-    for (const { standing, running } of this.entrants) {
+    if (this.#running.size === 0) return;
+    for (const asked of this.#running) asked.abort();
+    this.#running.clear();
+    for (const { standing, running } of this.#entrants) {
       standing.wasLate(running);
       standing.owes(-running);
     }
-    this.endIfIdle();
+    this.#endIfIdle();
   }
 
-  private start(): void {
-    if (this.settings.protocol === '1.0') this.attempt(this.entrants[0] as Entrant);
-    else this.askMore();
+  #start(): void {
+    if (this.#settings.protocol === '1.0') this.#attempt(this.#entrants[0] as Entrant);
+    else this.#askMore();
   }
 
   /** Asks those not asked yet that are worth it now, one at the least; the others have to wait, but not past the end. */
-  private askMore(): void {
-    const { timeout, attemptTimeout } = this.settings;
-    const unasked = this.entrants.filter(({ attempts }) => attempts === 0);
+  #askMore(): void {
+    const { timeout, attemptTimeout } = this.#settings;
+    const unasked = this.#entrants.filter(({ attempts }) => attempts === 0);
     const good = unasked.filter(({ standing }) => standing.isGood);
-    for (const entrant of good.length > 0 ? good : best(unasked)) this.attempt(entrant);
-    const wait = Math.min(RETRY_DELAY_MS, attemptTimeout, timeout / this.entrants.length);
+    for (const entrant of good.length > 0 ? good : best(unasked)) this.#attempt(entrant);
+    const wait = Math.min(RETRY_DELAY_MS, attemptTimeout, timeout / this.#entrants.length);
     const later = performance.now() + wait;
     for (const entrant of unasked) if (entrant.attempts === 0) entrant.nextAttemptAt = later;
   }
 
-  private attempt(entrant: Entrant): void {
+  #attempt(entrant: Entrant): void {
     entrant.attempts += 1;
     entrant.running += 1;
     const number = entrant.attempts;
     entrant.standing.asked();
-    const asked = this.ask(entrant.server, (answer) => {
-      this.running.delete(asked);
+    const asked = this.#ask(entrant.server, (answer) => {
+      this.#running.delete(asked);
       entrant.running -= 1;
       if ('fault' in answer) entrant.standing.failed();
-      else if (this.decided) entrant.standing.wasLate(1);
+      else if (this.#decided) entrant.standing.wasLate(1);
       else entrant.standing.answered();
-      if (this.decided) {
+      if (this.#decided) {
         entrant.standing.owes(-1);
-        this.endIfIdle();
+        this.#endIfIdle();
       } else {
-        this.take(entrant, answer, number);
+        this.#take(entrant, answer, number);
       }
     });
-    this.running.add(asked);
-    this.scheduleAttempt(entrant, this.settings.attemptTimeout);
+    this.#running.add(asked);
+    this.#scheduleAttempt(entrant, this.#settings.attemptTimeout);
   }
 
-  private scheduleAttempt(entrant: Entrant, delay: number): void {
-    const isLast = entrant.final || entrant.attempts > this.settings.retries;
+  #scheduleAttempt(entrant: Entrant, delay: number): void {
+    const isLast = entrant.final || entrant.attempts > this.#settings.retries;
     entrant.nextAttemptAt = isLast ? Infinity : performance.now() + delay;
   }
 
-  private onAlarm(): void {
-    if (isDue(this.deadline)) {
-      this.timeUp();
+  #onAlarm(): void {
+    if (isDue(this.#deadline)) {
+      this.#timeUp();
       return;
     }
-    if (!this.decided) {
-      const due = this.entrants.filter(({ nextAttemptAt }) => isDue(nextAttemptAt));
-      if (due.some(isUnasked)) this.askMore();
-      for (const entrant of due) if (isDue(entrant.nextAttemptAt)) this.attempt(entrant);
-      if (isDue(this.settledAt)) this.conclude();
+    if (!this.#decided) {
+      const due = this.#entrants.filter(({ nextAttemptAt }) => isDue(nextAttemptAt));
+      if (due.some(isUnasked)) this.#askMore();
+      for (const entrant of due) if (isDue(entrant.nextAttemptAt)) this.#attempt(entrant);
+      if (isDue(this.#settledAt)) this.#conclude();
     }
-    if (this.running.size > 0 || !this.decided) this.setAlarm();
+    if (this.#running.size > 0 || !this.#decided) this.#setAlarm();
   }
 
   /** Once there is a verdict, only the deadline of those that still run is waited for. */
-  private setAlarm(): void {
-    let next = this.deadline;
-    if (!this.decided) {
-      next = Math.min(next, this.settledAt);
-      for (const { nextAttemptAt } of this.entrants) next = Math.min(next, nextAttemptAt);
+  #setAlarm(): void {
+    let next = this.#deadline;
+    if (!this.#decided) {
+      next = Math.min(next, this.#settledAt);
+      for (const { nextAttemptAt } of this.#entrants) next = Math.min(next, nextAttemptAt);
     }
-    this.alarm.set(next);
-    if (this.decided) this.alarm.unref();
+    this.#alarm.set(next);
+    if (this.#decided) this.#alarm.unref();
   }
 
-  private take(entrant: Entrant, answer: Answer, number: number): void {
-    if ('fault' in answer) this.takeFault(entrant, answer.fault, number);
-    else this.takeVerdict(entrant, answer.verdict);
-    if (this.decided) return;
-    this.askOthers(answer);
-    if (this.entrants.some(isPending)) this.setAlarm();
-    else this.conclude();
+  #take(entrant: Entrant, answer: Answer, number: number): void {
+    if ('fault' in answer) this.#takeFault(entrant, answer.fault, number);
+    else this.#takeVerdict(entrant, answer.verdict);
+    if (this.#decided) return;
+    this.#askOthers(answer);
+    if (this.#entrants.some(isPending)) this.#setAlarm();
+    else this.#conclude();
   }
 
   /** Another one may dissent from a verdict that does not decide; and one must be on its way. */
-  private askOthers(answer: Answer): void {
-    const unasked = this.entrants.filter(isUnasked);
-    if ('verdict' in answer) for (const entrant of unasked) this.attempt(entrant);
-    else if (this.running.size === 0 && unasked.length > 0) this.askMore();
+  #askOthers(answer: Answer): void {
+    const unasked = this.#entrants.filter(isUnasked);
+    if ('verdict' in answer) for (const entrant of unasked) this.#attempt(entrant);
+    else if (this.#running.size === 0 && unasked.length > 0) this.#askMore();
   }
 
-  private takeVerdict(entrant: Entrant, verdict: Verdict): void {
+  #takeVerdict(entrant: Entrant, verdict: Verdict): void {
     const { status } = verdict;
     const mayBeOurs = entrant.running > 0 || entrant.maybeAccepted;
     if (status === 'OK' || (status === 'REPLAYED_OTP' && !mayBeOurs)) {
-      this.decide(verdict);
+      this.#decide(verdict);
       return;
     }
     stop(entrant);
@@ -206,62 +207,62 @@ export class Race {
       entrant.replayed = status;
       return;
     }
-    this.refusal ??= verdict;
-    this.settledAt = Math.min(this.settledAt, performance.now() + this.settings.settleTime);
+    this.#refusal ??= verdict;
+    this.#settledAt = Math.min(this.#settledAt, performance.now() + this.#settings.settleTime);
   }
 
-  private takeFault(entrant: Entrant, fault: Fault, number: number): void {
+  #takeFault(entrant: Entrant, fault: Fault, number: number): void {
     entrant.fault = moreTelling(entrant.fault, fault);
     entrant.maybeAccepted ||= fault.maybeAccepted;
     if (!fault.retry) stop(entrant);
-    else if (number === entrant.attempts) this.scheduleAttempt(entrant, RETRY_DELAY_MS);
-    if (this.settings.protocol === '1.0' && !fault.maybeAccepted) {
-      const next = this.entrants.find(({ attempts }) => attempts === 0);
-      if (next) this.attempt(next);
+    else if (number === entrant.attempts) this.#scheduleAttempt(entrant, RETRY_DELAY_MS);
+    if (this.#settings.protocol === '1.0' && !fault.maybeAccepted) {
+      const next = this.#entrants.find(({ attempts }) => attempts === 0);
+      if (next) this.#attempt(next);
     }
   }
 
-  private timeUp(): void {
-    if (!this.decided) {
-      for (const entrant of this.entrants.filter(({ running }) => running > 0)) {
+  #timeUp(): void {
+    if (!this.#decided) {
+      for (const entrant of this.#entrants.filter(({ running }) => running > 0)) {
         entrant.fault ??= {
           ...NOTHING_SAID,
           code: 'TIMED_OUT',
-          message: `no answer in ${this.settings.timeout} ms`,
+          message: `no answer in ${this.#settings.timeout} ms`,
         };
         entrant.maybeAccepted = true;
       }
-      this.conclude();
+      this.#conclude();
     }
     this.abandon();
   }
 
-  private conclude(): void {
-    this.decide(this.outcome());
+  #conclude(): void {
+    this.#decide(this.#outcome());
   }
 
   /** What follows from all that is known, once nothing more is to come. */
-  private outcome(): Verdict | YubikeyError {
-    if (this.refusal) return this.refusal;
-    const isUnfinished = this.entrants.some(
+  #outcome(): Verdict | YubikeyError {
+    if (this.#refusal) return this.#refusal;
+    const isUnfinished = this.#entrants.some(
       ({ fault }) => fault?.code === 'NOT_ENOUGH_ANSWERS' && fault.authenticated,
     );
-    if (isUnfinished) return noVerdict(this.faults(), 'NOT_ENOUGH_ANSWERS');
-    const replayed = this.entrants.find((entrant) => entrant.replayed)?.replayed;
-    if (!replayed) return noVerdict(this.faults());
-    return this.entrants.some(({ maybeAccepted }) => maybeAccepted)
-      ? this.answerLost()
+    if (isUnfinished) return noVerdict(this.#faults(), 'NOT_ENOUGH_ANSWERS');
+    const replayed = this.#entrants.find((entrant) => entrant.replayed)?.replayed;
+    if (!replayed) return noVerdict(this.#faults());
+    return this.#entrants.some(({ maybeAccepted }) => maybeAccepted)
+      ? this.#answerLost()
       : { status: replayed };
   }
 
-  private answerLost(): YubikeyError {
+  #answerLost(): YubikeyError {
     const message =
       'A server accepted the OTP, but its answer was lost and the OTP is used up: touch the key again';
-    return new YubikeyError('ANSWER_LOST', message, { servers: this.faults() });
+    return new YubikeyError('ANSWER_LOST', message, { servers: this.#faults() });
   }
 
-  private faults(): ServerFault[] {
-    return this.entrants
+  #faults(): ServerFault[] {
+    return this.#entrants
       .filter(({ attempts }) => attempts > 0)
       .map(({ server, attempts, fault = HAS_SEEN_IT }) => {
         const times = attempts > 1 ? ` (${attempts} attempts)` : '';
@@ -274,20 +275,20 @@ export class Race {
       });
   }
 
-  private decide(outcome: Verdict | YubikeyError): void {
-    if (this.decided) return;
-    this.decided = true;
-    for (const { standing, running } of this.entrants) standing.owes(running);
-    this.alarm.unref();
-    if (outcome instanceof YubikeyError) this.reject(outcome);
-    else this.resolve(outcome);
-    this.endIfIdle();
+  #decide(outcome: Verdict | YubikeyError): void {
+    if (this.#decided) return;
+    this.#decided = true;
+    for (const { standing, running } of this.#entrants) standing.owes(running);
+    this.#alarm.unref();
+    if (outcome instanceof YubikeyError) this.#reject(outcome);
+    else this.#resolve(outcome);
+    this.#endIfIdle();
   }
 
-  private endIfIdle(): void {
-    if (this.running.size > 0) return;
-    this.alarm.clear();
-    this.onEnd();
+  #endIfIdle(): void {
+    if (this.#running.size > 0) return;
+    this.#alarm.clear();
+    this.#onEnd();
   }
 }
 

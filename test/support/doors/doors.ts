@@ -24,9 +24,9 @@ export type Ask = (otp: string) => Promise<Said>;
 export interface Door {
   readonly name: string;
   /** Whether it accepts the same OTP again, as a KSM does that leaves that to a validation server. */
-  readonly isStateless?: boolean;
+  readonly isStateless?: boolean | undefined;
   /** Whether two OTPs pin a key here. */
-  readonly pins?: boolean;
+  readonly pins?: boolean | undefined;
   open(stores: Stores, options: { allowUnpinnedKeys: boolean }): Promise<Ask>;
 }
 

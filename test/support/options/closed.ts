@@ -37,9 +37,9 @@ export interface ClosedDoor {
   /** Goes through it with these. */
   open(options: never): unknown;
   /** The option that it says it requires, where it is given no object. */
-  readonly requires?: string;
+  readonly requires?: string | undefined;
   /** What it takes in the place of options. */
-  readonly instead?: readonly unknown[];
+  readonly instead?: readonly unknown[] | undefined;
 }
 
 const store = new MemoryStore();

@@ -79,9 +79,9 @@ export function authenticator(strategy: YubikeyStrategy, way: Way = 'name') {
 export type Reached = { user: unknown } | { error: unknown };
 
 export interface SignInAppOptions {
-  way?: Way;
-  parsers?: RequestHandler[];
-  authenticate?: RequestHandler;
+  way?: Way | undefined;
+  parsers?: RequestHandler[] | undefined;
+  authenticate?: RequestHandler | undefined;
 }
 
 /** POST /login signs in and answers with the user; `reached` is what came to the app's own handlers. */

@@ -22,21 +22,21 @@ export type OwnPassport = InstanceType<typeof passport.Passport>;
 export interface SecondFactorAppOptions {
   express: Express;
   /** By the name they sign in with. */
-  users?: Record<string, object>;
-  userId?: UserId;
-  verifier?: Verifier;
-  require?: RequireSecondFactorOptions;
-  stepUp?: AuthenticateOptions;
+  users?: Record<string, object> | undefined;
+  userId?: UserId | undefined;
+  verifier?: Verifier | undefined;
+  require?: RequireSecondFactorOptions | undefined;
+  stepUp?: AuthenticateOptions | undefined;
   /** In place of Passport's step-up and completeSecondFactor. */
-  stepUpHandlers?: (own: OwnPassport) => RequestHandler[];
-  withoutSession?: boolean;
+  stepUpHandlers?: ((own: OwnPassport) => RequestHandler[]) | undefined;
+  withoutSession?: boolean | undefined;
 }
 
 /** What GET /session tells. */
 interface Seen {
-  user?: { id: string };
+  user?: { id: string } | undefined;
   sessionID: string;
-  secondFactor?: SecondFactor;
+  secondFactor?: SecondFactor | undefined;
 }
 
 /** A password, then a YubiKey: the sign-in as apps build it. */
@@ -54,7 +54,7 @@ export function secondFactorApp(options: SecondFactorAppOptions) {
     verifier,
     secondFactor: true,
     name: 'yubikey-second-factor',
-    ...(userId && { userId }),
+    userId,
   };
   own.use(new YubikeyStrategy(secondFactor, keyring.lookup));
   own.use(new YubikeyStrategy({ verifier }, keyring.lookup));
@@ -83,9 +83,9 @@ export function secondFactorApp(options: SecondFactorAppOptions) {
   app.post('/login/key-alone', own.authenticate('yubikey'), ok);
   app.post('/login/key-alone-completed', own.authenticate('yubikey'), completeSecondFactor(), ok);
   app.post('/complete', completeSecondFactor(), ok);
-  app.get('/secret', requireSecondFactor({ ...(userId && { userId }), ...options.require }), ok);
+  app.get('/secret', requireSecondFactor({ userId, ...options.require }), ok);
   app.get('/session', (req, res) => {
-    const { secondFactor } = req.session as { secondFactor?: SecondFactor };
+    const { secondFactor } = req.session as { secondFactor?: SecondFactor | undefined };
     res.json({ user: req.user, sessionID: req.sessionID, secondFactor });
   });
   app.use(errorHandler((error) => errors.push(error)));
