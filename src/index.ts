@@ -20,7 +20,12 @@ export {
   requireSecondFactor,
   type SecondFactor,
 } from './passport/second-factor.js';
-export { type FailureInfo, YubikeyStrategy, type YubikeyStrategyOptions } from './passport/strategy.js';
+export {
+  type FailureInfo,
+  YubikeyStrategy,
+  YubikeyStrategy as Strategy,
+  type YubikeyStrategyOptions,
+} from './passport/strategy.js';
 export type { UserId } from './passport/user-id.js';
 export type { Rejection } from './protocol/status.js';
 export type { SyncLevel } from './protocol/validation-request.js';

@@ -3,6 +3,7 @@ import passport from 'passport';
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import {
   type Done,
+  Strategy,
   type Verifier,
   type YubikeyIdentity,
   YubikeyStrategy,
@@ -36,6 +37,11 @@ describe('new YubikeyStrategy', () => {
   it('is called yubikey, or by its name option', () => {
     expect(new YubikeyStrategy({ verifier }, lookup).name).toBe('yubikey');
     expect(new YubikeyStrategy({ verifier, name: 'key' }, lookup).name).toBe('key');
+  });
+
+  it('is also exported as Strategy, as Passport strategies are', () => {
+    expect(Strategy).toBe(YubikeyStrategy);
+    expectTypeOf<Strategy>().toEqualTypeOf<YubikeyStrategy>();
   });
 
   it('asks nobody', () => {
