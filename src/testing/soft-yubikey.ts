@@ -1,4 +1,5 @@
 import { randomBytes, randomInt } from 'node:crypto';
+import { inspect } from 'node:util';
 import { assertOptional, type OptionNames } from '../options.js';
 import { type Counters, MAX_USAGE_COUNTER } from '../otp/counters.js';
 import { KEYBOARD_LAYOUTS } from '../otp/keyboard.js';
@@ -72,6 +73,7 @@ export class SoftYubikey {
   #sessionUse: number | undefined;
   #clockAtPowerUp = 0;
   #poweredUpAt = 0;
+  #timestamp = 0;
 
   /** @throws TypeError for key material of the wrong length, or an unknown option or layout. */
   constructor(options: SoftYubikeyOptions = {}) {
@@ -87,9 +89,13 @@ export class SoftYubikey {
     this.replug();
   }
 
-  /** Counters of the last touch. */
+  /** Counters of the last touch; before the first touch, the timestamp is that of the power-up or of `fromJSON`. */
   get counters(): Counters {
-    return { usageCounter: this.#usageCounter, sessionUse: this.#sessionUse ?? 0, timestamp: this.#clock() };
+    return {
+      usageCounter: this.#usageCounter,
+      sessionUse: this.#sessionUse ?? 0,
+      timestamp: this.#timestamp,
+    };
   }
 
   /** Unplugs it and plugs it in again. */
@@ -97,6 +103,7 @@ export class SoftYubikey {
     this.#sessionUse = undefined;
     this.#clockAtPowerUp = randomInt(2 ** 24);
     this.#poweredUpAt = Date.now();
+    this.#timestamp = this.#readClock();
   }
 
   /** Touches it: what it types, without the Enter that a real one adds. */
@@ -104,6 +111,7 @@ export class SoftYubikey {
     assertOptional('press()', options, PRESS_OPTIONS);
     const { capsLock = false } = options;
     this.#count();
+    this.#timestamp = this.#readClock();
     const token = encryptToken(
       { privateId: this.privateId, counters: this.counters, capsLock, random: randomInt(2 ** 16) },
       this.aesKey,
@@ -143,7 +151,13 @@ export class SoftYubikey {
       state.sessionUse === undefined ? undefined : wholeNumber('sessionUse', state.sessionUse, 0xff);
     yubikey.#clockAtPowerUp = wholeNumber('clockAtPowerUp', state.clockAtPowerUp, 0xff_ffff);
     yubikey.#poweredUpAt = wholeNumber('poweredUpAt', state.poweredUpAt, Number.MAX_SAFE_INTEGER);
+    yubikey.#timestamp = yubikey.#readClock();
     return yubikey;
+  }
+
+  /** Hides the secrets from `console.log` and `util.inspect`. */
+  [inspect.custom](): string {
+    return `SoftYubikey ${inspect({ publicId: this.publicId, counters: this.counters })}`;
   }
 
   #count(): void {
@@ -155,7 +169,7 @@ export class SoftYubikey {
     }
   }
 
-  #clock(): number {
+  #readClock(): number {
     const ticks = Math.floor((Date.now() - this.#poweredUpAt) / 125);
     return (this.#clockAtPowerUp + ticks) & 0xff_ffff;
   }

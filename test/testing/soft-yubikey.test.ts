@@ -47,6 +47,14 @@ describe('SoftYubikey', () => {
     expect(yubikey.counters).toMatchObject(at(42, 2));
   });
 
+  it('keeps the counters of the last touch while its clock runs on', () => {
+    const yubikey = new SoftYubikey();
+    const last = countersOf(yubikey);
+    vi.advanceTimersByTime(1000);
+    expect(yubikey.counters).toEqual(last);
+    expect((countersOf(yubikey).timestamp - last.timestamp) & 0xff_ffff).toBe(8);
+  });
+
   it('starts a session at each power-up, but counts it only once it is touched', () => {
     const yubikey = new SoftYubikey();
     expect(countersOf(yubikey)).toMatchObject(at(1, 0));
