@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici';
 import { MAX_RESPONSE_LENGTH } from '../protocol/validation-response.js';
-import { faultOfHttpStatus, TransportFault } from './transport-fault.js';
+import { TransportFault, toHttpStatusFault } from './transport-fault.js';
 
 export interface HttpAnswer {
   readonly status: number;
@@ -8,7 +8,7 @@ export interface HttpAnswer {
 }
 
 /** What became of a request: a TransportFault, or whatever undici failed with, where there is no answer. */
-export type Outcome = { readonly answer: HttpAnswer } | { readonly error: unknown };
+export type HttpOutcome = { readonly answer: HttpAnswer } | { readonly error: unknown };
 
 const UTF_8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -18,7 +18,7 @@ const UTF_8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  */
 export class Exchange implements Dispatcher.DispatchHandler {
   readonly #statuses: readonly number[];
-  readonly #done: (outcome: Outcome) => void;
+  readonly #done: (outcome: HttpOutcome) => void;
   #controller: Dispatcher.DispatchController | undefined;
   #status = 0;
   #chunks: Buffer[] = [];
@@ -29,7 +29,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
    * @param statuses The HTTP statuses whose answers are read.
    * @param done Called once, and never after `abort()`; it must not throw.
    */
-  constructor(statuses: readonly number[], done: (outcome: Outcome) => void) {
+  constructor(statuses: readonly number[], done: (outcome: HttpOutcome) => void) {
     this.#statuses = statuses;
     this.#done = done;
   }
@@ -54,7 +54,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   onResponseStart(_controller: Dispatcher.DispatchController, status: number): void {
     if (status < 200) return;
     this.#status = status;
-    if (!this.#statuses.includes(status)) this.#refuse(faultOfHttpStatus(status));
+    if (!this.#statuses.includes(status)) this.#refuse(toHttpStatusFault(status));
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -64,7 +64,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
-    const text = textOf(this.#chunks);
+    const text = decodeUtf8(this.#chunks);
     if (text === undefined) this.fail(malformed('the answer is not UTF-8'));
     else this.#end({ answer: { status: this.#status, text } });
   }
@@ -82,14 +82,14 @@ export class Exchange implements Dispatcher.DispatchHandler {
     this.#controller?.abort(fault);
   }
 
-  #end(outcome: Outcome): void {
+  #end(outcome: HttpOutcome): void {
     if (this.#over) return;
     this.#over = true;
     this.#done(outcome);
   }
 }
 
-function textOf(chunks: readonly Buffer[]): string | undefined {
+function decodeUtf8(chunks: readonly Buffer[]): string | undefined {
   try {
     return UTF_8.decode(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks));
   } catch {

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { Dispatcher } from 'undici';
 
 /** @throws TypeError that names the option and what it takes. */
-export function milliseconds(name: string, value: number): number {
+export function checkMilliseconds(name: string, value: number): number {
   if (!Number.isInteger(value) || value < 1 || value > 2 ** 31 - 1) {
     throw new TypeError(`${name} must be a whole number of milliseconds, 1 or more`);
   }
@@ -25,7 +25,7 @@ export function assertDispatcher(dispatcher: Dispatcher | undefined, ca: string 
 }
 
 /** The PEM text of the option `ca`. @throws TypeError */
-export function certificatesOf(ca: string): string {
+export function readCertificates(ca: string): string {
   const pem = ca.includes('-----BEGIN') ? ca : readPemFile(ca);
   if (pem.includes('-----BEGIN CERTIFICATE-----')) return pem;
   throw new TypeError('ca must be PEM text or the path of a PEM file; this one holds no certificate');

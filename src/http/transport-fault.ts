@@ -31,7 +31,7 @@ const TLS =
 const NOT_HTTP = /^(UND_ERR_HEADERS_OVERFLOW|UND_ERR_RES_)/;
 
 /** Tells apart what a request can fail with before there is an answer. */
-export function faultOfRequest(error: unknown): TransportFault {
+export function toRequestFault(error: unknown): TransportFault {
   const {
     code: rawCode,
     name,
@@ -48,7 +48,7 @@ export function faultOfRequest(error: unknown): TransportFault {
 }
 
 /** An HTTP status that is not 200: said by something in front of the server, or by its failure. */
-export function faultOfHttpStatus(status: number): TransportFault {
+export function toHttpStatusFault(status: number): TransportFault {
   if (status >= 500) return new TransportFault('SERVER_FAILED', `HTTP ${status}`, true, true);
   if (status >= 400) return new TransportFault('REFUSED_BY_FRONT', `HTTP ${status}`, status === 429, false);
   if (status >= 300)
@@ -60,7 +60,7 @@ export function faultOfHttpStatus(status: number): TransportFault {
 const MAX_MESSAGE_LENGTH = 300;
 
 /** A fault as it may be told: without the OTP, which a server or a dispatcher may have repeated. */
-export function faultWithout(
+export function redactFault(
   token: string,
   { code, message, authenticated, retry, maybeAccepted }: Fault,
 ): Fault {

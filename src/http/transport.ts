@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Agent, buildConnector, Dispatcher } from 'undici';
-import { Exchange, type HttpAnswer, type Outcome } from './exchange.js';
+import { Exchange, type HttpAnswer, type HttpOutcome } from './exchange.js';
 
 const KEEP_ALIVE_MS = 30_000;
 
@@ -25,7 +25,7 @@ export interface HttpRequest {
   readonly statuses?: readonly number[] | undefined;
 }
 
-interface Opened {
+interface LoadedDispatcher {
   readonly dispatcher: Dispatcher;
   /** To be closed. */
   readonly ownAgent: Agent | undefined;
@@ -33,19 +33,19 @@ interface Opened {
 
 /** Sends requests, over connections that are kept warm. */
 export class Transport {
-  readonly #opened: Promise<Opened>;
+  readonly #loaded: Promise<LoadedDispatcher>;
   readonly #connecting = new Set<Socket>();
   readonly #freshConnections: boolean;
 
   constructor(settings: TransportSettings) {
     this.#freshConnections = settings.freshConnections;
-    this.#opened = this.#open(settings);
+    this.#loaded = this.#loadDispatcher(settings);
     // Whoever sends is told.
-    this.#opened.catch(() => undefined);
+    this.#loaded.catch(() => undefined);
   }
 
   /** undici takes longer to load than all the rest, so who asks no server does not wait for it. */
-  async #open({ dispatcher, ca, connectTimeout }: TransportSettings): Promise<Opened> {
+  async #loadDispatcher({ dispatcher, ca, connectTimeout }: TransportSettings): Promise<LoadedDispatcher> {
     if (dispatcher) return { dispatcher, ownAgent: undefined };
     const { Agent, buildConnector } = await import('undici');
     const connect = buildConnector({ timeout: connectTimeout, ca });
@@ -59,9 +59,9 @@ export class Transport {
   }
 
   /** Sends a request and tells what became of it; never at once. Redirects are not followed. */
-  start(request: HttpRequest, done: (outcome: Outcome) => void): Exchange {
+  start(request: HttpRequest, done: (outcome: HttpOutcome) => void): Exchange {
     const exchange = new Exchange(request.statuses ?? [200], done);
-    this.#opened
+    this.#loaded
       .then(({ dispatcher }) => this.#dispatch(dispatcher, request, exchange))
       .catch((error: unknown) => exchange.fail(error));
     return exchange;
@@ -111,7 +111,7 @@ export class Transport {
   /** Closes every connection at once, except those of a dispatcher that was given. */
   async close(): Promise<void> {
     this.dropConnecting();
-    const { ownAgent } = await this.#opened;
+    const { ownAgent } = await this.#loaded;
     await ownAgent?.destroy();
   }
 

@@ -19,11 +19,11 @@ export class LocalKsm implements Ksm {
    * @throws YubikeyError `STORE_FAILED`, also for the signal, or `KEY_UNUSABLE` for a stored key of the wrong length.
    */
   decrypt(otp: Otp, options: DecryptOptions = {}): Promise<Decryption> {
-    return this.#opener.open(otp, decryptionOf, options);
+    return this.#opener.open(otp, toDecryption, options);
   }
 }
 
-function decryptionOf(opened: OpenedOtp): Decryption {
+function toDecryption(opened: OpenedOtp): Decryption {
   if (!opened.ok) return opened;
   const { token, privateIdChecked } = opened;
   return { ok: true, counters: token.counters, capsLock: token.capsLock, privateIdChecked };

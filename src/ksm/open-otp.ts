@@ -47,16 +47,16 @@ export class OtpOpener {
       if (cause instanceof YubikeyError) throw cause;
       throw keyStoreFailed(cause);
     }
-    return read(this.#openWith(key, otp));
+    return read(this.#decryptWith(key, otp));
   }
 
-  #openWith(key: KeyRecord | undefined, otp: Otp): OpenedOtp {
+  #decryptWith(key: KeyRecord | undefined, otp: Otp): OpenedOtp {
     if (!key?.active) {
       this.#deciphers.forget(otp.publicId);
       return { ok: false, reason: 'UNKNOWN_KEY' };
     }
     assertUsable(key);
-    const token = this.#deciphers.of(key).decrypt(otp.token);
+    const token = this.#deciphers.findOrCreate(key).decrypt(otp.token);
     if (!token) return { ok: false, reason: 'CORRUPT_OTP' };
     const privateIdChecked = key.privateId instanceof Uint8Array;
     if (privateIdChecked && !timingSafeEqual(token.privateId, key.privateId)) {

@@ -34,7 +34,7 @@ export async function pinPrivateId(
   if (!opened.ok) return opened.reason;
   const { key, token } = opened;
   // A KSM that has not heard of the pinning compares with this row, so the OTP is used up there too.
-  for (const row of [candidateOf(key, token), otp.publicId]) {
+  for (const row of [candidateRow(key, token), otp.publicId]) {
     if (!(await counters.advance(row, token.counters)).advanced) return 'REPLAYED_OTP';
   }
   return storePrivateId(keys, otp);
@@ -61,7 +61,7 @@ export async function storePrivateId(keys: Pick<KeyStore, 'get' | 'replace'>, ot
  * what they are compared with until it is pinned. The row is no public ID, and without the AES key it does not tell
  * which private ID.
  */
-export function candidateOf(
+export function candidateRow(
   { publicId, aesKey }: Pick<NewKey, 'publicId' | 'aesKey'>,
   { privateId }: Pick<Token, 'privateId'>,
 ): string {
@@ -70,10 +70,10 @@ export function candidateOf(
 }
 
 /** Uses up what a KSM saw of a private ID while the key was stored without it: raises the counters of the key to it. */
-export async function useUpSeen(
+export async function useUpSeenOtps(
   counters: Pick<CounterStore, 'advance' | 'get'>,
   key: Pick<NewKey, 'publicId' | 'aesKey'> & Pick<Token, 'privateId'>,
 ): Promise<void> {
-  const seen = await counters.get(candidateOf(key, key));
+  const seen = await counters.get(candidateRow(key, key));
   if (seen) await counters.advance(key.publicId, seen, undefined, seen.acceptedAt);
 }

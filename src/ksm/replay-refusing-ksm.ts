@@ -5,7 +5,7 @@ import type { Token } from '../otp/token.js';
 import type { CounterStore, KeyStore } from '../stores/store.js';
 import type { Decryption, Ksm } from './ksm.js';
 import { type OpenedOtp, OtpOpener } from './open-otp.js';
-import { candidateOf, storePrivateId } from './pin.js';
+import { candidateRow, storePrivateId } from './pin.js';
 
 type Opened = Extract<OpenedOtp, { ok: true }>;
 
@@ -65,7 +65,7 @@ export class ReplayRefusingKsm implements Ksm {
   async #accept({ key, token, privateIdChecked }: Opened): Promise<Decryption> {
     // Seen while the key was stored without its private ID. Nothing is written then: another process, which has not
     // heard of the pinning, may be about to decrypt this very OTP.
-    if (await this.#isUsedUp(candidateOf(key, token), token)) return REPLAYED;
+    if (await this.#isUsedUp(candidateRow(key, token), token)) return REPLAYED;
     const { advanced } = await this.#counters.advance(key.publicId, token.counters);
     return advanced ? decrypted(token, privateIdChecked) : REPLAYED;
   }
@@ -73,7 +73,7 @@ export class ReplayRefusingKsm implements Ksm {
   /** An OTP of a key whose private ID is not known. */
   async #consider(otp: Otp, { key, token }: Opened): Promise<Decryption> {
     if (await this.#isUsedUp(key.publicId, token)) return REPLAYED;
-    const candidate = await this.#counters.advance(candidateOf(key, token), token.counters);
+    const candidate = await this.#counters.advance(candidateRow(key, token), token.counters);
     if (!candidate.advanced) return REPLAYED;
     const isFirst = candidate.previous === undefined;
     if (isFirst && !this.#allowUnpinnedKeys) throw unchecked(otp);

@@ -16,7 +16,7 @@ interface Kept {
 export class TokenDeciphers {
   readonly #kept = new Map<string, Kept>();
 
-  of({ publicId, aesKey }: Pick<KeyRecord, 'publicId' | 'aesKey'>): TokenDecipher {
+  findOrCreate({ publicId, aesKey }: Pick<KeyRecord, 'publicId' | 'aesKey'>): TokenDecipher {
     const kept = this.#kept.get(publicId);
     if (kept && isSame(kept.aesKey, aesKey)) return kept.decipher;
     const decipher = new TokenDecipher(aesKey);

@@ -5,11 +5,11 @@
 export function untilAborted<T>(
   work: Promise<T>,
   signal: AbortSignal | undefined,
-  faultOf: (reason: unknown) => Error,
+  toFault: (reason: unknown) => Error,
 ): Promise<T> {
   if (!signal) return work;
   return new Promise((resolve, reject) => {
-    const abort = () => setImmediate(() => reject(faultOf(signal.reason)));
+    const abort = () => setImmediate(() => reject(toFault(signal.reason)));
     if (signal.aborted) abort();
     else signal.addEventListener('abort', abort, { once: true });
     Promise.resolve(work)

@@ -52,7 +52,7 @@ export function parseOtp(input: string): Otp {
   if (input.length > MAX_INPUT_LENGTH) throw malformed('it is too long');
   const trimmed = input.trim();
   if (trimmed === '') throw malformed('it is empty');
-  const value = trimmed.includes('://') ? otpOfUrl(trimmed) : undoKeyboardLayout(trimmed.toLowerCase());
+  const value = trimmed.includes('://') ? readOtpFromUrl(trimmed) : undoKeyboardLayout(trimmed.toLowerCase());
   if (value === undefined) throw malformed('it holds characters that no YubiKey types');
   if (value.length < TOKEN_LENGTH || value.length > MAX_OTP_LENGTH) {
     throw malformed(`it has ${value.length} characters; an OTP has ${TOKEN_LENGTH} to ${MAX_OTP_LENGTH}`);
@@ -83,7 +83,7 @@ export function isPublicId(text: unknown): text is string {
 }
 
 /** The part of a URL after its last delimiter: a tag is read by the phone, so no keyboard layout applies. */
-function otpOfUrl(url: string): string | undefined {
+function readOtpFromUrl(url: string): string | undefined {
   const value = url
     .slice(Math.max(...['/', '#', '='].map((mark) => url.lastIndexOf(mark))) + 1)
     .toLowerCase();

@@ -19,7 +19,7 @@ const TOKEN_LENGTH = 32;
 /** The OTP in a field of the body, which may be nested like `user[otp]`; in the query only where allowed. */
 export function otpInBody(field: string, allowOtpInQuery: boolean): ExtractOtp {
   return (req) => {
-    const typed = fieldOf(req.body, field) ?? (allowOtpInQuery ? fieldOf(req.query, field) : undefined);
+    const typed = readField(req.body, field) ?? (allowOtpInQuery ? readField(req.query, field) : undefined);
     if (typed === undefined) assertBodyWasRead(req);
     return typed;
   };
@@ -33,7 +33,7 @@ export function appendedOtp(field = 'password', options: AppendedOtpOptions = {}
   assertOptional('appendedOtp', options, OPTION_NAMES);
   assertPublicIdLength(options);
   return (req) => {
-    const typed = fieldOf(req.body, field);
+    const typed = readField(req.body, field);
     if (typed === undefined) assertBodyWasRead(req);
     return typeof typed === 'string' ? splitAppendedOtp(typed, options).otp : typed;
   };
@@ -65,13 +65,13 @@ function assertPublicIdLength({ publicIdLength = 12 }: AppendedOtpOptions): numb
 }
 
 /** Body parsers leave `user[otp]` as one key, or nest it. Inherited properties are no fields. */
-function fieldOf(fields: unknown, name: string): unknown {
-  const whole = own(fields, name);
+function readField(fields: unknown, name: string): unknown {
+  const whole = readOwn(fields, name);
   if (whole !== undefined || !name.endsWith(']')) return whole;
-  return name.slice(0, -1).split(/\]?\[/).reduce(own, fields);
+  return name.slice(0, -1).split(/\]?\[/).reduce(readOwn, fields);
 }
 
-function own(fields: unknown, name: string): unknown {
+function readOwn(fields: unknown, name: string): unknown {
   const isObject = typeof fields === 'object' && fields !== null;
   return isObject && Object.hasOwn(fields, name) ? (fields as Record<string, unknown>)[name] : undefined;
 }
@@ -95,7 +95,7 @@ function assertBodyWasRead(req: Request): void {
       `No middleware has read the request's body, so req.body is undefined: ${PARSERS}`,
     );
   }
-  const type = mediaTypeOf(req);
+  const type = readMediaType(req);
   throw new YubikeyError(
     'UNSUPPORTED_MEDIA_TYPE',
     `No middleware reads a body of ${type ? `the type ${type}` : 'this type'}: send a form without enctype, or JSON; and ${PARSERS}`,
@@ -125,6 +125,6 @@ function isEmptyObject(body: unknown): boolean {
 }
 
 /** In lower case, without parameters; empty where there is none that could be repeated in a message. */
-function mediaTypeOf({ headers }: Request): string {
+function readMediaType({ headers }: Request): string {
   return /^[\w.+-]{1,60}\/[\w.+-]{1,60}/.exec(headers?.['content-type'] ?? '')?.[0].toLowerCase() ?? '';
 }

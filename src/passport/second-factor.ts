@@ -1,7 +1,7 @@
 import type { Request, RequestHandler } from 'express';
 import { YubikeyError } from '../errors.js';
 import { assertOptional, type OptionNames } from '../options.js';
-import { idOf, type UserId } from './user-id.js';
+import { readUserId, type UserId } from './user-id.js';
 
 /**
  * What `completeSecondFactor` records in the session, as `req.session.secondFactor`. To read it with types,
@@ -136,7 +136,7 @@ function hasSecondFactor(req: SessionRequest, maxAge: number, userId: UserId | u
   if (!factor || !req.user) return false;
   const age = Date.now() - factor.at;
   return (
-    factor.userId === idOf(req.user, userId) &&
+    factor.userId === readUserId(req.user, userId) &&
     factor.sessionId === req.sessionID &&
     age >= -CLOCK_SKEW_MS &&
     age <= maxAge

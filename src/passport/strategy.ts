@@ -8,7 +8,7 @@ import type { Verification, Verifier, YubikeyIdentity } from '../verifiers/verif
 import { type ExtractOtp, otpInBody } from './extract-otp.js';
 import { type Lookup, lookUp } from './lookup.js';
 import { noteVerifiedFactor } from './second-factor.js';
-import { idOf, type UserId } from './user-id.js';
+import { readUserId, type UserId } from './user-id.js';
 
 /** Why a sign-in was refused, for the app's own use: a stranger should read no more than the message. */
 export interface FailureInfo {
@@ -139,9 +139,9 @@ export class YubikeyStrategy extends PassportStrategy {
     const error = this.error.bind(this);
     let attempt: Attempt | Failure;
     try {
-      attempt = this.read(req);
+      attempt = this.readAttempt(req);
     } catch (reason) {
-      error(errorOf(reason));
+      error(toTruthyError(reason));
       return;
     }
     if (attempt.kind === 'failure') {
@@ -151,21 +151,21 @@ export class YubikeyStrategy extends PassportStrategy {
     void this.decide(req, attempt).then(
       (outcome) =>
         outcome.kind === 'success' ? success(outcome.user, outcome.info) : fail(outcome.info, outcome.status),
-      (reason) => error(errorOf(reason)),
+      (reason) => error(toTruthyError(reason)),
     );
   }
 
-  private read(req: Request): Attempt | Failure {
+  private readAttempt(req: Request): Attempt | Failure {
     if (this.secondFactor && !req.user) return failure('NOT_SIGNED_IN', 401);
-    const signedInId = this.secondFactor && req.user ? idOf(req.user, this.userId) : undefined;
+    const signedInId = this.secondFactor && req.user ? readUserId(req.user, this.userId) : undefined;
     const typed = this.extractOtp(req);
     if (typed === undefined || typed === null || typed === '') return failure('OTP_MISSING', 400);
-    const otp = otpOf(typed);
+    const otp = tryParseOtp(typed);
     return otp ? { kind: 'attempt', otp, signedInId } : failure('OTP_MALFORMED', 400);
   }
 
   private async decide(req: Request, { otp, signedInId }: Attempt): Promise<Success | Failure> {
-    const verification = await this.ask(otp);
+    const verification = await this.askVerifier(otp);
     if (!verification.ok) return failure(verification.reason, 401);
 
     const { identity } = verification;
@@ -174,15 +174,15 @@ export class YubikeyStrategy extends PassportStrategy {
     if (!user) return { kind: 'failure', info: info ?? failure('UNKNOWN_USER', 401).info, status: 401 };
 
     if (signedInId !== undefined) {
-      if (idOf(user, this.userId) !== signedInId) return failure('OTHER_USER', 401);
+      if (readUserId(user, this.userId) !== signedInId) return failure('OTHER_USER', 401);
       noteVerifiedFactor(req, { userId: signedInId, publicId: identity.publicId });
     }
     return { kind: 'success', user, info };
   }
 
-  private async ask(otp: Otp): Promise<Verification> {
+  private async askVerifier(otp: Otp): Promise<Verification> {
     try {
-      return verdictOf(await this.verifier.verify(otp));
+      return checkVerification(await this.verifier.verify(otp));
     } catch (cause) {
       if (cause instanceof YubikeyError) throw cause;
       throw new YubikeyError('VERIFIER_FAILED', 'The verifier failed', { cause });
@@ -191,7 +191,7 @@ export class YubikeyStrategy extends PassportStrategy {
 }
 
 /** A verifier of the application's own may return anything; only a verdict is one. */
-function verdictOf(verification: Verification): Verification {
+function checkVerification(verification: Verification): Verification {
   const { ok } = verification;
   const isVerdict = ok === true ? typeof verification.identity.publicId === 'string' : ok === false;
   if (isVerdict) return verification;
@@ -199,12 +199,12 @@ function verdictOf(verification: Verification): Verification {
 }
 
 /** `next` takes these for no error at all, and goes on to what is protected. */
-function errorOf(reason: unknown): unknown {
+function toTruthyError(reason: unknown): unknown {
   const goesOn = !reason || reason === 'route' || reason === 'router';
   return goesOn ? new Error('lookup or extractOtp threw what is no error', { cause: reason }) : reason;
 }
 
-function otpOf(typed: unknown): Otp | undefined {
+function tryParseOtp(typed: unknown): Otp | undefined {
   try {
     return parseOtp(typed as string);
   } catch {

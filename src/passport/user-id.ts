@@ -8,7 +8,10 @@ export type UserId = (user: Express.User) => string | number | bigint;
  *
  * @throws YubikeyError `USER_ID_MISSING`, so that two users without an id are never taken for the same one.
  */
-export function idOf(user: Express.User, userId: UserId = (user) => (user as { id: string }).id): string {
+export function readUserId(
+  user: Express.User,
+  userId: UserId = (user) => (user as { id: string }).id,
+): string {
   let id: unknown;
   try {
     id = userId(user);

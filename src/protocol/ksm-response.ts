@@ -45,11 +45,11 @@ export function parseKsmResponse(text: string): KsmAnswer {
   const fields = OK.exec(line);
   if (!fields) throw new MalformedResponse('The answer is not one of the KSM protocol');
   const [counter, low, high, use] = fields.slice(1).map((digits) => Number.parseInt(digits, 16)) as Four;
-  return { ok: true, ...readCounters(counter, low, high, use) };
+  return { ok: true, ...readKsmCounters(counter, low, high, use) };
 }
 
 /** The fields that all KSM protocols tell an OTP's counters by. */
-export function readCounters(
+export function readKsmCounters(
   counter: number,
   low: number,
   high: number,

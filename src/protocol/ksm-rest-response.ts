@@ -1,5 +1,5 @@
 import type { Counters } from '../otp/counters.js';
-import { readCounters } from './ksm-response.js';
+import { readKsmCounters } from './ksm-response.js';
 import { MalformedResponse } from './validation-response.js';
 
 /** The errors that the REST dialect of the KSM protocol answers an OTP with, and the HTTP status of each. */
@@ -33,7 +33,7 @@ export type KsmRestAnswer =
  * @throws MalformedResponse, also where the HTTP status and the text contradict each other.
  */
 export function parseKsmRestResponse(httpStatus: number, text: string): KsmRestAnswer | undefined {
-  const body = objectOf(text);
+  const body = parseJsonObject(text);
   if (httpStatus === 200) return readSuccess(body);
   const error = body.status === 'ERROR' ? body.error_code : undefined;
   if (!isKsmRestError(error)) return undefined;
@@ -46,7 +46,7 @@ export function parseKsmRestResponse(httpStatus: number, text: string): KsmRestA
 function readSuccess(body: Record<string, unknown>): KsmRestAnswer {
   if (body.status !== 'OK') throw new MalformedResponse('The answer to a decryption has no status OK');
   if (typeof body.key_id !== 'string') throw new MalformedResponse('The answer has no key_id');
-  const { counters, capsLock } = readCounters(
+  const { counters, capsLock } = readKsmCounters(
     readNumber(body, 'counter', 0xffff),
     readNumber(body, 'timestamp_low', 0xffff),
     readNumber(body, 'timestamp_high', 0xff),
@@ -65,7 +65,7 @@ function readNumber(body: Record<string, unknown>, name: string, most: number): 
 }
 
 /** An empty one for what is no JSON object. */
-function objectOf(text: string): Record<string, unknown> {
+function parseJsonObject(text: string): Record<string, unknown> {
   try {
     return Object(JSON.parse(text));
   } catch {

@@ -1,13 +1,13 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 
 /** The parameters of one message by their names, as sent: values are not URL-encoded. */
-export type Parameters = ReadonlyMap<string, string>;
+export type MessageParameters = ReadonlyMap<string, string>;
 
 /**
  * Signs a message of the validation protocol, or checks one: HMAC-SHA-1 over every parameter but `h`, sorted
  * by key, `k=v` joined by `&`, in base64 (validation protocol 2.0, "Generating signatures").
  */
-export function signatureOf(parameters: Parameters, apiKey: Uint8Array): string {
+export function signParameters(parameters: MessageParameters, apiKey: Uint8Array): string {
   let message = '';
   for (const key of [...parameters.keys()].sort()) {
     if (key !== 'h') message += `${message && '&'}${key}=${parameters.get(key)}`;
@@ -16,13 +16,13 @@ export function signatureOf(parameters: Parameters, apiKey: Uint8Array): string 
 }
 
 /** Whether the parameters carry a signature at all: an empty or blank `h` is none. */
-export function isSigned(parameters: Parameters): boolean {
+export function isSigned(parameters: MessageParameters): boolean {
   return (parameters.get('h') ?? '').trim() !== '';
 }
 
 /** Whether `h` is the signature of the parameters under this key; compared in constant time. */
-export function isSignedWith(parameters: Parameters, apiKey: Uint8Array): boolean {
-  const expected = Buffer.from(signatureOf(parameters, apiKey));
+export function isSignedWith(parameters: MessageParameters, apiKey: Uint8Array): boolean {
+  const expected = Buffer.from(signParameters(parameters, apiKey));
   const actual = Buffer.from(parameters.get('h') ?? '');
   return actual.length === expected.length && timingSafeEqual(actual, expected);
 }

@@ -1,5 +1,5 @@
 import { parseOtp } from '../otp/otp.js';
-import { type Parameters, signatureOf } from './signature.js';
+import { type MessageParameters, signParameters } from './signature.js';
 
 /** How many percent of the other servers must agree before a server answers OK: 0 to 100, or its own words. */
 export type SyncLevel = number | 'fast' | 'secure';
@@ -44,7 +44,7 @@ export function formatValidationRequest(request: ValidationRequest, apiKey?: Uin
   if (request.timestamp) parameters.set('timestamp', '1');
   if (request.sl !== undefined) parameters.set('sl', String(request.sl));
   if (request.timeout !== undefined) parameters.set('timeout', String(request.timeout));
-  if (apiKey) parameters.set('h', signatureOf(parameters, apiKey));
+  if (apiKey) parameters.set('h', signParameters(parameters, apiKey));
   return [...parameters].map(([key, value]) => `${key}=${encodeURIComponent(value)}`).join('&');
 }
 
@@ -67,11 +67,11 @@ export class RequestFault extends Error {
  * @throws RequestFault when a parameter comes twice or holds a control character, so that nothing a client
  * sends can become a second line of a signed answer.
  */
-export function parseParameters(query: string): Parameters {
+export function parseParameters(query: string): MessageParameters {
   const parameters = new Map<string, string>();
-  for (const [key, value] of NOT_PLAIN.test(query) ? new URLSearchParams(query) : plainPairs(query)) {
+  for (const [key, value] of NOT_PLAIN.test(query) ? new URLSearchParams(query) : splitPlainPairs(query)) {
     if (parameters.has(key) || hasControlCharacter(key) || hasControlCharacter(value))
-      throw new RequestFault(nameOf(key));
+      throw new RequestFault(printableName(key));
     parameters.set(key, value);
   }
   return parameters;
@@ -81,19 +81,21 @@ export function parseParameters(query: string): Parameters {
 const NOT_PLAIN = /[^\w.~*=&%-]|%(?![2-7][\dA-Fa-f])/;
 
 /** What URLSearchParams makes of a plain query, in a quarter of its time. */
-function plainPairs(query: string): [string, string][] {
+function splitPlainPairs(query: string): [string, string][] {
   const pairs: [string, string][] = [];
   for (const part of query.split('&')) {
     if (part === '') continue;
     const mark = part.indexOf('=');
     pairs.push(
-      mark < 0 ? [unescaped(part), ''] : [unescaped(part.slice(0, mark)), unescaped(part.slice(mark + 1))],
+      mark < 0
+        ? [decodePercent(part), '']
+        : [decodePercent(part.slice(0, mark)), decodePercent(part.slice(mark + 1))],
     );
   }
   return pairs;
 }
 
-function unescaped(text: string): string {
+function decodePercent(text: string): string {
   return text.includes('%') ? decodeURIComponent(text) : text;
 }
 
@@ -103,14 +105,17 @@ function unescaped(text: string): string {
  *
  * @throws RequestFault
  */
-export function readValidationRequest(parameters: Parameters, version: ProtocolVersion): ValidationRequest {
-  const of = (key: string) => parameters.get(key) || undefined;
-  const nonce = version === '2.0' ? of('nonce') : undefined;
+export function readValidationRequest(
+  parameters: MessageParameters,
+  version: ProtocolVersion,
+): ValidationRequest {
+  const read = (key: string) => parameters.get(key) || undefined;
+  const nonce = version === '2.0' ? read('nonce') : undefined;
   if (version === '2.0' && nonce === undefined) throw new RequestFault('nonce');
-  const sl = version === '2.0' ? readSyncLevel(of('sl')) : undefined;
-  const timeout = version === '2.0' ? readTimeout(of('timeout')) : undefined;
-  const otp = readOtp(of('otp'));
-  const id = of('id');
+  const sl = version === '2.0' ? readSyncLevel(read('sl')) : undefined;
+  const timeout = version === '2.0' ? readTimeout(read('timeout')) : undefined;
+  const otp = readOtp(read('otp'));
+  const id = read('id');
   if (id === undefined || !isClientId(id)) throw new RequestFault('id');
   if (nonce !== undefined && !isNonce(nonce)) throw new RequestFault('nonce');
   const timestamp = version !== '1.0' && parameters.get('timestamp') === '1' ? true : undefined;
@@ -139,7 +144,7 @@ function readOtp(text: string | undefined): string {
 }
 
 /** The name of a parameter where it can stand in an answer and in a log: a client can send any text as one. */
-function nameOf(key: string): string {
+function printableName(key: string): string {
   return /^[\w.-]{1,64}$/.test(key) ? key : 'query';
 }
 

@@ -1,5 +1,5 @@
 import { CAPS_LOCK_BIT, type Counters, MAX_USAGE_COUNTER } from '../otp/counters.js';
-import { type Parameters, signatureOf } from './signature.js';
+import { type MessageParameters, signParameters } from './signature.js';
 import { isStatus, type Status } from './status.js';
 
 /** The answer to a validation request. */
@@ -47,7 +47,7 @@ export function formatValidationResponse(
   }
   if (info !== undefined) parameters.set('info', assertValue('info', info));
   parameters.set('status', status);
-  let text = `h=${signatureOf(parameters, apiKey)}\r\n`;
+  let text = `h=${signParameters(parameters, apiKey)}\r\n`;
   for (const [key, value] of parameters) text += `${key}=${value}\r\n`;
   return `${text}\r\n`;
 }
@@ -66,7 +66,7 @@ function assertValue(key: string, value: string): string {
  *
  * @throws MalformedResponse
  */
-export function parseResponseParameters(text: string): Parameters {
+export function parseResponseParameters(text: string): MessageParameters {
   if (text.length > MAX_RESPONSE_LENGTH) throw new MalformedResponse('The answer is too long');
   const parameters = new Map<string, string>();
   const lines = text.split(/\r?\n/);
@@ -87,7 +87,7 @@ export function parseResponseParameters(text: string): Parameters {
  *
  * @throws MalformedResponse for an unknown status and for numbers out of their range.
  */
-export function readValidationResponse(parameters: Parameters): ValidationResponse {
+export function readValidationResponse(parameters: MessageParameters): ValidationResponse {
   const status = parameters.get('status');
   if (!isStatus(status)) throw new MalformedResponse('The answer has no status, or an unknown one');
   return {
@@ -100,7 +100,7 @@ export function readValidationResponse(parameters: Parameters): ValidationRespon
   };
 }
 
-function readCounters(parameters: Parameters): Counters | undefined {
+function readCounters(parameters: MessageParameters): Counters | undefined {
   const timestamp = readNumber(parameters, 'timestamp', 0xff_ffff);
   const usageField = readNumber(parameters, 'sessioncounter', CAPS_LOCK_BIT | MAX_USAGE_COUNTER);
   const sessionUse = readNumber(parameters, 'sessionuse', 0xff);
@@ -108,7 +108,7 @@ function readCounters(parameters: Parameters): Counters | undefined {
   return { usageCounter: usageField & MAX_USAGE_COUNTER, sessionUse, timestamp };
 }
 
-function readNumber(parameters: Parameters, key: string, most: number): number | undefined {
+function readNumber(parameters: MessageParameters, key: string, most: number): number | undefined {
   const text = parameters.get(key);
   if (text === undefined || text === '') return undefined;
   if (!/^[0-9]{1,10}$/.test(text) || Number(text) > most)

@@ -81,11 +81,11 @@ export class SoftYubikey {
     this.publicId = options.publicId ?? `vv${encodeModhex(randomBytes(5))}`;
     if (!isPublicId(this.publicId))
       throw new TypeError('publicId must be 0 to 16 modhex letters, lower case');
-    this.privateId = bytesOf('privateId', options.privateId, 6);
-    this.aesKey = bytesOf('aesKey', options.aesKey, 16);
+    this.privateId = readBytes('privateId', options.privateId, 6);
+    this.aesKey = readBytes('aesKey', options.aesKey, 16);
     this.#layout = options.layout;
-    if (this.#layout !== undefined) charactersOf(this.#layout);
-    this.#usageCounter = wholeNumber('usageCounter', options.usageCounter ?? 0, MAX_USAGE_COUNTER);
+    if (this.#layout !== undefined) findLayoutCharacters(this.#layout);
+    this.#usageCounter = checkWholeNumber('usageCounter', options.usageCounter ?? 0, MAX_USAGE_COUNTER);
     this.replug();
   }
 
@@ -148,9 +148,9 @@ export class SoftYubikey {
       layout,
     });
     yubikey.#sessionUse =
-      state.sessionUse === undefined ? undefined : wholeNumber('sessionUse', state.sessionUse, 0xff);
-    yubikey.#clockAtPowerUp = wholeNumber('clockAtPowerUp', state.clockAtPowerUp, 0xff_ffff);
-    yubikey.#poweredUpAt = wholeNumber('poweredUpAt', state.poweredUpAt, Number.MAX_SAFE_INTEGER);
+      state.sessionUse === undefined ? undefined : checkWholeNumber('sessionUse', state.sessionUse, 0xff);
+    yubikey.#clockAtPowerUp = checkWholeNumber('clockAtPowerUp', state.clockAtPowerUp, 0xff_ffff);
+    yubikey.#poweredUpAt = checkWholeNumber('poweredUpAt', state.poweredUpAt, Number.MAX_SAFE_INTEGER);
     yubikey.#timestamp = yubikey.#readClock();
     return yubikey;
   }
@@ -176,19 +176,19 @@ export class SoftYubikey {
 
   #type(modhex: string): string {
     if (this.#layout === undefined) return modhex;
-    const characters = charactersOf(this.#layout);
+    const characters = findLayoutCharacters(this.#layout);
     return [...modhex].map((letter) => characters[MODHEX_ALPHABET.indexOf(letter)]).join('');
   }
 }
 
-function charactersOf(layout: string): string[] {
+function findLayoutCharacters(layout: string): string[] {
   const table = KEYBOARD_LAYOUTS.find(({ name }) => name === layout);
   if (table) return [...table.characters];
   const known = KEYBOARD_LAYOUTS.map(({ name }) => name).join(', ');
   throw new TypeError(`Unknown layout ${layout}; known are ${known}`);
 }
 
-function bytesOf(name: string, value: Uint8Array | string | undefined, length: number): Uint8Array {
+function readBytes(name: string, value: Uint8Array | string | undefined, length: number): Uint8Array {
   const isHex = typeof value === 'string' && /^([0-9a-f]{2})*$/i.test(value);
   const bytes = value === undefined ? randomBytes(length) : isHex ? Buffer.from(value, 'hex') : value;
   if (!(bytes instanceof Uint8Array) || bytes.length !== length) {
@@ -197,7 +197,7 @@ function bytesOf(name: string, value: Uint8Array | string | undefined, length: n
   return bytes;
 }
 
-function wholeNumber(name: string, value: number, most: number): number {
+function checkWholeNumber(name: string, value: number, most: number): number {
   if (!Number.isInteger(value) || value < 0 || value > most) {
     throw new TypeError(`${name} must be a whole number from 0 to ${most}`);
   }

@@ -75,7 +75,7 @@ export class KsmVerifier implements Verifier {
     }
     this.#ksm = ksm;
     this.#counters = counters;
-    this.#tolerance = delayTolerance && toleranceOf(delayTolerance === true ? {} : delayTolerance);
+    this.#tolerance = delayTolerance && readTolerance(delayTolerance === true ? {} : delayTolerance);
     this.#allowUnpinnedKeys = allowUnpinnedKeys === true;
   }
 
@@ -139,7 +139,7 @@ export class KsmVerifier implements Verifier {
   }
 }
 
-function toleranceOf(tolerance: DelayTolerance): Tolerance {
+function readTolerance(tolerance: DelayTolerance): Tolerance {
   assertOptional('delayTolerance', tolerance, TOLERANCE_NAMES);
   const { absolute = 20_000, relative = 0.3 } = tolerance;
   if (!(absolute >= 0 && relative >= 0)) {

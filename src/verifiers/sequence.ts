@@ -43,7 +43,7 @@ export async function verifySequence(
   for (const otp of otps) {
     last = await verifier.verify(otp, { signal });
     if (!last.ok) return last;
-    touches.push(countersOf(last.identity.counters));
+    touches.push(requireCounters(last.identity.counters));
   }
   return isOneSequence(touches, window) ? (last as Verification) : { ok: false, reason: 'DELAYED_OTP' };
 }
@@ -60,7 +60,7 @@ function isOneSequence(touches: readonly Counters[], window: number): boolean {
   });
 }
 
-function countersOf(counters: Counters | undefined): Counters {
+function requireCounters(counters: Counters | undefined): Counters {
   if (counters) return counters;
   throw new YubikeyError(
     'COUNTERS_MISSING',

@@ -16,7 +16,7 @@ async function answers(ask: Ask, otps: readonly string[]): Promise<Said[]> {
   return all;
 }
 
-async function privateIdOf({ keys }: Stores, { publicId }: SoftYubikey): Promise<Uint8Array | undefined> {
+async function readPrivateId({ keys }: Stores, { publicId }: SoftYubikey): Promise<Uint8Array | undefined> {
   const key = await keys.get(publicId);
   return key?.privateId && Uint8Array.from(key.privateId);
 }
@@ -43,7 +43,7 @@ describe.each(STORES.filter(({ name }) => ['memory', 'SQLite'].includes(name)))(
       const all = await answers(ask, [first, first, second, second, first]);
       expect(all).toEqual(Array(5).fill('UNPINNED'));
       expect((await stores.counters.list()).records).toEqual([]);
-      expect(await privateIdOf(stores, yubikey)).toBeUndefined();
+      expect(await readPrivateId(stores, yubikey)).toBeUndefined();
     });
 
     it('verifies nobody at REST before the second OTP, which pins it for every door', async () => {
@@ -53,10 +53,10 @@ describe.each(STORES.filter(({ name }) => ['memory', 'SQLite'].includes(name)))(
       const rest = doors.find(({ pins }) => pins)?.ask as Ask;
       const [first, second] = [yubikey.press(), yubikey.press()];
       expect(await answers(rest, [first, first])).toEqual(['UNPINNED', 'REPLAYED']);
-      expect(await privateIdOf(stores, yubikey)).toBeUndefined();
+      expect(await readPrivateId(stores, yubikey)).toBeUndefined();
       for (const { pins, ask } of doors) if (!pins) expect(await ask(yubikey.press())).toBe('UNPINNED');
       expect(await answers(rest, [second, second, first])).toEqual(['OK', 'REPLAYED', 'REPLAYED']);
-      expect(await privateIdOf(stores, yubikey)).toEqual(Uint8Array.from(yubikey.privateId));
+      expect(await readPrivateId(stores, yubikey)).toEqual(Uint8Array.from(yubikey.privateId));
       for (const { name, isStateless, ask } of doors) {
         if (!isStateless) expect(await answers(ask, [first, second]), name).toEqual(['REPLAYED', 'REPLAYED']);
         expect(await ask(yubikey.press()), name).toBe('OK');
@@ -73,7 +73,7 @@ describe.each(STORES.filter(({ name }) => ['memory', 'SQLite'].includes(name)))(
       const again = door.isStateless ? 'OK' : 'REPLAYED';
       const all = await answers(ask, [first, first, second, second, first]);
       expect(all).toEqual(['OK', again, 'OK', again, again]);
-      expect((await privateIdOf(stores, yubikey)) !== undefined).toBe(door.pins ?? false);
+      expect((await readPrivateId(stores, yubikey)) !== undefined).toBe(door.pins ?? false);
     });
 
     it.each(refusingReplays)(
@@ -123,7 +123,7 @@ describe.each(STORES.filter(({ name }) => ['memory', 'SQLite'].includes(name)))(
         const forged = FORGED_TOKENS.map((token) => `cccccccccccc${token}`);
         expect(await answers(own, forged)).toEqual(Array(forged.length).fill('UNPINNED'));
         expect(await stores.counters.get(yubikey.publicId)).toBeUndefined();
-        expect(await privateIdOf(stores, yubikey)).toBeUndefined();
+        expect(await readPrivateId(stores, yubikey)).toBeUndefined();
         expect(await answers(rest, [yubikey.press(), yubikey.press()])).toEqual(['UNPINNED', 'OK']);
         expect(await answers(own, forged)).toEqual(Array(forged.length).fill('CORRUPT'));
         expect(await own(yubikey.press())).toBe('OK');

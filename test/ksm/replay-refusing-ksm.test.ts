@@ -29,7 +29,7 @@ const referenceKey = () => new SoftYubikey({ publicId: 'cccccccccccc', aesKey: R
 const press = (yubikey: SoftYubikey) => parseOtp(yubikey.press());
 const forged = FORGED_TOKENS.map((token) => parseOtp(`cccccccccccc${token}`));
 /** An OTP of the same public ID and AES key with another private ID. */
-const impostorOf = ({ publicId, aesKey }: SoftYubikey, usageCounter = 0x7000) =>
+const forgeKey = ({ publicId, aesKey }: SoftYubikey, usageCounter = 0x7000) =>
   new SoftYubikey({ publicId, aesKey, usageCounter });
 const hex = (bytes: Uint8Array | undefined) => bytes && Buffer.from(bytes).toString('hex');
 type Told = Decryption | typeof TOUCH_AGAIN;
@@ -63,7 +63,7 @@ function once(interfere: () => Promise<unknown>): () => Promise<void> {
 }
 
 describe.each(STORES)('ReplayRefusingKsm over $name', ({ open }) => {
-  async function ksmOf(yubikey: SoftYubikey, { pinned = false, active = true } = {}) {
+  async function createKsm(yubikey: SoftYubikey, { pinned = false, active = true } = {}) {
     const stores = await open();
     const { publicId, aesKey } = yubikey;
     await stores.keys.add({ publicId, aesKey, active, ...(pinned && { privateId: yubikey.privateId }) });
@@ -74,7 +74,7 @@ describe.each(STORES)('ReplayRefusingKsm over $name', ({ open }) => {
 
   it('decrypts each OTP once, of a key whose private ID is known', async () => {
     const yubikey = new SoftYubikey();
-    const { ksm } = await ksmOf(yubikey, { pinned: true });
+    const { ksm } = await createKsm(yubikey, { pinned: true });
     const [first, second, third] = [press(yubikey), press(yubikey), press(yubikey)];
     expect(await ksm.decrypt(second)).toMatchObject(CHECKED);
     for (const otp of [first, second]) expect(await ksm.decrypt(otp)).toEqual(REPLAYED);
@@ -88,7 +88,7 @@ describe.each(STORES)('ReplayRefusingKsm over $name', ({ open }) => {
     'decrypts an OTP once, of fifty at once, where the private ID is %s, but not the one that tells it first',
     async (_, pinned) => {
       const yubikey = new SoftYubikey();
-      const { ksm, keys, counters } = await ksmOf(yubikey, { pinned });
+      const { ksm, keys, counters } = await createKsm(yubikey, { pinned });
       const others = [1, 2, 3].map(() => pinningKsm(keys, counters));
       for (let n = 0; n < 3; n++) {
         const otp = press(yubikey);
@@ -105,7 +105,7 @@ describe.each(STORES)('ReplayRefusingKsm over $name', ({ open }) => {
 
   it('pins the private ID at the second OTP that agrees in it', async () => {
     const yubikey = new SoftYubikey();
-    const { ksm, storedId, counters } = await ksmOf(yubikey);
+    const { ksm, storedId, counters } = await createKsm(yubikey);
     const [first, second, third] = [press(yubikey), press(yubikey), press(yubikey)];
     expect(await told(ksm, first)).toBe(TOUCH_AGAIN);
     expect(await storedId()).toBeUndefined();
@@ -119,7 +119,7 @@ describe.each(STORES)('ReplayRefusingKsm over $name', ({ open }) => {
 
   it('pins nothing by OTPs that are not newer', async () => {
     const yubikey = new SoftYubikey();
-    const { ksm, storedId } = await ksmOf(yubikey);
+    const { ksm, storedId } = await createKsm(yubikey);
     const [first, second] = [press(yubikey), press(yubikey)];
     expect(await told(ksm, second)).toBe(TOUCH_AGAIN);
     for (const otp of [second, first, second]) expect(await ksm.decrypt(otp)).toEqual(REPLAYED);
@@ -128,7 +128,7 @@ describe.each(STORES)('ReplayRefusingKsm over $name', ({ open }) => {
 
   it('pins nothing by another token with the same counters, nor by another KSM over the same stores', async () => {
     const yubikey = new SoftYubikey();
-    const { keys, counters, ksm, storedId } = await ksmOf(yubikey);
+    const { keys, counters, ksm, storedId } = await createKsm(yubikey);
     const otp = press(yubikey);
     expect(await told(ksm, otp)).toBe(TOUCH_AGAIN);
     const token = decryptToken(otp.token, yubikey.aesKey);
@@ -150,7 +150,7 @@ describe.each(STORES)('ReplayRefusingKsm over $name', ({ open }) => {
 
   it('has the counters stored before the private ID, and both before it decrypts', async () => {
     const yubikey = new SoftYubikey();
-    const { keys, counters, ksm } = await ksmOf(yubikey);
+    const { keys, counters, ksm } = await createKsm(yubikey);
     expect(await told(ksm, press(yubikey))).toBe(TOUCH_AGAIN);
     const atPinning: unknown[] = [];
     const watched = pinningKsm(
@@ -169,7 +169,7 @@ describe.each(STORES)('ReplayRefusingKsm over $name', ({ open }) => {
 
   it('refuses OTPs older than the counters that are there, also before the private ID is known', async () => {
     const yubikey = new SoftYubikey();
-    const { ksm, counters, storedId } = await ksmOf(yubikey);
+    const { ksm, counters, storedId } = await createKsm(yubikey);
     const [first, second, third] = [press(yubikey), press(yubikey), press(yubikey)];
     await counters.advance(yubikey.publicId, { usageCounter: 1, sessionUse: 1, timestamp: 0 });
     for (const otp of [first, second]) expect(await ksm.decrypt(otp)).toEqual(REPLAYED);
@@ -179,7 +179,7 @@ describe.each(STORES)('ReplayRefusingKsm over $name', ({ open }) => {
 
   it('never takes tokens that pass the CRC by chance for more, nor lets them lock the owner out', async () => {
     const yubikey = referenceKey();
-    const { ksm, counters, storedId } = await ksmOf(yubikey);
+    const { ksm, counters, storedId } = await createKsm(yubikey);
     const [f1, f2, f3, f4] = forged as [Otp, Otp, Otp, Otp];
     expect(await told(ksm, f1)).toBe(TOUCH_AGAIN);
     expect(await told(ksm, press(yubikey))).toBe(TOUCH_AGAIN);
@@ -201,19 +201,19 @@ describe.each(STORES)('ReplayRefusingKsm over $name', ({ open }) => {
 
   it('compares OTPs with the counters of their own private ID alone', async () => {
     const yubikey = new SoftYubikey();
-    const { ksm, storedId } = await ksmOf(yubikey);
+    const { ksm, storedId } = await createKsm(yubikey);
     for (let n = 0; n < 20; n++) {
-      expect(await told(ksm, press(impostorOf(yubikey)))).toBe(TOUCH_AGAIN);
+      expect(await told(ksm, press(forgeKey(yubikey)))).toBe(TOUCH_AGAIN);
     }
     expect(await told(ksm, press(yubikey))).toBe(TOUCH_AGAIN);
-    expect(await told(ksm, press(impostorOf(yubikey)))).toBe(TOUCH_AGAIN);
+    expect(await told(ksm, press(forgeKey(yubikey)))).toBe(TOUCH_AGAIN);
     expect(await storedId()).toBeUndefined();
     expect(await ksm.decrypt(press(yubikey))).toMatchObject(CHECKED);
   });
 
   it('keeps no private ID in the counter store', async () => {
     const yubikey = new SoftYubikey();
-    const { ksm, counters } = await ksmOf(yubikey);
+    const { ksm, counters } = await createKsm(yubikey);
     await told(ksm, press(yubikey));
     const { records } = await counters.list();
     expect(records).toHaveLength(1);
@@ -223,7 +223,7 @@ describe.each(STORES)('ReplayRefusingKsm over $name', ({ open }) => {
   it('lets second OTPs that arrive at once pin one private ID, each decrypted once at most', async () => {
     for (let round = 0; round < 5; round++) {
       const yubikey = new SoftYubikey();
-      const { ksm, storedId } = await ksmOf(yubikey);
+      const { ksm, storedId } = await createKsm(yubikey);
       const otps = Array.from({ length: 8 }, () => press(yubikey));
       const shuffled = [3, 0, 7, 3, 1, 5, 7, 2, 6, 4, 0].map((n) => otps[n] as Otp);
       const decryptions = await Promise.all(shuffled.map((otp) => told(ksm, otp)));
@@ -238,7 +238,7 @@ describe.each(STORES)('ReplayRefusingKsm over $name', ({ open }) => {
 
   it('uses up, for a verifier too, all that it saw before it pinned', async () => {
     const yubikey = new SoftYubikey();
-    const { keys, counters, ksm } = await ksmOf(yubikey);
+    const { keys, counters, ksm } = await createKsm(yubikey);
     const otps = [press(yubikey), press(yubikey), press(yubikey)];
     expect(await told(ksm, otps[1] as Otp)).toBe(TOUCH_AGAIN);
     expect(await ksm.decrypt(otps[2] as Otp)).toMatchObject(CHECKED);
@@ -251,7 +251,7 @@ describe.each(STORES)('ReplayRefusingKsm over $name', ({ open }) => {
 
   it('decrypts nothing of an unpinned key where it may not pin, and stores nothing', async () => {
     const yubikey = new SoftYubikey();
-    const { keys, counters, storedId } = await ksmOf(yubikey);
+    const { keys, counters, storedId } = await createKsm(yubikey);
     const ksm = new ReplayRefusingKsm(keys, counters);
     const otp = press(yubikey);
     for (const one of [otp, otp, press(yubikey)]) expect(await told(ksm, one)).toBe(TOUCH_AGAIN);
@@ -263,7 +263,7 @@ describe.each(STORES)('ReplayRefusingKsm over $name', ({ open }) => {
     'with allowUnpinnedKeys decrypts each OTP once for all doors; it pins by the second: %s',
     async (pinKeys) => {
       const yubikey = new SoftYubikey();
-      const { keys, counters, storedId } = await ksmOf(yubikey);
+      const { keys, counters, storedId } = await createKsm(yubikey);
       const ksm = new ReplayRefusingKsm(keys, counters, { pinKeys, allowUnpinnedKeys: true });
       const verifier = new KsmVerifier({ ksm: new LocalKsm(keys), counters, allowUnpinnedKeys: true });
       const [first, verified, second] = [press(yubikey), press(yubikey), press(yubikey)];
@@ -282,7 +282,7 @@ describe.each(STORES)('ReplayRefusingKsm over $name', ({ open }) => {
 
   it('does not know a key that is not there or not active', async () => {
     const yubikey = new SoftYubikey();
-    const { ksm, counters } = await ksmOf(yubikey, { active: false });
+    const { ksm, counters } = await createKsm(yubikey, { active: false });
     for (const otp of [press(yubikey), press(new SoftYubikey())]) {
       expect(await ksm.decrypt(otp)).toEqual({ ok: false, reason: 'UNKNOWN_KEY' });
     }
@@ -414,7 +414,7 @@ describe('ReplayRefusingKsm, while it pins a private ID', () => {
       );
       expect(own.decryption).toMatchObject(CHECKED);
       const other = await whilePinning(at, async ({ stores, yubikey }) =>
-        pinPrivateId(stores.keys, stores.counters, press(impostorOf(yubikey))),
+        pinPrivateId(stores.keys, stores.counters, press(forgeKey(yubikey))),
       );
       expect(other.decryption).toEqual({ ok: false, reason: 'CORRUPT_OTP' });
       expect(hex((await other.keys.get(other.yubikey.publicId))?.privateId)).not.toBe(

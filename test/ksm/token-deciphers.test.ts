@@ -2,35 +2,35 @@ import { describe, expect, it } from 'vitest';
 import { TokenDeciphers } from '../../src/ksm/token-deciphers.js';
 
 const AES_KEY = Buffer.alloc(16, 7);
-const keyOf = (n: number) => ({ publicId: String(n), aesKey: AES_KEY });
+const createKey = (n: number) => ({ publicId: String(n), aesKey: AES_KEY });
 
 describe('TokenDeciphers', () => {
   it('keeps the ciphers of 2,000 keys, and no more', () => {
     const deciphers = new TokenDeciphers();
-    const all = Array.from({ length: 2_000 }, (_, n) => deciphers.of(keyOf(n)));
-    expect(deciphers.of(keyOf(0))).toBe(all[0]);
-    deciphers.of(keyOf(2_000));
-    expect(deciphers.of(keyOf(1))).toBe(all[1]);
-    expect(deciphers.of(keyOf(1_999))).toBe(all[1_999]);
-    expect(deciphers.of(keyOf(0))).not.toBe(all[0]);
+    const all = Array.from({ length: 2_000 }, (_, n) => deciphers.findOrCreate(createKey(n)));
+    expect(deciphers.findOrCreate(createKey(0))).toBe(all[0]);
+    deciphers.findOrCreate(createKey(2_000));
+    expect(deciphers.findOrCreate(createKey(1))).toBe(all[1]);
+    expect(deciphers.findOrCreate(createKey(1_999))).toBe(all[1_999]);
+    expect(deciphers.findOrCreate(createKey(0))).not.toBe(all[0]);
   });
 
   it('makes another one where a key has another AES key, and keeps that one alone', () => {
     const deciphers = new TokenDeciphers();
-    const first = deciphers.of(keyOf(1));
-    const second = deciphers.of({ publicId: '1', aesKey: Buffer.alloc(16, 8) });
+    const first = deciphers.findOrCreate(createKey(1));
+    const second = deciphers.findOrCreate({ publicId: '1', aesKey: Buffer.alloc(16, 8) });
     expect(second).not.toBe(first);
-    expect(deciphers.of({ publicId: '1', aesKey: Buffer.alloc(16, 8) })).toBe(second);
-    expect(deciphers.of(keyOf(1))).not.toBe(first);
+    expect(deciphers.findOrCreate({ publicId: '1', aesKey: Buffer.alloc(16, 8) })).toBe(second);
+    expect(deciphers.findOrCreate(createKey(1))).not.toBe(first);
   });
 
   it('forgets one key, or all', () => {
     const deciphers = new TokenDeciphers();
-    const [one, other] = [deciphers.of(keyOf(1)), deciphers.of(keyOf(2))];
+    const [one, other] = [deciphers.findOrCreate(createKey(1)), deciphers.findOrCreate(createKey(2))];
     deciphers.forget('1');
-    expect(deciphers.of(keyOf(1))).not.toBe(one);
-    expect(deciphers.of(keyOf(2))).toBe(other);
+    expect(deciphers.findOrCreate(createKey(1))).not.toBe(one);
+    expect(deciphers.findOrCreate(createKey(2))).toBe(other);
     deciphers.forgetAll();
-    expect(deciphers.of(keyOf(2))).not.toBe(other);
+    expect(deciphers.findOrCreate(createKey(2))).not.toBe(other);
   });
 });

@@ -47,7 +47,7 @@ function isClosed({ name, takes }: Door): boolean {
 }
 
 /** Undefined where the options are taken, whatever becomes of the rest. */
-async function refusalOf(door: ClosedDoor, options: unknown): Promise<string | undefined> {
+async function catchRefusal(door: ClosedDoor, options: unknown): Promise<string | undefined> {
   try {
     await door.open(options as never);
   } catch (error) {
@@ -61,7 +61,7 @@ async function refusalOf(door: ClosedDoor, options: unknown): Promise<string | u
 }
 
 /** The options as a class would have them: read by accessors. */
-function instanceOf(options: object): object {
+function createInstance(options: object): object {
   const accessors = Object.entries(options).map(([name, value]) => [name, { get: () => value }]);
   return Object.create(Object.create(Object.prototype, Object.fromEntries(accessors)));
 }
@@ -93,9 +93,9 @@ describe.each(closed)('%s', (name, door) => {
       Object.freeze({ ...good }),
       Object.assign(Object.create(null), good),
       Object.create(good),
-      instanceOf(good),
+      createInstance(good),
     ]) {
-      expect(await refusalOf(door, options)).toBeUndefined();
+      expect(await catchRefusal(door, options)).toBeUndefined();
     }
   });
 
@@ -109,7 +109,7 @@ describe.each(closed)('%s', (name, door) => {
     ];
     for (const misspelt of misspellings.filter((it) => !names.includes(it))) {
       for (const value of [SECRET, true, undefined]) {
-        const refusal = await refusalOf(door, { ...good, [misspelt]: value });
+        const refusal = await catchRefusal(door, { ...good, [misspelt]: value });
         expect(refusal).toMatch(new RegExp(` has no option ${misspelt}: did you mean ${known}\\?$`));
       }
     }
@@ -119,7 +119,7 @@ describe.each(closed)('%s', (name, door) => {
     for (const inherited of ['constructor', 'toString', '__proto__', 'hasOwnProperty']) {
       const options = JSON.parse(`{ "${inherited}": null }`);
       for (const known of Object.keys(good)) options[known] = good[known as keyof typeof good];
-      expect(await refusalOf(door, options)).toContain(`has no option ${inherited}: did you mean `);
+      expect(await catchRefusal(door, options)).toContain(`has no option ${inherited}: did you mean `);
     }
   });
 
@@ -137,7 +137,7 @@ describe.each(closed)('%s', (name, door) => {
       Object.assign(Object.create({ unheardOf: 1 }), good),
       Object.defineProperty({ ...good }, 'unheardOf', { value: 1 }),
     ]) {
-      expect(await refusalOf(door, options)).toBeUndefined();
+      expect(await catchRefusal(door, options)).toBeUndefined();
     }
   });
 
@@ -148,13 +148,13 @@ describe.each(closed)('%s', (name, door) => {
         throw new Error('It was read');
       },
     };
-    expect(await refusalOf(door, options)).toContain('has no option unheardOf: did you mean ');
+    expect(await catchRefusal(door, options)).toContain('has no option unheardOf: did you mean ');
   });
 
   it('refuses what is no object', async () => {
     const others = [null, 'text', 60_000, true, [], [good], () => good];
     for (const options of others.filter((it) => !instead.includes(it))) {
-      expect(await refusalOf(door, options)).toMatch(
+      expect(await catchRefusal(door, options)).toMatch(
         requires === undefined ? / takes an object with the options / : new RegExp(requires),
       );
     }

@@ -8,7 +8,7 @@ const TOKEN = 'cbdefghijklnrtuvvutrnlkjihgfedbc';
 const OTP = `vvcccccccccc${TOKEN}`;
 const MALFORMED = { name: 'YubikeyError', code: 'OTP_MALFORMED', status: 400 };
 
-function refusalOf(input: unknown): YubikeyError {
+function catchRefusal(input: unknown): YubikeyError {
   try {
     parseOtp(input as string);
   } catch (error) {
@@ -68,12 +68,12 @@ describe('parseOtp', () => {
       }
     });
     expect(taken).toEqual(Array.from({ length: 17 }, (_, more) => 32 + more));
-    expect(refusalOf('c'.repeat(31)).message).toContain('31 characters');
-    expect(refusalOf('c'.repeat(49)).message).toContain('49 characters');
+    expect(catchRefusal('c'.repeat(31)).message).toContain('31 characters');
+    expect(catchRefusal('c'.repeat(49)).message).toContain('49 characters');
   });
 
   it.each(NOT_STRINGS)('refuses %s', (_, input) => {
-    refusalOf(input);
+    catchRefusal(input);
   });
 
   it.each([
@@ -97,7 +97,7 @@ describe('parseOtp', () => {
     ['a password', 'correct horse battery staple'],
     ['an SQL injection', `${OTP.slice(0, 30)}' OR '1'='1`],
   ])('refuses %s', (_, input) => {
-    refusalOf(input);
+    catchRefusal(input);
   });
 
   it.each([
@@ -106,7 +106,7 @@ describe('parseOtp', () => {
     ['a URL', `https://${'/'.repeat(1 << 20)}`],
   ])('refuses a megabyte of %s at once', (_, input) => {
     const start = performance.now();
-    for (let n = 0; n < 100; n++) refusalOf(input);
+    for (let n = 0; n < 100; n++) catchRefusal(input);
     expect(performance.now() - start).toBeLessThan(500);
   });
 
@@ -130,7 +130,7 @@ describe('parseOtp', () => {
 
   it('never repeats in its message what was typed', () => {
     for (const input of ['hunter2hunter2', `${OTP}c{}`, `  ${OTP.slice(0, 31)}`, `${OTP}${OTP}`]) {
-      const { message } = refusalOf(input);
+      const { message } = catchRefusal(input);
       for (let at = 0; at + 8 <= input.length; at++) expect(message).not.toContain(input.slice(at, at + 8));
     }
   });

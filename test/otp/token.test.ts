@@ -4,7 +4,7 @@ import { decryptToken, encryptToken, type Token } from '../../src/otp/token.js';
 import { bytes, counters } from '../support/arbitraries.js';
 import { corruptOtps, genuineOtps, type OtpVector } from '../support/vectors.js';
 
-function tokenOf(vector: OtpVector): Token {
+function readVector(vector: OtpVector): Token {
   return {
     privateId: Buffer.from(vector.privateId, 'hex'),
     counters: {
@@ -17,19 +17,19 @@ function tokenOf(vector: OtpVector): Token {
   };
 }
 
-const aesKeyOf = ({ aesKey }: { aesKey: string }) => Buffer.from(aesKey, 'hex');
+const readAesKey = ({ aesKey }: { aesKey: string }) => Buffer.from(aesKey, 'hex');
 
 describe('a token', () => {
   it.each(genuineOtps)('$otp decrypts to what libyubikey reads', (vector) => {
-    expect(decryptToken(vector.otp.slice(-32), aesKeyOf(vector))).toEqual(tokenOf(vector));
+    expect(decryptToken(vector.otp.slice(-32), readAesKey(vector))).toEqual(readVector(vector));
   });
 
   it.each(genuineOtps)('$otp is what its fields encrypt to', (vector) => {
-    expect(vector.publicId + encryptToken(tokenOf(vector), aesKeyOf(vector))).toBe(vector.otp);
+    expect(vector.publicId + encryptToken(readVector(vector), readAesKey(vector))).toBe(vector.otp);
   });
 
   it.each(corruptOtps)('$otp is refused: one character of it was changed', (vector) => {
-    expect(decryptToken(vector.otp.slice(-32), aesKeyOf(vector))).toBeUndefined();
+    expect(decryptToken(vector.otp.slice(-32), readAesKey(vector))).toBeUndefined();
   });
 
   it('brings any fields back under its own key', () => {
@@ -50,7 +50,7 @@ describe('a token', () => {
     const marked = genuineOtps.filter(({ usageCounter }) => usageCounter > 0x7fff);
     expect(marked.length).toBeGreaterThan(0);
     for (const vector of marked) {
-      const token = decryptToken(vector.otp.slice(-32), aesKeyOf(vector));
+      const token = decryptToken(vector.otp.slice(-32), readAesKey(vector));
       expect(token?.capsLock).toBe(true);
       expect(token?.counters.usageCounter).toBe(vector.usageCounter - 0x8000);
     }

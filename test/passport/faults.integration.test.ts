@@ -24,7 +24,7 @@ const DOWN = new Error('connect ECONNREFUSED');
 const onEveryExpress = EXPRESSES.flatMap((each) => WAYS.map((way) => ({ ...each, way })));
 
 describe.each(onEveryExpress)('a verifier without a verdict on $version, by $way', ({ express, way }) => {
-  async function errorOf(verifier: Verifier, otp = anOtp()) {
+  async function catchError(verifier: Verifier, otp = anOtp()) {
     const { app, reached } = signInApp(express, new YubikeyStrategy({ verifier }, () => ALICE), { way });
     const { status } = await logIn(app, { otp });
     expect(reached).toHaveLength(1);
@@ -43,7 +43,7 @@ describe.each(onEveryExpress)('a verifier without a verdict on $version, by $way
     'ABORTED',
   ])('answers 503 for %s, with the error itself', async (code) => {
     const fault = new YubikeyError(code, 'no verdict');
-    const { status, error } = await errorOf(verifierThatThrows(fault));
+    const { status, error } = await catchError(verifierThatThrows(fault));
     expect(error).toBe(fault);
     expect(status).toBe(503);
   });
@@ -59,7 +59,7 @@ describe.each(onEveryExpress)('a verifier without a verdict on $version, by $way
     'CLOSED',
   ])('answers 500 for %s, which the configuration must mend', async (code) => {
     const fault = new YubikeyError(code, 'no verdict');
-    const { status, error } = await errorOf(verifierThatThrows(fault));
+    const { status, error } = await catchError(verifierThatThrows(fault));
     expect(error).toBe(fault);
     expect(status).toBe(500);
   });
@@ -79,7 +79,7 @@ describe.each(onEveryExpress)('a verifier without a verdict on $version, by $way
       },
     ],
   ])('answers 503 VERIFIER_FAILED with the cause when a foreign one %s', async (_how, cause, verifier) => {
-    const { status, error } = await errorOf(verifier);
+    const { status, error } = await catchError(verifier);
     expect(error).toBeInstanceOf(YubikeyError);
     expect(error).toMatchObject({ code: 'VERIFIER_FAILED', status: 503, cause });
     expect(status).toBe(503);
@@ -91,7 +91,7 @@ describe.each(onEveryExpress)('a verifier without a verdict on $version, by $way
     await keys.add(yubikey);
     const counters = { advance: () => Promise.reject(DOWN), get: () => Promise.reject(DOWN) };
     const verifier = new KsmVerifier({ ksm: new LocalKsm(keys), counters });
-    const { status, error } = await errorOf(verifier, yubikey.press());
+    const { status, error } = await catchError(verifier, yubikey.press());
     expect(error).toMatchObject({ code: 'STORE_FAILED', cause: DOWN });
     expect(status).toBe(503);
   });

@@ -22,7 +22,7 @@ const UNKNOWN_USER = { code: 'UNKNOWN_USER', message: 'Invalid OTP' };
 const strategyWith = (lookup: ALookup) => new YubikeyStrategy({ verifier: credulousVerifier() }, lookup);
 
 /** Every outcome of one request, also those that come late. */
-async function outcomesOf(lookup: ALookup): Promise<unknown[][]> {
+async function collectOutcomes(lookup: ALookup): Promise<unknown[][]> {
   const outcomes: unknown[][] = [];
   const strategy = Object.create(strategyWith(lookup));
   for (const outcome of ['success', 'fail', 'error', 'pass', 'redirect']) {
@@ -35,15 +35,15 @@ async function outcomesOf(lookup: ALookup): Promise<unknown[][]> {
 
 describe('a lookup settles a request exactly once when it', () => {
   it.for(Object.entries(FINDING))('%s', async ([, lookup]) => {
-    expect(await outcomesOf(lookup)).toEqual([['success', ALICE, undefined]]);
+    expect(await collectOutcomes(lookup)).toEqual([['success', ALICE, undefined]]);
   });
 
   it.for(Object.entries(NOT_FINDING))('%s for no user', async ([, lookup]) => {
-    expect(await outcomesOf(lookup)).toEqual([['fail', UNKNOWN_USER, 401]]);
+    expect(await collectOutcomes(lookup)).toEqual([['fail', UNKNOWN_USER, 401]]);
   });
 
   it.for(Object.entries(FAILING))('%s', async ([, { error, lookup }]) => {
-    const [outcome, ...more] = await outcomesOf(lookup);
+    const [outcome, ...more] = await collectOutcomes(lookup);
     expect(outcome?.[0]).toBe('error');
     expect(outcome?.[1]).toBe(error);
     expect(more).toEqual([]);
@@ -51,18 +51,20 @@ describe('a lookup settles a request exactly once when it', () => {
 
   it('calls back with an info for a user', async () => {
     const info = { scope: 'all' };
-    expect(await outcomesOf((_identity, done) => done(null, ALICE, info))).toEqual([
+    expect(await collectOutcomes((_identity, done) => done(null, ALICE, info))).toEqual([
       ['success', ALICE, info],
     ]);
   });
 
   it('calls back with an info for no user', async () => {
     const info = { message: 'This key was revoked' };
-    expect(await outcomesOf((_identity, done) => done(null, false, info))).toEqual([['fail', info, 401]]);
+    expect(await collectOutcomes((_identity, done) => done(null, false, info))).toEqual([
+      ['fail', info, 401],
+    ]);
   });
 
   it.each(NO_ERRORS)('throws %j, which is no error', async (thrown) => {
-    const outcomes = await outcomesOf(() => {
+    const outcomes = await collectOutcomes(() => {
       throw thrown;
     });
     expect(outcomes).toEqual([['error', expect.any(Error)]]);

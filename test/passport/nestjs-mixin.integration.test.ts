@@ -63,8 +63,8 @@ describe("Nest's PassportStrategy mixin", () => {
   it.each([
     ['an object', () => ({ verifier: keyring.verifier, secondFactor: true })],
     ['an instance of a class', () => new InjectedOptions(keyring)],
-  ])('takes options that are %s', async (_what, optionsOf) => {
-    new SecondFactorStrategy(keyring, optionsOf());
+  ])('takes options that are %s', async (_what, readOptions) => {
+    new SecondFactorStrategy(keyring, readOptions());
     expect(await signIns()).toEqual({ alice: 204, stranger: 401 });
   });
 

@@ -18,7 +18,7 @@ describe.each(onEveryExpress)('requests that overlap on $version, by $way', ({ e
     'each get their own outcome: held to $first, $second meanwhile',
     async ({ first, second }) => {
       const verifier = new HeldVerifier();
-      const { app } = signInApp(express, new YubikeyStrategy({ verifier }, ownerOf), { way });
+      const { app } = signInApp(express, new YubikeyStrategy({ verifier }, findOwner), { way });
       const [slow, quick] = [new SoftYubikey(), new SoftYubikey()];
 
       const slowAnswer = logIn(app, { otp: slow.press() }).then((answer) => answer);
@@ -44,7 +44,7 @@ describe.each(onEveryExpress)('requests that overlap on $version, by $way', ({ e
     };
     const strategy = new YubikeyStrategy({ verifier: { verify } }, async (identity) => {
       await sleep(Math.random() * 5);
-      return ownerOf(identity);
+      return findOwner(identity);
     });
     const { app, reached } = signInApp(express, strategy, { way });
     const yubikeys = Array.from({ length: 60 }, () => new SoftYubikey());
@@ -52,19 +52,19 @@ describe.each(onEveryExpress)('requests that overlap on $version, by $way', ({ e
     const answers = await Promise.all(
       yubikeys.map((yubikey) => logIn(server, { otp: yubikey.press() })),
     ).finally(() => server.close());
-    expect(answers.map(({ body }) => body)).toEqual(yubikeys.map(ownerOf));
+    expect(answers.map(({ body }) => body)).toEqual(yubikeys.map(findOwner));
     expect(reached).toHaveLength(yubikeys.length);
   });
 });
 
-function ownerOf({ publicId }: { publicId: string }) {
+function findOwner({ publicId }: { publicId: string }) {
   return { id: publicId };
 }
 
 describe.each(EXPRESSES)('two apps with the same strategy instance on $version', ({ express }) => {
   it('each answer their own request', async () => {
     const verifier = new HeldVerifier();
-    const strategy = new YubikeyStrategy({ verifier }, ownerOf);
+    const strategy = new YubikeyStrategy({ verifier }, findOwner);
     const [one, other] = [
       signInApp(express, strategy, { way: 'instance' }),
       signInApp(express, strategy, { way: 'instance' }),
@@ -75,9 +75,9 @@ describe.each(EXPRESSES)('two apps with the same strategy instance on $version',
     const quickAnswer = logIn(other.app, { otp: quick.press() }).then(({ body }) => body);
     await verifier.arrived(quick);
     verifier.accept(quick);
-    expect(await quickAnswer).toEqual(ownerOf(quick));
+    expect(await quickAnswer).toEqual(findOwner(quick));
     verifier.accept(slow);
-    expect(await slowAnswer).toEqual(ownerOf(slow));
-    expect([one.reached, other.reached]).toEqual([[{ user: ownerOf(slow) }], [{ user: ownerOf(quick) }]]);
+    expect(await slowAnswer).toEqual(findOwner(slow));
+    expect([one.reached, other.reached]).toEqual([[{ user: findOwner(slow) }], [{ user: findOwner(quick) }]]);
   });
 });

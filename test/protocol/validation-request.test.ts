@@ -37,7 +37,7 @@ const REQUESTS: Record<ProtocolVersion, fc.Arbitrary<ValidationRequest>> = {
   '2.0': fc.record(parts) as fc.Arbitrary<ValidationRequest>,
 };
 
-function faultOf(query: string, version: ProtocolVersion = '2.0'): RequestFault {
+function catchFault(query: string, version: ProtocolVersion = '2.0'): RequestFault {
   try {
     readValidationRequest(parseParameters(query), version);
   } catch (error) {
@@ -114,13 +114,13 @@ describe('parseParameters', () => {
     ['DEL', query({ x: '\u007f' }), 'x'],
   ])('refuses %s', (_, text, parameter) => {
     expect(() => parseParameters(text)).toThrow(RequestFault);
-    expect(faultOf(text)).toMatchObject({ parameter, status: 'MISSING_PARAMETER' });
+    expect(catchFault(text)).toMatchObject({ parameter, status: 'MISSING_PARAMETER' });
   });
 
   it('names no parameter whose name could not stand in an answer or a log', () => {
     for (const name of ['a\nstatus=OK', 'a&b', 'a\u2028', '<script>', 'x'.repeat(65)]) {
       const twice = `${encodeURIComponent(name)}=1&${encodeURIComponent(name)}=1`;
-      const fault = faultOf(twice);
+      const fault = catchFault(twice);
       expect(fault.parameter).toMatch(/^[\w.-]{1,64}$/);
       expect(fault.message).not.toContain(name);
     }
@@ -199,7 +199,7 @@ describe('readValidationRequest', () => {
     const missing = new URLSearchParams(query());
     missing.delete(parameter);
     for (const text of [`${missing}`, query({ [parameter]: '' }), query({ [parameter]: ' ' })]) {
-      expect(faultOf(text).parameter).toBe(parameter);
+      expect(catchFault(text).parameter).toBe(parameter);
     }
   });
 
@@ -222,7 +222,10 @@ describe('readValidationRequest', () => {
     ['timeout', 'negative', '-1'],
     ['timeout', 'far too long', '99999'],
   ])('names %s where it is %s', (parameter, _, value) => {
-    expect(faultOf(query({ [parameter]: value }))).toMatchObject({ parameter, status: 'MISSING_PARAMETER' });
+    expect(catchFault(query({ [parameter]: value }))).toMatchObject({
+      parameter,
+      status: 'MISSING_PARAMETER',
+    });
   });
 
   it.each([
@@ -231,19 +234,19 @@ describe('readValidationRequest', () => {
     ['very long', 'c'.repeat(100_000)],
     ['no OTP', 'hunter2'],
   ])('says BAD_OTP where the OTP is %s, and does not repeat it', (_, otp) => {
-    const fault = faultOf(query({ otp }));
+    const fault = catchFault(query({ otp }));
     expect(fault).toMatchObject({ parameter: 'otp', status: 'BAD_OTP' });
     expect(fault.message).not.toContain(otp);
   });
 
   it('checks in the order of the reference server', () => {
     const all = { nonce: '-', sl: '-', timeout: '-', otp: '-', id: '-' };
-    expect(faultOf('').parameter).toBe('nonce');
-    expect(faultOf(query(all)).parameter).toBe('sl');
-    expect(faultOf(query({ ...all, sl: '' })).parameter).toBe('timeout');
-    expect(faultOf(query({ ...all, sl: '', timeout: '' })).parameter).toBe('otp');
-    expect(faultOf(query({ nonce: '-', id: '-' })).parameter).toBe('id');
-    expect(faultOf(query({ nonce: '-' })).parameter).toBe('nonce');
+    expect(catchFault('').parameter).toBe('nonce');
+    expect(catchFault(query(all)).parameter).toBe('sl');
+    expect(catchFault(query({ ...all, sl: '' })).parameter).toBe('timeout');
+    expect(catchFault(query({ ...all, sl: '', timeout: '' })).parameter).toBe('otp');
+    expect(catchFault(query({ nonce: '-', id: '-' })).parameter).toBe('id');
+    expect(catchFault(query({ nonce: '-' })).parameter).toBe('nonce');
   });
 
   it('does not know in 1.x what only 2.0 has', () => {

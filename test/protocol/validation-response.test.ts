@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isSignedWith, type Parameters } from '../../src/protocol/signature.js';
+import { isSignedWith, type MessageParameters } from '../../src/protocol/signature.js';
 import { STATUSES } from '../../src/protocol/status.js';
 import {
   formatValidationResponse,
@@ -215,7 +215,7 @@ describe('readValidationResponse', () => {
     const answer = fc.array(fc.oneof(line, anyText)).map((parts) => parts.join('\r\n'));
     fc.assert(
       fc.property(fc.oneof(anyText, answer), fc.constantFrom('', '\nstatus=OK'), (text, end) => {
-        let parameters: Parameters;
+        let parameters: MessageParameters;
         try {
           parameters = parseResponseParameters(text + end);
           readValidationResponse(parameters);

@@ -9,7 +9,7 @@ function touch(yubikey: SoftYubikey): Token {
   if (!token) throw new Error('typed what does not decrypt');
   return token;
 }
-const countersOf = (yubikey: SoftYubikey) => touch(yubikey).counters;
+const touchForCounters = (yubikey: SoftYubikey) => touch(yubikey).counters;
 const at = (usageCounter: number, sessionUse: number) => ({ usageCounter, sessionUse });
 
 beforeEach(() => {
@@ -42,26 +42,26 @@ describe('SoftYubikey', () => {
 
   it('raises the usage counter at the first touch since power-up, then the session use', () => {
     const yubikey = new SoftYubikey({ usageCounter: 41 });
-    const touches = [1, 2, 3].map(() => countersOf(yubikey));
+    const touches = [1, 2, 3].map(() => touchForCounters(yubikey));
     expect(touches).toMatchObject([at(42, 0), at(42, 1), at(42, 2)]);
     expect(yubikey.counters).toMatchObject(at(42, 2));
   });
 
   it('keeps the counters of the last touch while its clock runs on', () => {
     const yubikey = new SoftYubikey();
-    const last = countersOf(yubikey);
+    const last = touchForCounters(yubikey);
     vi.advanceTimersByTime(1000);
     expect(yubikey.counters).toEqual(last);
-    expect((countersOf(yubikey).timestamp - last.timestamp) & 0xff_ffff).toBe(8);
+    expect((touchForCounters(yubikey).timestamp - last.timestamp) & 0xff_ffff).toBe(8);
   });
 
   it('starts a session at each power-up, but counts it only once it is touched', () => {
     const yubikey = new SoftYubikey();
-    expect(countersOf(yubikey)).toMatchObject(at(1, 0));
+    expect(touchForCounters(yubikey)).toMatchObject(at(1, 0));
     yubikey.replug();
     yubikey.replug();
-    expect(countersOf(yubikey)).toMatchObject(at(2, 0));
-    expect(countersOf(yubikey)).toMatchObject(at(2, 1));
+    expect(touchForCounters(yubikey)).toMatchObject(at(2, 0));
+    expect(touchForCounters(yubikey)).toMatchObject(at(2, 1));
   });
 
   it('wraps the session use into the usage counter', () => {
@@ -70,34 +70,34 @@ describe('SoftYubikey', () => {
       usageCounter: 7,
       sessionUse: 0xfe,
     });
-    expect([1, 2, 3].map(() => countersOf(yubikey))).toMatchObject([at(7, 0xff), at(8, 0), at(8, 1)]);
+    expect([1, 2, 3].map(() => touchForCounters(yubikey))).toMatchObject([at(7, 0xff), at(8, 0), at(8, 1)]);
   });
 
   it('stops at the last usage counter', () => {
     const yubikey = new SoftYubikey({ usageCounter: 0x7ffe });
-    expect(countersOf(yubikey)).toMatchObject(at(0x7fff, 0));
+    expect(touchForCounters(yubikey)).toMatchObject(at(0x7fff, 0));
     yubikey.replug();
     expect(touch(yubikey)).toMatchObject({ counters: at(0x7fff, 0), capsLock: false });
   });
 
   it('has a clock of 8 Hz', () => {
     const yubikey = new SoftYubikey();
-    const first = countersOf(yubikey).timestamp;
+    const first = touchForCounters(yubikey).timestamp;
     vi.advanceTimersByTime(124);
-    expect(countersOf(yubikey).timestamp).toBe(first);
+    expect(touchForCounters(yubikey).timestamp).toBe(first);
     vi.advanceTimersByTime(60_001);
-    expect((countersOf(yubikey).timestamp - first) & 0xff_ffff).toBe(481);
+    expect((touchForCounters(yubikey).timestamp - first) & 0xff_ffff).toBe(481);
   });
 
   it('has a clock that wraps at 24 bits and starts at random at power-up', () => {
     const state: SoftYubikeyState = { ...new SoftYubikey().toJSON(), clockAtPowerUp: 0xff_ffff };
     const yubikey = SoftYubikey.fromJSON(state);
-    expect(countersOf(yubikey).timestamp).toBe(0xff_ffff);
+    expect(touchForCounters(yubikey).timestamp).toBe(0xff_ffff);
     vi.advanceTimersByTime(125);
-    expect(countersOf(yubikey).timestamp).toBe(0);
+    expect(touchForCounters(yubikey).timestamp).toBe(0);
     const starts = Array.from({ length: 10 }, () => {
       yubikey.replug();
-      return countersOf(yubikey).timestamp;
+      return touchForCounters(yubikey).timestamp;
     });
     expect(new Set(starts).size).toBeGreaterThan(5);
   });
@@ -117,7 +117,7 @@ describe('SoftYubikey', () => {
 
   it('goes on from its JSON before the first touch, too', () => {
     const copy = SoftYubikey.fromJSON(JSON.parse(JSON.stringify(new SoftYubikey({ usageCounter: 5 }))));
-    expect(countersOf(copy)).toMatchObject(at(6, 0));
+    expect(touchForCounters(copy)).toMatchObject(at(6, 0));
   });
 
   it.each(['publicId', 'privateId', 'aesKey', 'usageCounter', 'clockAtPowerUp', 'poweredUpAt'] as const)(

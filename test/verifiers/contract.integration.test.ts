@@ -15,7 +15,7 @@ import {
 import { validating } from '../support/verifiers/cloud/honest-server.js';
 import { describeVerifier } from '../support/verifiers/contract.js';
 
-async function ksmVerifierOf(
+async function createKsmVerifier(
   store: { keys: KeyStore; counters: CounterStore },
   keys: readonly SoftYubikey[],
 ) {
@@ -24,7 +24,7 @@ async function ksmVerifierOf(
 }
 
 describeVerifier('KsmVerifier over memory', async (keys) => ({
-  verifier: await ksmVerifierOf(new MemoryStore(), keys),
+  verifier: await createKsmVerifier(new MemoryStore(), keys),
   close: () => undefined,
 }));
 
@@ -37,11 +37,11 @@ describeVerifier('KsmVerifier over SQLite', async (keys) => {
     database.close();
     rmSync(folder, { recursive: true });
   };
-  return { verifier: await ksmVerifierOf(store, keys), close };
+  return { verifier: await createKsmVerifier(store, keys), close };
 });
 
 describeVerifier('CloudVerifier, at a validation server of the same protocol code', async (keys) => {
-  const server = await startFakeServer(validating(await ksmVerifierOf(new MemoryStore(), keys)));
+  const server = await startFakeServer(validating(await createKsmVerifier(new MemoryStore(), keys)));
   const verifier = new CloudVerifier({ clientId: CLIENT_ID, apiKey: API_KEY, servers: [server.url] });
   const close = async () => {
     await verifier.close();

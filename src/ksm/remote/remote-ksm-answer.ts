@@ -1,6 +1,6 @@
 import type { HttpAnswer } from '../../http/exchange.js';
 import type { HttpRequest } from '../../http/transport.js';
-import { type Fault, faultOfHttpStatus } from '../../http/transport-fault.js';
+import { type Fault, toHttpStatusFault } from '../../http/transport-fault.js';
 import type { Otp } from '../../otp/otp.js';
 import { KSM_ERRORS, parseKsmResponse } from '../../protocol/ksm-response.js';
 import { type KsmRestError, parseKsmRestResponse } from '../../protocol/ksm-rest-response.js';
@@ -11,12 +11,12 @@ import type { KsmServer, RemoteKsmSettings } from './remote-ksm-settings.js';
 type Protocol = RemoteKsmSettings['protocol'];
 
 /** What one KSM says of an OTP, or why it says nothing. */
-export type Answer = { readonly decryption: Decryption } | { readonly fault: Fault };
+export type RemoteKsmAnswer = { readonly decryption: Decryption } | { readonly fault: Fault };
 
 /** The length of the public IDs that a KSM may know alone, as the REST reference does. */
 const USUAL_PUBLIC_ID_LENGTH = 12;
 
-export function requestOf(protocol: Protocol, { endpoint }: KsmServer, { value }: Otp): HttpRequest {
+export function buildKsmRequest(protocol: Protocol, { endpoint }: KsmServer, { value }: Otp): HttpRequest {
   return protocol === 'wsapi'
     ? { url: endpoint + value, accept: 'text/plain' }
     : {
@@ -28,7 +28,7 @@ export function requestOf(protocol: Protocol, { endpoint }: KsmServer, { value }
 }
 
 /** Reads a KSM's answer strictly; what is not one of the protocol is a fault, never a word about the OTP. */
-export function readAnswer(protocol: Protocol, answer: HttpAnswer, otp: Otp): Answer {
+export function readKsmAnswer(protocol: Protocol, answer: HttpAnswer, otp: Otp): RemoteKsmAnswer {
   try {
     return protocol === 'wsapi' ? readWsapi(answer, otp) : readRest(answer, otp);
   } catch (error) {
@@ -37,7 +37,7 @@ export function readAnswer(protocol: Protocol, answer: HttpAnswer, otp: Otp): An
   }
 }
 
-function readWsapi({ text }: HttpAnswer, otp: Otp): Answer {
+function readWsapi({ text }: HttpAnswer, otp: Otp): RemoteKsmAnswer {
   const answer = parseKsmResponse(text);
   if (answer.ok) return { decryption: { ...answer, privateIdChecked: true } };
   switch (answer.error) {
@@ -63,16 +63,16 @@ function readWsapi({ text }: HttpAnswer, otp: Otp): Answer {
   }
 }
 
-function readRest({ status, text }: HttpAnswer, otp: Otp): Answer {
+function readRest({ status, text }: HttpAnswer, otp: Otp): RemoteKsmAnswer {
   const answer = parseKsmRestResponse(status, text);
-  if (answer === undefined) return { fault: faultOfHttpStatus(status) };
+  if (answer === undefined) return { fault: toHttpStatusFault(status) };
   if (!answer.ok) return readRestError(answer.error, otp);
   const { publicId, ...decryption } = answer;
   if (publicId !== otp.publicId) throw new MalformedResponse('The answer is about another key');
   return { decryption };
 }
 
-function readRestError(error: KsmRestError, otp: Otp): Answer {
+function readRestError(error: KsmRestError, otp: Otp): RemoteKsmAnswer {
   switch (error) {
     case 'KEY_NOT_FOUND':
       return UNKNOWN_KEY;
@@ -92,18 +92,18 @@ function readRestError(error: KsmRestError, otp: Otp): Answer {
   }
 }
 
-const UNKNOWN_KEY: Answer = { decryption: { ok: false, reason: 'UNKNOWN_KEY' } };
-const CORRUPT_OTP: Answer = { decryption: { ok: false, reason: 'CORRUPT_OTP' } };
-const REPLAYED_OTP: Answer = { decryption: { ok: false, reason: 'REPLAYED_OTP' } };
+const UNKNOWN_KEY: RemoteKsmAnswer = { decryption: { ok: false, reason: 'UNKNOWN_KEY' } };
+const CORRUPT_OTP: RemoteKsmAnswer = { decryption: { ok: false, reason: 'CORRUPT_OTP' } };
+const REPLAYED_OTP: RemoteKsmAnswer = { decryption: { ok: false, reason: 'REPLAYED_OTP' } };
 
 /** What is sent is well-formed. A KSM that knows usual public IDs only cannot have a key with another one. */
-function readInvalid({ publicId }: Otp): Answer {
+function readInvalid({ publicId }: Otp): RemoteKsmAnswer {
   if (publicId.length !== USUAL_PUBLIC_ID_LENGTH) return UNKNOWN_KEY;
   return fault('ANSWER_MALFORMED', 'it takes a well-formed OTP for malformed');
 }
 
 /** What the KSM itself says; whether that is authentic depends on TLS. */
-function fault(code: Fault['code'], message: string, { maybeAccepted = false } = {}): Answer {
+function fault(code: Fault['code'], message: string, { maybeAccepted = false } = {}): RemoteKsmAnswer {
   const authenticated = code !== 'ANSWER_MALFORMED';
   return { fault: { code, message, authenticated, retry: false, maybeAccepted } };
 }

@@ -1,5 +1,10 @@
 import type { Dispatcher } from 'undici';
-import { assertDispatcher, certificatesOf, isLoopback, milliseconds } from '../../http/http-settings.js';
+import {
+  assertDispatcher,
+  checkMilliseconds,
+  isLoopback,
+  readCertificates,
+} from '../../http/http-settings.js';
 import { assertOptions, type OptionNames } from '../../options.js';
 
 export interface RemoteKsmOptions {
@@ -53,7 +58,7 @@ export interface RemoteKsmSettings {
 }
 
 /** @throws TypeError that names the option and what it takes. */
-export function settingsOf(options: RemoteKsmOptions): RemoteKsmSettings {
+export function readRemoteKsmSettings(options: RemoteKsmOptions): RemoteKsmSettings {
   assertOptions('RemoteKsm', options, OPTION_NAMES);
   const { urls, protocol, timeout = 5000, ca, dispatcher } = options ?? {};
   if (!Array.isArray(urls) || urls.length === 0) {
@@ -64,17 +69,17 @@ export function settingsOf(options: RemoteKsmOptions): RemoteKsmSettings {
   }
   assertDispatcher(dispatcher, ca);
   const isForgeableAllowed = options.dangerouslyAllowForgeableAnswers === true;
-  const servers = urls.map((url) => serverOf(url, protocol, isForgeableAllowed));
+  const servers = urls.map((url) => parseKsmUrl(url, protocol, isForgeableAllowed));
   return {
     servers: [...new Map(servers.map((server) => [server.endpoint, server])).values()],
     protocol,
-    timeout: milliseconds('timeout', timeout),
-    ca: ca === undefined ? undefined : certificatesOf(ca),
+    timeout: checkMilliseconds('timeout', timeout),
+    ca: ca === undefined ? undefined : readCertificates(ca),
     dispatcher,
   };
 }
 
-function serverOf(url: unknown, protocol: 'rest' | 'wsapi', isForgeableAllowed: boolean): KsmServer {
+function parseKsmUrl(url: unknown, protocol: 'rest' | 'wsapi', isForgeableAllowed: boolean): KsmServer {
   const parsed = typeof url === 'string' && URL.canParse(url) ? new URL(url) : undefined;
   const query = protocol === 'wsapi' ? '?otp=' : '';
   const isPlain =
@@ -87,14 +92,14 @@ function serverOf(url: unknown, protocol: 'rest' | 'wsapi', isForgeableAllowed: 
   if (parsed.protocol === 'http:' && !isLoopback(parsed.hostname) && !isForgeableAllowed) {
     throw new TypeError(`Anybody on the network could forge the answers of ${parsed.host}: use https:`);
   }
-  return { url: url as string, endpoint: endpointOf(parsed, protocol, query) };
+  return { url: url as string, endpoint: buildEndpoint(parsed, protocol, query) };
 }
 
 const PATHS = { rest: 'api/v1/decrypt', wsapi: 'wsapi/decrypt/' } as const;
 const IS_WHOLE = { rest: /\/api\/v1\/decrypt$/, wsapi: /\/wsapi\/decrypt\/?$/ } as const;
 
 /** A URL that ends in a query is whole, whatever its path: other KSMs have others. */
-function endpointOf({ origin, pathname, search }: URL, protocol: 'rest' | 'wsapi', query: string): string {
+function buildEndpoint({ origin, pathname, search }: URL, protocol: 'rest' | 'wsapi', query: string): string {
   const isWhole = search !== '' || IS_WHOLE[protocol].test(pathname);
   return origin + (isWhole ? pathname : `${withoutEnd(pathname, '/')}/${PATHS[protocol]}`) + query;
 }

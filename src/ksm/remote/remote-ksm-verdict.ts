@@ -1,25 +1,25 @@
 import { type ServerFault, YubikeyError } from '../../errors.js';
 import type { Decryption } from '../ksm.js';
-import type { Answer } from './remote-ksm-answer.js';
+import type { RemoteKsmAnswer } from './remote-ksm-answer.js';
 import type { KsmServer } from './remote-ksm-settings.js';
 
 type Refusal = Extract<Decryption, { ok: false }>;
 
 /** What became of one server. */
-export interface Reply {
+export interface KsmReply {
   readonly server: KsmServer;
-  readonly answer: Answer;
+  readonly answer: RemoteKsmAnswer;
   /** Whether a request of ours may have used the OTP up there, at a KSM that refuses replays. */
   readonly maybeUsedUp: boolean;
 }
 
 /** Whether the KSM decrypted the OTP: no other can say better. */
-export function isDecrypted({ answer }: Reply): boolean {
+export function isDecrypted({ answer }: KsmReply): boolean {
   return 'decryption' in answer && answer.decryption.ok;
 }
 
 /** Whether another KSM that holds the same keys has nothing to add. */
-export function isFinal({ answer }: Reply): boolean {
+export function isFinal({ answer }: KsmReply): boolean {
   if ('fault' in answer) return answer.fault.code === 'PRIVATE_ID_UNCHECKED';
   return answer.decryption.ok || answer.decryption.reason !== 'UNKNOWN_KEY';
 }
@@ -30,7 +30,7 @@ export function isFinal({ answer }: Reply): boolean {
  *
  * @throws YubikeyError where nothing follows.
  */
-export function verdictOf(replies: readonly Reply[]): Decryption {
+export function decideDecryption(replies: readonly KsmReply[]): Decryption {
   const decryptions = replies.flatMap(({ answer }) => ('decryption' in answer ? [answer.decryption] : []));
   const decrypted = decryptions.find(({ ok }) => ok);
   if (decrypted) return decrypted;
@@ -44,14 +44,14 @@ export function verdictOf(replies: readonly Reply[]): Decryption {
   throw noVerdict(replies);
 }
 
-function answerLost(replies: readonly Reply[]): YubikeyError {
+function answerLost(replies: readonly KsmReply[]): YubikeyError {
   const message =
     'A KSM may have decrypted the OTP, but its answer was lost and the OTP is used up: touch the key again';
-  return new YubikeyError('ANSWER_LOST', message, { servers: faultsOf(replies) });
+  return new YubikeyError('ANSWER_LOST', message, { servers: listServerFaults(replies) });
 }
 
-function noVerdict(replies: readonly Reply[]): YubikeyError {
-  const servers = faultsOf(replies);
+function noVerdict(replies: readonly KsmReply[]): YubikeyError {
+  const servers = listServerFaults(replies);
   const isUnchecked = servers.some(({ code }) => code === 'PRIVATE_ID_UNCHECKED');
   const details = servers.map(({ server, message }) => `${server}: ${message}`).join('; ');
   return new YubikeyError(
@@ -61,16 +61,16 @@ function noVerdict(replies: readonly Reply[]): YubikeyError {
   );
 }
 
-function faultsOf(replies: readonly Reply[]): ServerFault[] {
+function listServerFaults(replies: readonly KsmReply[]): ServerFault[] {
   return replies.map(({ server: { url, endpoint }, answer }) => {
     const { code, message, authenticated } =
-      'fault' in answer ? answer.fault : told(answer.decryption as Refusal);
+      'fault' in answer ? answer.fault : describeRefusal(answer.decryption as Refusal);
     return { server: url, code, message, authenticated: authenticated && endpoint.startsWith('https:') };
   });
 }
 
 /** How a KSM's refusal is told of where it is no verdict. */
-function told({ reason }: Refusal): Omit<ServerFault, 'server'> {
+function describeRefusal({ reason }: Refusal): Omit<ServerFault, 'server'> {
   const code = reason === 'REPLAYED_OTP' ? 'ANSWER_LOST' : 'KSM_FAILED';
   return { code, message: WORDS[reason], authenticated: true };
 }

@@ -1,19 +1,19 @@
 import { YubikeyError } from '../../errors.js';
 import { Transport } from '../../http/transport.js';
-import { faultOfRequest, faultWithout, TransportFault } from '../../http/transport-fault.js';
+import { redactFault, TransportFault, toRequestFault } from '../../http/transport-fault.js';
 import { assertOptional, assertSignal } from '../../options.js';
 import { assertOtp, type Otp } from '../../otp/otp.js';
 import { DECRYPT_OPTIONS, type Decryption, type DecryptOptions, type Ksm } from '../ksm.js';
 import { untilAborted } from '../until-aborted.js';
 import { Deadline } from './deadline.js';
-import { readAnswer, requestOf } from './remote-ksm-answer.js';
+import { buildKsmRequest, readKsmAnswer } from './remote-ksm-answer.js';
 import {
   type KsmServer,
   type RemoteKsmOptions,
   type RemoteKsmSettings,
-  settingsOf,
+  readRemoteKsmSettings,
 } from './remote-ksm-settings.js';
-import { isDecrypted, isFinal, type Reply, verdictOf } from './remote-ksm-verdict.js';
+import { decideDecryption, isDecrypted, isFinal, type KsmReply } from './remote-ksm-verdict.js';
 
 /** How many decryptions may have requests on their way after their verdict: a server that hangs holds them. */
 const MAX_LOSERS = 32;
@@ -34,7 +34,7 @@ export class RemoteKsm implements Ksm {
 
   /** Sends nothing yet. @throws TypeError for a missing, unknown or unusable option. */
   constructor(options: RemoteKsmOptions) {
-    this.#settings = settingsOf(options);
+    this.#settings = readRemoteKsmSettings(options);
     const { protocol, servers, timeout, ca, dispatcher } = this.#settings;
     const isOnce = protocol === 'rest';
     this.#transport = new Transport({
@@ -62,7 +62,9 @@ export class RemoteKsm implements Ksm {
     assertSignal(options.signal);
     const { protocol } = this.#settings;
     const replies = protocol === 'rest' ? this.#askInTurn(otp) : this.#askAll(otp);
-    return verdictOf(await untilAborted(replies, options.signal, protocol === 'rest' ? answerLost : aborted));
+    return decideDecryption(
+      await untilAborted(replies, options.signal, protocol === 'rest' ? answerLost : aborted),
+    );
   }
 
   /** Ends open decryptions with `CLOSED` and closes every connection; a given dispatcher stays open. */
@@ -73,10 +75,10 @@ export class RemoteKsm implements Ksm {
   }
 
   /** One after another: a KSM that refuses replays must not get an OTP that another one decrypts. */
-  async #askInTurn(otp: Otp): Promise<Reply[]> {
+  async #askInTurn(otp: Otp): Promise<KsmReply[]> {
     const { servers, timeout } = this.#settings;
     const end = performance.now() + timeout;
-    const replies: Reply[] = [];
+    const replies: KsmReply[] = [];
     for (const [index, server] of servers.entries()) {
       const share = (end - performance.now()) / (servers.length - index);
       const deadline = this.#startDeadline(Math.ceil(share));
@@ -88,7 +90,7 @@ export class RemoteKsm implements Ksm {
   }
 
   /** All at once. One that decrypts is enough; else all that they say. */
-  async #askAll(otp: Otp): Promise<Reply[]> {
+  async #askAll(otp: Otp): Promise<KsmReply[]> {
     const { servers, timeout } = this.#settings;
     const deadline = this.#startDeadline(timeout);
     const asked = servers.map((server) => this.#askAgainIfLost(server, otp, deadline));
@@ -102,20 +104,22 @@ export class RemoteKsm implements Ksm {
   }
 
   /** A server may close a connection just as it is used again; asking a stateless KSM twice does no harm. */
-  async #askAgainIfLost(server: KsmServer, otp: Otp, deadline: Deadline): Promise<Reply> {
+  async #askAgainIfLost(server: KsmServer, otp: Otp, deadline: Deadline): Promise<KsmReply> {
     const first = await this.#ask(server, otp, deadline);
     const isLost = 'fault' in first.answer && first.answer.fault.code === 'UNREACHABLE' && first.maybeUsedUp;
     return isLost ? { ...(await this.#ask(server, otp, deadline)), maybeUsedUp: true } : first;
   }
 
-  async #ask(server: KsmServer, otp: Otp, { signal }: Deadline): Promise<Reply> {
+  async #ask(server: KsmServer, otp: Otp, { signal }: Deadline): Promise<KsmReply> {
     const { protocol } = this.#settings;
     try {
-      const response = await this.#transport.send(requestOf(protocol, server, otp), signal);
-      return replyOf(server, otp, readAnswer(protocol, response, otp));
+      const response = await this.#transport.send(buildKsmRequest(protocol, server, otp), signal);
+      return toKsmReply(server, otp, readKsmAnswer(protocol, response, otp));
     } catch (error) {
       if (this.#closed) throw closedError();
-      return replyOf(server, otp, { fault: error instanceof TransportFault ? error : faultOfRequest(error) });
+      return toKsmReply(server, otp, {
+        fault: error instanceof TransportFault ? error : toRequestFault(error),
+      });
     }
   }
 
@@ -143,9 +147,9 @@ export class RemoteKsm implements Ksm {
   }
 }
 
-function replyOf(server: KsmServer, { token }: Otp, answer: Reply['answer']): Reply {
+function toKsmReply(server: KsmServer, { token }: Otp, answer: KsmReply['answer']): KsmReply {
   if ('decryption' in answer) return { server, answer, maybeUsedUp: false };
-  const fault = faultWithout(token, answer.fault);
+  const fault = redactFault(token, answer.fault);
   return { server, answer: { fault }, maybeUsedUp: fault.maybeAccepted };
 }
 

@@ -1,5 +1,5 @@
 import { timingSafeEqual } from 'node:crypto';
-import { useUpSeen } from '../../ksm/pin.js';
+import { useUpSeenOtps } from '../../ksm/pin.js';
 import { isPublicId } from '../../otp/otp.js';
 import { decryptToken, type Token } from '../../otp/token.js';
 import type { CounterStore, KeyRecord, KeyStore, NewKey } from '../../stores/store.js';
@@ -26,7 +26,7 @@ export function addKey({ keys, counters }: KsmStores): Operation['run'] {
     // An OTP made with another AES key must not raise the counters of an existing key.
     if (await keys.get(key.publicId)) throw new KsmFault('KEY_EXISTS');
     const privateId = key.privateId ?? token?.privateId;
-    if (privateId) await useUpSeen(counters, { ...key, privateId });
+    if (privateId) await useUpSeenOtps(counters, { ...key, privateId });
     // The OTP is used up before the key is added, so it can never be used again.
     if (token && !(await counters.advance(key.publicId, token.counters)).advanced) {
       throw new KsmFault('REPLAY_DETECTED');

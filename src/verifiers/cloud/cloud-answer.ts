@@ -7,7 +7,7 @@ import {
   readValidationResponse,
   type ValidationResponse,
 } from '../../protocol/validation-response.js';
-import { faultOfStatus } from './cloud-fault.js';
+import { toStatusFault } from './cloud-fault.js';
 
 /** What a verification asked, to hold an answer against. */
 export interface Question {
@@ -19,17 +19,17 @@ export interface Question {
   readonly isTls: boolean;
 }
 
-export type Verdict = ValidationResponse & { readonly status: 'OK' | Rejection };
-export type Answer = { readonly verdict: Verdict } | { readonly fault: Fault };
+export type CloudVerdict = ValidationResponse & { readonly status: 'OK' | Rejection };
+export type CloudAnswer = { readonly verdict: CloudVerdict } | { readonly fault: Fault };
 
 /**
  * Reads a server's answer and believes it only when it is authentic: signed with the API key, where there is
  * one, and in protocol 2.0 about this very OTP and nonce. The first check comes before the second, and both
  * before the status may decide anything.
  */
-export function readAnswer(text: string, question: Question): Answer {
+export function readCloudAnswer(text: string, question: Question): CloudAnswer {
   try {
-    return judge(text, question);
+    return authenticate(text, question);
   } catch (error) {
     if (!(error instanceof MalformedResponse)) throw error;
     return { fault: { ...NO_VERDICT, code: 'ANSWER_MALFORMED', message: error.message } };
@@ -38,13 +38,13 @@ export function readAnswer(text: string, question: Question): Answer {
 
 const NO_VERDICT = { authenticated: false, retry: false, maybeAccepted: true } as const;
 
-function judge(text: string, { otp, nonce, apiKey, protocol, isTls }: Question): Answer {
+function authenticate(text: string, { otp, nonce, apiKey, protocol, isTls }: Question): CloudAnswer {
   const parameters = parseResponseParameters(text);
   const response = readValidationResponse(parameters);
   const { status } = response;
   const isAuthentic = apiKey === undefined || isSignedWith(parameters, apiKey);
   if (!isVerdictStatus(status) && !isAuthentic)
-    return { fault: faultOfStatus({ ...response, status }, false) };
+    return { fault: toStatusFault({ ...response, status }, false) };
   if (!isAuthentic) {
     const problem = isSigned(parameters)
       ? 'not signed with the apiKey, which may be the wrong one'
@@ -60,10 +60,10 @@ function judge(text: string, { otp, nonce, apiKey, protocol, isTls }: Question):
     }
   }
   if (isVerdictStatus(status)) return { verdict: { ...response, status } };
-  return { fault: faultOfStatus({ ...response, status }, apiKey !== undefined || isTls) };
+  return { fault: toStatusFault({ ...response, status }, apiKey !== undefined || isTls) };
 }
 
-function isVerdictStatus(status: Status): status is Verdict['status'] {
+function isVerdictStatus(status: Status): status is CloudVerdict['status'] {
   return status === 'OK' || isRejection(status);
 }
 
@@ -71,6 +71,6 @@ function echoes(echo: string | undefined, sent: string, required: boolean): bool
   return echo === undefined ? !required : echo === sent;
 }
 
-function forged(message: string): Answer {
+function forged(message: string): CloudAnswer {
   return { fault: { ...NO_VERDICT, code: 'ANSWER_FORGED', message: `forged: ${message}` } };
 }

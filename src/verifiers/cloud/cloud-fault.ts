@@ -3,7 +3,7 @@ import type { FaultStatus } from '../../protocol/status.js';
 import type { ValidationResponse } from '../../protocol/validation-response.js';
 
 /** A status that says the server reached no verdict. */
-export function faultOfStatus(
+export function toStatusFault(
   response: ValidationResponse & { status: FaultStatus },
   authenticated: boolean,
 ): Fault {

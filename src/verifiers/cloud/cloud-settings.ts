@@ -1,5 +1,10 @@
 import type { Dispatcher } from 'undici';
-import { assertDispatcher, certificatesOf, isLoopback, milliseconds } from '../../http/http-settings.js';
+import {
+  assertDispatcher,
+  checkMilliseconds,
+  isLoopback,
+  readCertificates,
+} from '../../http/http-settings.js';
 import { assertOptions, type OptionNames } from '../../options.js';
 import { parseApiKey } from '../../protocol/signature.js';
 import { isClientId, isSyncLevel, type SyncLevel } from '../../protocol/validation-request.js';
@@ -106,7 +111,7 @@ export interface CloudSettings {
 }
 
 /** @throws TypeError that names the option and what it takes; no secret is repeated. */
-export function settingsOf(options: CloudVerifierOptions): CloudSettings {
+export function readCloudSettings(options: CloudVerifierOptions): CloudSettings {
   assertOptions('CloudVerifier', options, OPTION_NAMES);
   const { clientId, protocol = '2.0', syncLevel, syncTimeout, dispatcher } = options ?? {};
   if (clientId === undefined || clientId === '') throw new TypeError('CloudVerifier requires clientId');
@@ -119,30 +124,30 @@ export function settingsOf(options: CloudVerifierOptions): CloudSettings {
     throw new TypeError('syncLevel and syncTimeout need protocol 2.0');
   }
   assertDispatcher(dispatcher, options.ca);
-  const apiKey = apiKeyOf(options);
-  const servers = serversOf(options, protocol, apiKey);
-  const timeout = milliseconds('timeout', options.timeout ?? 10_000);
-  const retries = retriesOf(options.retries ?? (protocol === '1.0' ? 0 : 3), protocol);
+  const apiKey = readApiKey(options);
+  const servers = readServers(options, protocol, apiKey);
+  const timeout = checkMilliseconds('timeout', options.timeout ?? 10_000);
+  const retries = checkRetries(options.retries ?? (protocol === '1.0' ? 0 : 3), protocol);
   const asked = protocol === '1.0' ? servers.length : retries + 1;
   return {
     clientId: String(clientId),
     apiKey,
     servers,
     timeout,
-    attemptTimeout: milliseconds('attemptTimeout', options.attemptTimeout ?? Math.ceil(timeout / asked)),
+    attemptTimeout: checkMilliseconds('attemptTimeout', options.attemptTimeout ?? Math.ceil(timeout / asked)),
     retries,
-    settleTime: options.settleTime === 0 ? 0 : milliseconds('settleTime', options.settleTime ?? 500),
+    settleTime: options.settleTime === 0 ? 0 : checkMilliseconds('settleTime', options.settleTime ?? 500),
     syncLevel,
-    syncTimeout: syncTimeout === undefined ? undefined : secondsOf(syncTimeout),
+    syncTimeout: syncTimeout === undefined ? undefined : toSeconds(syncTimeout),
     counters: options.counters ?? false,
     refuseUploadedKeys: options.refuseUploadedKeys ?? false,
     protocol,
-    ca: options.ca === undefined ? undefined : certificatesOf(options.ca),
+    ca: options.ca === undefined ? undefined : readCertificates(options.ca),
     dispatcher,
   };
 }
 
-function apiKeyOf(options: CloudVerifierOptions): Buffer | undefined {
+function readApiKey(options: CloudVerifierOptions): Buffer | undefined {
   if (!('apiKey' in options)) return undefined;
   if (options.apiKey === undefined) {
     throw new TypeError('apiKey is undefined: set it, or leave the option out to rely on TLS alone');
@@ -150,7 +155,7 @@ function apiKeyOf(options: CloudVerifierOptions): Buffer | undefined {
   return parseApiKey(options.apiKey);
 }
 
-function retriesOf(retries: number, protocol: '1.0' | '2.0'): number {
+function checkRetries(retries: number, protocol: '1.0' | '2.0'): number {
   if (!Number.isInteger(retries) || retries < 0 || retries > 10) {
     throw new TypeError('retries must be a whole number from 0 to 10');
   }
@@ -158,14 +163,14 @@ function retriesOf(retries: number, protocol: '1.0' | '2.0'): number {
   return retries;
 }
 
-function secondsOf(syncTimeout: number): number {
-  if (milliseconds('syncTimeout', syncTimeout) % 1000 !== 0) {
+function toSeconds(syncTimeout: number): number {
+  if (checkMilliseconds('syncTimeout', syncTimeout) % 1000 !== 0) {
     throw new TypeError('syncTimeout is in milliseconds and must be whole seconds, such as 2000');
   }
   return syncTimeout / 1000;
 }
 
-function serversOf(
+function readServers(
   options: CloudVerifierOptions,
   protocol: '1.0' | '2.0',
   apiKey: Buffer | undefined,
@@ -179,7 +184,7 @@ function serversOf(
   }
   const isForgeable = apiKey === undefined || protocol === '1.0';
   for (const server of servers) {
-    const url = urlOf(server);
+    const url = parseServerUrl(server);
     if (url.protocol === 'https:' || isLoopback(url.hostname) || !isForgeable) continue;
     if (options.dangerouslyAllowForgeableAnswers === true) continue;
     const need = protocol === '1.0' ? 'protocol 1.0 needs https:' : 'use https: or give an apiKey';
@@ -188,7 +193,7 @@ function serversOf(
   return [...new Set(servers)];
 }
 
-function urlOf(server: string): URL {
+function parseServerUrl(server: string): URL {
   const url = URL.canParse(server) ? new URL(server) : undefined;
   const isPlain = url?.username === '' && url.password === '' && !/[?#]/.test(server);
   if (!url || !isPlain || !['https:', 'http:'].includes(url.protocol)) {

@@ -1,7 +1,7 @@
 import { YubikeyError } from '../../errors.js';
-import type { Outcome } from '../../http/exchange.js';
+import type { HttpOutcome } from '../../http/exchange.js';
 import { Transport } from '../../http/transport.js';
-import { faultOfRequest, faultWithout, TransportFault } from '../../http/transport-fault.js';
+import { redactFault, TransportFault, toRequestFault } from '../../http/transport-fault.js';
 import { assertOptional, assertSignal } from '../../options.js';
 import { assertOtp, type Otp } from '../../otp/otp.js';
 import { formatValidationRequest } from '../../protocol/validation-request.js';
@@ -13,8 +13,8 @@ import {
   type Verifier,
   type VerifyOptions,
 } from '../verifier.js';
-import { type Answer, type Question, readAnswer, type Verdict } from './cloud-answer.js';
-import { type CloudSettings, type CloudVerifierOptions, settingsOf } from './cloud-settings.js';
+import { type CloudAnswer, type CloudVerdict, type Question, readCloudAnswer } from './cloud-answer.js';
+import { type CloudSettings, type CloudVerifierOptions, readCloudSettings } from './cloud-settings.js';
 import { Race } from './race.js';
 import { Standing } from './standing.js';
 
@@ -42,7 +42,7 @@ export class CloudVerifier implements Verifier {
 
   /** Sends nothing yet. @throws TypeError for a missing, unknown or unusable option. */
   constructor(options: CloudVerifierOptions) {
-    this.#settings = settingsOf(options);
+    this.#settings = readCloudSettings(options);
     const { servers, protocol, timeout, attemptTimeout, ca, dispatcher } = this.#settings;
     this.#standings = new Map(servers.map((server) => [server, new Standing()]));
     const isOnce = protocol === '1.0';
@@ -78,7 +78,7 @@ export class CloudVerifier implements Verifier {
     const abort = () => race.cancel(abortedError(signal as AbortSignal));
     signal?.addEventListener('abort', abort, { once: true });
     try {
-      return verificationOf(await race.result, otp);
+      return toVerification(await race.result, otp);
     } finally {
       signal?.removeEventListener('abort', abort);
       this.#letGo(race);
@@ -125,8 +125,8 @@ export class CloudVerifier implements Verifier {
       this.#standings,
       (server, answered) =>
         this.#transport.start({ url: `${server}?${query}`, accept: 'text/plain' }, (outcome) => {
-          const answer = answerOf(outcome, { ...question, isTls: server.startsWith('https:') });
-          answered('fault' in answer ? { fault: faultWithout(otp.token, answer.fault) } : answer);
+          const answer = toCloudAnswer(outcome, { ...question, isTls: server.startsWith('https:') });
+          answered('fault' in answer ? { fault: redactFault(otp.token, answer.fault) } : answer);
         }),
       () => this.#end(race),
     );
@@ -135,16 +135,16 @@ export class CloudVerifier implements Verifier {
   }
 }
 
-function answerOf(outcome: Outcome, question: Question): Answer {
+function toCloudAnswer(outcome: HttpOutcome, question: Question): CloudAnswer {
   try {
-    if ('answer' in outcome) return readAnswer(outcome.answer.text, question);
+    if ('answer' in outcome) return readCloudAnswer(outcome.answer.text, question);
     throw outcome.error;
   } catch (error) {
-    return { fault: error instanceof TransportFault ? error : faultOfRequest(error) };
+    return { fault: error instanceof TransportFault ? error : toRequestFault(error) };
   }
 }
 
-function verificationOf({ status, counters }: Verdict, { publicId }: Otp): Verification {
+function toVerification({ status, counters }: CloudVerdict, { publicId }: Otp): Verification {
   if (status !== 'OK') return { ok: false, reason: status };
   return { ok: true, identity: counters ? { publicId, counters } : { publicId } };
 }

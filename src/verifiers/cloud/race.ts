@@ -1,7 +1,7 @@
 import { type ServerFault, YubikeyError, type YubikeyErrorCode } from '../../errors.js';
 import type { Fault } from '../../http/transport-fault.js';
 import { Alarm, isDue } from './alarm.js';
-import type { Answer, Verdict } from './cloud-answer.js';
+import type { CloudAnswer, CloudVerdict } from './cloud-answer.js';
 import type { CloudSettings } from './cloud-settings.js';
 import { RETRY_DELAY_MS, type Standing } from './standing.js';
 
@@ -24,7 +24,7 @@ export interface Asked {
 }
 
 /** Asks one server once. What goes wrong is a fault; the answer never comes at once. */
-export type Ask = (server: string, answered: (answer: Answer) => void) => Asked;
+export type Ask = (server: string, answered: (answer: CloudAnswer) => void) => Asked;
 
 /** How one server stands. */
 interface Entrant {
@@ -54,18 +54,18 @@ interface Entrant {
  * protocol 1.0 servers are asked one after another, the next one only when the last cannot have accepted the OTP.
  */
 export class Race {
-  readonly result: Promise<Verdict>;
+  readonly result: Promise<CloudVerdict>;
   readonly #settings: RaceSettings;
   readonly #ask: Ask;
   readonly #onEnd: () => void;
-  #resolve!: (verdict: Verdict) => void;
+  #resolve!: (verdict: CloudVerdict) => void;
   #reject!: (error: YubikeyError) => void;
   readonly #entrants: readonly Entrant[];
   readonly #running = new Set<Asked>();
   readonly #alarm = new Alarm(() => this.#onAlarm());
   readonly #deadline: number;
   #settledAt = Infinity;
-  #refusal: Verdict | undefined;
+  #refusal: CloudVerdict | undefined;
   #decided = false;
 
   /** @param onEnd Called once, when nothing runs any more: after the result, where losers are still on their way. */
@@ -121,7 +121,7 @@ export class Race {
     const { timeout, attemptTimeout } = this.#settings;
     const unasked = this.#entrants.filter(({ attempts }) => attempts === 0);
     const good = unasked.filter(({ standing }) => standing.isGood);
-    for (const entrant of good.length > 0 ? good : best(unasked)) this.#attempt(entrant);
+    for (const entrant of good.length > 0 ? good : pickBest(unasked)) this.#attempt(entrant);
     const wait = Math.min(RETRY_DELAY_MS, attemptTimeout, timeout / this.#entrants.length);
     const later = performance.now() + wait;
     for (const entrant of unasked) if (entrant.attempts === 0) entrant.nextAttemptAt = later;
@@ -142,7 +142,7 @@ export class Race {
         entrant.standing.owes(-1);
         this.#endIfIdle();
       } else {
-        this.#take(entrant, answer, number);
+        this.#takeAnswer(entrant, answer, number);
       }
     });
     this.#running.add(asked);
@@ -179,7 +179,7 @@ export class Race {
     if (this.#decided) this.#alarm.unref();
   }
 
-  #take(entrant: Entrant, answer: Answer, number: number): void {
+  #takeAnswer(entrant: Entrant, answer: CloudAnswer, number: number): void {
     if ('fault' in answer) this.#takeFault(entrant, answer.fault, number);
     else this.#takeVerdict(entrant, answer.verdict);
     if (this.#decided) return;
@@ -189,13 +189,13 @@ export class Race {
   }
 
   /** Another one may dissent from a verdict that does not decide; and one must be on its way. */
-  #askOthers(answer: Answer): void {
+  #askOthers(answer: CloudAnswer): void {
     const unasked = this.#entrants.filter(isUnasked);
     if ('verdict' in answer) for (const entrant of unasked) this.#attempt(entrant);
     else if (this.#running.size === 0 && unasked.length > 0) this.#askMore();
   }
 
-  #takeVerdict(entrant: Entrant, verdict: Verdict): void {
+  #takeVerdict(entrant: Entrant, verdict: CloudVerdict): void {
     const { status } = verdict;
     const mayBeOurs = entrant.running > 0 || entrant.maybeAccepted;
     if (status === 'OK' || (status === 'REPLAYED_OTP' && !mayBeOurs)) {
@@ -242,7 +242,7 @@ export class Race {
   }
 
   /** What follows from all that is known, once nothing more is to come. */
-  #outcome(): Verdict | YubikeyError {
+  #outcome(): CloudVerdict | YubikeyError {
     if (this.#refusal) return this.#refusal;
     const isUnfinished = this.#entrants.some(
       ({ fault }) => fault?.code === 'NOT_ENOUGH_ANSWERS' && fault.authenticated,
@@ -275,7 +275,7 @@ export class Race {
       });
   }
 
-  #decide(outcome: Verdict | YubikeyError): void {
+  #decide(outcome: CloudVerdict | YubikeyError): void {
     if (this.#decided) return;
     this.#decided = true;
     for (const { standing, running } of this.#entrants) standing.owes(running);
@@ -301,7 +301,7 @@ function isUnasked({ attempts, nextAttemptAt }: Entrant): boolean {
   return attempts === 0 && nextAttemptAt < Infinity;
 }
 
-function best(entrants: readonly Entrant[]): Entrant[] {
+function pickBest(entrants: readonly Entrant[]): Entrant[] {
   return [entrants.reduce((best, next) => (next.standing.isBetterThan(best.standing) ? next : best))];
 }
 
@@ -334,14 +334,14 @@ function noVerdict(servers: readonly ServerFault[], code = mostTelling(servers))
 }
 
 function mostTelling(servers: readonly ServerFault[]): YubikeyErrorCode {
-  return servers.reduce((best, next) => (rankOf(next) < rankOf(best) ? next : best)).code;
+  return servers.reduce((best, next) => (rankFault(next) < rankFault(best) ? next : best)).code;
 }
 
 function moreTelling(first: Fault | undefined, next: Fault): Fault {
-  return first && rankOf(first) <= rankOf(next) ? first : next;
+  return first && rankFault(first) <= rankFault(next) ? first : next;
 }
 
 /** Authentic faults come before all others. */
-function rankOf({ code, authenticated }: Pick<Fault, 'code' | 'authenticated'>): number {
+function rankFault({ code, authenticated }: Pick<Fault, 'code' | 'authenticated'>): number {
   return MOST_TELLING_FIRST.indexOf(code) + (authenticated ? 0 : MOST_TELLING_FIRST.length);
 }

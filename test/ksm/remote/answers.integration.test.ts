@@ -10,8 +10,8 @@ import {
   closeAll,
   decryptAt,
   local,
-  otpOf,
   type Protocol,
+  readSentOtp,
   remoteKsm,
   rest,
   startKsm,
@@ -24,7 +24,7 @@ import {
   startFakeServer,
   text,
 } from '../../support/verifiers/cloud/fake-server.js';
-import { errorOf } from '../../support/verifiers/cloud/harness.js';
+import { catchError } from '../../support/verifiers/cloud/harness.js';
 
 afterEach(closeAll);
 
@@ -84,7 +84,7 @@ const FORGERIES: [string, Protocol, string, Behaviour][] = [
 
 describe('an answer that is none', () => {
   it.each(FORGERIES)('%s (%s) is %s', async (_, protocol, code, behaviour) => {
-    const error = await errorOf(decryptAt(protocol, [behaviour]));
+    const error = await catchError(decryptAt(protocol, [behaviour]));
     expect(error).toMatchObject({
       code: 'KSM_FAILED',
       status: 503,
@@ -96,7 +96,7 @@ describe('an answer that is none', () => {
     for (const protocol of PROTOCOLS) {
       const target = await startKsm(GOOD[protocol]);
       for (const status of [301, 302, 303, 307, 308]) {
-        const error = await errorOf(
+        const error = await catchError(
           decryptAt(protocol, [httpStatus(status, '', { location: `${target.url}wsapi/decrypt/` })]),
         );
         expect(error).toMatchObject({ code: 'KSM_FAILED', servers: [{ code: 'REDIRECTED' }] });
@@ -132,7 +132,7 @@ describe('TLS', () => {
         remoteKsm(protocol, [servers[1]?.url as string], { ca }),
       ];
       for (const ksm of asked) {
-        const error = await errorOf(ksm.decrypt(parseOtp(yubikey.press())));
+        const error = await catchError(ksm.decrypt(parseOtp(yubikey.press())));
         expect(error).toMatchObject({ code: 'KSM_FAILED', servers: [{ code: 'TLS_FAILED' }] });
       }
       expect(servers.map(({ requests }) => requests.length)).toEqual([0, 0]);
@@ -141,7 +141,9 @@ describe('TLS', () => {
 
   it('vouches for what the KSM says is wrong', async () => {
     const server = await startTls(text('ERR Database error\n'));
-    const error = await errorOf(remoteKsm('wsapi', [server.url], { ca }).decrypt(parseOtp(yubikey.press())));
+    const error = await catchError(
+      remoteKsm('wsapi', [server.url], { ca }).decrypt(parseOtp(yubikey.press())),
+    );
     expect(error.servers).toMatchObject([{ code: 'BACKEND_ERROR', authenticated: true }]);
   });
 });
@@ -150,14 +152,14 @@ describe('the OTP is in no error', () => {
   const repeating: Record<Protocol, Behaviour> = {
     wsapi: (query, res) => void res.end(`ERR bad ${query.get('otp')}\n`),
     rest: async (_query, res, req) => {
-      const otp = await otpOf(req);
+      const otp = await readSentOtp(req);
       res.end(JSON.stringify({ ...OK_JSON, key_id: otp, status: otp, message: otp }));
     },
   };
 
   it.each(PROTOCOLS)('that repeats what a server says (%s)', async (protocol) => {
     const otp = parseOtp(yubikey.press());
-    const error = await errorOf(decryptAt(protocol, [repeating[protocol]], {}, otp));
+    const error = await catchError(decryptAt(protocol, [repeating[protocol]], {}, otp));
     expect(inspect(error, { depth: 9 })).not.toContain(otp.token);
   });
 
@@ -166,13 +168,13 @@ describe('the OTP is in no error', () => {
     dispatcher.disableNetConnect();
     const otp = parseOtp(yubikey.press());
     const ksm = remoteKsm(protocol, ['https://ksm.example/'], { dispatcher });
-    expect(inspect(await errorOf(ksm.decrypt(otp)), { depth: 9 })).not.toContain(otp.token);
+    expect(inspect(await catchError(ksm.decrypt(otp)), { depth: 9 })).not.toContain(otp.token);
     await dispatcher.close();
   });
 
   it.each(PROTOCOLS)('that tells of a server that is down (%s)', async (protocol) => {
     const otp = parseOtp(yubikey.press());
-    const error = await errorOf(decryptAt(protocol, [httpStatus(500), slow], {}, otp));
+    const error = await catchError(decryptAt(protocol, [httpStatus(500), slow], {}, otp));
     expect(inspect(error, { depth: 9 })).not.toContain(otp.token);
   });
 });

@@ -16,7 +16,7 @@ import {
   yubikey,
 } from '../../support/ksm/remote/fake-ksm.js';
 import { type Behaviour, delayed, hang } from '../../support/verifiers/cloud/fake-server.js';
-import { errorOf } from '../../support/verifiers/cloud/harness.js';
+import { catchError } from '../../support/verifiers/cloud/harness.js';
 
 const silent = new Set<net.Server>();
 
@@ -103,11 +103,11 @@ describe('close()', () => {
   it.each(PROTOCOLS)('ends open decryptions with CLOSED, and later ones too (%s)', async (protocol) => {
     const { servers, urls } = await startAll(hang, hang);
     const ksm = remoteKsm(protocol, urls);
-    const open = [1, 2].map(() => errorOf(ksm.decrypt(parseOtp(yubikey.press()))));
+    const open = [1, 2].map(() => catchError(ksm.decrypt(parseOtp(yubikey.press()))));
     await expect.poll(() => servers[0]?.requests.length).toBe(2);
     await ksm.close();
     for (const error of await Promise.all(open)) expect(error).toMatchObject({ code: 'CLOSED', status: 500 });
-    expect(await errorOf(ksm.decrypt(parseOtp(yubikey.press())))).toMatchObject({ code: 'CLOSED' });
+    expect(await catchError(ksm.decrypt(parseOtp(yubikey.press())))).toMatchObject({ code: 'CLOSED' });
     await expect.poll(() => servers.map(({ sockets }) => sockets.size)).toEqual([0, 0]);
     await ksm.close();
   });

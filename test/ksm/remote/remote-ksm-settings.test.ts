@@ -1,11 +1,11 @@
 import { Agent } from 'undici';
 import { describe, expect, it } from 'vitest';
 import { RemoteKsm, type RemoteKsmOptions } from '../../../src/index.js';
-import { settingsOf } from '../../../src/ksm/remote/remote-ksm-settings.js';
+import { readRemoteKsmSettings } from '../../../src/ksm/remote/remote-ksm-settings.js';
 
 const HTTPS = ['https://ksm.example/'];
 const endpoint = (protocol: 'rest' | 'wsapi', url: string) =>
-  settingsOf({ protocol, urls: [url] }).servers[0]?.endpoint;
+  readRemoteKsmSettings({ protocol, urls: [url] }).servers[0]?.endpoint;
 
 describe('the URL of a KSM', () => {
   it.each([
@@ -34,7 +34,7 @@ describe('the URL of a KSM', () => {
 
   it('that comes twice is asked once', () => {
     const urls = ['https://ksm.example', 'https://ksm.example/', 'https://ksm.example/wsapi/decrypt/?otp='];
-    expect(settingsOf({ protocol: 'wsapi', urls }).servers).toHaveLength(1);
+    expect(readRemoteKsmSettings({ protocol: 'wsapi', urls }).servers).toHaveLength(1);
   });
 });
 

@@ -21,7 +21,7 @@ import {
   httpStatus,
   text,
 } from '../../support/verifiers/cloud/fake-server.js';
-import { errorOf } from '../../support/verifiers/cloud/harness.js';
+import { catchError } from '../../support/verifiers/cloud/harness.js';
 
 afterEach(closeAll);
 
@@ -103,14 +103,14 @@ describe('RemoteKsm, REST', () => {
   });
 
   it('PRIVATE_ID_UNKNOWN is the fault PRIVATE_ID_UNCHECKED, which asks for another touch', async () => {
-    const error = await errorOf(at(unpinned));
+    const error = await catchError(at(unpinned));
     expect(error).toMatchObject({
       code: 'PRIVATE_ID_UNCHECKED',
       servers: [{ code: 'PRIVATE_ID_UNCHECKED' }],
     });
     expect(error.message).toContain('touch the key again');
     const garbage = httpStatus(400, '{"status":"ERROR","error_code":"PRIVATE_ID_UNKNOWN"}');
-    expect(await errorOf(at(garbage))).toMatchObject({ code: 'KSM_FAILED' });
+    expect(await catchError(at(garbage))).toMatchObject({ code: 'KSM_FAILED' });
   });
 
   it.each([
@@ -118,11 +118,11 @@ describe('RemoteKsm, REST', () => {
     ['lost its answer', breakOff],
     ['refused the request', httpStatus(403)],
   ])('PRIVATE_ID_UNKNOWN is the same after a server that %s', async (_, behaviour) => {
-    expect(await errorOf(at(behaviour, unpinned))).toMatchObject({ code: 'PRIVATE_ID_UNCHECKED' });
+    expect(await catchError(at(behaviour, unpinned))).toMatchObject({ code: 'PRIVATE_ID_UNCHECKED' });
   });
 
   it('INVALID_OTP is a fault, since what was sent is well-formed', async () => {
-    const error = await errorOf(at(restError('INVALID_OTP')));
+    const error = await catchError(at(restError('INVALID_OTP')));
     expect(error).toMatchObject({ code: 'KSM_FAILED', servers: [{ code: 'ANSWER_MALFORMED' }] });
   });
 
@@ -179,7 +179,7 @@ describe('RemoteKsm, REST', () => {
         [behaviour, unknown],
         [unknown, behaviour],
       ]) {
-        const error = await errorOf(at(...behaviours));
+        const error = await catchError(at(...behaviours));
         expect(error).toMatchObject({ code: 'KSM_FAILED', status: 503 });
         expect(error.servers).toHaveLength(2);
       }
@@ -197,7 +197,7 @@ describe('RemoteKsm, REST', () => {
   });
 
   it.each(MAYBE_RECEIVED)('after %s a replay may be our own: ANSWER_LOST', async (_, code, behaviour) => {
-    const error = await errorOf(at(behaviour, unknown, replayed));
+    const error = await catchError(at(behaviour, unknown, replayed));
     expect(error).toMatchObject({ code: 'ANSWER_LOST', status: 503 });
     expect(error.message).toContain('touch the key again');
     expect(error.servers.map(({ code }) => code)).toEqual([code, 'KSM_FAILED', 'ANSWER_LOST']);
@@ -211,14 +211,14 @@ describe('RemoteKsm, REST', () => {
       servers.map(({ url }) => url),
     );
     const otp = parseOtp(yubikey.press());
-    expect((await errorOf(ksm.decrypt(otp))).code).toBe('ANSWER_LOST');
+    expect((await catchError(ksm.decrypt(otp))).code).toBe('ANSWER_LOST');
     await servers[0]?.close();
     expect(await ksm.decrypt(otp)).toEqual(NOT_OK('REPLAYED_OTP'));
     expect(await ksm.decrypt(parseOtp(yubikey.press()))).toMatchObject({ ok: true });
   });
 
   it.each(MAYBE_RECEIVED)('%s alone is a fault, never a verdict', async (_, code, behaviour) => {
-    const error = await errorOf(at(behaviour));
+    const error = await catchError(at(behaviour));
     expect(error).toMatchObject({
       code: 'KSM_FAILED',
       status: 503,
@@ -228,7 +228,7 @@ describe('RemoteKsm, REST', () => {
 
   it('names each server and what went wrong there', async () => {
     const urls = [await deadServer(), (await startKsm(httpStatus(503))).url, (await startKsm(unknown)).url];
-    const error = await errorOf(remoteKsm('rest', urls).decrypt(parseOtp(yubikey.press())));
+    const error = await catchError(remoteKsm('rest', urls).decrypt(parseOtp(yubikey.press())));
     expect(error.servers.map(({ server, code }) => [server, code])).toEqual([
       [urls[0], 'UNREACHABLE'],
       [urls[1], 'SERVER_FAILED'],
@@ -241,7 +241,7 @@ describe('RemoteKsm, REST', () => {
     const start = performance.now();
     expect(await decryptAt('rest', [hang, hang, rest()], { timeout: 3000 })).toMatchObject({ ok: true });
     expect(performance.now() - start).toBeLessThan(3000);
-    const error = await errorOf(decryptAt('rest', [hang, hang, hang], { timeout: 300 }));
+    const error = await catchError(decryptAt('rest', [hang, hang, hang], { timeout: 300 }));
     expect(error.servers.map(({ code }) => code)).toEqual(['TIMED_OUT', 'TIMED_OUT', 'TIMED_OUT']);
   });
 

@@ -25,7 +25,7 @@ import {
   inTurn,
   text,
 } from '../../support/verifiers/cloud/fake-server.js';
-import { errorOf } from '../../support/verifiers/cloud/harness.js';
+import { catchError } from '../../support/verifiers/cloud/harness.js';
 
 afterEach(closeAll);
 
@@ -78,7 +78,7 @@ describe('RemoteKsm, wsapi', () => {
   );
 
   it('says of a key stored there without its private ID that this is to be mended', async () => {
-    const error = await errorOf(at(wsapiError(KSM_ERRORS.privateIdUnknown), unknown));
+    const error = await catchError(at(wsapiError(KSM_ERRORS.privateIdUnknown), unknown));
     expect(error).toMatchObject({ code: 'PRIVATE_ID_UNCHECKED', status: 500 });
   });
 
@@ -110,12 +110,12 @@ describe('RemoteKsm, wsapi', () => {
   });
 
   it.each(FAULTS)('%s alone is a fault, never a verdict', async (_, code, behaviour) => {
-    const error = await errorOf(at(behaviour));
+    const error = await catchError(at(behaviour));
     expect(error).toMatchObject({ code: 'KSM_FAILED', status: 503, servers: [{ code }] });
   });
 
   it.each(FAULTS)('with %s elsewhere, an unknown key is no verdict', async (_, code, behaviour) => {
-    const error = await errorOf(at(unknown, behaviour));
+    const error = await catchError(at(unknown, behaviour));
     expect(error).toMatchObject({ code: 'KSM_FAILED', servers: [{ code: 'KSM_FAILED' }, { code }] });
   });
 
@@ -129,7 +129,7 @@ describe('RemoteKsm, wsapi', () => {
 
   it('a server that nobody listens at is a fault that is named', async () => {
     const dead = await deadServer();
-    const error = await errorOf(remoteKsm('wsapi', [dead]).decrypt(parseOtp(yubikey.press())));
+    const error = await catchError(remoteKsm('wsapi', [dead]).decrypt(parseOtp(yubikey.press())));
     expect(error).toMatchObject({ code: 'KSM_FAILED', servers: [{ server: dead, code: 'UNREACHABLE' }] });
   });
 
@@ -168,11 +168,11 @@ describe('RemoteKsm, wsapi servers that refuse replays', () => {
   });
 
   it.each(FAULTS.slice(0, 3))('after %s a replay may be our own: ANSWER_LOST', async (_, __, behaviour) => {
-    expect(await errorOf(at(behaviour, replayed))).toMatchObject({ code: 'ANSWER_LOST', status: 503 });
+    expect(await catchError(at(behaviour, replayed))).toMatchObject({ code: 'ANSWER_LOST', status: 503 });
   });
 
   it('an answer that was lost is ANSWER_LOST, though the server is asked again', async () => {
-    const error = await errorOf(at(inTurn(losing(wsapi(once())), replayed)));
+    const error = await catchError(at(inTurn(losing(wsapi(once())), replayed)));
     expect(error.code).toBe('ANSWER_LOST');
   });
 });

@@ -61,7 +61,7 @@ const engines = {
   RedisStore: new RedisStore({ sendCommand }),
 };
 
-function listOf(records: Pick<RecordStore<unknown, unknown> | CounterStore, 'list'>): ClosedDoor {
+function listDoor(records: Pick<RecordStore<unknown, unknown> | CounterStore, 'list'>): ClosedDoor {
   return {
     takes: 'PageOptions',
     good: { after: 'cccc', limit: 5 },
@@ -170,14 +170,14 @@ export const CLOSED: Readonly<Record<string, ClosedDoor>> = {
     Object.entries(engines).flatMap(([name, engine]) =>
       (['keys', 'clients', 'counters'] as const).map((kind) => [
         `${name}.${kind}.list`,
-        listOf(engine[kind]),
+        listDoor(engine[kind]),
       ]),
     ),
   ),
-  'SealedKeyStore.list': listOf(new SealedKeyStore(keys, keyring)),
-  'SealedClientStore.list': listOf(new SealedClientStore(clients, keyring)),
-  'CachedKeyStore.list': listOf(new CachedKeyStore(keys)),
-  'CachedClientStore.list': listOf(new CachedClientStore(clients)),
+  'SealedKeyStore.list': listDoor(new SealedKeyStore(keys, keyring)),
+  'SealedClientStore.list': listDoor(new SealedClientStore(clients, keyring)),
+  'CachedKeyStore.list': listDoor(new CachedKeyStore(keys)),
+  'CachedClientStore.list': listDoor(new CachedClientStore(clients)),
   ksmListener: {
     takes: 'KsmListenerOptions',
     good: { keys, counters },

@@ -18,7 +18,7 @@ export interface Door {
 
 /** The parameters of every class, function and method of the entry points, and the properties of options. */
 export function readDoors(): Door[] {
-  const program = programOf(ENTRIES);
+  const program = createProgram(ENTRIES);
   const checker = program.getTypeChecker();
   const doors: Door[] = [];
 
@@ -49,7 +49,7 @@ export function readDoors(): Door[] {
   }
 
   for (const entry of ENTRIES) {
-    for (const symbol of exportsOf(program, entry)) {
+    for (const symbol of listExports(program, entry)) {
       const type = checker.getTypeOfSymbol(symbol);
       addParameters(symbol.name, [...type.getCallSignatures(), ...type.getConstructSignatures()]);
       if (!(symbol.flags & ts.SymbolFlags.Class)) continue;
@@ -61,7 +61,7 @@ export function readDoors(): Door[] {
 }
 
 /** What packages declare is left out: it is none of ours, and takes seconds to read. */
-function programOf(files: readonly string[]): ts.Program {
+function createProgram(files: readonly string[]): ts.Program {
   const options = { module: ts.ModuleKind.NodeNext, strict: true, lib: ['lib.es5.d.ts'], types: [] };
   const host = ts.createCompilerHost(options);
   const isFile = host.fileExists;
@@ -70,7 +70,7 @@ function programOf(files: readonly string[]): ts.Program {
 }
 
 /** The classes, functions and constants that a file exports. */
-function exportsOf(program: ts.Program, path: string): ts.Symbol[] {
+function listExports(program: ts.Program, path: string): ts.Symbol[] {
   const checker = program.getTypeChecker();
   const module = checker.getSymbolAtLocation(program.getSourceFile(path) as ts.SourceFile) as ts.Symbol;
   return checker

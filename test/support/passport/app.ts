@@ -30,17 +30,17 @@ export const BOB: User = { id: 'bob' };
 
 /** Users, their keys, and a verifier that knows the keys. */
 export class Keyring {
-  private readonly store = new MemoryStore();
-  private readonly owners = new Map<string, object>();
+  readonly #store = new MemoryStore();
+  readonly #owners = new Map<string, object>();
   readonly verifier = new KsmVerifier({
-    ksm: new LocalKsm(this.store.keys),
-    counters: this.store.counters,
+    ksm: new LocalKsm(this.#store.keys),
+    counters: this.#store.counters,
   });
-  readonly lookup = async ({ publicId }: YubikeyIdentity) => this.owners.get(publicId);
+  readonly lookup = async ({ publicId }: YubikeyIdentity) => this.#owners.get(publicId);
 
   async enrol(user: object | undefined, yubikey = new SoftYubikey()): Promise<SoftYubikey> {
-    await this.store.keys.add(yubikey);
-    if (user) this.owners.set(yubikey.publicId, user);
+    await this.#store.keys.add(yubikey);
+    if (user) this.#owners.set(yubikey.publicId, user);
     return yubikey;
   }
 }

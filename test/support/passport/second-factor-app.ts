@@ -48,7 +48,7 @@ export function secondFactorApp(options: SecondFactorAppOptions) {
   const verifier = options.verifier ?? keyring.verifier;
 
   const own = new passport.Passport();
-  own.serializeUser((user, done) => done(null, nameOf(users, user)));
+  own.serializeUser((user, done) => done(null, findName(users, user)));
   own.deserializeUser((name: string, done) => done(null, users[name] ?? false));
   const secondFactor = {
     verifier,
@@ -93,20 +93,20 @@ export function secondFactorApp(options: SecondFactorAppOptions) {
   return { app, errors, keyring, store, verifier, browser: () => new Browser(app) };
 }
 
-function nameOf(users: Record<string, object>, user: object): string | undefined {
+function findName(users: Record<string, object>, user: object): string | undefined {
   return Object.keys(users).find((name) => users[name] === user);
 }
 
 /** A person with cookies. */
 class Browser {
-  private readonly agent: ReturnType<typeof request.agent>;
+  readonly #agent: ReturnType<typeof request.agent>;
 
   constructor(app: Parameters<typeof request.agent>[0]) {
-    this.agent = request.agent(app);
+    this.#agent = request.agent(app);
   }
 
   post(path: string, body: object = {}) {
-    return this.agent.post(path).send(body);
+    return this.#agent.post(path).send(body);
   }
 
   password(name: string, options: object = {}) {
@@ -122,20 +122,20 @@ class Browser {
   }
 
   secret() {
-    return this.agent.get('/secret');
+    return this.#agent.get('/secret');
   }
 
   async session(): Promise<Seen> {
-    return (await this.agent.get('/session').expect(200)).body;
+    return (await this.#agent.get('/session').expect(200)).body;
   }
 
   use(sessionID: string): void {
-    this.agent.jar.setCookie(cookieOf(sessionID), '127.0.0.1', '/');
+    this.#agent.jar.setCookie(signCookie(sessionID), '127.0.0.1', '/');
   }
 }
 
 /** As express-session signs it. */
-function cookieOf(sessionID: string): string {
+function signCookie(sessionID: string): string {
   const signature = createHmac('sha256', SECRET).update(sessionID).digest('base64').replace(/=+$/, '');
   return `connect.sid=${encodeURIComponent(`s:${sessionID}.${signature}`)}`;
 }

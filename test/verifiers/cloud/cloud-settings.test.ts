@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { CloudVerifier, type CloudVerifierOptions, YUBICLOUD, YUBICLOUD_POOL } from '../../../src/index.js';
-import { settingsOf } from '../../../src/verifiers/cloud/cloud-settings.js';
+import { readCloudSettings } from '../../../src/verifiers/cloud/cloud-settings.js';
 import { API_KEY } from '../../support/verifiers/cloud/fake-server.js';
 
 const HTTPS = ['https://otp.example/wsapi/2.0/verify'];
@@ -101,7 +101,7 @@ describe('CloudVerifier takes', () => {
   );
 
   it('defaults: YubiCloud under its one name, ten seconds, three retries, half a second to settle', () => {
-    expect(settingsOf({ clientId: 87 })).toMatchObject({
+    expect(readCloudSettings({ clientId: 87 })).toMatchObject({
       servers: ['https://api.yubico.com/wsapi/2.0/verify'],
       timeout: 10_000,
       attemptTimeout: 2500,
@@ -115,11 +115,11 @@ describe('CloudVerifier takes', () => {
   });
 
   it('the same server twice as one', () => {
-    expect(settingsOf({ clientId: 87, servers: [...HTTPS, ...HTTPS] }).servers).toEqual(HTTPS);
+    expect(readCloudSettings({ clientId: 87, servers: [...HTTPS, ...HTTPS] }).servers).toEqual(HTTPS);
   });
 
   it('a CA as PEM text', () => {
     const pem = readFileSync(new URL('../../support/fixtures/tls/ca.pem', import.meta.url), 'utf8');
-    expect(settingsOf({ clientId: 87, ca: pem }).ca).toBe(pem);
+    expect(readCloudSettings({ clientId: 87, ca: pem }).ca).toBe(pem);
   });
 });

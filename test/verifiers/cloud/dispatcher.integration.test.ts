@@ -7,14 +7,14 @@ import { CloudVerifier, parseOtp } from '../../../src/index.js';
 import {
   API_KEY,
   answer,
+  answerFields,
   answerText,
   CLIENT_ID,
-  fieldsOf,
   httpStatus,
   inTurn,
   startFakeServer,
 } from '../../support/verifiers/cloud/fake-server.js';
-import { closeAll, errorOf, OK, verifierOf, yubikey } from '../../support/verifiers/cloud/harness.js';
+import { catchError, closeAll, createVerifier, OK, yubikey } from '../../support/verifiers/cloud/harness.js';
 
 afterEach(closeAll);
 
@@ -29,7 +29,7 @@ describe("a dispatcher of the application's", () => {
       uri: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`,
       proxyTunnel: true,
     });
-    const verifier = verifierOf([server.url], { dispatcher });
+    const verifier = createVerifier([server.url], { dispatcher });
     expect(await verifier.verify(parseOtp(yubikey.press()))).toEqual(OK);
     expect(connects).toEqual([new URL(server.url).host]);
     await dispatcher.close();
@@ -39,10 +39,10 @@ describe("a dispatcher of the application's", () => {
   it.each([
     ['one that asks again', () => new RetryAgent(new Agent(), { minTimeout: 10 })],
     ['one with interceptors', () => new Agent().compose(interceptors.retry({ minTimeout: 10 }))],
-  ])('may be %s', async (_what, dispatcherOf) => {
+  ])('may be %s', async (_what, createDispatcher) => {
     const server = await startFakeServer(inTurn(httpStatus(503), answer('OK')));
-    const dispatcher = dispatcherOf();
-    const verifier = verifierOf([server.url], { dispatcher, retries: 0 });
+    const dispatcher = createDispatcher();
+    const verifier = createVerifier([server.url], { dispatcher, retries: 0 });
     expect(await verifier.verify(parseOtp(yubikey.press()))).toEqual(OK);
     await dispatcher.destroy();
   });
@@ -53,10 +53,12 @@ describe("a dispatcher of the application's", () => {
     dispatcher
       .get('http://127.0.0.1')
       .intercept({ path: (path) => path.startsWith('/verify?') })
-      .reply(200, ({ path }) => answerText(fieldsOf(new URLSearchParams(path.slice(8)), 'OK')));
-    const verifier = verifierOf(['http://127.0.0.1/verify'], { dispatcher, retries: 0 });
+      .reply(200, ({ path }) => answerText(answerFields(new URLSearchParams(path.slice(8)), 'OK')));
+    const verifier = createVerifier(['http://127.0.0.1/verify'], { dispatcher, retries: 0 });
     expect(await verifier.verify(parseOtp(yubikey.press()))).toEqual(OK);
-    expect(await errorOf(verifier.verify(parseOtp(yubikey.press())))).toMatchObject({ code: 'UNREACHABLE' });
+    expect(await catchError(verifier.verify(parseOtp(yubikey.press())))).toMatchObject({
+      code: 'UNREACHABLE',
+    });
     await dispatcher.close();
   });
 
@@ -75,6 +77,8 @@ describe("a dispatcher of the application's", () => {
 
   it('refuses a ca beside it, which would have no effect', () => {
     const dispatcher = new Agent();
-    expect(() => verifierOf(['https://otp.example/'], { dispatcher, ca: 'x' })).toThrow('ca has no effect');
+    expect(() => createVerifier(['https://otp.example/'], { dispatcher, ca: 'x' })).toThrow(
+      'ca has no effect',
+    );
   });
 });

@@ -15,12 +15,12 @@ import {
   text,
 } from '../../support/verifiers/cloud/fake-server.js';
 import {
+  catchError,
   closeAll,
-  errorOf,
+  createVerifier,
   faultAt,
   NO_RETRY,
   startAll,
-  verifierOf,
   yubikey,
 } from '../../support/verifiers/cloud/harness.js';
 
@@ -51,17 +51,21 @@ describe('what prevents a verdict is told apart', () => {
   });
 
   it('an address where nobody listens', async () => {
-    const error = await errorOf(verifierOf([await deadServer()], NO_RETRY).verify(parseOtp(yubikey.press())));
+    const error = await catchError(
+      createVerifier([await deadServer()], NO_RETRY).verify(parseOtp(yubikey.press())),
+    );
     expect(error).toMatchObject({ code: 'UNREACHABLE', status: 503 });
     expect(error.message).toContain('ECONNREFUSED');
   });
 
   it('a host name that does not exist', async () => {
-    const verifier = verifierOf(['https://no-such-host.invalid/wsapi/2.0/verify'], {
+    const verifier = createVerifier(['https://no-such-host.invalid/wsapi/2.0/verify'], {
       retries: 0,
       timeout: 9000,
     });
-    expect(await errorOf(verifier.verify(parseOtp(yubikey.press())))).toMatchObject({ code: 'UNREACHABLE' });
+    expect(await catchError(verifier.verify(parseOtp(yubikey.press())))).toMatchObject({
+      code: 'UNREACHABLE',
+    });
   });
 
   it('MISSING_PARAMETER with the info of the server', async () => {
@@ -91,8 +95,8 @@ describe('when no server gives a verdict', () => {
       answer('REPLAYED_REQUEST'),
     );
     const urls = [...servers.map(({ url }) => url), await deadServer()];
-    const error = await errorOf(
-      verifierOf(
+    const error = await catchError(
+      createVerifier(
         urls.filter((_url, at) => at !== 5),
         NO_RETRY,
       ).verify(parseOtp(yubikey.press())),
@@ -125,11 +129,11 @@ describe('when no server gives a verdict', () => {
     const own = new SoftYubikey();
     const otp = parseOtp(own.press());
     const servers = await startAll(breakOff, httpStatus(500), answer('BAD_SIGNATURE'), text('x'), hang);
-    const verifier = verifierOf(
+    const verifier = createVerifier(
       servers.map(({ url }) => url),
       { retries: 1, timeout: 1200 },
     );
-    const error = await errorOf(verifier.verify(otp));
+    const error = await catchError(verifier.verify(otp));
     const everything = `${error.stack} ${error.cause} ${JSON.stringify(error)} ${JSON.stringify(error.servers)}`;
     expect(everything).not.toContain(otp.token);
     expect(everything).not.toContain(API_KEY);
@@ -140,24 +144,24 @@ describe('an AbortSignal', () => {
   it('ends a verification with ABORTED and its reason as the cause', async () => {
     const server = await startFakeServer(hang);
     const controller = new AbortController();
-    const verifier = verifierOf([server.url]);
-    const outcome = errorOf(verifier.verify(parseOtp(yubikey.press()), { signal: controller.signal }));
+    const verifier = createVerifier([server.url]);
+    const outcome = catchError(verifier.verify(parseOtp(yubikey.press()), { signal: controller.signal }));
     setTimeout(() => controller.abort(new Error('enough')), 50);
     expect(await outcome).toMatchObject({ code: 'ABORTED', cause: { message: 'enough' } });
   });
 
   it('that was aborted before sends nothing', async () => {
     const server = await startFakeServer(answer('OK'));
-    const outcome = verifierOf([server.url]).verify(parseOtp(yubikey.press()), {
+    const outcome = createVerifier([server.url]).verify(parseOtp(yubikey.press()), {
       signal: AbortSignal.abort(),
     });
-    expect(await errorOf(outcome)).toMatchObject({ code: 'ABORTED' });
+    expect(await catchError(outcome)).toMatchObject({ code: 'ABORTED' });
     expect(server.requests).toHaveLength(0);
   });
 
   it('keeps no listener after the verdict', async () => {
     const server = await startFakeServer(answer('OK'));
-    const verifier = verifierOf([server.url]);
+    const verifier = createVerifier([server.url]);
     const { signal } = new AbortController();
 
     for (let touch = 0; touch < 5; touch++) await verifier.verify(parseOtp(yubikey.press()), { signal });

@@ -3,18 +3,18 @@ import { CloudVerifier, parseOtp } from '../../../src/index.js';
 import {
   API_KEY,
   answer,
+  answerFields,
   answerText,
   type Behaviour,
   CLIENT_ID,
   delayed,
-  fieldsOf,
   sign,
   startFakeServer,
   text,
 } from '../../support/verifiers/cloud/fake-server.js';
 import {
+  catchError,
   closeAll,
-  errorOf,
   faultAt,
   keep,
   NO_RETRY,
@@ -32,7 +32,7 @@ const signedOk =
   (change: Record<string, string | undefined>, apiKey?: string): Behaviour =>
   (query, res) => {
     const fields = Object.fromEntries(
-      Object.entries({ ...fieldsOf(query, 'OK'), ...change }).filter(([, value]) => value !== undefined),
+      Object.entries({ ...answerFields(query, 'OK'), ...change }).filter(([, value]) => value !== undefined),
     ) as Record<string, string>;
     res.end(answerText(fields, apiKey));
   };
@@ -40,7 +40,7 @@ const signedOk =
 const unsignedOk =
   (signature: string): Behaviour =>
   (query, res) => {
-    const lines = Object.entries(fieldsOf(query, 'OK')).map(([key, value]) => `${key}=${value}\r\n`);
+    const lines = Object.entries(answerFields(query, 'OK')).map(([key, value]) => `${key}=${value}\r\n`);
     res.end(`${signature}${lines.join('')}\r\n`);
   };
 
@@ -48,7 +48,7 @@ const unsignedOk =
 const rewritten =
   (status: string, rewrite: (text: string, query: URLSearchParams) => string): Behaviour =>
   (query, res) =>
-    void res.end(rewrite(answerText(fieldsOf(query, status)), query));
+    void res.end(rewrite(answerText(answerFields(query, status)), query));
 
 const FORGERIES: [string, Behaviour, 'ANSWER_FORGED' | 'ANSWER_MALFORMED'][] = [
   ['signed with another key', signedOk({}, OTHER_KEY), 'ANSWER_FORGED'],
@@ -103,7 +103,7 @@ const FORGERIES: [string, Behaviour, 'ANSWER_FORGED' | 'ANSWER_MALFORMED'][] = [
 
 function rewrittenOtp(): Behaviour {
   return (query, res) => {
-    const fields = fieldsOf(query, 'OK');
+    const fields = answerFields(query, 'OK');
     res.end(answerText({ ...fields, otp: (fields.otp as string).toUpperCase() }));
   };
 }
@@ -136,7 +136,8 @@ describe('a refusal that is not authentic', () => {
   it.each(['BAD_OTP', 'REPLAYED_OTP', 'REPLAYED_REQUEST', 'DELAYED_OTP'])(
     '%s is no verdict',
     async (status) => {
-      const forged: Behaviour = (query, res) => void res.end(answerText(fieldsOf(query, status), OTHER_KEY));
+      const forged: Behaviour = (query, res) =>
+        void res.end(answerText(answerFields(query, status), OTHER_KEY));
       expect(await faultAt([forged], NO_RETRY)).toMatchObject({ code: 'ANSWER_FORGED' });
       expect(await verifyAt([forged, delayed(60, answer('OK'))], NO_RETRY)).toEqual(OK);
     },
@@ -144,7 +145,7 @@ describe('a refusal that is not authentic', () => {
 
   it('an old signed REPLAYED_OTP of another request is no verdict', async () => {
     const old: Behaviour = (query, res) =>
-      void res.end(answerText({ ...fieldsOf(query, 'REPLAYED_OTP'), nonce: 'a'.repeat(32) }));
+      void res.end(answerText({ ...answerFields(query, 'REPLAYED_OTP'), nonce: 'a'.repeat(32) }));
     expect(await faultAt([old], NO_RETRY)).toMatchObject({ code: 'ANSWER_FORGED' });
   });
 });
@@ -200,7 +201,7 @@ describe('an API key', () => {
     const forger = await startFakeServer(
       (query, res) =>
         void res.end(
-          Object.entries({ h: 'AAAA', ...fieldsOf(query, 'OK') })
+          Object.entries({ h: 'AAAA', ...answerFields(query, 'OK') })
             .map(([k, v]) => `${k}=${v}\r\n`)
             .join(''),
         ),
@@ -210,7 +211,10 @@ describe('an API key', () => {
   });
   it('NOT_ENOUGH_ANSWERS of another request (old, signed) is not believed', async () => {
     const e = await faultAt(
-      [(q, res) => void res.end(answerText({ ...fieldsOf(q, 'NOT_ENOUGH_ANSWERS'), nonce: 'f'.repeat(32) }))],
+      [
+        (q, res) =>
+          void res.end(answerText({ ...answerFields(q, 'NOT_ENOUGH_ANSWERS'), nonce: 'f'.repeat(32) })),
+      ],
       NO_RETRY,
     );
     expect(e.code).toBe('ANSWER_FORGED');
@@ -218,7 +222,7 @@ describe('an API key', () => {
   it('without an API key nothing is proved by it', async () => {
     const server = await startFakeServer((_q, res) => void res.end('status=NO_SUCH_CLIENT\n'));
     const v = keep(new CloudVerifier({ clientId: CLIENT_ID, servers: [server.url], ...NO_RETRY }));
-    const e = await errorOf(v.verify(parseOtp(yubikey.press())));
+    const e = await catchError(v.verify(parseOtp(yubikey.press())));
     expect(e.servers[0]?.authenticated).toBe(false);
   });
 });

@@ -11,7 +11,13 @@ import {
   httpStatus,
   startFakeServer,
 } from '../../support/verifiers/cloud/fake-server.js';
-import { closeAll, errorOf, startAll, verifierOf, yubikey } from '../../support/verifiers/cloud/harness.js';
+import {
+  catchError,
+  closeAll,
+  createVerifier,
+  startAll,
+  yubikey,
+} from '../../support/verifiers/cloud/harness.js';
 
 afterEach(closeAll);
 
@@ -94,12 +100,12 @@ describe('close()', () => {
 
   it('ends open verifications with CLOSED, and later ones too', async () => {
     const server = await startFakeServer(hang);
-    const verifier = verifierOf([server.url]);
-    const open = errorOf(verifier.verify(parseOtp(yubikey.press())));
+    const verifier = createVerifier([server.url]);
+    const open = catchError(verifier.verify(parseOtp(yubikey.press())));
     await sleep(50);
     await verifier.close();
     expect(await open).toMatchObject({ code: 'CLOSED' });
-    expect(await errorOf(verifier.verify(parseOtp(yubikey.press())))).toMatchObject({ code: 'CLOSED' });
+    expect(await catchError(verifier.verify(parseOtp(yubikey.press())))).toMatchObject({ code: 'CLOSED' });
     await verifier.close();
   });
 });
@@ -107,7 +113,7 @@ describe('close()', () => {
 describe('losers', () => {
   it('finish after the verdict, so that their connections stay warm', async () => {
     const [fast, slow] = await startAll(answer('OK'), delayed(100, answer('OK')));
-    const verifier = verifierOf([fast?.url, slow?.url] as string[]);
+    const verifier = createVerifier([fast?.url, slow?.url] as string[]);
     for (let touch = 0; touch < 5; touch++) {
       await verifier.verify(parseOtp(yubikey.press()));
       await sleep(150);
@@ -118,7 +124,7 @@ describe('losers', () => {
 
   it('that never answer are given up at the timeout', async () => {
     const [fast, hung] = await startAll(answer('OK'), hang);
-    const verifier = verifierOf([fast?.url, hung?.url] as string[], { timeout: 400 });
+    const verifier = createVerifier([fast?.url, hung?.url] as string[], { timeout: 400 });
     await verifier.verify(parseOtp(yubikey.press()));
     expect(hung?.sockets.size).toBe(1);
     await sleep(600);
@@ -127,7 +133,7 @@ describe('losers', () => {
 
   it('do not pile up at a server that hangs', async () => {
     const [fast, hung] = await startAll(answer('OK'), hang);
-    const verifier = verifierOf([fast?.url, hung?.url] as string[]);
+    const verifier = createVerifier([fast?.url, hung?.url] as string[]);
     for (let touch = 0; touch < 100; touch++) await verifier.verify(parseOtp(yubikey.press()));
     await sleep(100);
     expect(hung?.sockets.size).toBeLessThanOrEqual(34);
@@ -135,7 +141,7 @@ describe('losers', () => {
 
   it('do not pile up either when many verifications are made at once', async () => {
     const [fast, hung] = await startAll(answer('OK'), hang);
-    const verifier = verifierOf([fast?.url, hung?.url] as string[]);
+    const verifier = createVerifier([fast?.url, hung?.url] as string[]);
     await Promise.all(Array.from({ length: 100 }, () => verifier.verify(parseOtp(yubikey.press()))));
     // The connections of those that were given up are made anew by undici, for nobody.
     const waiting = () => [...(hung?.sockets ?? [])].filter(({ bytesRead }) => bytesRead > 0).length;
@@ -145,12 +151,12 @@ describe('losers', () => {
 
   it('of a hundred verifications leave no handle behind (CVE-2018-9275: one leaked per login)', async () => {
     const [fast, failing] = await startAll(answer('OK'), httpStatus(403));
-    const verifier = verifierOf([fast?.url, failing?.url] as string[]);
+    const verifier = createVerifier([fast?.url, failing?.url] as string[]);
     // It is asked each time only where there is no other.
-    const failingVerifier = verifierOf([failing?.url as string]);
+    const failingVerifier = createVerifier([failing?.url as string]);
     const verifyAtBoth = async () => {
       await verifier.verify(parseOtp(yubikey.press()));
-      await errorOf(failingVerifier.verify(parseOtp(yubikey.press())));
+      await catchError(failingVerifier.verify(parseOtp(yubikey.press())));
     };
     await verifyAtBoth();
     await sleep(50);

@@ -12,7 +12,7 @@ import {
   httpStatus,
   startFakeServer,
 } from '../../support/verifiers/cloud/fake-server.js';
-import { closeAll, errorOf, OK, verifierOf, yubikey } from '../../support/verifiers/cloud/harness.js';
+import { catchError, closeAll, createVerifier, OK, yubikey } from '../../support/verifiers/cloud/harness.js';
 
 afterEach(closeAll);
 
@@ -29,7 +29,7 @@ function start(behaviour: Behaviour) {
 }
 
 function verifyAt(urls: string[]) {
-  return verifierOf(urls, PROTOCOL_1).verify(parseOtp(yubikey.press()));
+  return createVerifier(urls, PROTOCOL_1).verify(parseOtp(yubikey.press()));
 }
 
 describe('protocol 1.0', () => {
@@ -45,7 +45,7 @@ describe('protocol 1.0', () => {
 
   it('an OK signed with another key is forged', async () => {
     const server = await start(answer1('OK', 'b3RoZXIgYXBpIGtleSBvZiAyMA=='));
-    expect(await errorOf(verifyAt([server.url]))).toMatchObject({ code: 'ANSWER_FORGED' });
+    expect(await catchError(verifyAt([server.url]))).toMatchObject({ code: 'ANSWER_FORGED' });
   });
 
   it.each([
@@ -68,7 +68,7 @@ describe('protocol 1.0', () => {
     'asks no other server, and never again, after %s: the OTP may be used up',
     async (_name, behaviour, code) => {
       const [first, second] = [await start(behaviour), await start(answer1('REPLAYED_OTP'))];
-      expect(await errorOf(verifyAt([first.url, second.url]))).toMatchObject({ code });
+      expect(await catchError(verifyAt([first.url, second.url]))).toMatchObject({ code });
       expect(first.requests).toHaveLength(1);
       expect(second.requests).toHaveLength(0);
     },

@@ -11,12 +11,12 @@ import {
   text,
 } from '../../support/verifiers/cloud/fake-server.js';
 import {
+  catchError,
   closeAll,
-  errorOf,
+  createVerifier,
   faultAt,
   NO_RETRY,
   OK,
-  verifierOf,
   verifyAt,
   yubikey,
 } from '../../support/verifiers/cloud/harness.js';
@@ -27,14 +27,14 @@ describe('asking again', () => {
   it('repeats the same OTP and nonce after HTTP 500, 429, a broken connection and BACKEND_ERROR', async () => {
     const behaviour = inTurn(httpStatus(500), httpStatus(429), answer('BACKEND_ERROR'), answer('OK'));
     const server = await startFakeServer(behaviour);
-    expect(await verifierOf([server.url]).verify(parseOtp(yubikey.press()))).toEqual(OK);
+    expect(await createVerifier([server.url]).verify(parseOtp(yubikey.press()))).toEqual(OK);
     expect(server.requests).toHaveLength(4);
     expect(new Set(server.requests.map(String)).size).toBe(1);
   });
 
   it('a black-holed server gets its retries within the time', async () => {
     const server = await startFakeServer(inTurn(hang, hang, answer('OK')));
-    const verifier = verifierOf([server.url], { timeout: 2000 });
+    const verifier = createVerifier([server.url], { timeout: 2000 });
     const started = performance.now();
     expect(await verifier.verify(parseOtp(yubikey.press()))).toEqual(OK);
     expect(performance.now() - started).toBeLessThan(1900);
@@ -43,21 +43,21 @@ describe('asking again', () => {
 
   it('a slow answer still counts after its retry started', async () => {
     const server = await startFakeServer(inTurn(delayed(600, answer('OK')), hang));
-    const verifier = verifierOf([server.url], { timeout: 2000, attemptTimeout: 300 });
+    const verifier = createVerifier([server.url], { timeout: 2000, attemptTimeout: 300 });
     expect(await verifier.verify(parseOtp(yubikey.press()))).toEqual(OK);
     expect(server.requests.length).toBeGreaterThan(1);
   });
 
   it('a slow OK beats the REPLAYED_REQUEST of its own retry', async () => {
     const server = await startFakeServer(inTurn(delayed(700, answer('OK')), answer('REPLAYED_REQUEST')));
-    const verifier = verifierOf([server.url], { timeout: 3000, attemptTimeout: 300 });
+    const verifier = createVerifier([server.url], { timeout: 3000, attemptTimeout: 300 });
     expect(await verifier.verify(parseOtp(yubikey.press()))).toEqual(OK);
     expect(server.requests).toHaveLength(2);
   });
 
   it('NOT_ENOUGH_ANSWERS is not retried into REPLAYED_REQUEST', async () => {
     const server = await startFakeServer(inTurn(answer('NOT_ENOUGH_ANSWERS'), answer('REPLAYED_REQUEST')));
-    const outcome = verifierOf([server.url]).verify(parseOtp(yubikey.press()));
+    const outcome = createVerifier([server.url]).verify(parseOtp(yubikey.press()));
     await expect(outcome).rejects.toMatchObject({ code: 'NOT_ENOUGH_ANSWERS', status: 503 });
     expect(server.requests).toHaveLength(1);
   });
@@ -76,7 +76,7 @@ describe('asking again', () => {
   it('NO_SUCH_CLIENT and HTTP 403 are not retried', async () => {
     for (const behaviour of [answer('NO_SUCH_CLIENT'), httpStatus(403), text('garbage')]) {
       const server = await startFakeServer(behaviour);
-      await expect(verifierOf([server.url]).verify(parseOtp(yubikey.press()))).rejects.toThrow();
+      await expect(createVerifier([server.url]).verify(parseOtp(yubikey.press()))).rejects.toThrow();
       expect(server.requests).toHaveLength(1);
     }
   });
@@ -85,7 +85,7 @@ describe('asking again', () => {
 describe('an attempt of our own at the same server', () => {
   it('a slow OK beats the REPLAYED_OTP of its own retry (yubiserver knows no REPLAYED_REQUEST)', async () => {
     const server = await startFakeServer(inTurn(delayed(700, answer('OK')), answer('REPLAYED_OTP')));
-    const verifier = verifierOf([server.url], { timeout: 3000, attemptTimeout: 300 });
+    const verifier = createVerifier([server.url], { timeout: 3000, attemptTimeout: 300 });
     expect(await verifier.verify(parseOtp(yubikey.press()))).toEqual(OK);
   });
   it('REPLAYED_OTP after a lost answer at the same server (yubiserver) is ANSWER_LOST', async () => {
@@ -96,22 +96,22 @@ describe('an attempt of our own at the same server', () => {
     const server = await startFakeServer(
       inTurn(delayed(600, answer('NOT_ENOUGH_ANSWERS')), delayed(600, httpStatus(500))),
     );
-    const verifier = verifierOf([server.url], { timeout: 3000, attemptTimeout: 300, retries: 1 });
-    expect((await errorOf(verifier.verify(parseOtp(yubikey.press())))).code).toBe('NOT_ENOUGH_ANSWERS');
+    const verifier = createVerifier([server.url], { timeout: 3000, attemptTimeout: 300, retries: 1 });
+    expect((await catchError(verifier.verify(parseOtp(yubikey.press())))).code).toBe('NOT_ENOUGH_ANSWERS');
   });
   it('authentic NO_SUCH_CLIENT of slow first attempt kept when retry is lost', async () => {
     const server = await startFakeServer(
       inTurn(delayed(600, answer('NO_SUCH_CLIENT')), delayed(600, breakOff)),
     );
-    const verifier = verifierOf([server.url], { timeout: 3000, attemptTimeout: 300, retries: 1 });
-    expect((await errorOf(verifier.verify(parseOtp(yubikey.press())))).code).toBe('NO_SUCH_CLIENT');
+    const verifier = createVerifier([server.url], { timeout: 3000, attemptTimeout: 300, retries: 1 });
+    expect((await catchError(verifier.verify(parseOtp(yubikey.press())))).code).toBe('NO_SUCH_CLIENT');
   });
 
   it('a replay is still REPLAYED_OTP when both of its attempts say so', async () => {
     const server = await startFakeServer(
       inTurn(delayed(500, answer('REPLAYED_OTP')), answer('REPLAYED_OTP')),
     );
-    const verifier = verifierOf([server.url], { timeout: 3000, attemptTimeout: 300 });
+    const verifier = createVerifier([server.url], { timeout: 3000, attemptTimeout: 300 });
     expect(await verifier.verify(parseOtp(yubikey.press()))).toEqual({ ok: false, reason: 'REPLAYED_OTP' });
   });
 });

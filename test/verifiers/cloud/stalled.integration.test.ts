@@ -9,11 +9,11 @@ import {
   startFakeServer,
 } from '../../support/verifiers/cloud/fake-server.js';
 import {
+  catchError,
   closeAll,
-  errorOf,
+  createVerifier,
   faultAt,
   OK,
-  verifierOf,
   yubikey,
 } from '../../support/verifiers/cloud/harness.js';
 
@@ -50,8 +50,8 @@ const endless =
 
 describe('a TLS handshake that hangs', () => {
   const verify = (url: string, options: object, signal?: AbortSignal) => {
-    const verifier = verifierOf([url], options);
-    const error = errorOf(verifier.verify(parseOtp(yubikey.press()), signal ? { signal } : {}));
+    const verifier = createVerifier([url], options);
+    const error = catchError(verifier.verify(parseOtp(yubikey.press()), signal ? { signal } : {}));
     return { verifier, error };
   };
 
@@ -81,7 +81,10 @@ describe('a TLS handshake that hangs', () => {
 
   it('does not keep protocol 1.0 from the next server', async () => {
     const second = await startFakeServer(ok1, { path: '/wsapi/verify' });
-    const verifier = verifierOf([await startSilentServer(), second.url], { protocol: '1.0', timeout: 3000 });
+    const verifier = createVerifier([await startSilentServer(), second.url], {
+      protocol: '1.0',
+      timeout: 3000,
+    });
     expect(await verifier.verify(parseOtp(yubikey.press()))).toEqual(OK);
   });
 });
@@ -90,7 +93,9 @@ describe('an answer whose body never ends', () => {
   it('is retried for its status 500', async () => {
     const server = await startFakeServer(inTurn(endless(500), answer('OK')));
     const started = performance.now();
-    expect(await verifierOf([server.url], { timeout: 8000 }).verify(parseOtp(yubikey.press()))).toEqual(OK);
+    expect(await createVerifier([server.url], { timeout: 8000 }).verify(parseOtp(yubikey.press()))).toEqual(
+      OK,
+    );
     expect(performance.now() - started).toBeLessThan(1900);
   });
 
@@ -101,7 +106,7 @@ describe('an answer whose body never ends', () => {
   it('does not keep protocol 1.0 from the next server', async () => {
     const first = await startFakeServer(endless(403), { path: '/wsapi/verify' });
     const second = await startFakeServer(ok1, { path: '/wsapi/verify' });
-    const verifier = verifierOf([first.url, second.url], { protocol: '1.0', timeout: 2000 });
+    const verifier = createVerifier([first.url, second.url], { protocol: '1.0', timeout: 2000 });
     expect(await verifier.verify(parseOtp(yubikey.press()))).toEqual(OK);
   });
 });

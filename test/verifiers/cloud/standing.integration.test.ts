@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type CloudVerifier, parseOtp, YubikeyError } from '../../../src/index.js';
-import { settingsOf } from '../../../src/verifiers/cloud/cloud-settings.js';
+import { readCloudSettings } from '../../../src/verifiers/cloud/cloud-settings.js';
 import { Race } from '../../../src/verifiers/cloud/race.js';
 import { Standing } from '../../../src/verifiers/cloud/standing.js';
 import {
@@ -14,11 +14,11 @@ import {
   inTurn,
 } from '../../support/verifiers/cloud/fake-server.js';
 import {
+  catchError,
   closeAll,
-  errorOf,
+  createVerifier,
   OK,
   startAll,
-  verifierOf,
   yubikey,
 } from '../../support/verifiers/cloud/harness.js';
 
@@ -28,7 +28,7 @@ const verify = (verifier: CloudVerifier) => verifier.verify(parseOtp(yubikey.pre
 
 async function start(first: Behaviour, second: Behaviour) {
   const servers = await startAll(first, second);
-  const verifier = verifierOf(servers.map(({ url }) => url));
+  const verifier = createVerifier(servers.map(({ url }) => url));
   return { servers: servers as [(typeof servers)[0], (typeof servers)[0]], verifier };
 }
 
@@ -48,8 +48,8 @@ describe('a server that has just failed', () => {
 
   it('is asked at once where it is the only one', async () => {
     const [server] = await startAll(inTurn(httpStatus(403), answer('OK')));
-    const verifier = verifierOf([server?.url as string]);
-    expect(await errorOf(verify(verifier))).toMatchObject({ code: 'REFUSED_BY_FRONT' });
+    const verifier = createVerifier([server?.url as string]);
+    expect(await catchError(verify(verifier))).toMatchObject({ code: 'REFUSED_BY_FRONT' });
     const started = performance.now();
     expect(await verify(verifier)).toEqual(OK);
     expect(performance.now() - started).toBeLessThan(400);
@@ -90,7 +90,7 @@ describe('a server that has just failed', () => {
 
   it('is asked before the time is up, however short that is', async () => {
     const servers = await startAll(inTurn(answer('OK'), hang), inTurn(httpStatus(403), answer('OK')));
-    const verifier = verifierOf(
+    const verifier = createVerifier(
       servers.map(({ url }) => url),
       { timeout: 400, retries: 0 },
     );
@@ -103,7 +103,7 @@ describe('a server that has just failed', () => {
   it('is among those that an error names', async () => {
     const { servers, verifier } = await start(httpStatus(403), httpStatus(404));
     for (let touch = 0; touch < 2; touch++) {
-      const error = await errorOf(verify(verifier));
+      const error = await catchError(verify(verifier));
       expect(error.servers?.map(({ server }) => server)).toEqual(servers.map(({ url }) => url));
     }
   });
@@ -119,7 +119,7 @@ describe('a server that hangs', () => {
 
   it('is asked again when it has been given up', async () => {
     const servers = await startAll(answer('OK'), hang);
-    const verifier = verifierOf(
+    const verifier = createVerifier(
       servers.map(({ url }) => url),
       { timeout: 1000 },
     );
@@ -139,7 +139,7 @@ it('many verifications at once do not all ask servers that say nothing', () => {
     asked.push(server);
     return { abort: () => undefined };
   };
-  const settings = settingsOf({ clientId: CLIENT_ID, apiKey: API_KEY });
+  const settings = readCloudSettings({ clientId: CLIENT_ID, apiKey: API_KEY });
   const races = Array.from({ length: 400 }, () => new Race(settings, standings, ask, () => undefined));
   // 64 requests to each of the three, and then each verification asks one of them.
   expect(asked).toHaveLength(3 * 64 + 400 - 64);

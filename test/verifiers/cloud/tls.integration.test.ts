@@ -13,12 +13,12 @@ import {
   startFakeServer,
 } from '../../support/verifiers/cloud/fake-server.js';
 import {
+  catchError,
   closeAll,
-  errorOf,
+  createVerifier,
   keep,
   NO_RETRY,
   OK,
-  verifierOf,
   yubikey,
 } from '../../support/verifiers/cloud/harness.js';
 
@@ -39,7 +39,7 @@ describe('TLS', () => {
   it('a CA bundle is trusted, as a file or as PEM text', async () => {
     const server = await startTlsServer('server', answer('OK'));
     for (const ca of [CA_FILE, readFileSync(CA_FILE, 'utf8')]) {
-      expect(await verifierOf([server.url], { ca }).verify(parseOtp(yubikey.press()))).toEqual(OK);
+      expect(await createVerifier([server.url], { ca }).verify(parseOtp(yubikey.press()))).toEqual(OK);
     }
   });
 
@@ -56,7 +56,7 @@ describe('TLS', () => {
       query.set('nonce', 'f'.repeat(32));
       answer('OK')(query, res, req);
     });
-    const error = await errorOf(
+    const error = await catchError(
       keep(new CloudVerifier({ ...options, servers: [other.url] })).verify(parseOtp(yubikey.press())),
     );
     expect(error.code).toBe('ANSWER_FORGED');
@@ -64,33 +64,37 @@ describe('TLS', () => {
 
   it('an unknown authority is TLS_FAILED and gets no request', async () => {
     const server = await startTlsServer('server', answer('OK'));
-    const error = await errorOf(verifierOf([server.url], NO_RETRY).verify(parseOtp(yubikey.press())));
+    const error = await catchError(createVerifier([server.url], NO_RETRY).verify(parseOtp(yubikey.press())));
     expect(error).toMatchObject({ code: 'TLS_FAILED', status: 503 });
     expect(server.requests).toHaveLength(0);
   });
 
   it("another host's certificate is TLS_FAILED and gets no request", async () => {
     const server = await startTlsServer('other-host', answer('OK'));
-    const outcome = verifierOf([server.url], { ca: CA_FILE, ...NO_RETRY }).verify(parseOtp(yubikey.press()));
-    expect((await errorOf(outcome)).code).toBe('TLS_FAILED');
+    const outcome = createVerifier([server.url], { ca: CA_FILE, ...NO_RETRY }).verify(
+      parseOtp(yubikey.press()),
+    );
+    expect((await catchError(outcome)).code).toBe('TLS_FAILED');
     expect(server.requests).toHaveLength(0);
   });
 
   it('a server that speaks plain HTTP at an https URL is TLS_FAILED', async () => {
     const server = await startFakeServer(answer('OK'));
-    const verifier = verifierOf([server.url.replace('http:', 'https:')], {
+    const verifier = createVerifier([server.url.replace('http:', 'https:')], {
       clientId: CLIENT_ID,
       apiKey: API_KEY,
       ...NO_RETRY,
     });
-    expect((await errorOf(verifier.verify(parseOtp(yubikey.press())))).code).toBe('TLS_FAILED');
+    expect((await catchError(verifier.verify(parseOtp(yubikey.press())))).code).toBe('TLS_FAILED');
   });
 
   it('a redirect from https: to http: is not followed', async () => {
     const plain = await startFakeServer(answer('OK'));
     const server = await startTlsServer('server', httpStatus(302, '', { location: plain.url }));
-    const outcome = verifierOf([server.url], { ca: CA_FILE, ...NO_RETRY }).verify(parseOtp(yubikey.press()));
-    expect((await errorOf(outcome)).code).toBe('REDIRECTED');
+    const outcome = createVerifier([server.url], { ca: CA_FILE, ...NO_RETRY }).verify(
+      parseOtp(yubikey.press()),
+    );
+    expect((await catchError(outcome)).code).toBe('REDIRECTED');
     expect(plain.requests).toHaveLength(0);
   });
 });

@@ -3,14 +3,14 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { parseOtp } from '../../../src/index.js';
 import {
   answer,
+  answerFields,
   answerText,
   type Behaviour,
-  fieldsOf,
   hang,
   httpStatus,
   inTurn,
 } from '../../support/verifiers/cloud/fake-server.js';
-import { closeAll, OK, startAll, verifierOf, yubikey } from '../../support/verifiers/cloud/harness.js';
+import { closeAll, createVerifier, OK, startAll, yubikey } from '../../support/verifiers/cloud/harness.js';
 
 const agents: Agent[] = [];
 
@@ -39,7 +39,7 @@ function watchedAgent(onAnswer: () => void): Dispatcher {
 }
 
 const inPieces: Behaviour = (query, res) => {
-  const text = answerText(fieldsOf(query, 'OK'));
+  const text = answerText(answerFields(query, 'OK'));
   res.write(text.slice(0, 40));
   setTimeout(() => res.end(text.slice(40)), 50);
 };
@@ -61,7 +61,7 @@ describe('the answer that decides', () => {
         });
       });
       const servers = await startAll(...behaviours);
-      const verifier = verifierOf(
+      const verifier = createVerifier(
         servers.map(({ url }) => url),
         { dispatcher },
       );
@@ -79,16 +79,16 @@ describe('a verification', () => {
       while (performance.now() < until);
     };
     const [server] = await startAll((query, res) => {
-      res.end(answerText(fieldsOf(query, 'OK')));
+      res.end(answerText(answerFields(query, 'OK')));
       setImmediate(block);
     });
-    const verifier = verifierOf([server?.url as string], { timeout: 500, retries: 0 });
+    const verifier = createVerifier([server?.url as string], { timeout: 500, retries: 0 });
     expect(await verifier.verify(parseOtp(yubikey.press()))).toEqual(OK);
   });
 
   it('holds one timer, however many servers it waits for and asks again', async () => {
     const servers = await startAll(hang, hang, hang, hang, httpStatus(500));
-    const verifier = verifierOf(servers.map(({ url }) => url));
+    const verifier = createVerifier(servers.map(({ url }) => url));
     const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
     const before = timers();
     const aborted = new AbortController();

@@ -3,11 +3,11 @@ import { parseOtp } from '../../../src/index.js';
 import { SoftYubikey } from '../../../src/testing/index.js';
 import {
   answer,
+  answerFields,
   answerText,
   type Behaviour,
   deadServer,
   delayed,
-  fieldsOf,
   hang,
   httpStatus,
   sign,
@@ -16,9 +16,9 @@ import {
 } from '../../support/verifiers/cloud/fake-server.js';
 import {
   closeAll,
+  createVerifier,
   OK,
   startAll,
-  verifierOf,
   verifyAt,
   yubikey,
 } from '../../support/verifiers/cloud/harness.js';
@@ -39,7 +39,7 @@ describe('one server', () => {
 
   it('is asked with a signed request that names client, OTP and a fresh nonce', async () => {
     const server = await startFakeServer(answer('OK'));
-    const verifier = verifierOf([server.url], { syncLevel: 'secure', syncTimeout: 3000 });
+    const verifier = createVerifier([server.url], { syncLevel: 'secure', syncTimeout: 3000 });
     const otp = parseOtp(yubikey.press());
     await verifier.verify(otp);
     await verifier.verify(otp, { nonce: 'aaaaaaaaaaaaaaaa' });
@@ -55,7 +55,7 @@ describe('one server', () => {
   it('tells the counters when they were asked for', async () => {
     const behaviour: Behaviour = (query, res) => {
       const counters = { timestamp: '16777215', sessioncounter: String(0x8000 | 7), sessionuse: '3' };
-      const fields = { ...fieldsOf(query, 'OK'), ...(query.get('timestamp') === '1' ? counters : {}) };
+      const fields = { ...answerFields(query, 'OK'), ...(query.get('timestamp') === '1' ? counters : {}) };
       res.end(answerText(fields));
     };
     expect(await verifyAt([behaviour], { counters: true })).toEqual({
@@ -67,7 +67,7 @@ describe('one server', () => {
 
   it('keeps its connections for the next verifications', async () => {
     const server = await startFakeServer(answer('OK'));
-    const verifier = verifierOf([server.url]);
+    const verifier = createVerifier([server.url]);
     for (let touch = 0; touch < 20; touch++) await verifier.verify(parseOtp(yubikey.press()));
     expect(server.connections).toBeLessThanOrEqual(2);
   });
@@ -77,13 +77,13 @@ describe('one server', () => {
     ['no empty last line', (t: string) => t.trimEnd()],
     ['lines in any order', (t: string) => `${t.trimEnd().split('\r\n').reverse().join('\r\n')}\r\n`],
   ])('may answer with %s', async (_name, change) => {
-    const behaviour: Behaviour = (query, res) => void res.end(change(answerText(fieldsOf(query, 'OK'))));
+    const behaviour: Behaviour = (query, res) => void res.end(change(answerText(answerFields(query, 'OK'))));
     expect(await verifyAt([behaviour])).toEqual(OK);
   });
 
   it('may add signed parameters of its own', async () => {
     const behaviour: Behaviour = (query, res) =>
-      void res.end(answerText({ ...fieldsOf(query, 'OK'), name: 'alice', Zeta: '1' }));
+      void res.end(answerText({ ...answerFields(query, 'OK'), name: 'alice', Zeta: '1' }));
     expect(await verifyAt([behaviour])).toEqual(OK);
   });
 });
@@ -94,7 +94,7 @@ describe('keys that their owners uploaded (public ID vv…)', () => {
 
   it('are refused without asking anybody, where the application wants that', async () => {
     const server = await startFakeServer(answer('OK'));
-    const verifier = verifierOf([server.url], { refuseUploadedKeys: true });
+    const verifier = createVerifier([server.url], { refuseUploadedKeys: true });
     expect(await verifier.verify(parseOtp(uploaded.press()))).toEqual({ ok: false, reason: 'BAD_OTP' });
     expect(server.requests).toHaveLength(0);
     expect(await verifier.verify(parseOtp(ofFactory.press()))).toMatchObject({ ok: true });
@@ -102,7 +102,7 @@ describe('keys that their owners uploaded (public ID vv…)', () => {
 
   it('are like all others by default', async () => {
     const server = await startFakeServer(answer('OK'));
-    expect(await verifierOf([server.url]).verify(parseOtp(uploaded.press()))).toMatchObject({ ok: true });
+    expect(await createVerifier([server.url]).verify(parseOtp(uploaded.press()))).toMatchObject({ ok: true });
   });
 });
 
@@ -116,7 +116,7 @@ describe('five servers, four of them useless', () => {
       text('<html>'),
     );
     const servers = [hung?.url, slow?.url, failing?.url, garbage?.url, good.url] as string[];
-    const verifier = verifierOf(servers);
+    const verifier = createVerifier(servers);
     await verifier.verify(parseOtp(yubikey.press()));
     const started = performance.now();
     expect(await verifier.verify(parseOtp(yubikey.press()))).toEqual(OK);
@@ -126,7 +126,7 @@ describe('five servers, four of them useless', () => {
   it('answers OK with four addresses where nobody listens', async () => {
     const good = await startFakeServer(answer('OK'));
     const dead = await Promise.all([deadServer(), deadServer(), deadServer(), deadServer()]);
-    expect(await verifierOf([...dead, good.url]).verify(parseOtp(yubikey.press()))).toEqual(OK);
+    expect(await createVerifier([...dead, good.url]).verify(parseOtp(yubikey.press()))).toEqual(OK);
   });
 });
 
@@ -172,17 +172,17 @@ describe('answers that disagree', () => {
 describe('many verifications at once', () => {
   it('each get their own verdict (yubiserver answers other connections)', async () => {
     const statuses = ['OK', 'BAD_OTP', 'REPLAYED_OTP'] as const;
-    const statusOf = (otp: string) =>
+    const readStatus = (otp: string) =>
       statuses[otp.charCodeAt(otp.length - 1) % 3] as (typeof statuses)[number];
     const server = await startFakeServer((query, res, req) => {
-      const status = statusOf(query.get('otp') as string);
+      const status = readStatus(query.get('otp') as string);
       delayed(Math.random() * 30, answer(status))(query, res, req);
     });
-    const verifier = verifierOf([server.url], { settleTime: 0, timeout: 60_000, attemptTimeout: 20_000 });
+    const verifier = createVerifier([server.url], { settleTime: 0, timeout: 60_000, attemptTimeout: 20_000 });
     const otps = Array.from({ length: 300 }, () => parseOtp(yubikey.press()));
     const verdicts = await Promise.all(otps.map((otp) => verifier.verify(otp)));
     expect(verdicts.map((verdict) => (verdict.ok ? 'OK' : verdict.reason))).toEqual(
-      otps.map(({ value }) => statusOf(value)),
+      otps.map(({ value }) => readStatus(value)),
     );
   });
 });

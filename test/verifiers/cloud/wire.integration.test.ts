@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { answerText, type Behaviour, fieldsOf } from '../../support/verifiers/cloud/fake-server.js';
+import { answerFields, answerText, type Behaviour } from '../../support/verifiers/cloud/fake-server.js';
 import { closeAll, faultAt, NO_RETRY, OK, verifyAt } from '../../support/verifiers/cloud/harness.js';
 
 afterEach(closeAll);
@@ -8,7 +8,7 @@ afterEach(closeAll);
 const bytes =
   (of: (ok: string) => string, isEnd = false): Behaviour =>
   (query, res) => {
-    const text = of(answerText(fieldsOf(query, 'OK')));
+    const text = of(answerText(answerFields(query, 'OK')));
     if (isEnd) res.socket?.end(text);
     else res.socket?.write(text);
   };

@@ -13,7 +13,7 @@ import {
   startFakeServer,
   text,
 } from '../../support/verifiers/cloud/fake-server.js';
-import { closeAll, errorOf } from '../../support/verifiers/cloud/harness.js';
+import { catchError, closeAll } from '../../support/verifiers/cloud/harness.js';
 import { startYubiserver, type Yubiserver } from '../../support/verifiers/cloud/yubiserver.js';
 
 /** One for each test. yubiserver refuses a touch within the same tick (1/8 s) of a key's clock as the last. */
@@ -79,10 +79,10 @@ describeWith("against Debian's yubiserver", ['yubiserver', 'yubiserver-admin'], 
   });
 
   it('with a wrong API key its answers are not believed, and an unknown client is NO_SUCH_CLIENT', async () => {
-    const wrongKey = await errorOf(verify(yubikey.press(), { apiKey: 'b3RoZXIgYXBpIGtleSBvZiAyMA==' }));
+    const wrongKey = await catchError(verify(yubikey.press(), { apiKey: 'b3RoZXIgYXBpIGtleSBvZiAyMA==' }));
     expect(wrongKey).toMatchObject({ code: 'ANSWER_FORGED', servers: [{ authenticated: false }] });
     expect(wrongKey.message).toContain('apiKey');
-    const unknown = await errorOf(verify(yubikey.press(), { clientId: 4711 }));
+    const unknown = await catchError(verify(yubikey.press(), { clientId: 4711 }));
     expect(unknown).toMatchObject({
       code: 'NO_SUCH_CLIENT',
       status: 500,
@@ -110,7 +110,7 @@ describeWith("against Debian's yubiserver", ['yubiserver', 'yubiserver-admin'], 
     ];
     for (const change of changes) {
       const front = await startFakeServer(inFront(change));
-      const error = await errorOf(verify(new SoftYubikey().press(), { servers: [front.url], retries: 0 }));
+      const error = await catchError(verify(new SoftYubikey().press(), { servers: [front.url], retries: 0 }));
       expect(['ANSWER_FORGED', 'ANSWER_MALFORMED']).toContain(error.code);
     }
   });
@@ -120,7 +120,7 @@ describeWith("against Debian's yubiserver", ['yubiserver', 'yubiserver-admin'], 
     const recorder = await startFakeServer(inFront((answer) => (recorded ||= answer)));
     expect(await verify(yubikey.press(), { servers: [recorder.url] })).toEqual(OK);
     await nextTick();
-    const error = await errorOf(verify(yubikey.press(), { servers: [recorder.url], retries: 0 }));
+    const error = await catchError(verify(yubikey.press(), { servers: [recorder.url], retries: 0 }));
     expect(error.code).toBe('ANSWER_FORGED');
     expect(recorded).toContain('status=OK');
   });
@@ -135,12 +135,12 @@ describeWith("against Debian's yubiserver", ['yubiserver', 'yubiserver-admin'], 
       breakOff(query, res, req);
     });
     // yubiserver knows no REPLAYED_REQUEST: it takes the retry for a replay.
-    const error = await errorOf(verify(yubikey.press(), { servers: [front.url] }));
+    const error = await catchError(verify(yubikey.press(), { servers: [front.url] }));
     expect(error.code).toBe('ANSWER_LOST');
   });
 
   it('signs wrongly when asked for counters, which is why that is off by default', async () => {
-    expect(await errorOf(verify(yubikey.press(), { counters: true }))).toMatchObject({
+    expect(await catchError(verify(yubikey.press(), { counters: true }))).toMatchObject({
       code: 'ANSWER_FORGED',
     });
   });

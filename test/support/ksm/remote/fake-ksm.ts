@@ -69,7 +69,7 @@ export const wsapi =
 export const rest =
   (ksm: Ksm = local): Behaviour =>
   async (_query, res, req) => {
-    const otp = parseOtp(await otpOf(req));
+    const otp = parseOtp(await readSentOtp(req));
     const decryption = await ksm.decrypt(otp);
     if (!decryption.ok) return restError(CODES[decryption.reason])(_query, res, req);
     const { counters, capsLock, privateIdChecked } = decryption;
@@ -123,7 +123,7 @@ export function once(ksm: Ksm = local): Ksm {
 }
 
 /** The OTP of a REST request, which must be what the reference describes. */
-export async function otpOf(req: IncomingMessage): Promise<string> {
+export async function readSentOtp(req: IncomingMessage): Promise<string> {
   if (req.method !== 'POST' || req.headers['content-type'] !== 'application/json')
     throw new Error('Not REST');
   return JSON.parse(await readBody(req)).otp;

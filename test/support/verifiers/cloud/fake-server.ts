@@ -86,7 +86,7 @@ export function answerText(fields: Record<string, string>, apiKey: string | unde
 }
 
 /** The fields of an honest answer with this status. */
-export function fieldsOf(query: URLSearchParams, status: string): Record<string, string> {
+export function answerFields(query: URLSearchParams, status: string): Record<string, string> {
   return {
     t: '2026-11-21T23:21:39Z0649',
     otp: query.get('otp') as string,
@@ -99,7 +99,7 @@ export function fieldsOf(query: URLSearchParams, status: string): Record<string,
 export const answer =
   (status: string): Behaviour =>
   (query, res) =>
-    void res.end(answerText(fieldsOf(query, status)));
+    void res.end(answerText(answerFields(query, status)));
 
 export const delayed =
   (milliseconds: number, behaviour: Behaviour): Behaviour =>

@@ -14,7 +14,10 @@ export async function closeAll(): Promise<void> {
   await closeFakeServers();
 }
 
-export function verifierOf(servers: string[], options: Partial<CloudVerifierOptions> = {}): CloudVerifier {
+export function createVerifier(
+  servers: string[],
+  options: Partial<CloudVerifierOptions> = {},
+): CloudVerifier {
   return keep(new CloudVerifier({ clientId: CLIENT_ID, apiKey: API_KEY, servers, ...options }));
 }
 
@@ -30,14 +33,14 @@ export async function startAll(...behaviours: Behaviour[]) {
 
 export async function verifyAt(behaviours: Behaviour[], options: Partial<CloudVerifierOptions> = {}) {
   const servers = await startAll(...behaviours);
-  const verifier = verifierOf(
+  const verifier = createVerifier(
     servers.map(({ url }) => url),
     options,
   );
   return verifier.verify(parseOtp(yubikey.press()));
 }
 
-export async function errorOf(outcome: Promise<unknown>): Promise<YubikeyError> {
+export async function catchError(outcome: Promise<unknown>): Promise<YubikeyError> {
   const error = await outcome.then(
     (verdict) => expect.unreachable(`a verdict: ${JSON.stringify(verdict)}`),
     (reason: unknown) => reason,
@@ -47,5 +50,5 @@ export async function errorOf(outcome: Promise<unknown>): Promise<YubikeyError> 
 }
 
 export function faultAt(behaviours: Behaviour[], options: Partial<CloudVerifierOptions> = {}) {
-  return errorOf(verifyAt(behaviours, options));
+  return catchError(verifyAt(behaviours, options));
 }

@@ -52,11 +52,11 @@ export async function startYubiserver(yubikeys: readonly SoftYubikey[]): Promise
 /** It puts itself into the background, so its id has to be found: by the database that is only its own. */
 function processesWith(argument: string): number[] {
   return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name) && commandLineOf(name).includes(argument))
+    .filter((name) => /^\d+$/.test(name) && readCommandLine(name).includes(argument))
     .map(Number);
 }
 
-function commandLineOf(id: string): string[] {
+function readCommandLine(id: string): string[] {
   try {
     return readFileSync(`/proc/${id}/cmdline`, 'utf8').split('\0');
   } catch {
