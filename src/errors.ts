@@ -1,34 +1,34 @@
 import { assertOptional, type OptionNames } from './options.js';
 
 /**
- * What went wrong, for programs: the stable part of a {@link YubikeyError}.
+ * The stable part of a {@link YubikeyError}: what went wrong, for programs.
  *
- * Statuses of the validation protocol keep the protocol's spelling; such a fault is what a server said.
+ * Codes that a validation server sent keep the spelling of the protocol.
  */
 export type YubikeyErrorCode =
-  /** The input is not an OTP, in any spelling {@link parseOtp} knows. */
+  /** The input is not an OTP in any spelling that {@link parseOtp} knows. */
   | 'OTP_MALFORMED'
-  /** No body parser ran before the route, so there is no field to take the OTP from. */
+  /** No body parser ran before the route, so the request has no field that could hold the OTP. */
   | 'BODY_NOT_PARSED'
-  /** No body parser that ran takes the request's Content-Type. */
+  /** None of the body parsers that ran accepts the request's Content-Type. */
   | 'UNSUPPORTED_MEDIA_TYPE'
-  /** No connection, or it broke: refused, unknown host, reset. */
+  /** The connection failed or broke: refused, unknown host, reset. */
   | 'UNREACHABLE'
   /** No answer in time. */
   | 'TIMED_OUT'
-  /** The server's certificate or TLS set-up was refused. */
+  /** The server's certificate or TLS configuration was refused. */
   | 'TLS_FAILED'
-  /** Something in front of the server refused the request: HTTP 403, 429 and other 4xx. */
+  /** A proxy in front of the server refused the request: HTTP 403, 429 and other 4xx. */
   | 'REFUSED_BY_FRONT'
-  /** The server, or something in front of it, failed: HTTP 5xx. */
+  /** The server, or a proxy in front of it, failed: HTTP 5xx. */
   | 'SERVER_FAILED'
-  /** The server redirects, which is never followed. */
+  /** The server answered with a redirect. Redirects are never followed. */
   | 'REDIRECTED'
   /** The answer does not follow the protocol. */
   | 'ANSWER_MALFORMED'
-  /** The answer is not authentic: its signature, or the `otp` or `nonce` it echoes, is missing or wrong. */
+  /** The answer is not authentic: its signature, or the echoed `otp` or `nonce`, is missing or wrong. */
   | 'ANSWER_FORGED'
-  /** A server or a store was given the OTP and its answer is lost: the OTP may be used up, touch the key again. */
+  /** A server or a store received the OTP, but its answer was lost. The OTP may be used up: touch the key again. */
   | 'ANSWER_LOST'
   | 'NO_SUCH_CLIENT'
   | 'BAD_SIGNATURE'
@@ -40,29 +40,29 @@ export type YubikeyErrorCode =
   | 'ABORTED'
   /** The verifier was closed. */
   | 'CLOSED'
-  /** A KSM could not decrypt, for a reason that says nothing about the OTP. */
+  /** A KSM could not decrypt the OTP, for a reason unrelated to the OTP itself. */
   | 'KSM_FAILED'
-  /** A store failed or did not answer in time, and nothing was written; its error is the `cause`. */
+  /** A store failed or did not answer in time, and wrote nothing. Its error is the `cause`. */
   | 'STORE_FAILED'
-  /** A store was opened without `migrate()`, or its schema is newer than this code. */
+  /** The store needs `migrate()`, or its schema is newer than this code. */
   | 'STORE_NOT_MIGRATED'
-  /** A database would forget accepted OTPs in a crash, and `allowReplayAfterCrash` is not set. */
+  /** The database would forget accepted OTPs in a crash, and `allowReplayAfterCrash` is not set. */
   | 'STORE_NOT_DURABLE'
   /** A secret is sealed with a master key that is not in the keyring. */
   | 'MASTER_KEY_UNKNOWN'
-  /** A sealed secret does not open: edited, moved from another row, or sealed with another key. */
+  /** A sealed secret does not open: it was edited, moved from another row, or sealed with another key. */
   | 'SEAL_BROKEN'
   /** A stored key cannot be used, such as an AES key that is not 16 bytes long. */
   | 'KEY_UNUSABLE'
-  /** The private ID of the OTP was not compared, since the key was added without one and is not pinned yet. */
+  /** The private ID of the OTP was not compared, because the key was added without one and is not pinned yet. */
   | 'PRIVATE_ID_UNCHECKED'
-  /** Counters are needed, and the verifier does not tell them. */
+  /** The verifier does not return the counters that are needed. */
   | 'COUNTERS_MISSING'
-  /** Too many requests in a short time: a limit that was set for a client or a key. */
+  /** Too many requests in a short time, by the limit for a client or a key. */
   | 'RATE_LIMITED'
-  /** Any other error that a verifier threw; it is the `cause`. */
+  /** A verifier threw any other error, which is the `cause`. */
   | 'VERIFIER_FAILED'
-  /** Users cannot be told apart: `userId` gave neither a string nor a number. */
+  /** Users cannot be told apart, because `userId` returned neither a string nor a number. */
   | 'USER_ID_MISSING'
   /** `completeSecondFactor` ran where no second factor was verified in this request. */
   | 'SECOND_FACTOR_NOT_VERIFIED'
@@ -70,17 +70,17 @@ export type YubikeyErrorCode =
   | 'SESSION_NOT_ROTATED'
   /** A route needs a signed-in user. */
   | 'NOT_SIGNED_IN'
-  /** A route needs a second factor that the session does not have, or no longer. */
+  /** A route needs a second factor, and the session has none that is still valid. */
   | 'SECOND_FACTOR_REQUIRED';
 
-/** What one server answered, or why it did not: the detail of a failed verification. */
+/** What one server answered, or why it gave no answer: a detail of a failed verification. */
 export interface ServerFault {
   /** The URL as configured. */
   readonly server: string;
   readonly code: YubikeyErrorCode;
-  /** One sentence, for the operator. */
+  /** One sentence for the operator. */
   readonly message: string;
-  /** Whether the server proved that it said so: with the API key, or by TLS where there is none. */
+  /** Whether the answer is authentic: signed with the API key or, without an API key, sent over TLS. */
   readonly authenticated: boolean;
 }
 
@@ -120,18 +120,18 @@ const HTTP_STATUS: Partial<Record<YubikeyErrorCode, number>> = {
 };
 
 /**
- * The one error this package throws for anything but a wrong argument (`TypeError`).
+ * The error that this package throws for everything except wrong arguments, which are a `TypeError`.
  *
- * `code` is stable, `message` is for the operator and holds no secret, `status` is the HTTP status a web
- * application should answer with: 400 malformed OTP, 401 and 403 from `requireSecondFactor`, 415 a body that is
- * neither a form nor JSON, 429 too many requests, 500 where the configuration must change, 503 where trying again
- * may help. A refused OTP is not an error: it is a verdict.
+ * `code` is stable. `message` is for the operator and contains no secret. `status` is the HTTP status that a web
+ * application should answer with: 400 for a malformed OTP, 401 and 403 from `requireSecondFactor`, 415 for a body
+ * that is neither a form nor JSON, 429 for too many requests, 500 if the configuration must change, 503 if trying
+ * again may help. A refused OTP is a verdict, not an error.
  */
 export class YubikeyError extends Error {
   override readonly name = 'YubikeyError';
   readonly code: YubikeyErrorCode;
   readonly status: number;
-  /** What became of each server that was asked; empty where no server was. */
+  /** What happened at each server that was asked; empty if none was. */
   readonly servers: readonly ServerFault[];
 
   constructor(code: YubikeyErrorCode, message: string, options: YubikeyErrorOptions = {}) {

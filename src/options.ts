@@ -1,13 +1,13 @@
-/** The names of an options interface. One left out, or one too many, does not compile. */
+/** The names of an options interface. A missing or an additional name does not compile. */
 export type OptionNames<Options> = Readonly<Record<keyof Options, true>>;
 
 /**
- * Refuses an option that nobody reads: what it should have changed would silently stay at its default. An option is an
- * own enumerable property with a string for its name, whatever its value; the methods and accessors of a class are none.
+ * Refuses unknown options, such as a misspelt one, whose default would otherwise apply silently. An option is an own
+ * enumerable property with a string as its name, whatever its value; methods and accessors of a class are not options.
  *
- * What is no object has no options: whoever requires one says so.
+ * Accepts anything that is not an object: callers that require options check that themselves.
  *
- * @throws TypeError that names the option and the nearest one there is, and never the value.
+ * @throws TypeError that names the option and the most similar known one, but never the value.
  */
 export function assertOptions<Options extends object>(
   what: string,
@@ -22,9 +22,10 @@ export function assertOptions<Options extends object>(
 }
 
 /**
- * The same where no option is required, so that nobody else would notice `requireSecondFactor(60_000)`.
+ * The same for functions whose options are all optional: it also refuses a value that is not an object, as in
+ * `requireSecondFactor(60_000)`.
  *
- * @throws TypeError also for what is no object.
+ * @throws TypeError
  */
 export function assertOptional<Options extends object>(
   what: string,
@@ -37,20 +38,20 @@ export function assertOptional<Options extends object>(
   assertOptions(what, options, names);
 }
 
-/** @throws TypeError for what is no AbortSignal, such as the controller that has it: nothing would end the wait. */
+/** @throws TypeError for a value that is not an AbortSignal, such as its controller, which could not end the wait. */
 export function assertSignal(signal: AbortSignal | undefined): void {
   if (signal === undefined || typeof signal?.addEventListener === 'function') return;
   throw new TypeError('signal must be an AbortSignal, such as the signal of an AbortController');
 }
 
-/** In relation to their lengths, since any short name is but a few letters away from another short one. */
+/** The most similar name. Distances are relative to the lengths, because any two short names differ by few letters. */
 function nearest(name: string, known: readonly string[]): string {
   const difference = (other: string) =>
     distance(name.toLowerCase(), other.toLowerCase()) / Math.max(name.length, other.length);
   return known.reduce((best, other) => (difference(other) < difference(best) ? other : best));
 }
 
-/** How many letters must be put in, taken out or changed (Levenshtein). */
+/** The Levenshtein distance: how many letters must be inserted, removed or changed. */
 function distance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, column) => column);
   for (const [index, letter] of [...from].entries()) {

@@ -7,14 +7,14 @@ export interface HttpAnswer {
   readonly text: string;
 }
 
-/** What became of a request: a TransportFault, or whatever undici failed with, where there is no answer. */
+/** The result of a request: an answer, or a TransportFault or undici's error. */
 export type HttpOutcome = { readonly answer: HttpAnswer } | { readonly error: unknown };
 
 const UTF_8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * One request and its answer, 8 KiB of UTF-8 at most, taken from undici as it comes: whoever waits is told in the
- * very turn that the last byte is read in.
+ * One request and its answer, at most 8 KiB of UTF-8. It handles undici's events directly, so `done` is called in the
+ * same turn of the event loop that reads the last byte.
  */
 export class Exchange implements Dispatcher.DispatchHandler {
   readonly #statuses: readonly number[];
@@ -26,8 +26,8 @@ export class Exchange implements Dispatcher.DispatchHandler {
   #over = false;
 
   /**
-   * @param statuses The HTTP statuses whose answers are read.
-   * @param done Called once, and never after `abort()`; it must not throw.
+   * @param statuses The HTTP statuses whose answers are read. Any other is a fault.
+   * @param done Called once, unless `abort()` is called first. It must not throw.
    */
   constructor(statuses: readonly number[], done: (outcome: HttpOutcome) => void) {
     this.#statuses = statuses;
@@ -38,7 +38,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
     return this.#over;
   }
 
-  /** Gives it up, and its connection. */
+  /** Abandons the request and its connection. */
   abort(): void {
     if (this.#over) return;
     this.#over = true;
@@ -47,7 +47,7 @@ export class Exchange implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller;
-    // undici knows of no abort before a request has its connection.
+    // undici cannot abort a request before it has a connection.
     if (this.#over) controller.abort(abandoned());
   }
 
@@ -102,5 +102,5 @@ function malformed(message: string): TransportFault {
 }
 
 function abandoned(): Error {
-  return new Error('Nobody waits for this answer any more');
+  return new Error('This answer is no longer needed');
 }

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { Dispatcher } from 'undici';
 
-/** @throws TypeError that names the option and what it takes. */
+/** @throws TypeError that names the option and the values it takes. */
 export function checkMilliseconds(name: string, value: number): number {
   if (!Number.isInteger(value) || value < 1 || value > 2 ** 31 - 1) {
     throw new TypeError(`${name} must be a whole number of milliseconds, 1 or more`);
@@ -9,7 +9,7 @@ export function checkMilliseconds(name: string, value: number): number {
   return value;
 }
 
-/** Whether nobody but this machine hears what is sent there. */
+/** Whether requests to this host stay on this machine. */
 export function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname);
 }
@@ -17,18 +17,18 @@ export function isLoopback(hostname: string): boolean {
 /** @throws TypeError */
 export function assertDispatcher(dispatcher: Dispatcher | undefined, ca: string | undefined): void {
   if (dispatcher !== undefined && typeof dispatcher.dispatch !== 'function') {
-    throw new TypeError('dispatcher must be a dispatcher of undici');
+    throw new TypeError('dispatcher must be an undici dispatcher');
   }
   if (dispatcher && ca !== undefined) {
-    throw new TypeError('ca has no effect on a dispatcher of your own: give it to the dispatcher');
+    throw new TypeError('ca has no effect together with dispatcher: configure the dispatcher instead');
   }
 }
 
-/** The PEM text of the option `ca`. @throws TypeError */
+/** Returns the PEM text for the option `ca`, which may be the path of a file. @throws TypeError */
 export function readCertificates(ca: string): string {
   const pem = ca.includes('-----BEGIN') ? ca : readPemFile(ca);
   if (pem.includes('-----BEGIN CERTIFICATE-----')) return pem;
-  throw new TypeError('ca must be PEM text or the path of a PEM file; this one holds no certificate');
+  throw new TypeError('ca must be PEM text or the path of a PEM file, and must contain a certificate');
 }
 
 function readPemFile(path: string): string {

@@ -1,17 +1,17 @@
 import type { YubikeyErrorCode } from '../errors.js';
 
-/** Why one attempt at one server gave no verdict. */
+/** Why one request to one server gave no verdict. */
 export interface Fault {
   readonly code: YubikeyErrorCode;
   readonly message: string;
   readonly authenticated: boolean;
-  /** Whether asking again, with the same OTP and nonce, may help. */
+  /** Whether a retry with the same OTP and nonce may help. */
   readonly retry: boolean;
-  /** Whether the server may have accepted the OTP all the same. */
+  /** Whether the server may nevertheless have accepted the OTP. */
   readonly maybeAccepted: boolean;
 }
 
-/** A fault below the protocol: nothing the server itself said. */
+/** A fault below the protocol, not reported by the server itself. */
 export class TransportFault extends Error implements Fault {
   readonly authenticated = false;
   constructor(
@@ -30,7 +30,7 @@ const TLS =
   /^(ERR_TLS_|ERR_SSL_|CERT_|CRL_|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_|INVALID_|ERROR_IN_|HOSTNAME_MISMATCH|EPROTO)/;
 const NOT_HTTP = /^(UND_ERR_HEADERS_OVERFLOW|UND_ERR_RES_)/;
 
-/** Tells apart what a request can fail with before there is an answer. */
+/** Classifies an error of a request that got no answer. */
 export function toRequestFault(error: unknown): TransportFault {
   const {
     code: rawCode,
@@ -47,7 +47,7 @@ export function toRequestFault(error: unknown): TransportFault {
   return new TransportFault('UNREACHABLE', `connection lost: ${what}`, true, true);
 }
 
-/** An HTTP status that is not 200: said by something in front of the server, or by its failure. */
+/** Classifies an HTTP status other than 200, which a proxy or a failing server sends. */
 export function toHttpStatusFault(status: number): TransportFault {
   if (status >= 500) return new TransportFault('SERVER_FAILED', `HTTP ${status}`, true, true);
   if (status >= 400) return new TransportFault('REFUSED_BY_FRONT', `HTTP ${status}`, status === 429, false);
@@ -56,14 +56,14 @@ export function toHttpStatusFault(status: number): TransportFault {
   return new TransportFault('ANSWER_MALFORMED', `HTTP ${status} instead of 200`, false, true);
 }
 
-/** The longest message of a fault, which may hold words of a server. */
+/** The maximum length of a fault's message, which may contain text from a server. */
 const MAX_MESSAGE_LENGTH = 300;
 
-/** A fault as it may be told: without the OTP, which a server or a dispatcher may have repeated. */
+/** Removes the OTP from a fault's message, in case a server or a dispatcher repeated it. */
 export function redactFault(
   token: string,
   { code, message, authenticated, retry, maybeAccepted }: Fault,
 ): Fault {
-  const told = message.replaceAll(new RegExp(token, 'gi'), '…').slice(0, MAX_MESSAGE_LENGTH);
-  return { code, message: told, authenticated, retry, maybeAccepted };
+  const redacted = message.replaceAll(new RegExp(token, 'gi'), '…').slice(0, MAX_MESSAGE_LENGTH);
+  return { code, message: redacted, authenticated, retry, maybeAccepted };
 }

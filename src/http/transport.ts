@@ -7,11 +7,11 @@ const KEEP_ALIVE_MS = 30_000;
 export interface TransportSettings {
   /** PEM text of the certificates to trust instead of the system's. */
   readonly ca: string | undefined;
-  /** Takes the place of connections of its own. */
+  /** Sends the requests, instead of an agent of this transport's own. */
   readonly dispatcher: Dispatcher | undefined;
   /** Milliseconds. */
   readonly connectTimeout: number;
-  /** Makes a connection for each request. */
+  /** Opens a new connection for each request. */
   readonly freshConnections: boolean;
 }
 
@@ -19,19 +19,19 @@ export interface HttpRequest {
   readonly url: string;
   /** The media type of the answer. */
   readonly accept: string;
-  /** JSON; with it the request is a POST. */
+  /** A JSON body, which makes the request a POST. */
   readonly json?: string | undefined;
-  /** The HTTP statuses whose answers are read; any other is a fault. Default 200 alone. */
+  /** The HTTP statuses whose answers are read. Any other is a fault. Default: only 200. */
   readonly statuses?: readonly number[] | undefined;
 }
 
 interface LoadedDispatcher {
   readonly dispatcher: Dispatcher;
-  /** To be closed. */
+  /** The agent to close; undefined for a dispatcher that was given. */
   readonly ownAgent: Agent | undefined;
 }
 
-/** Sends requests, over connections that are kept warm. */
+/** Sends HTTP requests over connections that stay open. */
 export class Transport {
   readonly #loaded: Promise<LoadedDispatcher>;
   readonly #connecting = new Set<Socket>();
@@ -40,17 +40,17 @@ export class Transport {
   constructor(settings: TransportSettings) {
     this.#freshConnections = settings.freshConnections;
     this.#loaded = this.#loadDispatcher(settings);
-    // Whoever sends is told.
+    // A rejection is reported by `start`.
     this.#loaded.catch(() => undefined);
   }
 
-  /** undici takes longer to load than all the rest, so who asks no server does not wait for it. */
+  /** undici is imported here because loading it is slow: programs that ask no server do not load it. */
   async #loadDispatcher({ dispatcher, ca, connectTimeout }: TransportSettings): Promise<LoadedDispatcher> {
     if (dispatcher) return { dispatcher, ownAgent: undefined };
     const { Agent, buildConnector } = await import('undici');
     const connect = buildConnector({ timeout: connectTimeout, ca });
     const ownAgent = new Agent({
-      connect: this.#watched(connect),
+      connect: this.#trackConnecting(connect),
       keepAliveTimeout: KEEP_ALIVE_MS,
       headersTimeout: 0,
       bodyTimeout: 0,
@@ -58,7 +58,7 @@ export class Transport {
     return { dispatcher: ownAgent, ownAgent };
   }
 
-  /** Sends a request and tells what became of it; never at once. Redirects are not followed. */
+  /** Sends a request and calls `done` with the result, always asynchronously. Redirects are not followed. */
   start(request: HttpRequest, done: (outcome: HttpOutcome) => void): Exchange {
     const exchange = new Exchange(request.statuses ?? [200], done);
     this.#loaded
@@ -67,7 +67,7 @@ export class Transport {
     return exchange;
   }
 
-  /** @throws TransportFault, or whatever undici throws; the signal's reason as soon as it is aborted. */
+  /** @throws TransportFault, undici's own errors, or the signal's reason as soon as it is aborted. */
   send(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
     return new Promise((resolve, reject) => {
       signal.throwIfAborted();
@@ -102,23 +102,22 @@ export class Transport {
     );
   }
 
-  /** Gives up the connections that are still being made; undici would go on with them, for nobody. */
+  /** Destroys connections that are still being established, which undici would otherwise complete. */
   dropConnecting(): void {
-    for (const socket of this.#connecting)
-      socket.destroy(new Error('Nobody waits for this connection any more'));
+    for (const socket of this.#connecting) socket.destroy(new Error('This connection is no longer needed'));
   }
 
-  /** Closes every connection at once, except those of a dispatcher that was given. */
+  /** Closes every connection immediately, except those of a dispatcher that was given. */
   async close(): Promise<void> {
     this.dropConnecting();
     const { ownAgent } = await this.#loaded;
     await ownAgent?.destroy();
   }
 
-  /** undici's connector, keeping track of the sockets that still connect. */
-  #watched(connect: buildConnector.connector): buildConnector.connector {
+  /** Wraps undici's connector to track the sockets that are still connecting. */
+  #trackConnecting(connect: buildConnector.connector): buildConnector.connector {
     return (options, callback) => {
-      // It returns the socket while that still connects, which its types do not say.
+      // It returns the connecting socket, which its types do not declare.
       const socket = connect(options, (...result) => {
         this.#connecting.delete(socket);
         callback(...result);
@@ -131,8 +130,8 @@ export class Transport {
 }
 
 /**
- * Lets the process exit although requests are still on their way: whoever waits for one holds a timer. undici would
- * ref the socket with every request, and each address that is tried has a handle of its own.
+ * Lets the process exit while requests are pending: callers that wait for one hold a timer. undici refs the socket
+ * with every request, and each address that is tried has its own handle.
  */
 function neverRef(socket: Socket): void {
   socket.ref = () => socket;

@@ -1,10 +1,10 @@
 export const AES_KEY_LENGTH = 16;
 
 /**
- * Reads an AES key as tools print it: 32 hexadecimal digits, or base64 or base64url of 16 bytes, with or
- * without padding (KSM REST API, "AES Key").
+ * Reads an AES key as tools print it: 32 hexadecimal digits, or 16 bytes in base64 or base64url with or without
+ * padding (KSM REST API, "AES Key").
  *
- * @throws TypeError, which does not repeat the key.
+ * @throws TypeError whose message does not repeat the key.
  */
 export function parseAesKey(text: string): Buffer {
   const bytes = decodeHexOrBase64(text);
@@ -13,8 +13,8 @@ export function parseAesKey(text: string): Buffer {
 }
 
 /**
- * Bytes of any number, where 32 hexadecimal digits are hexadecimal and all else is base64 or base64url. Undefined
- * for text that is neither, or not in its one spelling.
+ * Decodes any number of bytes: text of 32 hexadecimal digits as hexadecimal, any other text as base64 or base64url.
+ * Returns undefined for other text, including a second spelling of the same bytes.
  */
 export function decodeHexOrBase64(text: unknown): Buffer | undefined {
   if (typeof text !== 'string') return undefined;

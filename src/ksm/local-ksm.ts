@@ -3,7 +3,7 @@ import type { KeyStore } from '../stores/store.js';
 import type { Decryption, DecryptOptions, Ksm } from './ksm.js';
 import { type OpenedOtp, OtpOpener } from './open-otp.js';
 
-/** Decrypts OTPs in this process, with the AES keys of a key store. Keys that are not active are unknown. */
+/** Decrypts OTPs in this process with the AES keys of a key store. Inactive keys count as unknown. */
 export class LocalKsm implements Ksm {
   readonly #opener: OtpOpener;
 
@@ -16,7 +16,8 @@ export class LocalKsm implements Ksm {
   /**
    * Decrypts an OTP and compares its private ID in constant time.
    *
-   * @throws YubikeyError `STORE_FAILED`, also for the signal, or `KEY_UNUSABLE` for a stored key of the wrong length.
+   * @throws YubikeyError `STORE_FAILED`, also if the signal fires, or `KEY_UNUSABLE` if the stored key has the wrong
+   * length.
    */
   decrypt(otp: Otp, options: DecryptOptions = {}): Promise<Decryption> {
     return this.#opener.open(otp, toDecryption, options);

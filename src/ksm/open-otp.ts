@@ -11,12 +11,12 @@ import { untilAborted } from './until-aborted.js';
 
 const PRIVATE_ID_LENGTH = 6;
 
-/** A token, and the key that opened it; or why none does. */
+/** A token and the key that decrypted it, or why no key does. */
 export type OpenedOtp =
   | { readonly ok: true; readonly key: KeyRecord; readonly token: Token; readonly privateIdChecked: boolean }
   | { readonly ok: false; readonly reason: 'UNKNOWN_KEY' | 'CORRUPT_OTP' };
 
-/** Opens OTPs with the keys of a store. Keys that are not active are unknown. */
+/** Decrypts OTPs with the keys of a store. Inactive keys count as unknown. */
 export class OtpOpener {
   readonly #keys: Pick<KeyStore, 'get'>;
   readonly #deciphers = new TokenDeciphers();
@@ -26,10 +26,11 @@ export class OtpOpener {
   }
 
   /**
-   * Decrypts an OTP with its key, as the store has it now, and compares its private ID in constant time, where the
-   * key is stored with one. Resolves with what `read` makes of it.
+   * Decrypts an OTP with its key as it is in the store now. If the key is stored with a private ID, compares it in
+   * constant time. Resolves with the result of `read`.
    *
-   * @throws YubikeyError `STORE_FAILED`, also for the signal, or `KEY_UNUSABLE` for a stored key of the wrong length.
+   * @throws YubikeyError `STORE_FAILED`, also if the signal fires, or `KEY_UNUSABLE` if the stored key has the wrong
+   * length.
    */
   async open<Result>(
     otp: Otp,

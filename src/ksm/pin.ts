@@ -4,21 +4,21 @@ import { decryptToken, type Token } from '../otp/token.js';
 import type { CounterStore, KeyStore, NewKey } from '../stores/store.js';
 import { assertUsable, OtpOpener } from './open-otp.js';
 
-/** What became of a key whose private ID was to be pinned. */
+/** The result of pinning the private ID of a key. */
 export type Pinning = 'PINNED' | 'ALREADY_PINNED' | 'UNKNOWN_KEY' | 'CORRUPT_OTP' | 'REPLAYED_OTP';
 
 /**
- * Pins the private ID of a key that was stored without one to that of an OTP, which somebody gave who may enrol keys:
- * from then on it is compared.
+ * Stores the private ID of an OTP with its key, which was stored without one. From then on, the private ID of every
+ * OTP is compared with it. The OTP must come from somebody who may enrol keys.
  *
- * The OTP is used up first, and so is every OTP of that private ID which a KSM saw while the key was stored without
- * it: the counters of the key are raised to the highest of them. `REPLAYED_OTP` is an OTP that was used or seen
- * before; a key that is disabled or not there is `UNKNOWN_KEY`; then nothing is pinned.
+ * Pinning first uses up the OTP and every OTP with that private ID that a KSM saw while the key was stored without it:
+ * it raises the counters of the key to the highest of them. The result is `REPLAYED_OTP` for an OTP that was used or
+ * seen before, and `UNKNOWN_KEY` for a disabled or missing key; then nothing is pinned.
  *
- * A key that has a private ID keeps it: `ALREADY_PINNED` where it is the OTP's, else `CORRUPT_OTP`. Whoever disables,
- * deletes or seals the key at the same moment is not undone.
+ * A key that has a private ID keeps it: the result is `ALREADY_PINNED` if it equals the OTP's, otherwise
+ * `CORRUPT_OTP`. Pinning does not undo a simultaneous change to the key, such as disabling, deleting or sealing it.
  *
- * @throws YubikeyError `STORE_FAILED`, `KEY_UNUSABLE` for a stored key of the wrong length, and what the stores throw;
+ * @throws YubikeyError `STORE_FAILED`, `KEY_UNUSABLE` if the stored key has the wrong length, and errors of the stores.
  * TypeError without stores.
  */
 export async function pinPrivateId(
@@ -33,7 +33,7 @@ export async function pinPrivateId(
   const opened = await new OtpOpener(keys).open(otp, (it) => it);
   if (!opened.ok) return opened.reason;
   const { key, token } = opened;
-  // A KSM that has not heard of the pinning compares with this row, so the OTP is used up there too.
+  // A KSM that does not see the pinning yet compares with the candidate row, so the OTP is used up there too.
   for (const row of [candidateRow(key, token), otp.publicId]) {
     if (!(await counters.advance(row, token.counters)).advanced) return 'REPLAYED_OTP';
   }
@@ -41,8 +41,8 @@ export async function pinPrivateId(
 }
 
 /**
- * Stores the private ID of an OTP that is used up, so that a crash before leaves a key without one, and no OTP that
- * could be used again.
+ * Stores the private ID of an OTP that is used up already. A crash before leaves the key without a private ID, but no
+ * OTP that could be used again.
  */
 export async function storePrivateId(keys: Pick<KeyStore, 'get' | 'replace'>, otp: Otp): Promise<Pinning> {
   for (;;) {
@@ -57,9 +57,9 @@ export async function storePrivateId(keys: Pick<KeyStore, 'get' | 'replace'>, ot
 }
 
 /**
- * The row in the counter store of those OTPs of a key that share a private ID, while the key is stored without one:
- * what they are compared with until it is pinned. The row is no public ID, and without the AES key it does not tell
- * which private ID.
+ * The name of the row in the counter store that an OTP is compared with until its key is pinned: all OTPs of the key
+ * with the same private ID share it. The name is not a public ID, and does not reveal the private ID without the AES
+ * key.
  */
 export function candidateRow(
   { publicId, aesKey }: Pick<NewKey, 'publicId' | 'aesKey'>,
@@ -69,7 +69,7 @@ export function candidateRow(
   return `unpinned:${publicId}:${digest.slice(0, 32)}`;
 }
 
-/** Uses up what a KSM saw of a private ID while the key was stored without it: raises the counters of the key to it. */
+/** Uses up the OTPs with this private ID that a KSM saw while the key was stored without it, by raising its counters. */
 export async function useUpSeenOtps(
   counters: Pick<CounterStore, 'advance' | 'get'>,
   key: Pick<NewKey, 'publicId' | 'aesKey'> & Pick<Token, 'privateId'>,

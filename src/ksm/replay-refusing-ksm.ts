@@ -10,20 +10,20 @@ import { candidateRow, storePrivateId } from './pin.js';
 type Opened = Extract<OpenedOtp, { ok: true }>;
 
 export interface ReplayRefusingKsmOptions {
-  /** Pins keys that are stored without a private ID. Default false: their OTPs are refused, and nothing is stored. */
+  /** Pins keys that are stored without a private ID. Default false: their OTPs are refused and nothing is stored. */
   pinKeys?: boolean | undefined;
-  /** Also decrypts OTPs whose private ID nobody compared. Default false. */
+  /** Also decrypts OTPs whose private ID was not compared. Default false. */
   allowUnpinnedKeys?: boolean | undefined;
 }
 
 /**
- * A KSM that decrypts each OTP once, as one with a REST API does. Whatever it decrypts is used up in the counters of
- * the public ID, and so at every door that shares them.
+ * A KSM that decrypts each OTP only once, as a KSM with a REST API does. A decrypted OTP is used up in the counters of
+ * its public ID, and so for every service that shares them.
  *
- * With `pinKeys` it pins the private ID of a key that was stored without one by two OTPs that agree in it, with
- * rising counters. Until then an OTP of such a key is compared only with earlier ones of the same private ID, so
- * that a token which passes the CRC by chance can neither be accepted nor lock the key's owner out. Of random tokens
- * one in 65,536 leaves a row in the counter store, of some 100 bytes.
+ * With `pinKeys`, it pins the private ID of a key that was stored without one by two OTPs with the same private ID and
+ * rising counters. Until then, an OTP of that key is compared only with earlier OTPs of the same private ID, so a token
+ * that passes the CRC by chance is not accepted and does not lock out the key's owner. One random token in 65,536
+ * leaves a row of about 100 bytes in the counter store.
  */
 export class ReplayRefusingKsm implements Ksm {
   readonly #keys: Pick<KeyStore, 'get' | 'replace'>;
@@ -45,8 +45,8 @@ export class ReplayRefusingKsm implements Ksm {
   }
 
   /**
-   * @throws YubikeyError `PRIVATE_ID_UNCHECKED` for a key that is not pinned yet, `STORE_FAILED`, `KEY_UNUSABLE`,
-   * and what the stores throw as such.
+   * @throws YubikeyError `PRIVATE_ID_UNCHECKED` for a key that is not pinned yet, `STORE_FAILED`, `KEY_UNUSABLE`, and
+   * each YubikeyError of the stores.
    */
   async decrypt(otp: Otp): Promise<Decryption> {
     const opened = await this.#opener.open(otp, (it) => it);
@@ -63,21 +63,21 @@ export class ReplayRefusingKsm implements Ksm {
   }
 
   async #accept({ key, token, privateIdChecked }: Opened): Promise<Decryption> {
-    // Seen while the key was stored without its private ID. Nothing is written then: another process, which has not
-    // heard of the pinning, may be about to decrypt this very OTP.
+    // The OTP may have been seen while the key was stored without its private ID. Then nothing is written, because a
+    // process that does not see the pinning yet may be decrypting the same OTP.
     if (await this.#isUsedUp(candidateRow(key, token), token)) return REPLAYED;
     const { advanced } = await this.#counters.advance(key.publicId, token.counters);
     return advanced ? decrypted(token, privateIdChecked) : REPLAYED;
   }
 
-  /** An OTP of a key whose private ID is not known. */
+  /** Decides about an OTP of a key whose private ID is not known. */
   async #consider(otp: Otp, { key, token }: Opened): Promise<Decryption> {
     if (await this.#isUsedUp(key.publicId, token)) return REPLAYED;
     const candidate = await this.#counters.advance(candidateRow(key, token), token.counters);
     if (!candidate.advanced) return REPLAYED;
     const isFirst = candidate.previous === undefined;
     if (isFirst && !this.#allowUnpinnedKeys) throw unchecked(otp);
-    // Before the private ID is pinned: from then on, these counters alone refuse the OTPs up to this one.
+    // This comes before pinning: afterwards, only these counters refuse the OTPs up to this one.
     const { advanced } = await this.#counters.advance(key.publicId, token.counters);
     if (!advanced) return REPLAYED;
     if (isFirst) return decrypted(token, false);
@@ -101,6 +101,6 @@ function decrypted({ counters, capsLock }: Token, privateIdChecked: boolean): De
 function unchecked({ publicId }: Otp): YubikeyError {
   return new YubikeyError(
     'PRIVATE_ID_UNCHECKED',
-    `The private ID of the key ${publicId} is not known yet, so its OTPs prove too little: pin it`,
+    `The private ID of the key ${publicId} is not known yet, so its OTPs prove too little: pin the key`,
   );
 }

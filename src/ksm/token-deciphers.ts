@@ -1,8 +1,8 @@
 import { TokenDecipher } from '../otp/token.js';
 import type { KeyRecord } from '../stores/store.js';
 
-/** So many are kept, of some 1.5 kB each. */
-const MOST = 2_000;
+/** How many ciphers are kept, of about 1.5 kB each. */
+const MAX_CIPHERS = 2_000;
 
 interface Kept {
   readonly aesKey: Uint8Array;
@@ -10,8 +10,8 @@ interface Kept {
 }
 
 /**
- * The ciphers that were made last. A cipher is used only while its key's record, as it was just read, has
- * the AES key that the cipher was made with.
+ * A cache of the most recently created ciphers. A cipher is reused only if the key's record, as just read, still has
+ * the AES key that the cipher was created with.
  */
 export class TokenDeciphers {
   readonly #kept = new Map<string, Kept>();
@@ -22,7 +22,7 @@ export class TokenDeciphers {
     const decipher = new TokenDecipher(aesKey);
     this.#kept.delete(publicId);
     this.#kept.set(publicId, { aesKey: Uint8Array.from(aesKey), decipher });
-    if (this.#kept.size > MOST) this.#forgetOldest();
+    if (this.#kept.size > MAX_CIPHERS) this.#forgetOldest();
     return decipher;
   }
 
@@ -40,7 +40,7 @@ export class TokenDeciphers {
   }
 }
 
-/** Not in constant time: nothing that somebody sent is compared. */
+/** Not in constant time, because neither value comes from a client. */
 function isSame(one: Uint8Array, other: Uint8Array): boolean {
   if (one.length !== other.length) return false;
   for (let at = 0; at < one.length; at++) if (one[at] !== other[at]) return false;

@@ -1,6 +1,6 @@
 /**
- * Waits for work, and no longer than until the signal: what it rejects with then is made of the signal's reason. Work
- * that heeds the signal itself, and settles at once, knows better what became of it and is believed.
+ * Waits for work until the signal fires, and then rejects with an error made from the signal's reason. If the work
+ * settles in response to the signal itself, its result is used instead, since it is more precise.
  */
 export function untilAborted<T>(
   work: Promise<T>,

@@ -1,10 +1,10 @@
-/** What {@link crc16} gives over a block that ends in its own CRC, low byte first. */
+/** The result of {@link crc16} over a block that ends with its own CRC, low byte first. */
 export const CRC_RESIDUE = 0xf0b8;
 
 /**
  * CRC-16 of ISO 13239: polynomial x¹⁶+x¹²+x⁵+1 reflected (0x8408), initial value 0xffff, not inverted.
  *
- * A token stores the inverse, `~crc16(first 14 bytes)`, so that the whole block leaves {@link CRC_RESIDUE}.
+ * A token stores the inverse, `~crc16(first 14 bytes)`, so the whole block results in {@link CRC_RESIDUE}.
  */
 export function crc16(bytes: Uint8Array): number {
   let crc = 0xffff;

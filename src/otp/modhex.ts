@@ -1,4 +1,4 @@
-/** The modhex alphabet: the letters that stand for 0…f, chosen to be the same key on most keyboards. */
+/** The modhex alphabet: letters for the digits 0 to f, whose keys are the same on most keyboard layouts. */
 export const MODHEX_ALPHABET = 'cbdefghijklnrtuv';
 
 const NONE = 0xff;
@@ -6,12 +6,12 @@ const NONE = 0xff;
 const VALUES = new Uint8Array(0x1_0000).fill(NONE);
 for (const [value, letter] of [...MODHEX_ALPHABET].entries()) VALUES[letter.charCodeAt(0)] = value;
 
-/** Whether the text is made of modhex letters only, lower case; the empty text is. */
+/** Whether the text consists of lower-case modhex letters only. True for the empty text. */
 export function isModhex(text: string): boolean {
   return /^[cbdefghijklnrtuv]*$/.test(text);
 }
 
-/** Writes bytes as modhex, two letters a byte. */
+/** Writes bytes as modhex, two letters per byte. */
 export function encodeModhex(bytes: Uint8Array): string {
   let text = '';
   for (const byte of bytes) text += MODHEX_ALPHABET.charAt(byte >> 4) + MODHEX_ALPHABET.charAt(byte & 15);
@@ -19,10 +19,10 @@ export function encodeModhex(bytes: Uint8Array): string {
 }
 
 /**
- * Reads modhex, two lower-case letters a byte, in the one spelling `encodeModhex` writes; into bytes that are there
- * already, where they are given: as many as the text has.
+ * Reads modhex as `encodeModhex` writes it: two lower-case letters per byte. Fills `bytes` if given, whose length
+ * must match the text.
  *
- * @throws TypeError on an odd length, another length than that of `bytes`, or any other character.
+ * @throws TypeError for an odd length, a length that does not match `bytes`, or any other character.
  */
 export function decodeModhex(text: string, bytes: Buffer = Buffer.alloc(text.length >> 1)): Buffer {
   if (text.length !== 2 * bytes.length) throw notModhex();

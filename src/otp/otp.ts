@@ -6,7 +6,7 @@ import { isModhex, MODHEX_ALPHABET } from './modhex.js';
 export interface Otp {
   /** The whole OTP, 32 to 48 letters. Secret until it has been verified. */
   readonly value: string;
-  /** What stands before the token: 0 to 16 letters, usually 12, the same in every OTP of a key. */
+  /** The letters before the token: 0 to 16, usually 12, and the same in every OTP of a key. */
   readonly publicId: string;
   /** The last 32 letters: one encrypted block. */
   readonly token: string;
@@ -15,12 +15,12 @@ export interface Otp {
 const TOKEN_LENGTH = 32;
 const MAX_PUBLIC_ID_LENGTH = 16;
 const MAX_OTP_LENGTH = MAX_PUBLIC_ID_LENGTH + TOKEN_LENGTH;
-/** Longer than any prefix a key's NFC tag can hold, so that no input costs more than a short look. */
+/** Longer than any URL that a key's NFC tag can hold. The limit bounds the work for any input. */
 const MAX_INPUT_LENGTH = 512;
 
 const OTP = new RegExp(`^[${MODHEX_ALPHABET}]{${TOKEN_LENGTH},${MAX_OTP_LENGTH}}$`);
 
-/** Cannot be changed, so that it need not be looked at again. */
+/** Immutable, so that `assertOtp` need not check it again. */
 class ParsedOtp implements Otp {
   readonly publicId: string;
   readonly token: string;
@@ -38,12 +38,12 @@ class ParsedOtp implements Otp {
 }
 
 /**
- * Reads what a person, a key or a phone sent as an OTP, and is the only place that normalises it: white space
- * around it, capitals, an NFC URL (`https://my.yubico.com/yk/#…`, `…/neo/…`, or a prefix of your own that ends
- * in `/`, `#` or `=`), and the keyboard layouts of `keyboard.ts`. Text that is modhex is taken as it stands;
- * otherwise the first layout that explains every character is undone.
+ * Reads an OTP as a person, a key or a phone sent it. This is the only place that normalises: it removes surrounding
+ * white space, lower-cases capitals, takes the OTP out of an NFC URL (`https://my.yubico.com/yk/#…`, `…/neo/…`, or your
+ * own prefix that ends in `/`, `#` or `=`), and undoes the keyboard layouts of `keyboard.ts`. Modhex stays as it is.
+ * Any other text is read with the first layout that explains every character.
  *
- * @throws YubikeyError `OTP_MALFORMED` for anything else, also for what is not a string. The message never
+ * @throws YubikeyError `OTP_MALFORMED` for any other input, including a value that is not a string. The message never
  * repeats the input.
  */
 export function parseOtp(input: string): Otp {
@@ -53,7 +53,7 @@ export function parseOtp(input: string): Otp {
   const trimmed = input.trim();
   if (trimmed === '') throw malformed('it is empty');
   const value = trimmed.includes('://') ? readOtpFromUrl(trimmed) : undoKeyboardLayout(trimmed.toLowerCase());
-  if (value === undefined) throw malformed('it holds characters that no YubiKey types');
+  if (value === undefined) throw malformed('it contains characters that no YubiKey types');
   if (value.length < TOKEN_LENGTH || value.length > MAX_OTP_LENGTH) {
     throw malformed(`it has ${value.length} characters; an OTP has ${TOKEN_LENGTH} to ${MAX_OTP_LENGTH}`);
   }
@@ -61,13 +61,13 @@ export function parseOtp(input: string): Otp {
 }
 
 /**
- * Takes an OTP that `parseOtp` made, and nothing else: what is sent to servers and stores goes through here.
+ * Checks that an OTP came from `parseOtp`, before it is sent to servers and stores.
  *
- * @throws TypeError
+ * @throws TypeError for any other value.
  */
 export function assertOtp(otp: Otp): void {
   if (ParsedOtp.is(otp)) return;
-  // Perhaps by the parseOtp of another copy of this package.
+  // The OTP may come from another copy of this package.
   const { value, publicId, token } = (otp ?? {}) as Partial<Otp>;
   const wellFormed =
     typeof value === 'string' &&
@@ -77,12 +77,12 @@ export function assertOtp(otp: Otp): void {
   if (!wellFormed) throw new TypeError('verify() takes what parseOtp() returns');
 }
 
-/** Whether the text can be the public ID of a key: 0 to 16 modhex letters. */
+/** Whether the value can be the public ID of a key: 0 to 16 modhex letters. */
 export function isPublicId(text: unknown): text is string {
   return typeof text === 'string' && text.length <= MAX_PUBLIC_ID_LENGTH && isModhex(text);
 }
 
-/** The part of a URL after its last delimiter: a tag is read by the phone, so no keyboard layout applies. */
+/** The part of a URL after its last delimiter. Phones read NFC tags directly, so no keyboard layout applies. */
 function readOtpFromUrl(url: string): string | undefined {
   const value = url
     .slice(Math.max(...['/', '#', '='].map((mark) => url.lastIndexOf(mark))) + 1)

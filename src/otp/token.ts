@@ -3,7 +3,7 @@ import { CAPS_LOCK_BIT, type Counters, MAX_USAGE_COUNTER } from './counters.js';
 import { CRC_RESIDUE, crc16 } from './crc16.js';
 import { decodeModhex, encodeModhex } from './modhex.js';
 
-/** What is inside an OTP: the fields of one AES block (Yubico, "OTPs explained"). */
+/** The decrypted fields of an OTP, which fill one AES block (Yubico, "OTPs explained"). */
 export interface Token {
   /** 6 bytes, secret. */
   readonly privateId: Uint8Array;
@@ -16,10 +16,10 @@ export interface Token {
 
 const CIPHER = 'aes-128-ecb';
 const BLOCK_LENGTH = 16;
-/** Written anew for each token. Always a whole block: a part of one would go before the next token. */
+/** Reused for each token. It is always filled completely: the cipher would keep a partial block for the next token. */
 const CIPHERTEXT = Buffer.alloc(BLOCK_LENGTH);
 
-/** Decrypts tokens with one AES key of 16 bytes: its cipher is made once, which takes longer than using it. */
+/** Decrypts tokens with one AES key of 16 bytes. The cipher is created once, which takes longer than using it. */
 export class TokenDecipher {
   readonly #decipher: ReturnType<typeof createDecipheriv>;
 
@@ -30,8 +30,8 @@ export class TokenDecipher {
   /**
    * Decrypts the token of an OTP, 32 modhex letters.
    *
-   * Undefined when the CRC is wrong: another key, or a corrupt OTP. The CRC alone is no proof, since one token
-   * in 65,536 passes it by chance: compare the private ID.
+   * Returns undefined if the CRC is wrong, because the token was made with another key or is corrupt. The CRC alone
+   * proves little, because one random token in 65,536 passes it: compare the private ID.
    */
   decrypt(token: string): Token | undefined {
     const block = this.#decipher.update(decodeModhex(token, CIPHERTEXT));
@@ -39,7 +39,7 @@ export class TokenDecipher {
   }
 }
 
-/** What one token says: {@link TokenDecipher.decrypt} of a key that is used once. */
+/** Decrypts one token, as {@link TokenDecipher.decrypt} does, with a key that is used once. */
 export function decryptToken(token: string, aesKey: Uint8Array): Token | undefined {
   return new TokenDecipher(aesKey).decrypt(token);
 }
@@ -62,7 +62,7 @@ function byteAt(block: Buffer, at: number): number {
   return block[at] as number;
 }
 
-/** Encrypts a token as a key does: the inverse of {@link TokenDecipher.decrypt}, 32 modhex letters. */
+/** Encrypts a token as a YubiKey does, into 32 modhex letters: the inverse of {@link TokenDecipher.decrypt}. */
 export function encryptToken(token: Token, aesKey: Uint8Array): string {
   const block = Buffer.alloc(BLOCK_LENGTH);
   block.set(token.privateId, 0);

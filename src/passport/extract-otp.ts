@@ -2,11 +2,11 @@ import type { Request } from 'express';
 import { YubikeyError } from '../errors.js';
 import { assertOptional, type OptionNames } from '../options.js';
 
-/** Takes what may be an OTP out of a request, at once; undefined when there is none. It need not check it. */
+/** Takes a possible OTP out of a request, synchronously and unchecked. Returns undefined if there is none. */
 export type ExtractOtp = (req: Request) => unknown;
 
 export interface AppendedOtpOptions {
-  /** How many letters the public IDs of your keys have, 0 to 16. Default 12. */
+  /** The length of your keys' public IDs, 0 to 16 letters. Default 12. */
   publicIdLength?: number | undefined;
 }
 
@@ -16,7 +16,7 @@ const OPTION_NAMES: OptionNames<AppendedOtpOptions> = {
 
 const TOKEN_LENGTH = 32;
 
-/** The OTP in a field of the body, which may be nested like `user[otp]`; in the query only where allowed. */
+/** Reads the OTP from a field of the body, which may be nested like `user[otp]`, or of the query if allowed. */
 export function otpInBody(field: string, allowOtpInQuery: boolean): ExtractOtp {
   return (req) => {
     const typed = readField(req.body, field) ?? (allowOtpInQuery ? readField(req.query, field) : undefined);
@@ -26,8 +26,8 @@ export function otpInBody(field: string, allowOtpInQuery: boolean): ExtractOtp {
 }
 
 /**
- * For one field that takes the password with the OTP touched in behind it: an `extractOtp` that reads the OTP
- * off its end. Read the password with {@link splitAppendedOtp}.
+ * An `extractOtp` for one field that contains the password followed by the OTP: it reads the OTP from the end. Read the
+ * password with {@link splitAppendedOtp}.
  */
 export function appendedOtp(field = 'password', options: AppendedOtpOptions = {}): ExtractOtp {
   assertOptional('appendedOtp', options, OPTION_NAMES);
@@ -40,8 +40,8 @@ export function appendedOtp(field = 'password', options: AppendedOtpOptions = {}
 }
 
 /**
- * Splits what was typed into one field into the password and the OTP behind it. `otp` is undefined, and
- * `password` the whole text, when it is too short to hold an OTP.
+ * Splits the text of one field into the password and the OTP behind it. If the text is too short for an OTP, `password`
+ * is the whole text and `otp` is undefined.
  */
 export function splitAppendedOtp(
   typed: string,
@@ -64,7 +64,7 @@ function assertPublicIdLength({ publicIdLength = 12 }: AppendedOtpOptions): numb
   return publicIdLength;
 }
 
-/** Body parsers leave `user[otp]` as one key, or nest it. Inherited properties are no fields. */
+/** Body parsers either keep `user[otp]` as one key or nest it. Inherited properties are ignored. */
 function readField(fields: unknown, name: string): unknown {
   const whole = readOwn(fields, name);
   if (whole !== undefined || !name.endsWith(']')) return whole;
@@ -80,15 +80,14 @@ const PARSERS =
   'put app.use(express.urlencoded({ extended: false })) for forms, or app.use(express.json()) for JSON, before the route';
 
 /**
- * Tells an application whose body parser is missing from a person who sent nothing; called where a field was not
- * found in `req.body`.
+ * Distinguishes a missing body parser from an empty field. It is called if a field was not found in `req.body`.
  *
- * @throws YubikeyError `BODY_NOT_PARSED` when no parser ran, `UNSUPPORTED_MEDIA_TYPE` when none of those that ran
- * takes the request's Content-Type.
+ * @throws YubikeyError `BODY_NOT_PARSED` if no parser ran, `UNSUPPORTED_MEDIA_TYPE` if none of the parsers that ran
+ * accepts the request's Content-Type.
  */
 function assertBodyWasRead(req: Request): void {
   if (!mayHaveBody(req) || !isUnread(req)) return;
-  // Express has no `body` before a parser runs; body-parser 2 leaves `undefined` in it, body-parser 1 an empty object.
+  // Express sets no `body` before a parser runs. body-parser 2 then sets undefined, body-parser 1 an empty object.
   if (!('body' in req) || isMadeByHand(req)) {
     throw new YubikeyError(
       'BODY_NOT_PARSED',
@@ -108,12 +107,12 @@ function mayHaveBody(req: Request): boolean {
   return Number(length) > 0 || encoding !== undefined;
 }
 
-/** A request without headers is no real one, and cannot say that it has no body. */
+/** A request without headers is not a real one, so nothing tells whether it has a body. */
 function isMadeByHand({ headers }: Request): boolean {
   return Object.keys(headers ?? {}).length === 0;
 }
 
-/** body-parser 1 begins with an empty object, also where it leaves the body alone: then nobody has read the stream. */
+/** body-parser 1 sets an empty object even if it skips the body. Then nobody has read the stream. */
 function isUnread({ body, readableDidRead }: Request): boolean {
   return body === undefined || (isEmptyObject(body) && readableDidRead === false);
 }
@@ -124,7 +123,7 @@ function isEmptyObject(body: unknown): boolean {
   return (prototype === null || prototype === Object.prototype) && Object.keys(body).length === 0;
 }
 
-/** In lower case, without parameters; empty where there is none that could be repeated in a message. */
+/** The media type in lower case, without parameters. Empty if it is missing or not safe to repeat in a message. */
 function readMediaType({ headers }: Request): string {
   return /^[\w.+-]{1,60}\/[\w.+-]{1,60}/.exec(headers?.['content-type'] ?? '')?.[0].toLowerCase() ?? '';
 }

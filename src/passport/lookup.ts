@@ -1,25 +1,25 @@
 import { types } from 'node:util';
 
-/** What a lookup calls, or returns a promise of, when it is done. */
+/** The callback of a lookup. */
 export type Done = (error: unknown, user?: Express.User | false | null, info?: object) => void;
 
-// biome-ignore lint/suspicious/noConfusingVoidType: what a function without a return statement returns
+// biome-ignore lint/suspicious/noConfusingVoidType: the result of a function without a return statement
 type Nothing = void;
 type Found = Express.User | false | null | undefined;
 
 /**
- * Finds the user whose key it is. It settles by `done(error, user, info)`, by a promise, or by what it returns,
- * whichever comes first; nothing found is `false`, `null` or `undefined`.
+ * Finds the user who owns a key. The first of these decides: a call of `done(error, user, info)`, a promise, or the
+ * return value. `false`, `null` and `undefined` mean that no user was found.
  *
- * One that declares `done` settles by `done` or a `Promise` only: what it returns otherwise is, as in
- * `(identity, done) => db.query(sql, done)`, often not a user, nor a promise though it has a `then`. So do not
- * call `done` later from an `async` function: its promise of undefined comes first.
+ * If the lookup declares `done`, only `done` or a `Promise` decides. Any other return value is ignored, because in
+ * `(identity, done) => db.query(sql, done)` it is often not a user, and has a `then` without being a promise. Do not
+ * call `done` later from an `async` function, because its promise of undefined comes first.
  */
 export type Lookup<Args extends unknown[]> = (
   ...args: [...Args, Done]
 ) => Found | Nothing | Promise<Found | Nothing>;
 
-/** Calls a lookup and waits for its first answer; later ones are ignored. Rejects with the lookup's own error. */
+/** Calls a lookup and waits for its first result; later ones are ignored. Rejects with the lookup's own error. */
 export function lookUp(
   lookup: (...args: never[]) => unknown,
   args: readonly unknown[],

@@ -4,26 +4,29 @@ import { assertOptional, type OptionNames } from '../options.js';
 import { readUserId, type UserId } from './user-id.js';
 
 /**
- * What `completeSecondFactor` records in the session, as `req.session.secondFactor`. To read it with types,
+ * The record that `completeSecondFactor` stores in the session, as `req.session.secondFactor`. To read it with types,
  * declare it: `declare module 'express-session' { interface SessionData { secondFactor?: SecondFactor } }`.
  */
 export interface SecondFactor {
   userId: string;
-  /** The session it was made in: after a rotation it no longer counts. */
+  /** The session that it was made in. It is void once the session gets a new ID. */
   sessionId: string;
   publicId: string;
   /** Milliseconds since 1970. */
   at: number;
-  /** Authentication method references of RFC 8176. Never `hwk`: an OTP proves no hardware. */
+  /** Authentication method references (RFC 8176). Never `hwk`, because an OTP does not prove hardware. */
   amr: ['otp', 'mfa'];
 }
 
 export interface RequireSecondFactorOptions {
-  /** How old the second factor may be, in milliseconds. Default: as old as the session. */
+  /** The maximum age of the second factor, in milliseconds. Default: the age of the session. */
   maxAge?: number | undefined;
-  /** Where to send who has none. Default: an error with status 401 or 403 for the app's error handler. */
+  /**
+   * Redirect target for users without a second factor. Default: an error with status 401 or 403 for the app's error
+   * handler.
+   */
   redirectTo?: string | undefined;
-  /** As given to the strategy. Default `user.id`. */
+  /** The same as the strategy's option. Default `user.id`. */
   userId?: UserId | undefined;
 }
 
@@ -39,7 +42,7 @@ interface VerifiedFactor {
   sessionIdBefore: string | undefined;
 }
 
-/** What express-session adds to a request. */
+/** A request with the properties that express-session adds. */
 type SessionRequest = Request & { sessionID?: string | undefined; session?: Session | undefined };
 
 interface Session {
@@ -49,7 +52,7 @@ interface Session {
 
 const verifiedFactors = new WeakMap<Request, VerifiedFactor>();
 
-/** For `YubikeyStrategy` alone: what `completeSecondFactor` goes by. */
+/** Called by `YubikeyStrategy` to tell `completeSecondFactor` that a second factor was verified in this request. */
 export function noteVerifiedFactor(
   req: SessionRequest,
   factor: Omit<VerifiedFactor, 'sessionIdBefore'>,
@@ -58,11 +61,11 @@ export function noteVerifiedFactor(
 }
 
 /**
- * Express middleware that records the second factor in the session; goes right behind `passport.authenticate`
+ * Express middleware that records the second factor in the session. It belongs directly after `passport.authenticate`
  * with a strategy that has `secondFactor: true`.
  *
- * Fails with `SECOND_FACTOR_NOT_VERIFIED` where no such strategy succeeded in this very request, and with
- * `SESSION_NOT_ROTATED` where Passport did not give the session a new ID.
+ * It fails with `SECOND_FACTOR_NOT_VERIFIED` if no such strategy succeeded in the same request, and with
+ * `SESSION_NOT_ROTATED` if Passport did not give the session a new ID.
  */
 export function completeSecondFactor(): RequestHandler {
   return (req: SessionRequest, _res, next) => {
@@ -72,7 +75,7 @@ export function completeSecondFactor(): RequestHandler {
       return next(
         new YubikeyError(
           'SECOND_FACTOR_NOT_VERIFIED',
-          'completeSecondFactor goes behind passport.authenticate with a YubikeyStrategy that has secondFactor: true',
+          'completeSecondFactor belongs after passport.authenticate with a YubikeyStrategy that has secondFactor: true',
         ),
       );
     }
@@ -92,17 +95,17 @@ export function completeSecondFactor(): RequestHandler {
       at: Date.now(),
       amr: ['otp', 'mfa'],
     };
-    // As Passport does: a browser may follow a redirect before express-session has saved of itself.
+    // Saved here as Passport does, because a browser may follow a redirect before express-session saves the session.
     if (req.session.save) req.session.save((error) => next(error));
     else next();
   };
 }
 
 /**
- * Express middleware for routes that need a second factor: made by the user who is signed in now, in this very
- * session, and young enough. Signing out, a new sign-in and a change of user each void it.
+ * Express middleware for routes that need a second factor of the current user, made in the current session and not older
+ * than `maxAge`. Signing out, signing in again and changing the user each void it.
  *
- * Without one it redirects, or calls `next` with a YubikeyError: `NOT_SIGNED_IN` (status 401) or
+ * Other requests are redirected, or `next` is called with a YubikeyError: `NOT_SIGNED_IN` (status 401) or
  * `SECOND_FACTOR_REQUIRED` (403).
  *
  * @throws TypeError for an unknown or unusable option.
@@ -122,13 +125,13 @@ export function requireSecondFactor(options: RequireSecondFactorOptions = {}): R
     if (redirectTo !== undefined) return res.redirect(redirectTo);
     next(
       req.user
-        ? new YubikeyError('SECOND_FACTOR_REQUIRED', 'This needs a second factor: touch your YubiKey')
-        : new YubikeyError('NOT_SIGNED_IN', 'This needs a user who is signed in'),
+        ? new YubikeyError('SECOND_FACTOR_REQUIRED', 'A second factor is required: touch your YubiKey')
+        : new YubikeyError('NOT_SIGNED_IN', 'A signed-in user is required'),
     );
   };
 }
 
-/** How far the clocks of two machines that share sessions may be apart. */
+/** The tolerated difference between the clocks of two machines that share sessions. */
 const CLOCK_SKEW_MS = 60_000;
 
 function hasSecondFactor(req: SessionRequest, maxAge: number, userId: UserId | undefined): boolean {

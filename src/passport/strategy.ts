@@ -10,40 +10,40 @@ import { type Lookup, lookUp } from './lookup.js';
 import { noteVerifiedFactor } from './second-factor.js';
 import { readUserId, type UserId } from './user-id.js';
 
-/** Why a sign-in was refused, for the app's own use: a stranger should read no more than the message. */
+/** Why a sign-in was refused. `code` is for the application: strangers should only see `message`. */
 export interface FailureInfo {
   code:
     | 'OTP_MISSING'
     | 'OTP_MALFORMED'
     | Rejection
-    /** The OTP is good, and `lookup` found no user for its key. */
+    /** The OTP is valid, but `lookup` found no user for its key. */
     | 'UNKNOWN_USER'
     /** A second factor needs a user who is signed in. */
     | 'NOT_SIGNED_IN'
-    /** The OTP is good, and the key belongs to another user than the one signed in. */
+    /** The OTP is valid, but its key belongs to another user than the one signed in. */
     | 'OTHER_USER';
   message: 'Invalid OTP';
 }
 
 export interface YubikeyStrategyOptions {
-  /** Says whether an OTP is genuine and fresh: a `CloudVerifier`, a `KsmVerifier`, or your own. */
+  /** Tells whether an OTP is genuine and fresh: a `CloudVerifier`, a `KsmVerifier`, or your own. */
   verifier: Verifier;
-  /** What `passport.authenticate(name)` calls it. Default `yubikey`. */
+  /** The strategy's name for `passport.authenticate(name)`. Default `yubikey`. */
   name?: string | undefined;
-  /** The field of the body that holds the OTP; may be nested, like `user[otp]`. Default `otp`. */
+  /** The field of the body with the OTP, which may be nested like `user[otp]`. Default `otp`. */
   otpField?: string | undefined;
   /**
-   * Also reads the field from the URL's query when the body has none. OTPs in URLs end up in logs and
-   * histories. Default false.
+   * Also reads the field from the URL's query if the body does not have it. Beware: OTPs in URLs end up in logs and
+   * browser histories. Default false.
    */
   allowOtpInQuery?: boolean | undefined;
-  /** Takes the OTP out of a request in a way of your own, instead of `otpField`. */
+  /** A function that takes the OTP out of a request, instead of `otpField`. */
   extractOtp?: ExtractOtp | undefined;
-  /** The user is signed in already, and `lookup` must find that same user. Default false. */
+  /** Requires a signed-in user, and that `lookup` finds the same user. Default false. */
   secondFactor?: boolean | undefined;
-  /** What tells users apart, a string or a number. Default `user.id`. */
+  /** Returns the id of a user, a string or a number that no other user has. Default `user.id`. */
   userId?: UserId | undefined;
-  /** Calls `lookup` with the request first. Default false. */
+  /** Passes the request to `lookup` as its first argument. Default false. */
   passReqToCallback?: boolean | undefined;
 }
 
@@ -58,11 +58,11 @@ const OPTION_NAMES: OptionNames<YubikeyStrategyOptions> = {
   passReqToCallback: true,
 };
 
-/** A request that is worth asking the verifier about. */
+/** A request with a well-formed OTP. */
 interface Attempt {
   kind: 'attempt';
   otp: Otp;
-  /** Undefined unless this is a second factor. */
+  /** The id of the signed-in user; undefined unless this is a second factor. */
   signedInId: string | undefined;
 }
 interface Success {
@@ -76,7 +76,7 @@ interface Failure {
   status: 400 | 401;
 }
 
-/** What Passport gives a strategy for each request. */
+/** The methods that Passport adds to a strategy for each request. */
 interface Outcomes {
   success(user: Express.User, info?: object): void;
   fail(info: object, status: number): void;
@@ -88,9 +88,9 @@ const PassportStrategy = Strategy as unknown as new () => Outcomes;
 /**
  * Signs in with a YubiKey's one-time password, alone or as a second factor.
  *
- * A missing or malformed OTP fails with 400, a refused one or an unknown user with 401; what prevents a verdict
- * is passed to `next` as an error with a `status`: 503, or 500 where the configuration must change, as it must where
- * no body parser ran before the route. Errors of the app's own `lookup` pass through unchanged.
+ * A missing or malformed OTP fails with 400, a refused OTP or an unknown user with 401. A fault that prevents a verdict
+ * is passed to `next` as an error whose `status` is 503, or 500 if the configuration must change, for example if no body
+ * parser ran before the route. Errors of the app's own `lookup` are passed on unchanged.
  */
 export class YubikeyStrategy extends PassportStrategy {
   readonly name: string;
@@ -130,8 +130,8 @@ export class YubikeyStrategy extends PassportStrategy {
   }
 
   /**
-   * Called by Passport, which gives each request its own outcomes: they are taken before anything is awaited.
-   * What needs no waiting fails at once, so that Express sees what the application throws then.
+   * Called by Passport, which sets `success`, `fail` and `error` for each request, so they are read before anything is
+   * awaited. Failures that need no waiting are reported synchronously, so that Express sees errors of the application.
    */
   authenticate(req: Request): void {
     const success = this.success.bind(this);
@@ -190,7 +190,7 @@ export class YubikeyStrategy extends PassportStrategy {
   }
 }
 
-/** A verifier of the application's own may return anything; only a verdict is one. */
+/** Checks the result of a verifier, because an application's own verifier may return anything. */
 function checkVerification(verification: Verification): Verification {
   const { ok } = verification;
   const isVerdict = ok === true ? typeof verification.identity.publicId === 'string' : ok === false;
@@ -198,10 +198,12 @@ function checkVerification(verification: Verification): Verification {
   throw new TypeError('verify() must resolve with { ok: true, identity } or { ok: false, reason }');
 }
 
-/** `next` takes these for no error at all, and goes on to what is protected. */
+/** Replaces values that `next` does not treat as an error, with which it would continue to the protected route. */
 function toTruthyError(reason: unknown): unknown {
-  const goesOn = !reason || reason === 'route' || reason === 'router';
-  return goesOn ? new Error('lookup or extractOtp threw what is no error', { cause: reason }) : reason;
+  const wouldContinue = !reason || reason === 'route' || reason === 'router';
+  return wouldContinue
+    ? new Error('lookup or extractOtp threw something that is not an Error', { cause: reason })
+    : reason;
 }
 
 function tryParseOtp(typed: unknown): Otp | undefined {

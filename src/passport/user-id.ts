@@ -1,12 +1,12 @@
 import { YubikeyError } from '../errors.js';
 
-/** Tells users apart: a string or a number that no other user has. */
+/** Returns the id of a user: a string or a number that no other user has. */
 export type UserId = (user: Express.User) => string | number | bigint;
 
 /**
- * The id of a user, as text.
+ * Reads the id of a user as text.
  *
- * @throws YubikeyError `USER_ID_MISSING`, so that two users without an id are never taken for the same one.
+ * @throws YubikeyError `USER_ID_MISSING`, so that two users without an id are never treated as the same user.
  */
 export function readUserId(
   user: Express.User,
@@ -26,7 +26,7 @@ export function readUserId(
 function idMissing(options?: { cause: unknown }): YubikeyError {
   return new YubikeyError(
     'USER_ID_MISSING',
-    'A second factor needs to tell users apart: give YubikeyStrategy and requireSecondFactor a userId option that returns a string or a number (default: user.id)',
+    'A second factor must tell users apart: give YubikeyStrategy and requireSecondFactor a userId option that returns a string or a number (default: user.id)',
     options,
   );
 }

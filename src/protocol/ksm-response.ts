@@ -1,21 +1,21 @@
 import { CAPS_LOCK_BIT, type Counters, MAX_USAGE_COUNTER } from '../otp/counters.js';
 import { MalformedResponse } from './validation-response.js';
 
-/** The answers of the KSM protocol (`wsapi`) and what they say. */
+/** The errors of the KSM protocol (`wsapi`), as they stand in an answer. */
 export const KSM_ERRORS = {
   noOtp: 'No OTP provided',
   invalidOtp: 'Invalid OTP format',
   unknownKey: 'Unknown yubikey',
-  /** What the REST reference says for `unknownKey`. */
+  /** The REST reference server's word for `unknownKey`. */
   keyNotFound: 'Key not found',
   corruptOtp: 'Corrupt OTP',
   databaseError: 'Database error',
-  /** No KSM of others says these two. */
+  // Errors that only this KSM returns.
   replayedOtp: 'Replayed OTP',
   privateIdUnknown: 'Private ID unknown',
 } as const;
 
-/** What a KSM answers. An error is one of {@link KSM_ERRORS}, or in the words of another KSM. */
+/** A KSM's answer. The error is one of {@link KSM_ERRORS}, or another KSM's own text. */
 export type KsmAnswer =
   | { readonly ok: true; readonly counters: Counters; readonly capsLock: boolean }
   | { readonly ok: false; readonly error: string };
@@ -23,18 +23,18 @@ export type KsmAnswer =
 const OK = /^OK counter=([0-9a-f]{4}) low=([0-9a-f]{4}) high=([0-9a-f]{2}) use=([0-9a-f]{2})$/;
 const ERROR = /^ERR ([!-~](?:[ -~]{0,198}[!-~])?)$/;
 
-/** Writes an answer as the reference server does: one line, the counter with the caps-lock bit of the token. */
+/** Writes an answer as the reference server does: one line, whose counter includes the caps-lock bit of the token. */
 export function formatKsmResponse(answer: KsmAnswer): string {
   const line = answer.ok ? formatCounters(answer.counters, answer.capsLock) : `ERR ${answer.error}`;
   if (!OK.test(line) && !ERROR.test(line)) {
-    throw new TypeError('A KSM answers with counters in their range, or with an error of printable ASCII');
+    throw new TypeError('A KSM answer needs counters in their range, or an error in printable ASCII');
   }
   return `${line}\n`;
 }
 
 /**
- * Reads an answer: one line, with its line break or without. Numbers have all their digits, so that an answer
- * cut short is none.
+ * Reads an answer: one line, with or without its line break. Numbers must have all their digits, so that a truncated
+ * answer is refused.
  *
  * @throws MalformedResponse
  */
@@ -43,12 +43,12 @@ export function parseKsmResponse(text: string): KsmAnswer {
   const error = ERROR.exec(line)?.[1];
   if (error !== undefined) return { ok: false, error };
   const fields = OK.exec(line);
-  if (!fields) throw new MalformedResponse('The answer is not one of the KSM protocol');
+  if (!fields) throw new MalformedResponse('The answer does not follow the KSM protocol');
   const [counter, low, high, use] = fields.slice(1).map((digits) => Number.parseInt(digits, 16)) as Four;
   return { ok: true, ...readKsmCounters(counter, low, high, use) };
 }
 
-/** The fields that all KSM protocols tell an OTP's counters by. */
+/** Converts the fields that every KSM protocol uses for an OTP's counters. */
 export function readKsmCounters(
   counter: number,
   low: number,

@@ -2,35 +2,35 @@ import type { Counters } from '../otp/counters.js';
 import { readKsmCounters } from './ksm-response.js';
 import { MalformedResponse } from './validation-response.js';
 
-/** The errors that the REST dialect of the KSM protocol answers an OTP with, and the HTTP status of each. */
+/** The errors that the REST protocol of a KSM returns for an OTP, and the HTTP status of each. */
 export const KSM_REST_STATUSES = {
   INVALID_OTP: 400,
   KEY_NOT_FOUND: 404,
   REPLAY_DETECTED: 409,
   DECRYPTION_FAILED: 422,
-  /** Of the first OTP of a key without a private ID, which the reference decrypts. */
+  /** For the first OTP of a key without a private ID. The reference server decrypts it instead. */
   PRIVATE_ID_UNKNOWN: 422,
   STORAGE_ERROR: 500,
 } as const;
 
 export type KsmRestError = keyof typeof KSM_REST_STATUSES;
 
-/** What a KSM answers in its REST dialect. */
+/** A KSM's answer in the REST protocol. */
 export type KsmRestAnswer =
   | {
       readonly ok: true;
       readonly publicId: string;
       readonly counters: Counters;
       readonly capsLock: boolean;
-      /** `private_id_checked`, which the reference does not know. */
+      /** The field `private_id_checked`, which the reference server does not send. */
       readonly privateIdChecked: boolean;
     }
   | { readonly ok: false; readonly error: KsmRestError };
 
 /**
- * Reads an answer. Undefined for an error in other words than a KSM's: something in front of it says that.
+ * Reads an answer. Returns undefined for an error that no KSM sends: it comes from a proxy in front of the KSM.
  *
- * @throws MalformedResponse, also where the HTTP status and the text contradict each other.
+ * @throws MalformedResponse, also if the HTTP status and the text contradict each other.
  */
 export function parseKsmRestResponse(httpStatus: number, text: string): KsmRestAnswer | undefined {
   const body = parseJsonObject(text);
@@ -38,7 +38,7 @@ export function parseKsmRestResponse(httpStatus: number, text: string): KsmRestA
   const error = body.status === 'ERROR' ? body.error_code : undefined;
   if (!isKsmRestError(error)) return undefined;
   if (KSM_REST_STATUSES[error] !== httpStatus) {
-    throw new MalformedResponse(`The answer is ${error}, which does not go with HTTP ${httpStatus}`);
+    throw new MalformedResponse(`The answer is ${error}, which does not match HTTP ${httpStatus}`);
   }
   return { ok: false, error };
 }
@@ -59,12 +59,12 @@ function readSuccess(body: Record<string, unknown>): KsmRestAnswer {
 function readNumber(body: Record<string, unknown>, name: string, most: number): number {
   const value = body[name];
   if (typeof value !== 'number' || !Number.isInteger(value) || value < 0 || value > most) {
-    throw new MalformedResponse(`${name} is no whole number from 0 to ${most}`);
+    throw new MalformedResponse(`${name} is not a whole number from 0 to ${most}`);
   }
   return value;
 }
 
-/** An empty one for what is no JSON object. */
+/** Returns an empty object for text that is not a JSON object. */
 function parseJsonObject(text: string): Record<string, unknown> {
   try {
     return Object(JSON.parse(text));

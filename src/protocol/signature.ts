@@ -1,11 +1,11 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 
-/** The parameters of one message by their names, as sent: values are not URL-encoded. */
+/** The parameters of one message by name. Values are not URL-encoded. */
 export type MessageParameters = ReadonlyMap<string, string>;
 
 /**
- * Signs a message of the validation protocol, or checks one: HMAC-SHA-1 over every parameter but `h`, sorted
- * by key, `k=v` joined by `&`, in base64 (validation protocol 2.0, "Generating signatures").
+ * The signature of a message of the validation protocol: HMAC-SHA-1, in base64, over every parameter except `h`, as
+ * `k=v` joined by `&` and sorted by key (validation protocol 2.0, "Generating signatures").
  */
 export function signParameters(parameters: MessageParameters, apiKey: Uint8Array): string {
   let message = '';
@@ -15,12 +15,12 @@ export function signParameters(parameters: MessageParameters, apiKey: Uint8Array
   return createHmac('sha1', apiKey).update(message).digest('base64');
 }
 
-/** Whether the parameters carry a signature at all: an empty or blank `h` is none. */
+/** Whether the parameters contain a signature. An empty or blank `h` does not count. */
 export function isSigned(parameters: MessageParameters): boolean {
   return (parameters.get('h') ?? '').trim() !== '';
 }
 
-/** Whether `h` is the signature of the parameters under this key; compared in constant time. */
+/** Whether `h` is the signature of the parameters with this key. Compares in constant time. */
 export function isSignedWith(parameters: MessageParameters, apiKey: Uint8Array): boolean {
   const expected = Buffer.from(signParameters(parameters, apiKey));
   const actual = Buffer.from(parameters.get('h') ?? '');
@@ -28,7 +28,7 @@ export function isSignedWith(parameters: MessageParameters, apiKey: Uint8Array):
 }
 
 /**
- * Reads an API key as the validation servers hand it out: base64, with its padding, not empty.
+ * Reads an API key as validation servers issue it: base64 with its padding, and not empty.
  *
  * @throws TypeError, which does not repeat the key.
  */

@@ -1,4 +1,4 @@
-/** The statuses of the validation protocol 2.0; 1.0 and 1.1 use a part of them. */
+/** The statuses of validation protocol 2.0. Protocols 1.0 and 1.1 use some of them. */
 export const STATUSES = [
   'OK',
   'BAD_OTP',
@@ -15,10 +15,10 @@ export const STATUSES = [
 
 export type Status = (typeof STATUSES)[number];
 
-/** Why a verified OTP is refused; every other status but OK says that no verdict was reached. */
+/** Why an OTP was refused. */
 export type Rejection = 'BAD_OTP' | 'REPLAYED_OTP' | 'REPLAYED_REQUEST' | 'DELAYED_OTP';
 
-/** Statuses that say no verdict was reached: a fault of the request, of the set-up or of the server. */
+/** Statuses without a verdict: a fault of the request, the configuration or the server. */
 export type FaultStatus = Exclude<Status, 'OK' | Rejection>;
 
 export function isStatus(text: string | undefined): text is Status {

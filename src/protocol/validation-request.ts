@@ -1,12 +1,12 @@
 import { parseOtp } from '../otp/otp.js';
 import { type MessageParameters, signParameters } from './signature.js';
 
-/** How many percent of the other servers must agree before a server answers OK: 0 to 100, or its own words. */
+/** The percentage of other servers that must agree before a server answers OK, or a name for it. */
 export type SyncLevel = number | 'fast' | 'secure';
 
-/** A request to verify one OTP. Validation protocol 1.0 knows `id` and `otp` alone, 1.1 also `timestamp`. */
+/** A request to verify one OTP. Validation protocol 1.0 has only `id` and `otp`, 1.1 also `timestamp`. */
 export interface ValidationRequest {
-  /** The client's id, decimal. */
+  /** The client's id, in decimal. */
   readonly id: string;
   readonly otp: string;
   /** 16 to 40 letters and digits, unique to this request. Required in protocol 2.0. */
@@ -14,7 +14,7 @@ export interface ValidationRequest {
   /** Asks for the OTP's counters. */
   readonly timestamp?: boolean | undefined;
   readonly sl?: SyncLevel | undefined;
-  /** How many seconds the server may wait for the other servers. */
+  /** The number of seconds that the server may wait for other servers. */
   readonly timeout?: number | undefined;
 }
 
@@ -34,7 +34,7 @@ export function isSyncLevel(level: unknown): level is SyncLevel {
   return typeof level === 'number' && Number.isInteger(level) && level >= 0 && level <= 100;
 }
 
-/** Writes a request as the query of a URL, without `?`; signed as its `h` when there is an API key. */
+/** Writes a request as the query of a URL, without `?`. With an API key, `h` is its signature. */
 export function formatValidationRequest(request: ValidationRequest, apiKey?: Uint8Array): string {
   const parameters = new Map<string, string>([
     ['id', request.id],
@@ -50,7 +50,7 @@ export function formatValidationRequest(request: ValidationRequest, apiKey?: Uin
 
 export type ProtocolVersion = '1.0' | '1.1' | '2.0';
 
-/** What is wrong with a request a server got, and the status to answer it with, as the reference server does. */
+/** A fault in a request to a server, and the status that the reference server answers with. */
 export class RequestFault extends Error {
   override readonly name = 'RequestFault';
   constructor(
@@ -62,10 +62,10 @@ export class RequestFault extends Error {
 }
 
 /**
- * Reads the query of a URL, or the form in a body, without deciding what its parameters mean.
+ * Reads the query of a URL, or a form in a body, without interpreting its parameters.
  *
- * @throws RequestFault when a parameter comes twice or holds a control character, so that nothing a client
- * sends can become a second line of a signed answer.
+ * @throws RequestFault if a parameter is repeated or contains a control character, so that no text of a client can
+ * become a second line of a signed answer.
  */
 export function parseParameters(query: string): MessageParameters {
   const parameters = new Map<string, string>();
@@ -77,10 +77,10 @@ export function parseParameters(query: string): MessageParameters {
   return parameters;
 }
 
-/** What no honest client sends: anything but ASCII in which only `%` has to be undone. */
+/** Matches all but ASCII that needs only `%` decoding, which is what honest clients send. */
 const NOT_PLAIN = /[^\w.~*=&%-]|%(?![2-7][\dA-Fa-f])/;
 
-/** What URLSearchParams makes of a plain query, in a quarter of its time. */
+/** Splits a plain query as URLSearchParams does, in a quarter of the time. */
 function splitPlainPairs(query: string): [string, string][] {
   const pairs: [string, string][] = [];
   for (const part of query.split('&')) {
@@ -100,8 +100,8 @@ function decodePercent(text: string): string {
 }
 
 /**
- * Reads the parameters of a request, in the reference server's order of checks, and normalises the OTP with
- * `parseOtp`. Signatures are over the parameters as received: check them there.
+ * Reads the parameters of a request, with the checks in the reference server's order, and normalises the OTP with
+ * `parseOtp`. Check the signature against the parameters as received, not against the result.
  *
  * @throws RequestFault
  */
@@ -143,12 +143,12 @@ function readOtp(text: string | undefined): string {
   }
 }
 
-/** The name of a parameter where it can stand in an answer and in a log: a client can send any text as one. */
+/** The parameter's name if it is safe in an answer and in a log, because clients can send any text as a name. */
 function printableName(key: string): string {
   return /^[\w.-]{1,64}$/.test(key) ? key : 'query';
 }
 
 function hasControlCharacter(text: string): boolean {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is looked for
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
   return /[\u0000-\u001f\u007f\u2028\u2029]/.test(text);
 }

@@ -7,28 +7,28 @@ export interface ValidationResponse {
   readonly status: Status;
   readonly otp?: string | undefined;
   readonly nonce?: string | undefined;
-  /** How many percent of the other servers agreed, 0 to 100. */
+  /** The percentage of other servers that agreed, 0 to 100. */
   readonly sl?: number | undefined;
   readonly counters?: Counters | undefined;
-  /** Protocol 1.0: with MISSING_PARAMETER, the parameter's name. */
+  /** In protocol 1.0, the parameter's name with MISSING_PARAMETER. */
   readonly info?: string | undefined;
 }
 
-/** Longer than any honest answer, which has some 250 bytes. */
+/** Longer than any honest answer, which has about 250 bytes. */
 export const MAX_RESPONSE_LENGTH = 8 * 1024;
 
-/** Neither line breaks, which would end the value early, nor `&`, which would end it in the signed text. */
+/** Excludes line breaks, which would end the value early, and `&`, which would end it in the signed text. */
 const VALUE = /^[^&\p{Cc}\p{Zl}\p{Zp}]*$/u;
 
-/** Why a text is no answer of the protocol. */
+/** Why a text is not an answer of the protocol. */
 export class MalformedResponse extends Error {
   override readonly name = 'MalformedResponse';
 }
 
 /**
  * Writes an answer as the reference server does: `h` first, `t` second, `status` last, CRLF after each line,
- * then an empty line. It is signed over all of it; with no API key under the empty key, as the reference does
- * where it knows no client.
+ * then an empty line. The signature covers all other lines. Without an API key, it signs with the empty key, as the
+ * reference server does for an unknown client.
  */
 export function formatValidationResponse(
   response: ValidationResponse,
@@ -54,15 +54,15 @@ export function formatValidationResponse(
 
 function assertValue(key: string, value: string): string {
   if (VALUE.test(value)) return value;
-  throw new TypeError(`${key} holds a character that no answer can carry`);
+  throw new TypeError(`${key} contains a character that an answer cannot contain`);
 }
 
 /**
- * Splits an answer into its parameters: one `key=value` a line, CRLF or LF, in any order.
+ * Splits an answer into its parameters: one `key=value` per line, CRLF or LF, in any order.
  *
- * Values are kept as they are, since signatures cover them so. Refused are a line without `=`, a key that
- * comes twice, control characters, and `&` in a value: the text that is signed could then be split in more
- * than one way, and one answer could pass for another.
+ * Values stay unchanged, because signatures cover them as they are. It refuses a line without `=`, a repeated key,
+ * control characters, and `&` in a value: otherwise the signed text could be split in more than one way, and one
+ * answer could pass for another.
  *
  * @throws MalformedResponse
  */
@@ -83,9 +83,9 @@ export function parseResponseParameters(text: string): MessageParameters {
 }
 
 /**
- * Reads what an answer says, not whether it is authentic: check its signature and echo before believing it.
+ * Reads an answer without checking whether it is authentic: check its signature and echo before trusting it.
  *
- * @throws MalformedResponse for an unknown status and for numbers out of their range.
+ * @throws MalformedResponse for an unknown status, or a number out of its range.
  */
 export function readValidationResponse(parameters: MessageParameters): ValidationResponse {
   const status = parameters.get('status');
@@ -112,11 +112,11 @@ function readNumber(parameters: MessageParameters, key: string, most: number): n
   const text = parameters.get(key);
   if (text === undefined || text === '') return undefined;
   if (!/^[0-9]{1,10}$/.test(text) || Number(text) > most)
-    throw new MalformedResponse(`${key} is no number to ${most}`);
+    throw new MalformedResponse(`${key} is not a number from 0 to ${most}`);
   return Number(text);
 }
 
-/** UTC as the reference server writes it: a literal `Z0`, then three digits of milliseconds. */
+/** UTC in the reference server's format: a literal `Z0`, then three digits of milliseconds. */
 function formatTime(at: Date): string {
   const time = at.toISOString();
   return `${time.slice(0, -5)}Z0${time.slice(-4, -1)}`;

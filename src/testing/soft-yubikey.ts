@@ -8,17 +8,17 @@ import { isPublicId } from '../otp/otp.js';
 import { encryptToken } from '../otp/token.js';
 
 export interface SoftYubikeyOptions {
-  /** 0 to 16 modhex letters. Default: 12 random ones that start `vv`, as keys programmed by their owner do. */
+  /** 0 to 16 modhex letters. Default: 12 random letters that start with `vv`, as in keys programmed by their owner. */
   publicId?: string | undefined;
-  /** 6 bytes, or 12 hexadecimal digits. Default random. */
+  /** 6 bytes, or 12 hexadecimal digits. Default: random. */
   privateId?: Uint8Array | string | undefined;
-  /** 16 bytes, or 32 hexadecimal digits. Default random. */
+  /** 16 bytes, or 32 hexadecimal digits. Default: random. */
   aesKey?: Uint8Array | string | undefined;
-  /** Power-ups with a touch so far, 0 to 0x7fff. Default 0, as a key leaves its maker. */
+  /** The number of power-ups with a touch so far, 0 to 0x7fff. Default 0, as in a new key. */
   usageCounter?: number | undefined;
   /**
-   * The keyboard layout of the computer it is plugged into, by its xkb name, such as `us(dvorak)` or `ru`.
-   * Default: one that types modhex as it stands.
+   * The keyboard layout of the computer, by its xkb name, such as `us(dvorak)` or `ru`. Default: a layout that types
+   * modhex unchanged.
    */
   layout?: string | undefined;
 }
@@ -31,7 +31,7 @@ const OPTION_NAMES: OptionNames<SoftYubikeyOptions> = {
   layout: true,
 };
 
-/** All there is to a key, for JSON: secrets too. */
+/** The complete state of a key for JSON, including its secrets. */
 export interface SoftYubikeyState {
   publicId: string;
   /** 12 hexadecimal digits. */
@@ -43,13 +43,13 @@ export interface SoftYubikeyState {
   sessionUse?: number | undefined;
   /** The key's clock at power-up, 24 bits. */
   clockAtPowerUp: number;
-  /** When it was powered up, in milliseconds since 1970. */
+  /** The time of power-up, in milliseconds since 1970. */
   poweredUpAt: number;
   layout?: string | undefined;
 }
 
 export interface PressOptions {
-  /** Whether caps lock is on: it marks the token, and the OTP comes in capitals. Default false. */
+  /** Whether caps lock is on, which marks the token and types the OTP in capitals. Default false. */
   capsLock?: boolean | undefined;
 }
 
@@ -58,11 +58,11 @@ const PRESS_OPTIONS: OptionNames<PressOptions> = {
 };
 
 /**
- * A virtual YubiKey, for tests and demos: types what a real one would, from the same key material.
+ * A virtual YubiKey for tests and demos. It types the same OTPs as a real key with the same secrets.
  *
- * The first touch after power-up raises the usage counter, each further one the session use, which wraps from
- * 0xff into the usage counter; that stops at 0x7fff. The clock runs at 8 Hz from a random start. Its
- * `publicId`, `aesKey` and `privateId` are what `keys.add(softYubikey)` takes.
+ * The first touch after power-up raises the usage counter, which stops at 0x7fff. Each further touch raises the session
+ * use, which wraps from 0xff into the usage counter. The clock runs at 8 Hz from a random start. `keys.add(softYubikey)`
+ * adds the key to a store.
  */
 export class SoftYubikey {
   readonly publicId: string;
@@ -75,7 +75,7 @@ export class SoftYubikey {
   #poweredUpAt = 0;
   #timestamp = 0;
 
-  /** @throws TypeError for key material of the wrong length, or an unknown option or layout. */
+  /** @throws TypeError for a public ID or a secret of the wrong length, and an unknown option or layout. */
   constructor(options: SoftYubikeyOptions = {}) {
     assertOptional('SoftYubikey', options, OPTION_NAMES);
     this.publicId = options.publicId ?? `vv${encodeModhex(randomBytes(5))}`;
@@ -89,7 +89,7 @@ export class SoftYubikey {
     this.replug();
   }
 
-  /** Counters of the last touch; before the first touch, the timestamp is that of the power-up or of `fromJSON`. */
+  /** The counters of the last touch. Before the first touch, the timestamp is that of power-up or of `fromJSON`. */
   get counters(): Counters {
     return {
       usageCounter: this.#usageCounter,
@@ -98,7 +98,7 @@ export class SoftYubikey {
     };
   }
 
-  /** Unplugs it and plugs it in again. */
+  /** Unplugs the key and plugs it in again. */
   replug(): void {
     this.#sessionUse = undefined;
     this.#clockAtPowerUp = randomInt(2 ** 24);
@@ -106,7 +106,7 @@ export class SoftYubikey {
     this.#timestamp = this.#readClock();
   }
 
-  /** Touches it: what it types, without the Enter that a real one adds. */
+  /** Touches the key, and returns the OTP that it types, without the Enter that a real key adds. */
   press(options: PressOptions = {}): string {
     assertOptional('press()', options, PRESS_OPTIONS);
     const { capsLock = false } = options;
@@ -120,7 +120,7 @@ export class SoftYubikey {
     return capsLock ? typed.toUpperCase() : typed;
   }
 
-  /** Its state, to be kept: `SoftYubikey.fromJSON` makes the same key of it, still plugged in. */
+  /** The state of the key, still plugged in, for `SoftYubikey.fromJSON`. Contains its secrets. */
   toJSON(): SoftYubikeyState {
     return {
       publicId: this.publicId,
@@ -134,7 +134,7 @@ export class SoftYubikey {
     };
   }
 
-  /** @throws TypeError for a state that `toJSON` did not make. */
+  /** Restores a key from the state that `toJSON` returned. @throws TypeError for any other state. */
   static fromJSON(state: SoftYubikeyState): SoftYubikey {
     for (const field of ['publicId', 'privateId', 'aesKey', 'usageCounter'] as const) {
       if (state[field] === undefined) throw new TypeError(`The state has no ${field}`);

@@ -13,11 +13,11 @@ import {
   type VerifyOptions,
 } from './verifier.js';
 
-/** How far the key's clock may be off the server's; an OTP is delayed when it is over both. */
+/** The tolerated difference between the key's clock and the server's. A delayed OTP exceeds both limits. */
 export interface DelayTolerance {
   /** Milliseconds. Default 20,000. */
   absolute?: number | undefined;
-  /** Part of the time that passed since the last OTP. Default 0.3. */
+  /** A fraction of the time since the last OTP. Default 0.3. */
   relative?: number | undefined;
 }
 
@@ -33,19 +33,19 @@ const TOLERANCE_NAMES: OptionNames<DelayTolerance> = {
 };
 
 export interface KsmVerifierOptions {
-  /** Decrypts the OTPs. */
+  /** Decrypts the OTPs, such as a `LocalKsm`. */
   ksm: Ksm;
-  /** Refuses replays. */
+  /** Refuses replays, such as the counters of a store. */
   counters: Pick<CounterStore, 'advance'>;
   /**
-   * Refuses as DELAYED_OTP what was typed long before it was sent, as a phished OTP is, by comparing the key's
-   * clock with the server's between two OTPs of one power-up. `true` takes the reference server's tolerance.
-   * Default: not tested.
+   * Refuses OTPs that were typed long before they were sent, such as phished ones, as DELAYED_OTP. It compares the key's
+   * clock with the server's between two OTPs of one power-up. `true` uses the reference server's tolerance. Default: no
+   * such check.
    */
   delayTolerance?: true | DelayTolerance | undefined;
   /**
-   * Accepts OTPs whose private ID nobody compared. Of random tokens, one in 65,536 then passes, and may use up the
-   * counters of the key, so that its owner is refused as replayed. Default false.
+   * Accepts OTPs whose private ID was not compared. One random token in 65,536 then passes, and may raise the counters
+   * of the key so far that its owner is refused as replayed. Default false.
    */
   allowUnpinnedKeys?: boolean | undefined;
 }
@@ -57,7 +57,7 @@ const OPTION_NAMES: OptionNames<KsmVerifierOptions> = {
   allowUnpinnedKeys: true,
 };
 
-/** Verifies OTPs with your own keys: a KSM decrypts, a counter store refuses replays. No other server is asked. */
+/** Verifies OTPs with your own keys: a KSM decrypts, and a counter store refuses replays. Asks no validation server. */
 export class KsmVerifier implements Verifier {
   readonly #ksm: Ksm;
   readonly #counters: Pick<CounterStore, 'advance'>;
@@ -82,9 +82,11 @@ export class KsmVerifier implements Verifier {
   /**
    * Verifies one OTP.
    *
-   * @throws YubikeyError `PRIVATE_ID_UNCHECKED` for a key that was stored without its private ID and is not pinned,
-   * `STORE_FAILED` or `KSM_FAILED` where no verdict could be reached, `ANSWER_LOST` where a store or a remote KSM may
-   * have used the OTP up. The signal ends the wait with the same words; with `ABORTED` where neither can tell.
+   * @throws YubikeyError
+   * - `PRIVATE_ID_UNCHECKED` for a key that was stored without its private ID and is not pinned.
+   * - `STORE_FAILED` or `KSM_FAILED` if no verdict could be reached.
+   * - `ANSWER_LOST` if a store or a remote KSM may have used up the OTP.
+   * - If the signal fires, one of these, or `ABORTED` if neither the store nor the KSM knows more.
    */
   async verify(otp: Otp, options: VerifyOptions = {}): Promise<Verification> {
     assertOtp(otp);
@@ -100,7 +102,7 @@ export class KsmVerifier implements Verifier {
     if (!decryption.privateIdChecked && !this.#allowUnpinnedKeys) {
       throw new YubikeyError(
         'PRIVATE_ID_UNCHECKED',
-        `The private ID of the key ${otp.publicId} was not compared, so its OTPs prove too little: pin it`,
+        `The private ID of the key ${otp.publicId} was not compared, so its OTPs prove too little: pin the key`,
       );
     }
     throwIfAborted(signal);

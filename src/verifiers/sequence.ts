@@ -5,7 +5,7 @@ import type { Otp } from '../otp/otp.js';
 import type { Verification, Verifier, VerifyOptions } from './verifier.js';
 
 export interface SequenceOptions extends Pick<VerifyOptions, 'signal'> {
-  /** Milliseconds from the first touch to the last, by the key's own clock. Default 5000. */
+  /** The maximum time from the first touch to the last by the key's own clock, in milliseconds. Default 5000. */
   window?: number | undefined;
 }
 
@@ -15,16 +15,16 @@ const OPTION_NAMES: OptionNames<SequenceOptions> = {
 };
 
 /**
- * Verifies several touches of one key, made one after another: at least two OTPs with one public ID, of one
- * power-up, in the order they were typed, within a window by the key's clock. It proves that somebody holds
- * the key now, where one OTP could have been collected earlier.
+ * Verifies several touches of one key: at least two OTPs with one public ID, typed in this order in one power-up,
+ * within a window by the key's clock. That proves that somebody holds the key now, while a single OTP could have been
+ * collected earlier.
  *
- * OTPs of different keys are BAD_OTP; touches of different power-ups, or too far apart, are DELAYED_OTP; the
- * first OTP that is refused by itself decides otherwise. Every OTP that was looked at is used up. The identity
- * holds the counters of the last one.
+ * OTPs of different keys are refused as BAD_OTP, touches of different power-ups or outside the window as DELAYED_OTP.
+ * Otherwise, the first OTP that the verifier refuses decides. Every OTP that was verified is used up. The identity has
+ * the counters of the last one.
  *
- * @throws TypeError for fewer than two OTPs or an unknown option; YubikeyError `COUNTERS_MISSING` where the verifier does not tell
- * counters (give `CloudVerifier` the option `counters`), and whatever the verifier throws.
+ * @throws TypeError for fewer than two OTPs or an unknown option; YubikeyError `COUNTERS_MISSING` if the verifier does
+ * not return counters (give `CloudVerifier` the option `counters`), and errors of the verifier.
  */
 export async function verifySequence(
   verifier: Verifier,
@@ -64,6 +64,6 @@ function requireCounters(counters: Counters | undefined): Counters {
   if (counters) return counters;
   throw new YubikeyError(
     'COUNTERS_MISSING',
-    'verifySequence compares counters, and this verifier does not tell them: CloudVerifier does with the option counters',
+    'verifySequence needs counters, which this verifier does not return: CloudVerifier does with the option counters',
   );
 }

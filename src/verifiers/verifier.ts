@@ -5,25 +5,25 @@ import type { Otp } from '../otp/otp.js';
 import type { Rejection } from '../protocol/status.js';
 import { isNonce } from '../protocol/validation-request.js';
 
-/** What a verified OTP proves: which key typed it. */
+/** The key that typed a verified OTP. */
 export interface YubikeyIdentity {
   readonly publicId: string;
-  /** Where the verifier knows them. */
+  /** The counters of the OTP, if the verifier knows them. */
   readonly counters?: Counters | undefined;
 }
 
-/** A verdict. A refused OTP is one too: only what prevents a verdict is an error. */
+/** The verdict about an OTP. A refused OTP is a verdict too: only a fault that prevents a verdict is an error. */
 export type Verification =
   | { readonly ok: true; readonly identity: YubikeyIdentity }
   | { readonly ok: false; readonly reason: Rejection };
 
 export interface VerifyOptions {
   /**
-   * Ends the wait: with `ABORTED`, or where a `KsmVerifier` knows what became of the OTP, with `STORE_FAILED` (not used
-   * up) or `ANSWER_LOST` (perhaps used up).
+   * Ends the wait with `ABORTED`. A `KsmVerifier` that knows more about the OTP rejects with `STORE_FAILED` (not used
+   * up) or `ANSWER_LOST` (possibly used up).
    */
   signal?: AbortSignal | undefined;
-  /** 16 to 40 letters and digits that name this request; a fresh random one by default. */
+  /** 16 to 40 letters and digits that identify this request. Default: a new random nonce. */
   nonce?: string | undefined;
 }
 
@@ -32,13 +32,13 @@ export const VERIFY_OPTIONS: OptionNames<VerifyOptions> = {
   nonce: true,
 };
 
-/** Says whether an OTP is genuine and fresh, and whose it is. Each OTP is accepted once. */
+/** Tells whether an OTP is genuine and fresh, and which key typed it. Each OTP is accepted only once. */
 export interface Verifier {
-  /** Resolves with a verdict. Rejects with a `YubikeyError` only when no verdict could be reached. */
+  /** Resolves with a verdict. Rejects with a `YubikeyError` only if no verdict could be reached. */
   verify(otp: Otp, options?: VerifyOptions): Promise<Verification>;
 }
 
-/** A fresh nonce: 32 hexadecimal digits, 128 random bits. */
+/** A new nonce of 128 random bits, as 32 hexadecimal digits. */
 export function newNonce(): string {
   return randomBytes(16).toString('hex');
 }

@@ -117,7 +117,7 @@ describe('parseKsmResponse', () => {
           expect(formatKsmResponse(parseKsmResponse(text)).trimEnd()).toBe(text.trimEnd());
         } catch (error) {
           expect(error).toBeInstanceOf(MalformedResponse);
-          expect((error as Error).message).toBe('The answer is not one of the KSM protocol');
+          expect((error as Error).message).toBe('The answer does not follow the KSM protocol');
         }
       }),
     );

@@ -1,14 +1,14 @@
 import { setMaxListeners } from 'node:events';
 import { TransportFault } from '../../http/transport-fault.js';
 
-/** A time limit, as a signal that gives up. */
+/** A time limit with a signal that fires when the time is up. */
 export class Deadline {
   readonly #controller = new AbortController();
   readonly #timer: NodeJS.Timeout;
 
   constructor(milliseconds: number) {
     const fault = new TransportFault('TIMED_OUT', `no answer in ${milliseconds} ms`, true, true);
-    // The requests to all servers listen.
+    // The request to each server adds a listener.
     setMaxListeners(0, this.signal);
     this.#timer = setTimeout(() => this.end(fault), milliseconds);
   }
@@ -17,7 +17,7 @@ export class Deadline {
     return this.#controller.signal;
   }
 
-  /** Gives up now. */
+  /** Fires the signal now. */
   end(reason?: Error): void {
     this.clear();
     this.#controller.abort(reason);

@@ -10,10 +10,10 @@ import type { KsmServer, RemoteKsmSettings } from './remote-ksm-settings.js';
 
 type Protocol = RemoteKsmSettings['protocol'];
 
-/** What one KSM says of an OTP, or why it says nothing. */
+/** One KSM's answer for an OTP, or why it gave none. */
 export type RemoteKsmAnswer = { readonly decryption: Decryption } | { readonly fault: Fault };
 
-/** The length of the public IDs that a KSM may know alone, as the REST reference does. */
+/** The only length of public IDs that some KSMs accept, such as the REST reference server. */
 const USUAL_PUBLIC_ID_LENGTH = 12;
 
 export function buildKsmRequest(protocol: Protocol, { endpoint }: KsmServer, { value }: Otp): HttpRequest {
@@ -27,7 +27,7 @@ export function buildKsmRequest(protocol: Protocol, { endpoint }: KsmServer, { v
       };
 }
 
-/** Reads a KSM's answer strictly; what is not one of the protocol is a fault, never a word about the OTP. */
+/** Reads a KSM's answer strictly. An answer that violates the protocol is a fault, never a statement about the OTP. */
 export function readKsmAnswer(protocol: Protocol, answer: HttpAnswer, otp: Otp): RemoteKsmAnswer {
   try {
     return protocol === 'wsapi' ? readWsapi(answer, otp) : readRest(answer, otp);
@@ -55,9 +55,9 @@ function readWsapi({ text }: HttpAnswer, otp: Otp): RemoteKsmAnswer {
     case KSM_ERRORS.databaseError:
       return fault('BACKEND_ERROR', 'its database failed', { maybeAccepted: true });
     case KSM_ERRORS.privateIdUnknown:
-      return fault('PRIVATE_ID_UNCHECKED', 'it stores the key without its private ID: pin that there');
+      return fault('PRIVATE_ID_UNCHECKED', 'it stores the key without its private ID: pin the key there');
     default:
-      return fault('ANSWER_MALFORMED', `an error of no known meaning: ${answer.error}`, {
+      return fault('ANSWER_MALFORMED', `an unknown error: ${answer.error}`, {
         maybeAccepted: true,
       });
   }
@@ -96,13 +96,13 @@ const UNKNOWN_KEY: RemoteKsmAnswer = { decryption: { ok: false, reason: 'UNKNOWN
 const CORRUPT_OTP: RemoteKsmAnswer = { decryption: { ok: false, reason: 'CORRUPT_OTP' } };
 const REPLAYED_OTP: RemoteKsmAnswer = { decryption: { ok: false, reason: 'REPLAYED_OTP' } };
 
-/** What is sent is well-formed. A KSM that knows usual public IDs only cannot have a key with another one. */
+/** The OTP that was sent is well-formed. A KSM that only accepts the usual length has no key with another public ID. */
 function readInvalid({ publicId }: Otp): RemoteKsmAnswer {
   if (publicId.length !== USUAL_PUBLIC_ID_LENGTH) return UNKNOWN_KEY;
-  return fault('ANSWER_MALFORMED', 'it takes a well-formed OTP for malformed');
+  return fault('ANSWER_MALFORMED', 'it refuses a well-formed OTP as malformed');
 }
 
-/** What the KSM itself says; whether that is authentic depends on TLS. */
+/** A fault that the KSM itself reports. TLS decides whether the report is authentic. */
 function fault(code: Fault['code'], message: string, { maybeAccepted = false } = {}): RemoteKsmAnswer {
   const authenticated = code !== 'ANSWER_MALFORMED';
   return { fault: { code, message, authenticated, retry: false, maybeAccepted } };

@@ -9,25 +9,26 @@ import { assertOptions, type OptionNames } from '../../options.js';
 
 export interface RemoteKsmOptions {
   /**
-   * URLs of the KSMs, which all hold the same keys: of the service (`https://ksm.example/`), or of its decryption
-   * as other software writes it (`https://ksm.example/wsapi/decrypt/?otp=`). `http:` is for loopback addresses.
+   * URLs of the KSMs, which must all have the same keys. A URL is that of the service (`https://ksm.example/`) or, as in
+   * the configuration of other software, of its decryption (`https://ksm.example/wsapi/decrypt/?otp=`). `http:` is
+   * allowed only for loopback addresses.
    */
   urls: readonly string[];
   /**
-   * What they speak. `wsapi` is stateless, so all are asked at once and the first that decrypts is believed;
-   * `rest` refuses replays itself, so they are asked one after another. Over `wsapi` a KSM promises to compare
-   * the private ID; over `rest` it must say so in its answer (`private_id_checked`).
+   * The protocol of the KSMs. `wsapi` is stateless, so all KSMs are asked at once, and the first that decrypts decides.
+   * `rest` refuses replays itself, so the KSMs are asked one after another. With `wsapi`, a KSM is trusted to compare
+   * the private ID. With `rest`, its answer must confirm that (`private_id_checked`).
    */
   protocol: 'rest' | 'wsapi';
-  /** Milliseconds for a whole decryption; `rest` shares them out among the servers. Default 5,000. */
+  /** Milliseconds for a whole decryption. With `rest`, they are divided among the servers. Default 5,000. */
   timeout?: number | undefined;
   /** Certificates to trust instead of the system's: PEM text, or the path of a PEM file. */
   ca?: string | undefined;
-  /** An undici 7 dispatcher to send through, such as an `Agent` with a client certificate. Yours to close. */
+  /** An undici 7 dispatcher that sends the requests, such as an `Agent` with a client certificate. You close it. */
   dispatcher?: Dispatcher | undefined;
   /**
-   * Allows `http:` to other machines. The answers of a KSM are not signed: anybody on the network could then make
-   * one, and so sign in as any key. Default false.
+   * Allows `http:` to other machines. The answers of a KSM are not signed, so anybody on the network could then forge
+   * one and sign in with any key. Default false.
    */
   dangerouslyAllowForgeableAnswers?: boolean | undefined;
 }
@@ -41,14 +42,15 @@ const OPTION_NAMES: OptionNames<RemoteKsmOptions> = {
   dangerouslyAllowForgeableAnswers: true,
 };
 
-/** One KSM: the URL as configured, and the one that is asked. */
+/** One KSM. */
 export interface KsmServer {
+  /** The URL as configured. */
   readonly url: string;
-  /** Where to send an OTP; in `wsapi`, with the OTP behind it. */
+  /** The URL that OTPs are sent to. With `wsapi`, the OTP is appended. */
   readonly endpoint: string;
 }
 
-/** Options that have been checked, with their defaults. */
+/** The checked options, with their defaults. */
 export interface RemoteKsmSettings {
   readonly servers: readonly KsmServer[];
   readonly protocol: 'rest' | 'wsapi';
@@ -57,7 +59,7 @@ export interface RemoteKsmSettings {
   readonly dispatcher: Dispatcher | undefined;
 }
 
-/** @throws TypeError that names the option and what it takes. */
+/** @throws TypeError that names the option and the values it takes. */
 export function readRemoteKsmSettings(options: RemoteKsmOptions): RemoteKsmSettings {
   assertOptions('RemoteKsm', options, OPTION_NAMES);
   const { urls, protocol, timeout = 5000, ca, dispatcher } = options ?? {};
@@ -98,7 +100,7 @@ function parseKsmUrl(url: unknown, protocol: 'rest' | 'wsapi', isForgeableAllowe
 const PATHS = { rest: 'api/v1/decrypt', wsapi: 'wsapi/decrypt/' } as const;
 const IS_WHOLE = { rest: /\/api\/v1\/decrypt$/, wsapi: /\/wsapi\/decrypt\/?$/ } as const;
 
-/** A URL that ends in a query is whole, whatever its path: other KSMs have others. */
+/** Appends the standard path, unless the URL has that path or a query: other KSMs have other paths. */
 function buildEndpoint({ origin, pathname, search }: URL, protocol: 'rest' | 'wsapi', query: string): string {
   const isWhole = search !== '' || IS_WHOLE[protocol].test(pathname);
   return origin + (isWhole ? pathname : `${withoutEnd(pathname, '/')}/${PATHS[protocol]}`) + query;

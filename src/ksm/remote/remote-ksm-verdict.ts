@@ -5,30 +5,30 @@ import type { KsmServer } from './remote-ksm-settings.js';
 
 type Refusal = Extract<Decryption, { ok: false }>;
 
-/** What became of one server. */
+/** The result of asking one server. */
 export interface KsmReply {
   readonly server: KsmServer;
   readonly answer: RemoteKsmAnswer;
-  /** Whether a request of ours may have used the OTP up there, at a KSM that refuses replays. */
+  /** Whether our own request may have used up the OTP there, at a KSM that refuses replays. */
   readonly maybeUsedUp: boolean;
 }
 
-/** Whether the KSM decrypted the OTP: no other can say better. */
+/** Whether the KSM decrypted the OTP, so that no other answer is needed. */
 export function isDecrypted({ answer }: KsmReply): boolean {
   return 'decryption' in answer && answer.decryption.ok;
 }
 
-/** Whether another KSM that holds the same keys has nothing to add. */
+/** Whether no other KSM with the same keys could add anything. */
 export function isFinal({ answer }: KsmReply): boolean {
   if ('fault' in answer) return answer.fault.code === 'PRIVATE_ID_UNCHECKED';
   return answer.decryption.ok || answer.decryption.reason !== 'UNKNOWN_KEY';
 }
 
 /**
- * What follows from what the servers said, once no more is to come. A key is unknown only where all know that: one
- * that is down may hold it.
+ * Combines the replies into one decryption, once no more replies are to come. A key is unknown only if every server says
+ * so, because a server that is down may have it.
  *
- * @throws YubikeyError where nothing follows.
+ * @throws YubikeyError if no reply tells about the OTP.
  */
 export function decideDecryption(replies: readonly KsmReply[]): Decryption {
   const decryptions = replies.flatMap(({ answer }) => ('decryption' in answer ? [answer.decryption] : []));
@@ -56,7 +56,7 @@ function noVerdict(replies: readonly KsmReply[]): YubikeyError {
   const details = servers.map(({ server, message }) => `${server}: ${message}`).join('; ');
   return new YubikeyError(
     isUnchecked ? 'PRIVATE_ID_UNCHECKED' : 'KSM_FAILED',
-    `No KSM could tell about the OTP: ${details}`,
+    `No KSM could decrypt or refuse the OTP: ${details}`,
     { servers },
   );
 }
@@ -69,7 +69,7 @@ function listServerFaults(replies: readonly KsmReply[]): ServerFault[] {
   });
 }
 
-/** How a KSM's refusal is told of where it is no verdict. */
+/** Describes a KSM's refusal in an error, when it does not decide. */
 function describeRefusal({ reason }: Refusal): Omit<ServerFault, 'server'> {
   const code = reason === 'REPLAYED_OTP' ? 'ANSWER_LOST' : 'KSM_FAILED';
   return { code, message: WORDS[reason], authenticated: true };

@@ -15,24 +15,24 @@ import {
 } from './remote-ksm-settings.js';
 import { decideDecryption, isDecrypted, isFinal, type KsmReply } from './remote-ksm-verdict.js';
 
-/** How many decryptions may have requests on their way after their verdict: a server that hangs holds them. */
+/** How many decided decryptions may still have pending requests, which a hanging server would accumulate. */
 const MAX_LOSERS = 32;
 
 /**
- * Decrypts OTPs at one or many KSMs over HTTP, which hold the keys: yubikey-ksm and what speaks as it does.
+ * Decrypts OTPs at one or many KSMs over HTTP, which hold the keys: yubikey-ksm and servers with the same protocol.
  *
- * Connections stay open for the next OTP but do not keep the process alive; `close()` ends them.
+ * Connections stay open for the next OTP but do not keep the process alive. `close()` ends them.
  */
 export class RemoteKsm implements Ksm {
   readonly #settings: RemoteKsmSettings;
   readonly #transport: Transport;
-  /** Of all that runs, losers included. */
+  /** The deadlines of all pending requests, including those of decided decryptions. */
   readonly #deadlines = new Set<Deadline>();
-  /** Of what still runs although the verdict is there. */
+  /** The deadlines of decided decryptions that still have pending requests. */
   readonly #losers = new Set<Deadline>();
   #closed = false;
 
-  /** Sends nothing yet. @throws TypeError for a missing, unknown or unusable option. */
+  /** Opens no connection. @throws TypeError for a missing, unknown or unusable option. */
   constructor(options: RemoteKsmOptions) {
     this.#settings = readRemoteKsmSettings(options);
     const { protocol, servers, timeout, ca, dispatcher } = this.#settings;
@@ -40,9 +40,9 @@ export class RemoteKsm implements Ksm {
     this.#transport = new Transport({
       ca,
       dispatcher,
-      // Half of a server's share, so that one that cannot be reached is told from one whose answer is late.
+      // Half of a server's share, to distinguish an unreachable server from one whose answer is late.
       connectTimeout: isOnce ? Math.ceil(timeout / servers.length / 2) : timeout,
-      // Where an OTP is used up by asking, it must not be lost on a connection that is just closing.
+      // A KSM that refuses replays uses up the OTP, which must not be lost on a connection that is closing.
       freshConnections: isOnce,
     });
   }
@@ -50,11 +50,12 @@ export class RemoteKsm implements Ksm {
   /**
    * Decrypts one OTP.
    *
-   * @throws YubikeyError where no KSM could tell about the OTP; its `servers` say what became of each. `KSM_FAILED`;
-   * `ANSWER_LOST` where a KSM that refuses replays may have used the OTP up, so the key must be touched again;
-   * `PRIVATE_ID_UNCHECKED` where a KSM stores the key without its private ID, which over `rest` another touch may
-   * pin; `CLOSED` after `close()`. For the signal `ANSWER_LOST` over `rest`, and `ABORTED` over `wsapi`, where no KSM
-   * uses an OTP up.
+   * @throws YubikeyError if no KSM could decrypt or refuse the OTP. Its `servers` tell what happened at each.
+   * - `KSM_FAILED` in general.
+   * - `ANSWER_LOST` if a KSM that refuses replays may have used up the OTP, so the key must be touched again.
+   * - `PRIVATE_ID_UNCHECKED` if a KSM stores the key without its private ID. With `rest`, another touch may pin it.
+   * - `CLOSED` after `close()`.
+   * - If the signal fires, `ANSWER_LOST` with `rest`, and `ABORTED` with `wsapi`, where no KSM uses up an OTP.
    */
   async decrypt(otp: Otp, options: DecryptOptions = {}): Promise<Decryption> {
     assertOtp(otp);
@@ -67,14 +68,14 @@ export class RemoteKsm implements Ksm {
     );
   }
 
-  /** Ends open decryptions with `CLOSED` and closes every connection; a given dispatcher stays open. */
+  /** Ends pending decryptions with `CLOSED` and closes every connection. A given dispatcher stays open. */
   async close(): Promise<void> {
     this.#closed = true;
     for (const deadline of this.#deadlines) deadline.end(closedError());
     await this.#transport.close();
   }
 
-  /** One after another: a KSM that refuses replays must not get an OTP that another one decrypts. */
+  /** Asks one KSM after another, so that no KSM that refuses replays gets an OTP that another one decrypts. */
   async #askInTurn(otp: Otp): Promise<KsmReply[]> {
     const { servers, timeout } = this.#settings;
     const end = performance.now() + timeout;
@@ -89,7 +90,7 @@ export class RemoteKsm implements Ksm {
     return replies;
   }
 
-  /** All at once. One that decrypts is enough; else all that they say. */
+  /** Asks all KSMs at once, and resolves with the first reply that decrypts the OTP, otherwise with all replies. */
   async #askAll(otp: Otp): Promise<KsmReply[]> {
     const { servers, timeout } = this.#settings;
     const deadline = this.#startDeadline(timeout);
@@ -103,7 +104,7 @@ export class RemoteKsm implements Ksm {
     }
   }
 
-  /** A server may close a connection just as it is used again; asking a stateless KSM twice does no harm. */
+  /** Asks again if the server closed the connection as it was reused, which is harmless at a stateless KSM. */
   async #askAgainIfLost(server: KsmServer, otp: Otp, deadline: Deadline): Promise<KsmReply> {
     const first = await this.#ask(server, otp, deadline);
     const isLost = 'fault' in first.answer && first.answer.fault.code === 'UNREACHABLE' && first.maybeUsedUp;
@@ -137,7 +138,7 @@ export class RemoteKsm implements Ksm {
     if (this.#deadlines.size === 0) this.#transport.dropConnecting();
   }
 
-  /** Losers may finish, so that connections stay warm, but neither keep the process alive nor pile up. */
+  /** Lets pending requests finish, so that connections stay open, without keeping the process alive or piling up. */
   #letGo(deadline: Deadline): void {
     if (!this.#deadlines.has(deadline)) return;
     deadline.unref();

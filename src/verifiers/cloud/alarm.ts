@@ -1,11 +1,11 @@
-/** One timer for all that is waited for at once. Times are those of `performance.now()`. */
+/** One timer for several times to wait for. Times are those of `performance.now()`. */
 export class Alarm {
   readonly #ring: () => void;
   #timer: NodeJS.Timeout | undefined;
   #immediate: NodeJS.Immediate | undefined;
   #at = Infinity;
 
-  /** What it calls may come early, when a time set before turned out not to matter: look at the clock, set it anew. */
+  /** @param ring It may be called too early, so it checks the clock and sets the alarm anew. */
   constructor(ring: () => void) {
     this.#ring = ring;
   }
@@ -18,7 +18,7 @@ export class Alarm {
     this.#timer = setTimeout(() => this.#afterReading(), Math.ceil(at - performance.now()));
   }
 
-  /** Lets the process exit before it rings; until it is set anew. */
+  /** Lets the process exit before the alarm rings, until it is set anew. */
   unref(): void {
     this.#timer?.unref();
   }
@@ -29,7 +29,7 @@ export class Alarm {
     this.#at = Infinity;
   }
 
-  /** Timers run before sockets are read: after a turn that took long, answers that are there already count first. */
+  /** Rings after sockets were read, because answers that have arrived during a long turn must count first. */
   #afterReading(): void {
     this.#immediate = setImmediate(() => {
       this.#at = Infinity;
@@ -38,7 +38,7 @@ export class Alarm {
   }
 }
 
-/** Whether a time has come. Timers count whole milliseconds of a clock of their own, and may ring a little early. */
+/** Whether a time has come. Timers count whole milliseconds of their own clock, so they may fire a little early. */
 export function isDue(at: number): boolean {
   return at <= performance.now() + 1;
 }

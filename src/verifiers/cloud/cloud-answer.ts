@@ -9,13 +9,13 @@ import {
 } from '../../protocol/validation-response.js';
 import { toStatusFault } from './cloud-fault.js';
 
-/** What a verification asked, to hold an answer against. */
+/** The request of a verification, to compare an answer with. */
 export interface Question {
   readonly otp: string;
   readonly nonce: string;
   readonly apiKey: Buffer | undefined;
   readonly protocol: '1.0' | '2.0';
-  /** Whether TLS vouches for the server; it has to where there is no API key. */
+  /** Whether TLS authenticates the server, which is required without an API key. */
   readonly isTls: boolean;
 }
 
@@ -23,9 +23,8 @@ export type CloudVerdict = ValidationResponse & { readonly status: 'OK' | Reject
 export type CloudAnswer = { readonly verdict: CloudVerdict } | { readonly fault: Fault };
 
 /**
- * Reads a server's answer and believes it only when it is authentic: signed with the API key, where there is
- * one, and in protocol 2.0 about this very OTP and nonce. The first check comes before the second, and both
- * before the status may decide anything.
+ * Reads a server's answer. A verdict counts only if the answer is authentic: first, it must be signed with the API key,
+ * if there is one; second, in protocol 2.0, it must be about this OTP and nonce. Only then may its status decide.
  */
 export function readCloudAnswer(text: string, question: Question): CloudAnswer {
   try {

@@ -2,7 +2,7 @@ import type { Fault } from '../../http/transport-fault.js';
 import type { FaultStatus } from '../../protocol/status.js';
 import type { ValidationResponse } from '../../protocol/validation-response.js';
 
-/** A status that says the server reached no verdict. */
+/** Describes a status with which a server reports that it reached no verdict. */
 export function toStatusFault(
   response: ValidationResponse & { status: FaultStatus },
   authenticated: boolean,
@@ -23,7 +23,7 @@ const EXPLANATIONS: Record<FaultStatus, string> = {
   NO_SUCH_CLIENT:
     'the server does not know the clientId; a new one takes up to five minutes to reach all servers',
   OPERATION_NOT_ALLOWED: 'the client may not verify OTPs',
-  MISSING_PARAMETER: 'the server misses a parameter of the request',
+  MISSING_PARAMETER: 'a parameter is missing from the request',
   BACKEND_ERROR: 'the server failed',
   NOT_ENOUGH_ANSWERS: 'too few other servers agreed in time, and the OTP is used up: touch the key again',
 };

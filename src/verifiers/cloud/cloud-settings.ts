@@ -9,66 +9,66 @@ import { assertOptions, type OptionNames } from '../../options.js';
 import { parseApiKey } from '../../protocol/signature.js';
 import { isClientId, isSyncLevel, type SyncLevel } from '../../protocol/validation-request.js';
 
-/** Yubico's validation service under its one present name. The default of `servers`. */
+/** Yubico's validation service at its current address. The default of `servers`. */
 export const YUBICLOUD = ['https://api.yubico.com/wsapi/2.0/verify'] as const;
 
-/** The five names of Yubico's client guide. Since 2019 they are aliases of {@link YUBICLOUD}. */
+/** The five addresses in Yubico's client guide. Since 2019, they are aliases of {@link YUBICLOUD}. */
 export const YUBICLOUD_POOL = ['api', 'api2', 'api3', 'api4', 'api5'].map(
   (host) => `https://${host}.yubico.com/wsapi/2.0/verify`,
 ) as readonly string[];
 
 export interface CloudVerifierOptions {
-  /** The client id the validation servers gave you, decimal. Yubico's: https://upgrade.yubico.com/getapikey/ */
+  /** The client id from the validation servers, in decimal. Yubico's: https://upgrade.yubico.com/getapikey/ */
   clientId: string | number | undefined;
   /**
-   * The API key that came with it, base64. Signs requests and authenticates answers. Left out, the servers must
-   * be `https:`, and TLS alone vouches for the answers; given as undefined, as an unset environment variable is,
-   * it is refused.
+   * The API key for the client id, in base64. It signs requests and authenticates answers. Without this option, the
+   * servers must be `https:`, and only TLS authenticates the answers. The value undefined is refused, because it is
+   * usually an unset environment variable.
    */
   apiKey?: string | undefined;
   /**
-   * URLs of the validation servers, one synchronised pool: all that do well are asked at once. Default: YubiCloud.
-   * `http:` needs an API key, except on a loopback address.
+   * URLs of the validation servers, which must be one synchronised pool. All servers that work well are asked at once.
+   * `http:` needs an API key, except for loopback addresses. Default: YubiCloud.
    */
   servers?: readonly string[] | undefined;
   /** Milliseconds for a whole verification. Default 10,000. */
   timeout?: number | undefined;
   /**
-   * Milliseconds after which a server that has not answered is asked again; the slow answer still counts. In
-   * protocol 1.0, milliseconds to connect to a server before the next one is asked. Default: the timeout divided
-   * among all attempts.
+   * Milliseconds until a server that has not answered is asked again; a late answer still counts. In protocol 1.0,
+   * milliseconds to connect to a server before the next one is asked. Default: `timeout` divided by the number of
+   * attempts.
    */
   attemptTimeout?: number | undefined;
-  /** How often a server is asked again, with the same OTP and nonce, 0 to 10. Default 3; in protocol 1.0 none. */
+  /** How often a server is asked again with the same OTP and nonce, 0 to 10. Default 3; 0 in protocol 1.0. */
   retries?: number | undefined;
-  /** Milliseconds that a refusal waits for another server's OK. Default 500. */
+  /** Milliseconds to wait for another server's OK after a refusal. Default 500. */
   settleTime?: number | undefined;
   /**
-   * How many percent of the other servers must agree, 0 to 100, or `fast` or `secure`. Default: the server's.
-   * Beware of 0: the reference server takes it for a missing parameter.
+   * The percentage of other servers that must agree, 0 to 100, or `fast` or `secure`. Default: the server's. Beware of
+   * 0, which the reference server treats as a missing parameter.
    */
   syncLevel?: SyncLevel | undefined;
-  /** Milliseconds the server may wait for the others, whole seconds. Default: the server's. */
+  /** Milliseconds that the server may wait for other servers, in whole seconds. Default: the server's. */
   syncTimeout?: number | undefined;
-  /** Asks for the OTP's counters, which `verifySequence` needs. Some servers then sign wrongly. Default false. */
+  /** Requests the OTP's counters, which `verifySequence` needs. Some servers then sign incorrectly. Default false. */
   counters?: boolean | undefined;
   /**
-   * Refuses keys whose public ID starts `vv` as BAD_OTP, without asking: their owners made the AES key and
-   * uploaded it, so it need not be inside one device alone. Default false.
+   * Refuses keys whose public ID starts with `vv` as BAD_OTP, without asking a server. Their owners generated the AES
+   * key and uploaded it, so other devices may have the same AES key. Default false.
    */
   refuseUploadedKeys?: boolean | undefined;
   /**
-   * The validation protocol. The answers of `1.0` carry neither OTP nor nonce, so it needs `https:`; its
-   * servers are asked one after another, and never again once they may have got the OTP. Default `2.0`.
+   * The validation protocol. Answers of `1.0` contain neither OTP nor nonce, so it needs `https:`. Its servers are asked
+   * one after another, and no server is asked again that may have received the OTP. Default `2.0`.
    */
   protocol?: '1.0' | '2.0' | undefined;
   /** Certificates to trust instead of the system's: PEM text, or the path of a PEM file. */
   ca?: string | undefined;
-  /** An undici 7 dispatcher to send through, such as a `ProxyAgent`. It stays yours to close. */
+  /** An undici 7 dispatcher that sends the requests, such as a `ProxyAgent`. You close it. */
   dispatcher?: Dispatcher | undefined;
   /**
-   * Accepts answers that anybody on the network could forge: `http:` without an API key, and protocol 1.0 over
-   * `http:`. Default false.
+   * Accepts answers that anybody on the network could forge: `http:` without an API key, and protocol 1.0 with `http:`.
+   * Default false.
    */
   dangerouslyAllowForgeableAnswers?: boolean | undefined;
 }
@@ -91,7 +91,7 @@ const OPTION_NAMES: OptionNames<CloudVerifierOptions> = {
   dangerouslyAllowForgeableAnswers: true,
 };
 
-/** Options that have been checked, with their defaults. */
+/** The checked options, with their defaults. */
 export interface CloudSettings {
   readonly clientId: string;
   readonly apiKey: Buffer | undefined;
@@ -110,7 +110,7 @@ export interface CloudSettings {
   readonly dispatcher: Dispatcher | undefined;
 }
 
-/** @throws TypeError that names the option and what it takes; no secret is repeated. */
+/** @throws TypeError that names the option and the values it takes, without repeating a secret. */
 export function readCloudSettings(options: CloudVerifierOptions): CloudSettings {
   assertOptions('CloudVerifier', options, OPTION_NAMES);
   const { clientId, protocol = '2.0', syncLevel, syncTimeout, dispatcher } = options ?? {};

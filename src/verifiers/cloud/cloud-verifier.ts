@@ -18,29 +18,29 @@ import { type CloudSettings, type CloudVerifierOptions, readCloudSettings } from
 import { Race } from './race.js';
 import { Standing } from './standing.js';
 
-/** How many verifications may have requests on their way after their verdict: a server that hangs holds them. */
+/** How many decided verifications may still have pending requests, which a hanging server would accumulate. */
 const MAX_LOSERS = 32;
-/** How the public IDs of keys start that were uploaded to YubiCloud by their owners. */
-const UPLOADED = 'vv';
+/** The prefix of the public IDs of keys that their owners uploaded to YubiCloud. */
+const UPLOADED_PREFIX = 'vv';
 
 /**
- * Verifies OTPs at validation servers: Yubico's cloud, or your own (validation protocol 2.0 or 1.0).
+ * Verifies OTPs at validation servers, Yubico's or your own, with validation protocol 2.0 or 1.0.
  *
- * All servers are asked at once, but one that has just failed or keeps others waiting only after the rest; the first
- * authentic answer decides, as far as it may. Connections stay open for the next verification but do not keep the
- * process alive; `close()` ends them.
+ * All servers are asked at once, except servers that have just failed or are slow, which are asked after the others. The
+ * first authentic answer that is decisive wins. Connections stay open for the next verification but do not keep the
+ * process alive. `close()` ends them.
  */
 export class CloudVerifier implements Verifier {
   readonly #settings: CloudSettings;
   readonly #transport: Transport;
   readonly #standings: ReadonlyMap<string, Standing>;
-  /** All that run, losers included. */
+  /** All races with pending requests, including decided ones. */
   readonly #races = new Set<Race>();
-  /** Those whose verdict is there already. */
+  /** Decided races that still have pending requests. */
   readonly #losers = new Set<Race>();
   #closed = false;
 
-  /** Sends nothing yet. @throws TypeError for a missing, unknown or unusable option. */
+  /** Opens no connection. @throws TypeError for a missing, unknown or unusable option. */
   constructor(options: CloudVerifierOptions) {
     this.#settings = readCloudSettings(options);
     const { servers, protocol, timeout, attemptTimeout, ca, dispatcher } = this.#settings;
@@ -50,7 +50,7 @@ export class CloudVerifier implements Verifier {
       ca,
       dispatcher,
       connectTimeout: isOnce ? attemptTimeout : timeout,
-      // A request of protocol 1.0 is never repeated, so it must not be lost on a connection that is just closing.
+      // A request of protocol 1.0 is never repeated, so it must not be lost on a connection that is closing.
       freshConnections: isOnce,
     });
   }
@@ -58,9 +58,9 @@ export class CloudVerifier implements Verifier {
   /**
    * Verifies one OTP.
    *
-   * @throws YubikeyError when no verdict was reached; its `servers` tell what became of each server. `ANSWER_LOST`
-   * and `NOT_ENOUGH_ANSWERS` mean that the OTP is used up and the key must be touched again. `ABORTED` for the
-   * signal, `CLOSED` after `close()`.
+   * @throws YubikeyError if no verdict was reached. Its `servers` tell what happened at each server.
+   * - `ANSWER_LOST` and `NOT_ENOUGH_ANSWERS` mean that the OTP is used up, so the key must be touched again.
+   * - `ABORTED` if the signal fires, `CLOSED` after `close()`.
    */
   async verify(otp: Otp, options: VerifyOptions = {}): Promise<Verification> {
     assertOtp(otp);
@@ -70,7 +70,7 @@ export class CloudVerifier implements Verifier {
     assertSignal(signal);
     if (this.#closed) throw closedError();
     if (signal?.aborted) throw abortedError(signal);
-    if (this.#settings.refuseUploadedKeys && otp.publicId.startsWith(UPLOADED)) {
+    if (this.#settings.refuseUploadedKeys && otp.publicId.startsWith(UPLOADED_PREFIX)) {
       return { ok: false, reason: 'BAD_OTP' };
     }
 
@@ -85,14 +85,14 @@ export class CloudVerifier implements Verifier {
     }
   }
 
-  /** Ends open verifications with `CLOSED` and closes every connection; a given dispatcher stays open. */
+  /** Ends pending verifications with `CLOSED` and closes every connection. A given dispatcher stays open. */
   async close(): Promise<void> {
     this.#closed = true;
     for (const race of this.#races) race.cancel(closedError());
     await this.#transport.close();
   }
 
-  /** Losers may finish, so that connections stay warm, but neither keep the process alive nor pile up. */
+  /** Lets pending requests finish, so that connections stay open, without keeping the process alive or piling up. */
   #letGo(race: Race): void {
     if (!this.#races.has(race)) return;
     this.#losers.add(race);

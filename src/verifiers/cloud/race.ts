@@ -6,7 +6,7 @@ import type { CloudSettings } from './cloud-settings.js';
 import { RETRY_DELAY_MS, type Standing } from './standing.js';
 
 const NOTHING_SAID = { authenticated: false, retry: true, maybeAccepted: true } as const;
-/** What a server without a fault must have said when no verdict was reached. */
+/** The fault of a server that reported a replay, if no verdict was reached. */
 const HAS_SEEN_IT: Fault = {
   code: 'ANSWER_LOST',
   message: 'it has seen the OTP before, perhaps in this very request',
@@ -17,41 +17,41 @@ const HAS_SEEN_IT: Fault = {
 
 type RaceSettings = Pick<CloudSettings, 'timeout' | 'attemptTimeout' | 'retries' | 'settleTime' | 'protocol'>;
 
-/** A request on its way. */
+/** A pending request. */
 export interface Asked {
-  /** Gives it up: there will be no answer. */
+  /** Abandons the request, so that no answer follows. */
   abort(): void;
 }
 
-/** Asks one server once. What goes wrong is a fault; the answer never comes at once. */
+/** Asks one server once and calls `answered` with its answer or a fault, always asynchronously. */
 export type Ask = (server: string, answered: (answer: CloudAnswer) => void) => Asked;
 
-/** How one server stands. */
+/** The state of one server in a race. */
 interface Entrant {
   readonly server: string;
   readonly standing: Standing;
   attempts: number;
   running: number;
-  /** When it is asked next, if nothing comes of the attempts that run. */
+  /** When the server is asked next, unless it answers before. */
   nextAttemptAt: number;
-  /** Nothing this server could still say would be worth asking again. */
+  /** Whether the server is not to be asked again. */
   final: boolean;
-  /** The most telling one of all its attempts. */
+  /** The most informative fault of all attempts. */
   fault: Fault | undefined;
-  /** It says that it has seen the OTP, and that may be our own doing. */
+  /** The server reports a replay, which our own earlier request may have caused. */
   replayed: 'REPLAYED_OTP' | 'REPLAYED_REQUEST' | undefined;
-  /** One of our requests may have been accepted without our getting the answer. */
+  /** Whether the server may have accepted one of our requests although its answer was lost. */
   maybeAccepted: boolean;
 }
 
 /**
- * One verification at all servers: the first authentic answer wins, if it is one that may.
+ * One verification at all servers: the first authentic answer that is decisive wins.
  *
- * Those of good standing are asked at once, the others when these have had some time, say something that does not
- * decide, or all failed. OK decides at once, and so does REPLAYED_OTP, unless an earlier attempt of our own at that
- * server may be the reason: some servers know no REPLAYED_REQUEST. BAD_OTP and DELAYED_OTP wait `settleTime` for
- * another server's OK. Faults, NOT_ENOUGH_ANSWERS and REPLAYED_REQUEST decide only when nothing else is pending. In
- * protocol 1.0 servers are asked one after another, the next one only when the last cannot have accepted the OTP.
+ * Servers in good standing are asked at once. The others are asked after some time, after an answer that does not
+ * decide, or after all have failed. OK decides immediately. So does REPLAYED_OTP, unless our own earlier attempt at that
+ * server may have caused it, because some servers do not use REPLAYED_REQUEST. BAD_OTP and DELAYED_OTP wait `settleTime`
+ * for another server's OK. Faults, NOT_ENOUGH_ANSWERS and REPLAYED_REQUEST decide only if nothing else is pending. In
+ * protocol 1.0, servers are asked one after another, and the next one only if the last cannot have accepted the OTP.
  */
 export class Race {
   readonly result: Promise<CloudVerdict>;
@@ -68,7 +68,7 @@ export class Race {
   #refusal: CloudVerdict | undefined;
   #decided = false;
 
-  /** @param onEnd Called once, when nothing runs any more: after the result, where losers are still on their way. */
+  /** @param onEnd Called once, when no request is pending any more, which may be after the result. */
   constructor(settings: RaceSettings, standings: ReadonlyMap<string, Standing>, ask: Ask, onEnd: () => void) {
     this.#settings = settings;
     this.#ask = ask;
@@ -93,13 +93,13 @@ export class Race {
     this.#setAlarm();
   }
 
-  /** Ends it at once with an error, losers included. */
+  /** Ends the race immediately with an error, and all its requests. */
   cancel(error: YubikeyError): void {
     this.#decide(error);
     this.abandon();
   }
 
-  /** Gives up all that still runs, after the result. */
+  /** Abandons all pending requests of a decided race. */
   abandon(): void {
     if (this.#running.size === 0) return;
     for (const asked of this.#running) asked.abort();
@@ -116,7 +116,7 @@ export class Race {
     else this.#askMore();
   }
 
-  /** Asks those not asked yet that are worth it now, one at the least; the others have to wait, but not past the end. */
+  /** Asks the servers in good standing that were not asked yet, at least one. The others wait, but not until the end. */
   #askMore(): void {
     const { timeout, attemptTimeout } = this.#settings;
     const unasked = this.#entrants.filter(({ attempts }) => attempts === 0);
@@ -168,7 +168,7 @@ export class Race {
     if (this.#running.size > 0 || !this.#decided) this.#setAlarm();
   }
 
-  /** Once there is a verdict, only the deadline of those that still run is waited for. */
+  /** After the verdict, only the deadline of pending requests matters. */
   #setAlarm(): void {
     let next = this.#deadline;
     if (!this.#decided) {
@@ -188,7 +188,7 @@ export class Race {
     else this.#conclude();
   }
 
-  /** Another one may dissent from a verdict that does not decide; and one must be on its way. */
+  /** Asks further servers after an answer that does not decide, or if no request is pending after a fault. */
   #askOthers(answer: CloudAnswer): void {
     const unasked = this.#entrants.filter(isUnasked);
     if ('verdict' in answer) for (const entrant of unasked) this.#attempt(entrant);
@@ -241,7 +241,7 @@ export class Race {
     this.#decide(this.#outcome());
   }
 
-  /** What follows from all that is known, once nothing more is to come. */
+  /** The outcome of all answers, once no more answers are to come. */
   #outcome(): CloudVerdict | YubikeyError {
     if (this.#refusal) return this.#refusal;
     const isUnfinished = this.#entrants.some(
@@ -296,7 +296,7 @@ function isPending({ running, nextAttemptAt }: Entrant): boolean {
   return running > 0 || nextAttemptAt < Infinity;
 }
 
-/** Whether it is still to be asked for the first time. */
+/** Whether the server waits to be asked for the first time. */
 function isUnasked({ attempts, nextAttemptAt }: Entrant): boolean {
   return attempts === 0 && nextAttemptAt < Infinity;
 }
@@ -310,7 +310,7 @@ function stop(entrant: Entrant): void {
   entrant.nextAttemptAt = Infinity;
 }
 
-/** The faults that name an error when servers fail in different ways: what the operator must mend comes first. */
+/** The order in which faults give an error its code if servers fail differently: first what the operator must fix. */
 const MOST_TELLING_FIRST: readonly YubikeyErrorCode[] = [
   'NOT_ENOUGH_ANSWERS',
   'BAD_SIGNATURE',
@@ -341,7 +341,7 @@ function moreTelling(first: Fault | undefined, next: Fault): Fault {
   return first && rankFault(first) <= rankFault(next) ? first : next;
 }
 
-/** Authentic faults come before all others. */
+/** Ranks authentic faults before all others. */
 function rankFault({ code, authenticated }: Pick<Fault, 'code' | 'authenticated'>): number {
   return MOST_TELLING_FIRST.indexOf(code) + (authenticated ? 0 : MOST_TELLING_FIRST.length);
 }

@@ -1,13 +1,13 @@
-/** Milliseconds before a server that failed is asked again. */
+/** Milliseconds until a failed server is asked again. */
 export const RETRY_DELAY_MS = 500;
-/** How many answers a server may owe to verifications that were decided without it. */
+/** How many answers a server in good standing may owe to verifications that were decided without it. */
 const MAX_OWED = 16;
-/** How many requests may go to a server before it answers one of them in time. */
+/** How many requests in a row a server in good standing may leave unanswered before their verdict. */
 const MAX_UNANSWERED = 64;
 
 /**
- * How a server does, over all verifications. One that has just failed, hangs or is slower than the others would cost
- * each verification a connection and seldom decide it.
+ * The record of a server over all verifications. A server that has just failed, hangs or is slower than the others would
+ * cost each verification a connection and rarely decide it.
  */
 export class Standing {
   #owed = 0;
@@ -19,7 +19,7 @@ export class Standing {
     return this.#owed < MAX_OWED && this.#unanswered < MAX_UNANSWERED && !this.#hasJustFailed;
   }
 
-  /** Whether it is the one to ask, where neither is good. */
+  /** Whether to prefer this server if neither is in good standing. */
   isBetterThan(other: Standing): boolean {
     if (this.#hasJustFailed !== other.#hasJustFailed) return other.#hasJustFailed;
     if (this.#hasAnswered !== other.#hasAnswered) return this.#hasAnswered;
@@ -42,12 +42,12 @@ export class Standing {
     this.#failedAt = performance.now();
   }
 
-  /** It answered so many requests after the verdict, or not at all. */
+  /** Notes requests that were answered after the verdict, or not at all. */
   wasLate(requests: number): void {
     this.#unanswered = Math.max(0, this.#unanswered - requests);
   }
 
-  /** So many more answers, or fewer, are still to come to verifications that were decided without them. */
+  /** Changes the number of answers that are still to come for verifications that were decided without them. */
   owes(answers: number): void {
     this.#owed += answers;
   }
