@@ -11,14 +11,14 @@ import {
 
 describe('test/vectors', () => {
   it.skipIf(!hasSharedVectors).each(['otp.json', 'signature.json'])(
-    '%s is byte for byte what shared/ has',
+    '%s has the same bytes as in shared/',
     (name) => {
       const copy = readFileSync(new URL(name, CHECKED_IN_VECTORS));
       expect(copy.equals(readFileSync(new URL(name, SHARED_VECTORS)))).toBe(true);
     },
   );
 
-  it('are not fewer than they were, so that a test of all of them is one', () => {
+  it('are not fewer than before, so that tests over all vectors test something', () => {
     expect(genuineOtps.length).toBeGreaterThanOrEqual(104);
     expect(corruptOtps.length).toBeGreaterThanOrEqual(40);
     expect(signatures.map(({ what }) => what)).toEqual(['request', 'response']);

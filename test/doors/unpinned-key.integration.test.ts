@@ -9,7 +9,7 @@ const unpinned = ({ publicId, aesKey }: SoftYubikey) => ({ publicId, aesKey });
 const withoutPins = DOORS.filter(({ pins }) => !pins);
 const refusingReplays = DOORS.filter(({ isStateless }) => !isStateless);
 
-/** What a door says of each, one after another. */
+/** The answers of a door to these OTPs, one after another. */
 async function answers(ask: Ask, otps: readonly string[]): Promise<Said[]> {
   const all: Said[] = [];
   for (const otp of otps) all.push(await ask(otp));
@@ -35,7 +35,7 @@ describe.each(STORES.filter(({ name }) => ['memory', 'SQLite'].includes(name)))(
     const openAll = (doors: typeof DOORS, stores: Stores, options = { allowUnpinnedKeys }) =>
       Promise.all(doors.map(async (door) => ({ ...door, ask: await door.open(stores, options) })));
 
-    it.each(withoutPins)('verifies nobody at $name, which stores nothing', async (door) => {
+    it.each(withoutPins)('verifies nobody at $name, and nothing is stored', async (door) => {
       const yubikey = new SoftYubikey();
       const stores = await storesWith(yubikey);
       const ask = await door.open(stores, { allowUnpinnedKeys });
@@ -46,7 +46,7 @@ describe.each(STORES.filter(({ name }) => ['memory', 'SQLite'].includes(name)))(
       expect(await readPrivateId(stores, yubikey)).toBeUndefined();
     });
 
-    it('verifies nobody at REST before the second OTP, which pins it for every door', async () => {
+    it('verifies nobody at REST until the second OTP, which pins the key for every door', async () => {
       const yubikey = new SoftYubikey();
       const stores = await storesWith(yubikey);
       const doors = await openAll(DOORS, stores);
@@ -65,7 +65,7 @@ describe.each(STORES.filter(({ name }) => ['memory', 'SQLite'].includes(name)))(
       }
     });
 
-    it.each(DOORS)('is verified at $name from the first OTP on with allowUnpinnedKeys', async (door) => {
+    it.each(DOORS)('is verified at $name from the first OTP with allowUnpinnedKeys', async (door) => {
       const yubikey = new SoftYubikey();
       const stores = await storesWith(yubikey);
       const ask = await door.open(stores, { allowUnpinnedKeys: true });
@@ -77,7 +77,7 @@ describe.each(STORES.filter(({ name }) => ['memory', 'SQLite'].includes(name)))(
     });
 
     it.each(refusingReplays)(
-      'has an OTP that $name accepted with allowUnpinnedKeys used up at every door',
+      'has an OTP used up at every door once $name accepted it with allowUnpinnedKeys',
       async (door) => {
         const yubikey = new SoftYubikey();
         const stores = await storesWith(yubikey);
@@ -91,7 +91,7 @@ describe.each(STORES.filter(({ name }) => ['memory', 'SQLite'].includes(name)))(
     );
 
     it.each(['REST', 'an administrator'])(
-      'has all that REST saw used up at every door, once %s has pinned it',
+      'has all OTPs that REST saw used up at every door once %s has pinned the key',
       async (who) => {
         const yubikey = new SoftYubikey();
         const stores = await storesWith(yubikey);
@@ -113,7 +113,7 @@ describe.each(STORES.filter(({ name }) => ['memory', 'SQLite'].includes(name)))(
     );
 
     it.each(DOORS)(
-      'is neither verified nor locked by tokens at $name that pass the CRC by chance',
+      'is neither verified nor locked out at $name by tokens that pass the CRC by chance',
       async (door) => {
         const yubikey = new SoftYubikey({ publicId: 'cccccccccccc', aesKey: REFERENCE_AES_KEY });
         const stores = await storesWith(yubikey);

@@ -9,13 +9,13 @@ const KEY = Buffer.from('1234567890123456');
 describe('parseAesKey', () => {
   it.each([
     ['hexadecimal digits', HEX],
-    ['base64, as the KSM reference prints it', 'MTIzNDU2Nzg5MDEyMzQ1Ng=='],
-    ['base64url without padding, as the KSM reference prints it', 'MTIzNDU2Nzg5MDEyMzQ1Ng'],
+    ['base64, as the KSM reference server prints it', 'MTIzNDU2Nzg5MDEyMzQ1Ng=='],
+    ['base64url without padding, as the KSM reference server prints it', 'MTIzNDU2Nzg5MDEyMzQ1Ng'],
   ])('reads %s', (_, text) => {
     expect(parseAesKey(text)).toEqual(KEY);
   });
 
-  it('reads any key in each spelling, as one and the same', () => {
+  it('reads the same key from each of its spellings', () => {
     fc.assert(
       fc.property(bytes(16), (key) => {
         const bytes = Buffer.from(key);
@@ -36,7 +36,7 @@ describe('parseAesKey', () => {
     );
   });
 
-  it('takes 32 hexadecimal digits for those, not for base64 of 24 bytes', () => {
+  it('reads 32 hexadecimal digits as hexadecimal, not as base64 of 24 bytes', () => {
     expect(parseAesKey('0'.repeat(32))).toEqual(Buffer.alloc(16));
   });
 
@@ -63,14 +63,14 @@ describe('parseAesKey', () => {
     expect(() => parseAesKey(text)).toThrow(TypeError);
   });
 
-  it.each([...NOT_STRINGS, ['an array of a key', [HEX]], ['the bytes themselves', KEY]])(
+  it.each([...NOT_STRINGS, ['a key in an array', [HEX]], ['the bytes themselves', KEY]])(
     'refuses %s',
     (_, value) => {
       expect(() => parseAesKey(value as string)).toThrow(/^An AES key is 16 bytes/);
     },
   );
 
-  it('takes or refuses whatever text there is, and does not repeat what it refuses', () => {
+  it('accepts or refuses any text, and does not repeat refused text', () => {
     const nearMiss = fc.string({ unit: fc.constantFrom(...'09afAFgz+/-_='), minLength: 20, maxLength: 34 });
     fc.assert(
       fc.property(fc.oneof(anyText, nearMiss), (text) => {

@@ -36,7 +36,7 @@ describe('LocalKsm', () => {
     expect(await ksm.decrypt(parseOtp(otp))).toEqual({ ok: false, reason: 'CORRUPT_OTP' });
   });
 
-  it('does not know a key that it does not have, or that is not active', async () => {
+  it('does not know a key that is missing or inactive', async () => {
     const unknown = { ok: false, reason: 'UNKNOWN_KEY' };
     const yubikey = new SoftYubikey();
     const otp = parseOtp(yubikey.press());
@@ -47,7 +47,7 @@ describe('LocalKsm', () => {
     );
   });
 
-  it('knows a key by its whole public ID, also by the empty one', async () => {
+  it('finds a key by its whole public ID, even if that is empty', async () => {
     const [none, short] = [new SoftYubikey({ publicId: '' }), new SoftYubikey({ publicId: 'c' })];
     const ksm = await ksmWith(none, short);
     for (const yubikey of [none, short]) {
@@ -56,7 +56,7 @@ describe('LocalKsm', () => {
     expect(await ksm.decrypt(parseOtp(`c${none.press()}`))).toEqual({ ok: false, reason: 'CORRUPT_OTP' });
   });
 
-  it('finds an OTP corrupt that has the right AES key and another private ID', async () => {
+  it('finds an OTP with the right AES key and another private ID corrupt', async () => {
     const yubikey = new SoftYubikey({ privateId: '000000000001' });
     const { publicId, aesKey } = yubikey;
     for (const privateId of ['000000000000', '000000000101', '010000000001']) {
@@ -65,7 +65,7 @@ describe('LocalKsm', () => {
     }
   });
 
-  it('says so where there is no private ID to check', async () => {
+  it('tells if there is no private ID to compare', async () => {
     const yubikey = new SoftYubikey();
     const ksm = await ksmWith({ publicId: yubikey.publicId, aesKey: yubikey.aesKey });
     expect(await ksm.decrypt(parseOtp(yubikey.press()))).toMatchObject({ ok: true, privateIdChecked: false });
@@ -83,7 +83,7 @@ describe('LocalKsm', () => {
     ['an AES key of 0 bytes', { aesKey: Buffer.alloc(0) }],
     ['a private ID of 5 bytes', { privateId: Buffer.alloc(5, 0xab) }],
     ['a private ID of 0 bytes', { privateId: Buffer.alloc(0) }],
-  ])('%s is a fault of the set-up, not of the OTP', async (_, wrong) => {
+  ])('%s is a fault of the configuration, not of the OTP', async (_, wrong) => {
     const yubikey = new SoftYubikey();
     const { publicId, aesKey, privateId } = yubikey;
     const ksm = await ksmWith({ publicId, aesKey, privateId, ...wrong });
@@ -94,7 +94,7 @@ describe('LocalKsm', () => {
     expect(error.message).not.toMatch(/abab|171/);
   });
 
-  it('a store that fails is a fault with its error as the cause, and no secret in the message', async () => {
+  it('a failing store is a fault with its error as the cause, and no secret in the message', async () => {
     const cause = new Error('connect ECONNREFUSED password=hunter2');
     const otp = parseOtp(new SoftYubikey().press());
     const error = await new LocalKsm(failing(cause)).decrypt(otp).catch((error) => error);
@@ -104,14 +104,14 @@ describe('LocalKsm', () => {
     expect(error.message).not.toContain(otp.token);
   });
 
-  it('a YubikeyError of the store passes as it is', async () => {
+  it('a YubikeyError of the store is passed on unchanged', async () => {
     const cause = new YubikeyError('STORE_NOT_MIGRATED', 'Call migrate()');
     await expect(new LocalKsm(failing(cause)).decrypt(parseOtp(new SoftYubikey().press()))).rejects.toBe(
       cause,
     );
   });
 
-  it('decrypts with the key as it is stored now, also where it has decrypted before', async () => {
+  it('decrypts with the key as it is stored now, even after it has decrypted with an earlier one', async () => {
     const { keys } = new MemoryStore();
     const [first, second] = [new SoftYubikey(), new SoftYubikey()];
     const { publicId } = first;
@@ -133,7 +133,7 @@ describe('LocalKsm', () => {
     expect(await decrypt(programmed)).toEqual({ ok: false, reason: 'UNKNOWN_KEY' });
   });
 
-  it('does not take the AES key from bytes that were changed under it', async () => {
+  it('notices an AES key whose bytes were changed in place', async () => {
     const yubikey = new SoftYubikey();
     const record = { ...yubikey, aesKey: Buffer.from(yubikey.aesKey), active: true } as unknown as KeyRecord;
     const ksm = new LocalKsm({ get: async () => record });
@@ -142,7 +142,7 @@ describe('LocalKsm', () => {
     expect(await ksm.decrypt(parseOtp(yubikey.press()))).toEqual({ ok: false, reason: 'CORRUPT_OTP' });
   });
 
-  it('decrypts for more keys than it keeps ciphers of, in any order', async () => {
+  it('decrypts with more keys than it keeps ciphers for, in any order', async () => {
     const yubikeys = Array.from({ length: 2_050 }, () => new SoftYubikey());
     const ksm = await ksmWith(...yubikeys);
     for (const each of [...yubikeys, ...yubikeys.slice(0, 100), ...yubikeys.slice(-100)]) {
@@ -155,7 +155,7 @@ describe('LocalKsm', () => {
     ['a string', new SoftYubikey().press()],
     ['undefined', undefined],
     ['a hand-made object', { value: 'c' }],
-  ])('refuses %s for an OTP, before the store is asked', async (_, otp) => {
+  ])('refuses %s as an OTP before it asks the store', async (_, otp) => {
     const ksm = new LocalKsm(failing(new Error('was asked')));
     await expect(ksm.decrypt(otp as Otp)).rejects.toThrow(TypeError);
   });
@@ -167,7 +167,7 @@ describe('LocalKsm', () => {
   });
 });
 
-it('a store that answers null for a missing private ID has none that was checked', async () => {
+it('a store that returns null for a missing private ID leaves it unchecked', async () => {
   const yubikey = new SoftYubikey();
   const record = { publicId: yubikey.publicId, aesKey: yubikey.aesKey, privateId: null, active: true };
   const ksm = new LocalKsm({ get: async () => record as never });

@@ -10,7 +10,7 @@ import { KsmVerifier } from '../../src/verifiers/ksm-verifier.js';
 const unpinned = ({ publicId, aesKey }: SoftYubikey) => ({ publicId, aesKey });
 const hex = (bytes: Uint8Array | undefined) => bytes && Buffer.from(bytes).toString('hex');
 const storedId = async (keys: KeyStore, publicId: string) => hex((await keys.get(publicId))?.privateId);
-/** Counters in which nothing of the key is used up, unless others are given. */
+/** Pins with new counters, in which no OTP is used up, unless others are given. */
 const pin = (
   keys: Pick<KeyStore, 'get' | 'replace'>,
   otp: Otp,
@@ -24,7 +24,7 @@ async function storeWith(yubikey: SoftYubikey): Promise<KeyStore> {
   return keys;
 }
 
-/** Does something of somebody else's between the first read and the write. */
+/** A store in which somebody else changes something between the first read and the write. */
 function meanwhile(keys: KeyStore, interfere: () => Promise<unknown>): Pick<KeyStore, 'get' | 'replace'> {
   let pending: typeof interfere | undefined = interfere;
   return {
@@ -39,7 +39,7 @@ function meanwhile(keys: KeyStore, interfere: () => Promise<unknown>): Pick<KeyS
 }
 
 describe('pinPrivateId', () => {
-  it('takes the private ID of the OTP, and from then on it is checked', async () => {
+  it('stores the private ID of the OTP, which is checked from then on', async () => {
     const yubikey = new SoftYubikey();
     const keys = await storeWith(yubikey);
     expect(await pin(keys, press(yubikey))).toBe('PINNED');
@@ -51,7 +51,7 @@ describe('pinPrivateId', () => {
     expect(await ksm.decrypt(forged)).toEqual({ ok: false, reason: 'CORRUPT_OTP' });
   });
 
-  it('leaves a key alone that has one', async () => {
+  it('does not change a key that has a private ID', async () => {
     const yubikey = new SoftYubikey();
     const { keys } = new MemoryStore();
     await keys.add(yubikey);
@@ -62,7 +62,7 @@ describe('pinPrivateId', () => {
     expect(await keys.get(publicId)).toEqual(before);
   });
 
-  it('knows neither a key that is not there nor an OTP of another AES key', async () => {
+  it('knows neither a missing key nor an OTP of another AES key', async () => {
     const yubikey = new SoftYubikey();
     const keys = await storeWith(yubikey);
     expect(await pin(keys, press(new SoftYubikey()))).toBe('UNKNOWN_KEY');
@@ -71,7 +71,7 @@ describe('pinPrivateId', () => {
     expect(await storedId(keys, yubikey.publicId)).toBeUndefined();
   });
 
-  it('refuses a stored key of the wrong length, and what parseOtp did not make', async () => {
+  it('refuses a stored key of the wrong length, and an OTP that is not from parseOtp', async () => {
     const yubikey = new SoftYubikey();
     const { keys } = new MemoryStore();
     await keys.add({ publicId: yubikey.publicId, aesKey: Buffer.alloc(24) });
@@ -79,7 +79,7 @@ describe('pinPrivateId', () => {
     await expect(pin(keys, yubikey.press() as unknown as Otp)).rejects.toThrow(TypeError);
   });
 
-  it('pins nothing to a key that is disabled', async () => {
+  it('does not pin a disabled key', async () => {
     const yubikey = new SoftYubikey();
     const { keys } = new MemoryStore();
     await keys.add({ ...unpinned(yubikey), active: false });
@@ -87,7 +87,7 @@ describe('pinPrivateId', () => {
     expect(await storedId(keys, yubikey.publicId)).toBeUndefined();
   });
 
-  it('requires a key store, and counters', async () => {
+  it('requires a key store and counters', async () => {
     const { keys, counters } = new MemoryStore();
     const otp = press(new SoftYubikey());
     const given = pinPrivateId as (...all: unknown[]) => Promise<unknown>;
@@ -96,7 +96,7 @@ describe('pinPrivateId', () => {
   });
 });
 
-describe('pinPrivateId, and what was used before', () => {
+describe('pinPrivateId, and OTPs that were used before', () => {
   async function stored(yubikey: SoftYubikey) {
     const store = new MemoryStore();
     await store.keys.add(unpinned(yubikey));
@@ -105,7 +105,7 @@ describe('pinPrivateId, and what was used before', () => {
   }
   const touchAgain = expect.objectContaining({ code: 'PRIVATE_ID_UNCHECKED' });
 
-  it('uses the OTP up for a verifier and for a KSM', async () => {
+  it('uses up the OTP for a verifier and for a KSM', async () => {
     const yubikey = new SoftYubikey();
     const { keys, counters, ksm, verifier } = await stored(yubikey);
     const [older, otp] = [press(yubikey), press(yubikey)];
@@ -117,7 +117,7 @@ describe('pinPrivateId, and what was used before', () => {
     expect(await verifier.verify(press(yubikey))).toMatchObject({ ok: true });
   });
 
-  it('takes no OTP that a KSM has seen, and uses up all that it has seen of that private ID', async () => {
+  it('refuses an OTP that a KSM has seen, and uses up all that it has seen with that private ID', async () => {
     const yubikey = new SoftYubikey();
     const { keys, counters, ksm, verifier } = await stored(yubikey);
     const [older, seen] = [press(yubikey), press(yubikey)];
@@ -131,7 +131,7 @@ describe('pinPrivateId, and what was used before', () => {
     expect(await verifier.verify(press(yubikey))).toMatchObject({ ok: true });
   });
 
-  it('takes no OTP that a verifier accepted, where the key is stored anew without its private ID', async () => {
+  it('refuses an OTP that a verifier accepted, after the key is stored again without its private ID', async () => {
     const yubikey = new SoftYubikey();
     const { keys, counters, verifier } = await stored(yubikey);
     const otp = press(yubikey);
@@ -144,7 +144,7 @@ describe('pinPrivateId, and what was used before', () => {
     expect(await storedId(keys, yubikey.publicId)).toBeUndefined();
   });
 
-  it('of one OTP at ten places at once, pins by one', async () => {
+  it('pins once with one OTP in ten places at the same time', async () => {
     const yubikey = new SoftYubikey();
     const { keys, counters } = await stored(yubikey);
     const otp = press(yubikey);
@@ -153,7 +153,7 @@ describe('pinPrivateId, and what was used before', () => {
     expect(all.filter((pinning) => pinning === 'REPLAYED_OTP')).toHaveLength(9);
   });
 
-  it('leaves the OTP used up where the key store fails', async () => {
+  it('leaves the OTP used up if the key store fails', async () => {
     const yubikey = new SoftYubikey();
     const { keys, counters, verifier } = await stored(yubikey);
     const failing = { get: keys.get.bind(keys), replace: () => Promise.reject(new Error('disk full')) };
@@ -166,7 +166,7 @@ describe('pinPrivateId, and what was used before', () => {
 });
 
 describe('pinPrivateId, while somebody else changes the key', () => {
-  it('keeps it disabled', async () => {
+  it('keeps a disabled key disabled', async () => {
     const yubikey = new SoftYubikey();
     const keys = await storeWith(yubikey);
     const disable = async () => {
@@ -179,7 +179,7 @@ describe('pinPrivateId, while somebody else changes the key', () => {
     expect(hex(key?.privateId)).toBe(hex(yubikey.privateId));
   });
 
-  it('does not bring a deleted one back', async () => {
+  it('does not restore a deleted key', async () => {
     const yubikey = new SoftYubikey();
     const keys = await storeWith(yubikey);
     const remove = () => keys.delete(yubikey.publicId);
@@ -187,7 +187,7 @@ describe('pinPrivateId, while somebody else changes the key', () => {
     expect(await keys.get(yubikey.publicId)).toBeUndefined();
   });
 
-  it('does not write into a key that replaced it under the same public ID', async () => {
+  it('does not change a new key with the same public ID', async () => {
     const yubikey = new SoftYubikey();
     const successor = new SoftYubikey({ publicId: yubikey.publicId });
     const keys = await storeWith(yubikey);
@@ -199,7 +199,7 @@ describe('pinPrivateId, while somebody else changes the key', () => {
     expect(await storedId(keys, yubikey.publicId)).toBeUndefined();
   });
 
-  it('lets the first of two pinnings win', async () => {
+  it('lets the first of two pinnings decide', async () => {
     const yubikey = new SoftYubikey();
     const { publicId, aesKey } = yubikey;
     const rival = new SoftYubikey({ publicId, aesKey });
@@ -211,7 +211,7 @@ describe('pinPrivateId, while somebody else changes the key', () => {
     expect(await pin(meanwhile(keys, again), press(rival))).toBe('ALREADY_PINNED');
   });
 
-  it('keeps what was sealed anew with another master key', async () => {
+  it('keeps a key that was sealed again with another master key', async () => {
     const [old, current] = [newMasterKey(), newMasterKey()];
     const engine = new MemoryStore().keys;
     const rotated = new Keyring({ keys: { old, current }, current: 'current' });
@@ -231,7 +231,7 @@ describe('pinPrivateId, while somebody else changes the key', () => {
     expect(await storedId(onlyCurrent, yubikey.publicId)).toBe(hex(yubikey.privateId));
   });
 
-  it('undoes nothing when all of it happens at once', async () => {
+  it('undoes nothing if all of this happens at once', async () => {
     const [old, current] = [newMasterKey(), newMasterKey()];
     for (let round = 0; round < 200; round++) {
       const engine = new MemoryStore().keys;

@@ -16,10 +16,10 @@ import { temporaryFile } from '../support/stores/sqlite-drivers.js';
 
 const TOKENS = repetitions(10_000_000, 1_000_000);
 const AT_ONCE = 1_000;
-/** Of so many tokens that nobody encrypted, one passes the CRC. */
+/** One of this many random tokens passes the CRC. */
 const ONE_IN = 65_536;
 
-/** Asks the REST door in this process, after the parser of an application, as fast as it can answer. */
+/** Calls the REST listener in this process, behind a body parser, as fast as it can answer. */
 function asking(listener: Listener): (otp: string) => Promise<string> {
   return (otp) =>
     new Promise((resolve, reject) => {
@@ -50,7 +50,7 @@ function quantile(all: readonly number[], part: number): number {
   return sorted[Math.floor((sorted.length - 1) * part)] as number;
 }
 
-it(`of ${TOKENS} random tokens at the REST door of an unpinned key, none is decrypted, pins it or delays its owner`, async () => {
+it(`of ${TOKENS} random tokens for an unpinned key at a REST service, none is decrypted, pins the key or delays its owner`, async () => {
   const store = new SqliteStore({ path: temporaryFile() });
   await store.migrate();
   const keyring = new Keyring({ keys: { first: newMasterKey() }, current: 'first' });
@@ -69,7 +69,7 @@ it(`of ${TOKENS} random tokens at the REST door of an unpinned key, none is decr
     const tokens = Array.from({ length: AT_ONCE }, (_, n) =>
       encodeModhex(bytes.subarray(16 * n, 16 * (n + 1))),
     );
-    // Of the owner only an OTP that was seen, so that the key stays unpinned; it is compared as a fresh one is.
+    // The owner repeats one OTP, so that the key stays unpinned. It is compared like a fresh OTP.
     const startedAt = performance.now();
     expect(await ask(first)).toBe('409 REPLAY_DETECTED');
     milliseconds.push(performance.now() - startedAt);
@@ -94,7 +94,7 @@ it(`of ${TOKENS} random tokens at the REST door of an unpinned key, none is decr
   expect(Math.abs(passed - expected)).toBeLessThan(6 * Math.sqrt(expected));
   expect((await store.keys.get(publicId))?.privateId).toBeUndefined();
   expect(await store.counters.get(publicId)).toBeUndefined();
-  // Each that passed has left a row, and so has the owner.
+  // Each token that passed the CRC has left a row, and so has the owner.
   const { records } = await store.counters.list({ limit: 2 * passed + 10 });
   expect(records).toHaveLength(passed + 1);
 

@@ -28,21 +28,21 @@ const CHECKED = { ok: true, privateIdChecked: true };
 const referenceKey = () => new SoftYubikey({ publicId: 'cccccccccccc', aesKey: REFERENCE_AES_KEY });
 const press = (yubikey: SoftYubikey) => parseOtp(yubikey.press());
 const forged = FORGED_TOKENS.map((token) => parseOtp(`cccccccccccc${token}`));
-/** An OTP of the same public ID and AES key with another private ID. */
+/** A key with the same public ID and AES key, but another private ID. */
 const forgeKey = ({ publicId, aesKey }: SoftYubikey, usageCounter = 0x7000) =>
   new SoftYubikey({ publicId, aesKey, usageCounter });
 const hex = (bytes: Uint8Array | undefined) => bytes && Buffer.from(bytes).toString('hex');
 type Told = Decryption | typeof TOUCH_AGAIN;
 const accepted = (all: readonly Told[]) => all.filter((told) => told !== TOUCH_AGAIN && told.ok);
 
-/** A KSM as the REST API has it. */
+/** A KSM as the REST API uses it. */
 const pinningKsm = (
   keys: ConstructorParameters<typeof ReplayRefusingKsm>[0],
   counters: ConstructorParameters<typeof ReplayRefusingKsm>[1],
   options: ReplayRefusingKsmOptions = {},
 ) => new ReplayRefusingKsm(keys, counters, { pinKeys: true, ...options });
 
-/** What a KSM says of an OTP, also where it is that the private ID is not known. */
+/** A KSM's answer for an OTP, including that the private ID is not known. */
 async function told(ksm: ReplayRefusingKsm, otp: Otp): Promise<Told> {
   try {
     return await ksm.decrypt(otp);
@@ -52,7 +52,7 @@ async function told(ksm: ReplayRefusingKsm, otp: Otp): Promise<Told> {
   }
 }
 
-/** Does something of somebody else's before the next call, once. */
+/** A store in which somebody else changes something before the next call, once. */
 function once(interfere: () => Promise<unknown>): () => Promise<void> {
   let pending: typeof interfere | undefined = interfere;
   return async () => {
@@ -72,7 +72,7 @@ describe.each(STORES)('ReplayRefusingKsm over $name', ({ open }) => {
     return { ...stores, ksm, storedId };
   }
 
-  it('decrypts each OTP once, of a key whose private ID is known', async () => {
+  it('decrypts each OTP of a key with a private ID once', async () => {
     const yubikey = new SoftYubikey();
     const { ksm } = await createKsm(yubikey, { pinned: true });
     const [first, second, third] = [press(yubikey), press(yubikey), press(yubikey)];
@@ -85,7 +85,7 @@ describe.each(STORES)('ReplayRefusingKsm over $name', ({ open }) => {
     ['known', true],
     ['not known', false],
   ])(
-    'decrypts an OTP once, of fifty at once, where the private ID is %s, but not the one that tells it first',
+    'decrypts an OTP once out of 52 simultaneous requests if the private ID is %s, except the first OTP of an unknown one',
     async (_, pinned) => {
       const yubikey = new SoftYubikey();
       const { ksm, keys, counters } = await createKsm(yubikey, { pinned });
@@ -103,7 +103,7 @@ describe.each(STORES)('ReplayRefusingKsm over $name', ({ open }) => {
     },
   );
 
-  it('pins the private ID at the second OTP that agrees in it', async () => {
+  it('pins the private ID with the second OTP that has it', async () => {
     const yubikey = new SoftYubikey();
     const { ksm, storedId, counters } = await createKsm(yubikey);
     const [first, second, third] = [press(yubikey), press(yubikey), press(yubikey)];
@@ -117,7 +117,7 @@ describe.each(STORES)('ReplayRefusingKsm over $name', ({ open }) => {
     expect(await ksm.decrypt(third)).toMatchObject(CHECKED);
   });
 
-  it('pins nothing by OTPs that are not newer', async () => {
+  it('does not pin with OTPs that are not newer', async () => {
     const yubikey = new SoftYubikey();
     const { ksm, storedId } = await createKsm(yubikey);
     const [first, second] = [press(yubikey), press(yubikey)];
@@ -126,7 +126,7 @@ describe.each(STORES)('ReplayRefusingKsm over $name', ({ open }) => {
     expect(await storedId()).toBeUndefined();
   });
 
-  it('pins nothing by another token with the same counters, nor by another KSM over the same stores', async () => {
+  it('does not pin with another token with the same counters, nor at another KSM over the same stores', async () => {
     const yubikey = new SoftYubikey();
     const { keys, counters, ksm, storedId } = await createKsm(yubikey);
     const otp = press(yubikey);
@@ -148,7 +148,7 @@ describe.each(STORES)('ReplayRefusingKsm over $name', ({ open }) => {
     expect(await counters.get(yubikey.publicId)).toBeUndefined();
   });
 
-  it('has the counters stored before the private ID, and both before it decrypts', async () => {
+  it('stores the counters before the private ID, and both before it answers', async () => {
     const yubikey = new SoftYubikey();
     const { keys, counters, ksm } = await createKsm(yubikey);
     expect(await told(ksm, press(yubikey))).toBe(TOUCH_AGAIN);
@@ -167,7 +167,7 @@ describe.each(STORES)('ReplayRefusingKsm over $name', ({ open }) => {
     expect(atPinning).toMatchObject([decryption.ok && decryption.counters]);
   });
 
-  it('refuses OTPs older than the counters that are there, also before the private ID is known', async () => {
+  it('refuses OTPs that are older than the counters of the key, even before the private ID is known', async () => {
     const yubikey = new SoftYubikey();
     const { ksm, counters, storedId } = await createKsm(yubikey);
     const [first, second, third] = [press(yubikey), press(yubikey), press(yubikey)];
@@ -177,7 +177,7 @@ describe.each(STORES)('ReplayRefusingKsm over $name', ({ open }) => {
     expect(await told(ksm, third)).toBe(TOUCH_AGAIN);
   });
 
-  it('never takes tokens that pass the CRC by chance for more, nor lets them lock the owner out', async () => {
+  it('does not accept tokens that pass the CRC by chance, nor lets them lock out the owner', async () => {
     const yubikey = referenceKey();
     const { ksm, counters, storedId } = await createKsm(yubikey);
     const [f1, f2, f3, f4] = forged as [Otp, Otp, Otp, Otp];
@@ -199,7 +199,7 @@ describe.each(STORES)('ReplayRefusingKsm over $name', ({ open }) => {
     expect(await ksm.decrypt(press(yubikey))).toMatchObject(CHECKED);
   });
 
-  it('compares OTPs with the counters of their own private ID alone', async () => {
+  it('compares OTPs only with the counters of their own private ID', async () => {
     const yubikey = new SoftYubikey();
     const { ksm, storedId } = await createKsm(yubikey);
     for (let n = 0; n < 20; n++) {
@@ -220,7 +220,7 @@ describe.each(STORES)('ReplayRefusingKsm over $name', ({ open }) => {
     expect(JSON.stringify(records)).not.toContain(hex(yubikey.privateId));
   });
 
-  it('lets second OTPs that arrive at once pin one private ID, each decrypted once at most', async () => {
+  it('pins one private ID if second OTPs arrive at once, and decrypts each at most once', async () => {
     for (let round = 0; round < 5; round++) {
       const yubikey = new SoftYubikey();
       const { ksm, storedId } = await createKsm(yubikey);
@@ -236,7 +236,7 @@ describe.each(STORES)('ReplayRefusingKsm over $name', ({ open }) => {
     }
   });
 
-  it('uses up, for a verifier too, all that it saw before it pinned', async () => {
+  it('uses up all OTPs that it saw before pinning, for a verifier too', async () => {
     const yubikey = new SoftYubikey();
     const { keys, counters, ksm } = await createKsm(yubikey);
     const otps = [press(yubikey), press(yubikey), press(yubikey)];
@@ -249,7 +249,7 @@ describe.each(STORES)('ReplayRefusingKsm over $name', ({ open }) => {
     expect(await ksm.decrypt(next)).toEqual(REPLAYED);
   });
 
-  it('decrypts nothing of an unpinned key where it may not pin, and stores nothing', async () => {
+  it('decrypts no OTP of an unpinned key if it may not pin, and stores nothing', async () => {
     const yubikey = new SoftYubikey();
     const { keys, counters, storedId } = await createKsm(yubikey);
     const ksm = new ReplayRefusingKsm(keys, counters);
@@ -260,7 +260,7 @@ describe.each(STORES)('ReplayRefusingKsm over $name', ({ open }) => {
   });
 
   it.each([true, false])(
-    'with allowUnpinnedKeys decrypts each OTP once for all doors; it pins by the second: %s',
+    'decrypts each OTP once for all services with allowUnpinnedKeys; pins with the second: %s',
     async (pinKeys) => {
       const yubikey = new SoftYubikey();
       const { keys, counters, storedId } = await createKsm(yubikey);
@@ -280,7 +280,7 @@ describe.each(STORES)('ReplayRefusingKsm over $name', ({ open }) => {
     },
   );
 
-  it('does not know a key that is not there or not active', async () => {
+  it('does not know a key that is missing or inactive', async () => {
     const yubikey = new SoftYubikey();
     const { ksm, counters } = await createKsm(yubikey, { active: false });
     for (const otp of [press(yubikey), press(new SoftYubikey())]) {
@@ -297,7 +297,7 @@ interface Interference {
   ksm: ReplayRefusingKsm;
 }
 
-/** A key that one OTP was decrypted of, and what happens while the second one is. */
+/** A key with one decrypted OTP, and an event while the second one is decrypted. */
 async function whilePinning(
   at: 'before it is read again' | 'before it is written' | 'after it was written',
   interfere: (around: Interference) => Promise<unknown>,
@@ -335,7 +335,7 @@ async function whilePinning(
 }
 
 describe('ReplayRefusingKsm, while it pins a private ID', () => {
-  it('refuses the first OTP again at the very moment that the private ID is known', async () => {
+  it('refuses the first OTP at the moment that the private ID becomes known', async () => {
     const replays: Decryption[] = [];
     const { decryption } = await whilePinning('after it was written', async ({ ksm, first }) =>
       replays.push(await ksm.decrypt(first)),
@@ -345,7 +345,7 @@ describe('ReplayRefusingKsm, while it pins a private ID', () => {
   });
 
   it.each(['advance', 'replace'] as const)(
-    'accepts no OTP twice where the store fails at %s half way',
+    'accepts no OTP twice if the store fails halfway at %s',
     async (call) => {
       const { keys, counters } = new MemoryStore();
       const yubikey = new SoftYubikey();
@@ -371,7 +371,7 @@ describe('ReplayRefusingKsm, while it pins a private ID', () => {
   );
 
   it.each(['before it is read again', 'before it is written', 'after it was written'] as const)(
-    'keeps a key disabled that somebody disables %s',
+    'keeps a key disabled that is disabled %s',
     async (at) => {
       const { keys, ksm, yubikey } = await whilePinning(at, async ({ stores, yubikey }) => {
         const key = await stores.keys.get(yubikey.publicId);
@@ -383,7 +383,7 @@ describe('ReplayRefusingKsm, while it pins a private ID', () => {
   );
 
   it.each(['before it is read again', 'before it is written'] as const)(
-    'does not bring a key back that somebody deletes %s',
+    'does not restore a key that is deleted %s',
     async (at) => {
       const { keys, yubikey, decryption } = await whilePinning(at, ({ stores, yubikey }) =>
         stores.keys.delete(yubikey.publicId),
@@ -394,7 +394,7 @@ describe('ReplayRefusingKsm, while it pins a private ID', () => {
   );
 
   it.each(['before it is read again', 'before it is written'] as const)(
-    'does not write into another key that takes its place %s',
+    'does not change another key that replaces it %s',
     async (at) => {
       const { keys, yubikey, decryption } = await whilePinning(at, async ({ stores, yubikey }) => {
         await stores.keys.delete(yubikey.publicId);
@@ -407,7 +407,7 @@ describe('ReplayRefusingKsm, while it pins a private ID', () => {
   );
 
   it.each(['before it is read again', 'before it is written'] as const)(
-    'takes a private ID for what it is that an administrator pins %s',
+    'accepts a private ID that an administrator pins %s',
     async (at) => {
       const own = await whilePinning(at, async ({ stores, yubikey }) =>
         pinPrivateId(stores.keys, stores.counters, press(SoftYubikey.fromJSON(yubikey.toJSON()))),
@@ -424,7 +424,7 @@ describe('ReplayRefusingKsm, while it pins a private ID', () => {
   );
 
   it.each(['before it is read again', 'before it is written', 'after it was written'] as const)(
-    'pins a key that is sealed anew %s',
+    'pins a key that is sealed again %s',
     async (at) => {
       const engine = new MemoryStore();
       const masters = { first: newMasterKey(), second: newMasterKey() };
@@ -443,7 +443,7 @@ describe('ReplayRefusingKsm, while it pins a private ID', () => {
   );
 });
 
-describe('ReplayRefusingKsm, of OTPs decrypted before the private ID was known', () => {
+describe('ReplayRefusingKsm, with OTPs from before the private ID was known', () => {
   it.each([
     [
       'an administrator pins it',
@@ -465,7 +465,7 @@ describe('ReplayRefusingKsm, of OTPs decrypted before the private ID was known',
         await keys.add({ publicId, aesKey });
       },
     ],
-  ])('refuses them, too, once %s', async (_, change) => {
+  ])('refuses them once %s', async (_, change) => {
     const store = new MemoryStore();
     const yubikey = new SoftYubikey();
     const { publicId, aesKey } = yubikey;
@@ -478,7 +478,7 @@ describe('ReplayRefusingKsm, of OTPs decrypted before the private ID was known',
     expect(await ksm.decrypt(press(yubikey))).toMatchObject(CHECKED);
   });
 
-  it('refuses them, too, where there are older counters of the key', async () => {
+  it('refuses them even if the key has older counters', async () => {
     const store = new MemoryStore();
     const yubikey = new SoftYubikey({ usageCounter: 10 });
     const { publicId, aesKey } = yubikey;
@@ -494,9 +494,9 @@ describe('ReplayRefusingKsm, of OTPs decrypted before the private ID was known',
   });
 });
 
-describe('ReplayRefusingKsm, which read a key just before its private ID was pinned', () => {
+describe('ReplayRefusingKsm that read a key just before its private ID was pinned', () => {
   it.each(['get', 'advance'] as const)(
-    'decrypts no OTP that another process decrypts before its %s of the counters',
+    'decrypts no OTP that another process decrypts before it calls %s of the counters',
     async (call) => {
       const { keys, counters } = new MemoryStore();
       const yubikey = new SoftYubikey();
@@ -525,7 +525,7 @@ describe('ReplayRefusingKsm, which read a key just before its private ID was pin
   );
 });
 
-it('decrypts an OTP once, of a process that has heard of the pinning and one that has not, at any moment', async () => {
+it('an OTP is decrypted once by two processes, of which one has not seen the pinning, at any moment', async () => {
   for (let call = 0; call < 4; call++) {
     const { keys, counters } = new MemoryStore();
     const yubikey = new SoftYubikey();
@@ -553,7 +553,7 @@ it('decrypts an OTP once, of a process that has heard of the pinning and one tha
   }
 });
 
-describe('ReplayRefusingKsm, where a store fails', () => {
+describe('ReplayRefusingKsm, if a store fails', () => {
   const yubikey = new SoftYubikey();
   const cause = new Error('connect ECONNREFUSED password=hunter2');
   const fail = () => Promise.reject(cause);
@@ -570,7 +570,7 @@ describe('ReplayRefusingKsm, where a store fails', () => {
     ['the counter store', true, {}, { advance: fail }],
     ['the counter store, for a key without a private ID,', false, {}, { advance: fail }],
     ['the counter store, read for a key without a private ID,', false, {}, { get: fail }],
-  ])('%s is a fault with its error as the cause, and no verdict', async (_, pinned, key, counter) => {
+  ])('%s is a fault with its error as the cause, not a verdict', async (_, pinned, key, counter) => {
     const { keys, counters } = await stores(pinned);
     const broken = {
       get: (id: string) => counters.get(id),
@@ -589,7 +589,7 @@ describe('ReplayRefusingKsm, where a store fails', () => {
   });
 });
 
-it('the forged tokens pass the CRC, each with a private ID of its own', () => {
+it('the forged tokens pass the CRC, each with a different private ID', () => {
   const aesKey = Buffer.from(REFERENCE_AES_KEY, 'hex');
   const ids = FORGED_TOKENS.map((token) => hex(decryptToken(token, aesKey)?.privateId));
   expect(ids).not.toContain(undefined);

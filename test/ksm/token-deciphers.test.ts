@@ -15,7 +15,7 @@ describe('TokenDeciphers', () => {
     expect(deciphers.findOrCreate(createKey(0))).not.toBe(all[0]);
   });
 
-  it('makes another one where a key has another AES key, and keeps that one alone', () => {
+  it('creates a cipher for another AES key of a key, and keeps only that', () => {
     const deciphers = new TokenDeciphers();
     const first = deciphers.findOrCreate(createKey(1));
     const second = deciphers.findOrCreate({ publicId: '1', aesKey: Buffer.alloc(16, 8) });
@@ -24,7 +24,7 @@ describe('TokenDeciphers', () => {
     expect(deciphers.findOrCreate(createKey(1))).not.toBe(first);
   });
 
-  it('forgets one key, or all', () => {
+  it('forgets one key or all keys', () => {
     const deciphers = new TokenDeciphers();
     const [one, other] = [deciphers.findOrCreate(createKey(1)), deciphers.findOrCreate(createKey(2))];
     deciphers.forget('1');

@@ -20,7 +20,7 @@ import { SoftYubikey } from '../../src/testing/index.js';
 import { CLOSED, type ClosedDoor } from '../support/options/closed.js';
 import { type Door, readDoors } from '../support/options/doors.js';
 
-/** What may have more in it than is read: data, and what others made. */
+/** Types that may have unknown properties: data, and objects of other authors. */
 const OPEN = [
   // Data
   'Otp',
@@ -30,7 +30,7 @@ const OPEN = [
   'KeyRecord',
   'ClientRecord',
   'SoftYubikeyState',
-  // Others' objects
+  // Objects of other authors
   'Verifier',
   'Ksm',
   'RecordStore',
@@ -46,12 +46,12 @@ function isClosed({ name, takes }: Door): boolean {
   return CLOSED[name]?.takes === takes;
 }
 
-/** Undefined where the options are taken, whatever becomes of the rest. */
+/** Undefined if the options are accepted, whatever happens afterwards. */
 async function catchRefusal(door: ClosedDoor, options: unknown): Promise<string | undefined> {
   try {
     await door.open(options as never);
   } catch (error) {
-    // A database or a server that is not there says so with a YubikeyError.
+    // A missing database or server is a YubikeyError.
     if (!(error instanceof YubikeyError)) {
       expect(error).toBeInstanceOf(TypeError);
       return (error as TypeError).message;
@@ -60,19 +60,19 @@ async function catchRefusal(door: ClosedDoor, options: unknown): Promise<string 
   return undefined;
 }
 
-/** The options as a class would have them: read by accessors. */
+/** The options as accessors of a class. */
 function createInstance(options: object): object {
   const accessors = Object.entries(options).map(([name, value]) => [name, { get: () => value }]);
   return Object.create(Object.create(Object.prototype, Object.fromEntries(accessors)));
 }
 
 describe('the table of options', () => {
-  it('holds every object that the entry points take, unless it is known to be open', () => {
+  it('has every object that the entry points take, unless it is known to be open', () => {
     const unknown = doors.filter((door) => !isClosed(door) && !OPEN.includes(door.takes));
     expect(unknown).toEqual([]);
   });
 
-  it('holds nothing else', () => {
+  it('has no other entries', () => {
     const found = (name: string, takes: string) => doors.some((it) => it.name === name && it.takes === takes);
     expect(closed.filter(([name, { takes }]) => !found(name, takes))).toEqual([]);
     expect(OPEN.filter((takes) => !doors.some((door) => door.takes === takes))).toEqual([]);
@@ -86,7 +86,7 @@ describe.each(closed)('%s', (name, door) => {
   const optional = names.filter((known) => known !== 'apiKey');
   const SECRET = 'never to be repeated';
 
-  it('takes the options it knows, in whatever object they come', async () => {
+  it('accepts its options in any kind of object', async () => {
     for (const options of [
       good,
       { ...Object.fromEntries(optional.map((known) => [known, undefined])), ...good },
@@ -115,7 +115,7 @@ describe.each(closed)('%s', (name, door) => {
     }
   });
 
-  it('refuses the names that every object knows, where they are its own', async () => {
+  it('refuses the names of Object.prototype if they are own properties', async () => {
     for (const inherited of ['constructor', 'toString', '__proto__', 'hasOwnProperty']) {
       const options = JSON.parse(`{ "${inherited}": null }`);
       for (const known of Object.keys(good)) options[known] = good[known as keyof typeof good];
@@ -123,7 +123,7 @@ describe.each(closed)('%s', (name, door) => {
     }
   });
 
-  it('looks neither at symbols nor at what is inherited or not enumerable', async () => {
+  it('ignores symbols, and inherited and non-enumerable properties', async () => {
     class Options {
       get unheardOf(): never {
         throw new Error('An accessor of a class was read');
@@ -141,7 +141,7 @@ describe.each(closed)('%s', (name, door) => {
     }
   });
 
-  it('reads no value of what it refuses', async () => {
+  it('does not read the value of a refused option', async () => {
     const options = {
       ...good,
       get unheardOf() {
@@ -151,7 +151,7 @@ describe.each(closed)('%s', (name, door) => {
     expect(await catchRefusal(door, options)).toContain('has no option unheardOf: did you mean ');
   });
 
-  it('refuses what is no object', async () => {
+  it('refuses a value that is not an object', async () => {
     const others = [null, 'text', 60_000, true, [], [good], () => good];
     for (const options of others.filter((it) => !instead.includes(it))) {
       expect(await catchRefusal(door, options)).toMatch(
@@ -171,7 +171,7 @@ describe('the types', () => {
     expect(() => new KsmVerifier({ ...ksmOptions, delayTolerance: { absolut: 1 } })).toThrow(TypeError);
   });
 
-  it('refuse a list of names that is not that of the interface', () => {
+  it('refuse a list of names that differs from the interface', () => {
     const names: OptionNames<VerifyOptions>[] = [
       { signal: true, nonce: true },
       // @ts-expect-error
@@ -183,8 +183,8 @@ describe('the types', () => {
   });
 });
 
-describe('what is open', () => {
-  it('are records: one store takes what another gave, and a SoftYubikey', async () => {
+describe('open objects', () => {
+  it('are records: a store accepts a record of another store, and a SoftYubikey', async () => {
     const { keys } = new MemoryStore();
     const sealed = new SealedKeyStore(
       new MemoryStore().keys,
@@ -197,14 +197,14 @@ describe('what is open', () => {
     expect((await sealed.get(yubikey.publicId))?.aesKey).toEqual(Buffer.from(record.aesKey));
   });
 
-  it('are databases, pools and functions of an application, whatever else is on them', () => {
+  it('are databases, pools and functions of an application, whatever other properties they have', () => {
     const database = { prepare: () => ({ all: () => [] }), exec: () => undefined, name: 'yubikeys.db' };
     const pool = { connect: () => undefined, totalCount: 0 };
     expect(() => new SqliteStore({ database })).not.toThrow();
     expect(() => new PostgresStore({ pool })).not.toThrow();
   });
 
-  it('is the state of a SoftYubikey, beside which an application may keep its own', () => {
+  it('are states of a SoftYubikey, to which an application may add its own properties', () => {
     const yubikey = new SoftYubikey({ usageCounter: 5 });
     const kept = { ...yubikey.toJSON(), owner: 'alice' };
     expect(SoftYubikey.fromJSON(kept).toJSON()).toEqual(yubikey.toJSON());

@@ -27,7 +27,7 @@ describe('isNewer', () => {
     expect(isNewer(next, touch(5, 7))).toBe(newer);
   });
 
-  it('orders any two OTPs in one way, or they are of the same touch', () => {
+  it('orders any two OTPs of different touches', () => {
     fc.assert(
       fc.property(counters, counters, (one, other) => {
         const said = [isNewer(one, other), isNewer(other, one), isSameTouch(one, other)];
@@ -55,11 +55,11 @@ describe('the clock of a key', () => {
     expect(millisecondsBetween(touch(1, 0, 100), touch(1, 1, 180))).toBe(10_000);
   });
 
-  it('goes on where it wraps', () => {
+  it('continues after it wraps', () => {
     expect(millisecondsBetween(touch(1, 0, 0xff_fffe), touch(1, 1, 0x00_0006))).toBe(1000);
   });
 
-  it('deviates either way', () => {
+  it('deviates in both directions', () => {
     const [first, last] = [touch(1, 0, 0), touch(1, 1, 8)];
     expect(clockDeviation(first, last, 1000)).toBe(0);
     expect(clockDeviation(first, last, 61_000)).toBe(60_000);
@@ -67,7 +67,7 @@ describe('the clock of a key', () => {
     expect(clockDeviation(first, last, (2 ** 24 * 1000) / 8)).toBe(1000);
   });
 
-  it('does not deviate by having wrapped, however often', () => {
+  it('does not deviate by wrapping, however often', () => {
     const wrap = (2 ** 24 * 1000) / 8;
     fc.assert(
       fc.property(counters, counters, fc.integer({ min: 0, max: 20 }), (first, last, wraps) => {

@@ -11,16 +11,16 @@ function decryptBlock({ otp, aesKey }: OtpVector): Buffer {
 }
 
 describe('crc16', () => {
-  it('is the one catalogued as CRC-16/IBM-SDLC, but not inverted', () => {
+  it('is CRC-16/IBM-SDLC of the catalogue, but not inverted', () => {
     expect(~crc16(Buffer.from('123456789')) & 0xffff).toBe(0x906e);
     expect(crc16(new Uint8Array())).toBe(0xffff);
   });
 
-  it('leaves the residue over every token that libyubikey made', () => {
+  it('results in the residue over every token that libyubikey made', () => {
     for (const vector of genuineOtps) expect(crc16(decryptBlock(vector)), vector.otp).toBe(CRC_RESIDUE);
   });
 
-  it('leaves the residue over any bytes that their inverted CRC follows', () => {
+  it('results in the residue over any bytes followed by their inverted CRC', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 40 }), (bytes) => {
         const crc = ~crc16(bytes) & 0xffff;
@@ -29,7 +29,7 @@ describe('crc16', () => {
     );
   });
 
-  it('finds every single bit that is turned', () => {
+  it('detects every single flipped bit', () => {
     const block = decryptBlock(genuineOtps[0] as OtpVector);
     for (let bit = 0; bit < 128; bit++) {
       const turned = Buffer.from(block);

@@ -17,7 +17,7 @@ function typed(name: string, modhex: string): string {
   return Array.from(modhex, (letter) => characters.charAt(MODHEX.indexOf(letter))).join('');
 }
 
-/** How many characters two tables share, or 0 if they agree about every one of those. */
+/** The number of characters in both tables, or 0 if the tables agree about all of them. */
 function sharedInConflict(a: string, b: string): number {
   const shared = Array.from(a).filter((character) => b.includes(character));
   return shared.some((character) => a.indexOf(character) !== b.indexOf(character)) ? shared.length : 0;
@@ -31,7 +31,7 @@ describe('KEYBOARD_LAYOUTS', () => {
     expect(characters.toLowerCase()).toBe(characters);
   });
 
-  it('has no layout twice, and none that types modhex as it stands', () => {
+  it('has no duplicate layout, and none that types modhex unchanged', () => {
     expect(new Set(KEYBOARD_LAYOUTS.map(({ name }) => name)).size).toBe(KEYBOARD_LAYOUTS.length);
     const tables = [MODHEX, ...KEYBOARD_LAYOUTS.map(({ characters }) => characters)];
     expect(new Set(tables).size).toBe(tables.length);
@@ -41,12 +41,11 @@ describe('KEYBOARD_LAYOUTS', () => {
     expect(KEYBOARD_LAYOUTS[0]).toEqual({ name: 'us(dvorak)', characters: 'jxe.uidchtnbpygk' });
   });
 
-  it('has the dotless i of the Turkish layout, and nothing else, differ from modhex', () => {
+  it('differs from modhex only in the dotless i for the Turkish layout', () => {
     expect(table('tr')).toBe(MODHEX.replace('i', 'ı'));
   });
 
-  // Read off rows of keys, as they are printed on keyboards: each row is that of a QWERTY keyboard without the
-  // letters that are not modhex.
+  // The rows of keys as printed on keyboards: each row of a QWERTY keyboard, without the letters that are not modhex.
   it.each([
     ['us(colemak)', 'fpglu', 'stdhnei', 'cvbk'],
     ['us(workman)', 'rwbfu', 'htgyneo', 'mcvk'],
@@ -68,7 +67,7 @@ describe('KEYBOARD_LAYOUTS', () => {
     expect(typed(name, 'cvbn')).toBe(bottom);
   });
 
-  it('is found again from capitals, except for the dotless i, whose capital is that of i', () => {
+  it('can be read from capitals, except for the dotless i, whose capital is that of i', () => {
     const lost = KEYBOARD_LAYOUTS.filter(
       ({ characters }) => characters.toUpperCase().toLowerCase() !== characters,
     );
@@ -82,15 +81,15 @@ describe('the ranking', () => {
     KEYBOARD_LAYOUTS.slice(i + 1).map((second) => ({ first, second })),
   );
 
-  it('never has to decide between two layouts with the same set of characters', () => {
+  it('never decides between two layouts with the same set of characters', () => {
     const sets = [MODHEX, ...KEYBOARD_LAYOUTS.map(({ characters }) => characters)].map((characters) =>
       Array.from(characters).sort().join(''),
     );
     expect(new Set(sets).size).toBe(sets.length);
   });
 
-  // These share 14 or 15 of 16 characters, so that an OTP that happens to lack the others is ambiguous.
-  it('has the better known layout first where an OTP can look like both', () => {
+  // These share 14 or 15 of 16 characters, so an OTP without the other characters is ambiguous.
+  it('puts the better known layout first if an OTP can look like both', () => {
     const confusable = pairs.filter(
       ({ first, second }) => sharedInConflict(first.characters, second.characters) >= 14,
     );
@@ -101,7 +100,7 @@ describe('the ranking', () => {
     ]);
   });
 
-  it('is of no consequence outside the Latin alphabet', () => {
+  it('has no effect outside the Latin alphabet', () => {
     const exotic = pairs.filter(({ first, second }) =>
       [first, second].some(({ characters }) => !/[a-z]/.test(characters)),
     );
@@ -109,7 +108,7 @@ describe('the ranking', () => {
     expect(Math.max(...worst)).toBeLessThan(13);
   });
 
-  it('leaves only Colemak to be mistaken for modhex, by an OTP without s and p', () => {
+  it('leaves only Colemak that can be mistaken for modhex, for an OTP without s and p', () => {
     const alike = KEYBOARD_LAYOUTS.filter(({ characters }) => sharedInConflict(MODHEX, characters) >= 13);
     expect(alike.map(({ name }) => name)).toEqual(['us(colemak)']);
     expect(Array.from(table('us(colemak)')).filter((c) => !MODHEX.includes(c))).toEqual(['s', 'p']);

@@ -11,7 +11,7 @@ describe('modhex', () => {
     expect(decodeModhex('')).toHaveLength(0);
   });
 
-  it('brings any bytes back', () => {
+  it('decodes any encoded bytes', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 64 }), (bytes) => {
         expect(decodeModhex(encodeModhex(bytes))).toEqual(Buffer.from(bytes));
@@ -19,7 +19,7 @@ describe('modhex', () => {
     );
   });
 
-  it('brings any text of whole bytes back', () => {
+  it('encodes any decoded text of whole bytes', () => {
     fc.assert(
       fc.property(modhex(0, 30), modhex(0, 30), (one, other) => {
         const text = (one + other).slice(0, 2 * Math.floor((one + other).length / 2));
@@ -28,7 +28,7 @@ describe('modhex', () => {
     );
   });
 
-  it('has one spelling: whatever text is decoded is what would be encoded, all else is a TypeError', () => {
+  it('has one spelling: any text either decodes and encodes to itself, or is a TypeError', () => {
     fc.assert(
       fc.property(anyText, (text) => {
         const isRefused = !isModhex(text) || text.length % 2 === 1;
@@ -52,7 +52,7 @@ describe('modhex', () => {
     expect(() => decodeModhex(text)).toThrow(TypeError);
   });
 
-  it('is decoded into bytes of its length, and into no others', () => {
+  it('decodes only into bytes of the matching length', () => {
     const bytes = Buffer.alloc(2);
     expect(decodeModhex('cbde', bytes)).toBe(bytes);
     expect(bytes).toEqual(Buffer.of(0x01, 0x23));
@@ -61,11 +61,11 @@ describe('modhex', () => {
     }
   });
 
-  it('does not repeat in its message what may be half an OTP', () => {
+  it('does not repeat the text in its message, because it may be half an OTP', () => {
     expect(() => decodeModhex('vvvvvvvvcccccccx')).not.toThrow('vvvvvvvv');
   });
 
-  it('isModhex takes the alphabet in lower case, of any length, and nothing else', () => {
+  it('isModhex accepts only the lower-case alphabet, of any length', () => {
     expect(['', 'c', 'cbdefghijklnrtuv'].every(isModhex)).toBe(true);
     expect(['C', 'a', 'cc\n', '\ncc', ' ', 'cс'].some(isModhex)).toBe(false);
   });

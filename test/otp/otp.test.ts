@@ -16,7 +16,7 @@ function catchRefusal(input: unknown): YubikeyError {
     expect(error).toMatchObject(MALFORMED);
     return error as YubikeyError;
   }
-  throw new Error('was not refused');
+  throw new Error('The input was not refused');
 }
 
 describe('parseOtp', () => {
@@ -28,7 +28,7 @@ describe('parseOtp', () => {
     );
   });
 
-  it('gives an OTP that nobody can change afterwards', () => {
+  it('returns an OTP that cannot be changed', () => {
     const otp = parseOtp(OTP) as { publicId: string };
     expect(() => {
       otp.publicId = 'vvccccccccccb';
@@ -36,13 +36,13 @@ describe('parseOtp', () => {
   });
 
   it.each([
-    ['blanks around it', (otp: string) => `  ${otp} `],
+    ['surrounding blanks', (otp: string) => `  ${otp} `],
     ['the Enter of the key', (otp: string) => `${otp}\r\n`],
     ['the Tab of the key', (otp: string) => `${otp}\t`],
     ['a no-break space pasted with it', (otp: string) => `\u00a0${otp}`],
     ['a byte-order mark', (otp: string) => `\ufeff${otp}`],
     ['capitals', (otp: string) => otp.toUpperCase()],
-    ['capitals in a part of it', (otp: string) => otp.slice(0, 9).toUpperCase() + otp.slice(9)],
+    ['some capitals', (otp: string) => otp.slice(0, 9).toUpperCase() + otp.slice(9)],
     ['the NFC URL', (otp: string) => `https://my.yubico.com/yk/#${otp}`],
     ['the NFC URL of older keys', (otp: string) => `https://my.yubico.com/neo/${otp}`],
     ['an NFC URL in capitals', (otp: string) => `https://my.yubico.com/yk/#${otp}`.toUpperCase()],
@@ -50,7 +50,7 @@ describe('parseOtp', () => {
     ['your own prefix that ends in /', (otp: string) => `https://login.example/otp/${otp}`],
     ['your own prefix that ends in #', (otp: string) => `example-app://sign-in#${otp}`],
     ['your own prefix that ends in =', (otp: string) => `https://login.example/?a=1&otp=${otp}`],
-  ])('takes %s', (_, write) => {
+  ])('accepts %s', (_, write) => {
     fc.assert(
       fc.property(otpText, (otp) => {
         expect(parseOtp(write(otp)).value).toBe(otp);
@@ -58,7 +58,7 @@ describe('parseOtp', () => {
     );
   });
 
-  it('takes 32 to 48 letters and no other number of them', () => {
+  it('accepts 32 to 48 letters, and no other length', () => {
     const lengths = Array.from({ length: 64 }, (_, length) => length);
     const taken = lengths.filter((length) => {
       try {
@@ -78,7 +78,7 @@ describe('parseOtp', () => {
 
   it.each([
     ['nothing', ''],
-    ['white space alone', ' \t\r\n'],
+    ['only white space', ' \t\r\n'],
     ['a line break inside', `${OTP.slice(0, 20)}\n${OTP.slice(20)}`],
     ['NUL inside', `${OTP.slice(0, 20)}\0${OTP.slice(20)}`],
     ['NUL at the end', `${OTP}\0`],
@@ -86,14 +86,14 @@ describe('parseOtp', () => {
     ['two OTPs', `${OTP}\n${OTP}`],
     ['a second parameter', `${OTP}&status=OK`],
     ['a line that looks like an answer', `${OTP}\r\nstatus=OK`],
-    ['a foreign letter among the others', `${OTP.slice(0, -1)}с`],
+    ['a letter of another alphabet', `${OTP.slice(0, -1)}с`],
     ['full-width letters', OTP.replace(/./g, (c) => String.fromCharCode(c.charCodeAt(0) + 0xfee0))],
     ['a lone surrogate', `${OTP.slice(0, -1)}\ud800`],
     ['letters of two keyboard layouts', `${'л'.repeat(22)}${'λ'.repeat(22)}`],
     ['a URL without an OTP', 'https://my.yubico.com/yk/#'],
     ['a URL with something after the OTP', `https://my.yubico.com/yk/#${OTP}?x`],
-    ['a URL whose OTP is typed on another layout', `https://my.yubico.com/yk/#${'л'.repeat(44)}`],
-    ['a URL longer than any tag holds', `https://my.yubico.com/${'yk/'.repeat(200)}${OTP}`],
+    ['a URL with an OTP in another keyboard layout', `https://my.yubico.com/yk/#${'л'.repeat(44)}`],
+    ['a URL longer than an NFC tag', `https://my.yubico.com/${'yk/'.repeat(200)}${OTP}`],
     ['a password', 'correct horse battery staple'],
     ['an SQL injection', `${OTP.slice(0, 30)}' OR '1'='1`],
   ])('refuses %s', (_, input) => {
@@ -104,13 +104,13 @@ describe('parseOtp', () => {
     ['letters', 'c'.repeat(1 << 20)],
     ['blanks', ' '.repeat(1 << 20)],
     ['a URL', `https://${'/'.repeat(1 << 20)}`],
-  ])('refuses a megabyte of %s at once', (_, input) => {
+  ])('refuses a megabyte of %s quickly', (_, input) => {
     const start = performance.now();
     for (let n = 0; n < 100; n++) catchRefusal(input);
     expect(performance.now() - start).toBeLessThan(500);
   });
 
-  it('takes or refuses whatever text there is, and never fails otherwise', () => {
+  it('accepts or refuses any text, and never fails otherwise', () => {
     fc.assert(
       fc.property(anyText, (text) => {
         let otp: Otp;
@@ -128,7 +128,7 @@ describe('parseOtp', () => {
     );
   });
 
-  it('never repeats in its message what was typed', () => {
+  it('never repeats the input in its message', () => {
     for (const input of ['hunter2hunter2', `${OTP}c{}`, `  ${OTP.slice(0, 31)}`, `${OTP}${OTP}`]) {
       const { message } = catchRefusal(input);
       for (let at = 0; at + 8 <= input.length; at++) expect(message).not.toContain(input.slice(at, at + 8));
@@ -139,7 +139,7 @@ describe('parseOtp', () => {
 describe('assertOtp', () => {
   const otp = parseOtp(OTP);
 
-  it('takes what parseOtp returns', () => {
+  it('accepts the result of parseOtp', () => {
     expect(() => assertOtp(otp)).not.toThrow();
     expect(() => assertOtp(parseOtp(TOKEN))).not.toThrow();
   });
@@ -158,7 +158,7 @@ describe('assertOtp', () => {
     ['a public ID of 17 letters', { value: 'c'.repeat(17) + TOKEN, publicId: 'c'.repeat(17), token: TOKEN }],
     ['a public ID in an array', { ...otp, publicId: [otp.publicId] }],
     ['an empty array for the empty public ID', { value: TOKEN, publicId: [], token: TOKEN }],
-    ['a value that only turns into the text', { ...otp, value: Object(OTP) }],
+    ['a String object as the value', { ...otp, value: Object(OTP) }],
   ])('refuses %s', (_, handMade) => {
     expect(() => assertOtp(handMade as Otp)).toThrow(TypeError);
     expect(() => assertOtp(handMade as Otp)).not.toThrow(TOKEN);
@@ -166,11 +166,11 @@ describe('assertOtp', () => {
 });
 
 describe('isPublicId', () => {
-  it('takes 0 to 16 modhex letters', () => {
+  it('accepts 0 to 16 modhex letters', () => {
     expect(['', 'c', 'cbdefghijklnrtuv'].every(isPublicId)).toBe(true);
   });
 
-  it('refuses all else', () => {
+  it('refuses any other value', () => {
     const others: unknown[] = ['c'.repeat(17), 'C', 'a', 'cc ', 'cc\n', undefined, null, 0, [], ['cc']];
     expect(others.some(isPublicId)).toBe(false);
   });

@@ -20,19 +20,19 @@ function readVector(vector: OtpVector): Token {
 const readAesKey = ({ aesKey }: { aesKey: string }) => Buffer.from(aesKey, 'hex');
 
 describe('a token', () => {
-  it.each(genuineOtps)('$otp decrypts to what libyubikey reads', (vector) => {
+  it.each(genuineOtps)('$otp decrypts to the same fields as with libyubikey', (vector) => {
     expect(decryptToken(vector.otp.slice(-32), readAesKey(vector))).toEqual(readVector(vector));
   });
 
-  it.each(genuineOtps)('$otp is what its fields encrypt to', (vector) => {
+  it.each(genuineOtps)('the fields of $otp encrypt to it', (vector) => {
     expect(vector.publicId + encryptToken(readVector(vector), readAesKey(vector))).toBe(vector.otp);
   });
 
-  it.each(corruptOtps)('$otp is refused: one character of it was changed', (vector) => {
+  it.each(corruptOtps)('$otp is refused, because one character was changed', (vector) => {
     expect(decryptToken(vector.otp.slice(-32), readAesKey(vector))).toBeUndefined();
   });
 
-  it('brings any fields back under its own key', () => {
+  it('decrypts to the encrypted fields with its own key', () => {
     const token = fc.record({
       privateId: bytes(6).map((privateId) => Buffer.from(privateId)),
       counters,
@@ -56,7 +56,7 @@ describe('a token', () => {
     }
   });
 
-  it('is refused under another key', () => {
+  it('is refused with another key', () => {
     const refused = genuineOtps.filter(
       ({ otp }) => decryptToken(otp.slice(-32), Buffer.alloc(16, 7)) === undefined,
     );

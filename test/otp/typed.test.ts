@@ -6,7 +6,7 @@ import { SoftYubikey } from '../../src/testing/index.js';
 
 const OTPS = 200;
 
-/** The same touches on two computers: what the key typed there, and the OTP it meant. */
+/** Touches on a computer with this layout: the text that the key typed, and the OTP that it meant. */
 function touches(layout: string, publicId?: string): { typed: string; meant: string }[] {
   const yubikey = new SoftYubikey({ publicId, layout });
   const { characters } = KEYBOARD_LAYOUTS.find(({ name }) => name === layout) as { characters: string };
@@ -17,7 +17,7 @@ function touches(layout: string, publicId?: string): { typed: string; meant: str
   });
 }
 
-/** Whether something that is tried earlier than this layout explains what was typed, too. */
+/** Whether modhex or a higher-ranked layout also explains the typed text. */
 function looksLikeAnother(typed: string, layout: string): boolean {
   const rank = KEYBOARD_LAYOUTS.findIndex(({ name }) => name === layout);
   const earlier = KEYBOARD_LAYOUTS.slice(0, rank).map(({ characters }) => new Set(characters));
@@ -30,15 +30,18 @@ const latin = KEYBOARD_LAYOUTS.filter(({ characters }) => /[a-z]/.test(character
 const others = KEYBOARD_LAYOUTS.filter((layout) => !latin.includes(layout));
 
 describe('an OTP typed on a computer with the layout', () => {
-  it.each(latin)('$name is read as the key meant it, unless it looks like an earlier one', ({ name }) => {
-    for (const { typed, meant } of touches(name)) {
-      const { value } = parseOtp(typed);
-      if (looksLikeAnother(typed, name)) expect(value).toMatch(/^[cbdefghijklnrtuv]{44}$/);
-      else expect(value).toBe(meant);
-    }
-  });
+  it.each(latin)(
+    '$name is read as the OTP that was meant, unless it looks like a higher-ranked layout',
+    ({ name }) => {
+      for (const { typed, meant } of touches(name)) {
+        const { value } = parseOtp(typed);
+        if (looksLikeAnother(typed, name)) expect(value).toMatch(/^[cbdefghijklnrtuv]{44}$/);
+        else expect(value).toBe(meant);
+      }
+    },
+  );
 
-  it.each(others)('$name is always read as the key meant it', ({ name }) => {
+  it.each(others)('$name is always read as the OTP that was meant', ({ name }) => {
     for (const { typed, meant } of touches(name)) expect(parseOtp(typed).value).toBe(meant);
   });
 
@@ -50,7 +53,7 @@ describe('an OTP typed on a computer with the layout', () => {
     },
   );
 
-  it('us(dvorak) comes before any other, so that what is not modhex is read as the key meant it', () => {
+  it('us(dvorak) is ranked first, so all its text that is not modhex is read as the OTP that was meant', () => {
     expect(parseOtp('jxe.uidchtnbpygk'.repeat(2)).value).toBe(MODHEX_ALPHABET.repeat(2));
     for (const { typed, meant } of touches('us(dvorak)')) {
       expect(parseOtp(typed).value).toBe(isModhex(typed) ? typed : meant);

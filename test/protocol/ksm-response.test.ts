@@ -11,7 +11,7 @@ import { MalformedResponse } from '../../src/protocol/validation-response.js';
 import { anyText, counters } from '../support/arbitraries.js';
 import { genuineOtps } from '../support/vectors.js';
 
-/** The answer that yubikey-ksm gives to an OTP of the vectors. */
+/** The answer of yubikey-ksm for an OTP of the vectors. */
 const REFERENCE_OTP = 'idkfefrdhtrutjduvtcjbfeuvhehdvjjlbchtlenfgku';
 const REFERENCE = 'OK counter=0001 low=8d40 high=0f use=00';
 
@@ -24,7 +24,7 @@ const answer: fc.Arbitrary<KsmAnswer> = fc.oneof(
 );
 
 describe('formatKsmResponse', () => {
-  it('writes what the reference server writes, byte for byte', () => {
+  it('writes the same bytes as the reference server', () => {
     const vector = genuineOtps.find(({ otp }) => otp === REFERENCE_OTP);
     const token = decryptToken(REFERENCE_OTP.slice(-32), Buffer.from(vector?.aesKey as string, 'hex'));
     const { counters, capsLock } = token as NonNullable<typeof token>;
@@ -62,7 +62,7 @@ describe('formatKsmResponse', () => {
 });
 
 describe('parseKsmResponse', () => {
-  it('reads what was written', () => {
+  it('reads a formatted answer', () => {
     fc.assert(
       fc.property(answer, (answer) => {
         expect(parseKsmResponse(formatKsmResponse(answer))).toEqual(answer);
@@ -70,7 +70,7 @@ describe('parseKsmResponse', () => {
     );
   });
 
-  it.each(['\n', '\r\n', ''])('takes the line break %j', (end) => {
+  it.each(['\n', '\r\n', ''])('accepts the line break %j', (end) => {
     const counters = { usageCounter: 1, sessionUse: 0, timestamp: 0xf_8d40 };
     expect(parseKsmResponse(REFERENCE + end)).toEqual({ ok: true, counters, capsLock: false });
     expect(parseKsmResponse(`ERR Key not found${end}`)).toEqual({ ok: false, error: KSM_ERRORS.keyNotFound });
@@ -79,18 +79,18 @@ describe('parseKsmResponse', () => {
   it.each([
     ['nothing', ''],
     ['a line break', '\n'],
-    ['OK alone', 'OK\n'],
-    ['ERR alone', 'ERR\n'],
+    ['only OK', 'OK\n'],
+    ['only ERR', 'ERR\n'],
     ['ERR and a blank', 'ERR \n'],
-    ['an answer cut short', REFERENCE.slice(0, -1)],
-    ['a number too long', REFERENCE.replace('0001', '10001')],
-    ['a number too short', REFERENCE.replace('0001', '001')],
+    ['a truncated answer', REFERENCE.slice(0, -1)],
+    ['a number that is too long', REFERENCE.replace('0001', '10001')],
+    ['a number that is too short', REFERENCE.replace('0001', '001')],
     ['a sign', REFERENCE.replace('0001', '-001')],
     ['capitals', REFERENCE.replace('8d40', '8D40')],
     ['a decimal point', REFERENCE.replace('0001', '00.1')],
     ['fields in another order', 'OK low=8d40 counter=0001 high=0f use=00\n'],
-    ['a field that comes twice', `${REFERENCE} use=01\n`],
-    ['a field that is missing', 'OK counter=0001 low=8d40 high=0f\n'],
+    ['a repeated field', `${REFERENCE} use=01\n`],
+    ['a missing field', 'OK counter=0001 low=8d40 high=0f\n'],
     ['two blanks', REFERENCE.replace('OK ', 'OK  ')],
     ['a blank at the end', `${REFERENCE} \n`],
     ['a blank before', ` ${REFERENCE}\n`],
@@ -101,7 +101,7 @@ describe('parseKsmResponse', () => {
     ['a byte-order mark', `\ufeff${REFERENCE}`],
     ['an error with a control character', 'ERR Corrupt\tOTP\n'],
     ['an error beyond ASCII', 'ERR caf\u00e9\n'],
-    ['an error too long', `ERR ${'x'.repeat(201)}\n`],
+    ['an error that is too long', `ERR ${'x'.repeat(201)}\n`],
     ['lower case', REFERENCE.toLowerCase()],
     ['HTML', '<!doctype html>\n<title>502 Bad Gateway</title>'],
     ['JSON', '{"status":"OK","counter":1}'],
@@ -110,7 +110,7 @@ describe('parseKsmResponse', () => {
     expect(() => parseKsmResponse(text)).toThrow(MalformedResponse);
   });
 
-  it('of any text gives an answer or MalformedResponse, and never repeats it', () => {
+  it('reads any text as an answer or throws MalformedResponse, without repeating the text', () => {
     fc.assert(
       fc.property(anyText, (text) => {
         try {

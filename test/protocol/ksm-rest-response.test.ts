@@ -4,7 +4,7 @@ import { KSM_REST_STATUSES, parseKsmRestResponse } from '../../src/protocol/ksm-
 import { MalformedResponse } from '../../src/protocol/validation-response.js';
 import { anyText, counters, modhex } from '../support/arbitraries.js';
 
-/** The answer in the REST reference. */
+/** The answer in the documentation of the REST reference server. */
 const REFERENCE = {
   status: 'OK',
   key_id: 'cccccccccccc',
@@ -19,7 +19,7 @@ const ERROR = { status: 'ERROR', error_code: 'KEY_NOT_FOUND', message: 'Key not 
 const parse = (status: number, body: unknown) => parseKsmRestResponse(status, JSON.stringify(body));
 
 describe('parseKsmRestResponse', () => {
-  it('reads the answer in the REST reference', () => {
+  it('reads the answer in the documentation of the REST reference server', () => {
     expect(parse(200, REFERENCE)).toEqual({
       ok: true,
       publicId: 'cccccccccccc',
@@ -29,7 +29,7 @@ describe('parseKsmRestResponse', () => {
     });
   });
 
-  it('reads the counters of any answer, with the caps-lock bit in the counter', () => {
+  it('reads the counters of any answer, and the caps-lock bit in its counter', () => {
     fc.assert(
       fc.property(modhex(12), counters, fc.boolean(), fc.boolean(), (key_id, counters, capsLock, checked) => {
         const body = {
@@ -52,7 +52,7 @@ describe('parseKsmRestResponse', () => {
     );
   });
 
-  it.each(Object.entries(KSM_REST_STATUSES))('reads %s, which goes with HTTP %i alone', (error, status) => {
+  it.each(Object.entries(KSM_REST_STATUSES))('reads %s only with HTTP %i', (error, status) => {
     const body = { ...ERROR, error_code: error };
     expect(parse(status, body)).toEqual({ ok: false, error });
     for (const other of [200, 400, 404, 409, 422, 500].filter((other) => other !== status)) {
@@ -61,7 +61,7 @@ describe('parseKsmRestResponse', () => {
   });
 
   it.each(['counter', 'timestamp_low', 'timestamp_high', 'session_use'] as const)(
-    'refuses %s that is missing, no whole number or out of range',
+    'refuses %s that is missing, not a whole number, or out of range',
     (name) => {
       const most = { counter: 0xffff, timestamp_low: 0xffff, timestamp_high: 0xff, session_use: 0xff }[name];
       for (const value of [undefined, null, '1', '', true, [1], -1, 0.5, most + 1, 1e300]) {
@@ -74,8 +74,8 @@ describe('parseKsmRestResponse', () => {
 
   it.each([
     ['nothing', ''],
-    ['no JSON', 'OK'],
-    ['an answer cut short', JSON.stringify(REFERENCE).slice(0, -1)],
+    ['text that is not JSON', 'OK'],
+    ['a truncated answer', JSON.stringify(REFERENCE).slice(0, -1)],
     ['null', 'null'],
     ['a string', '"OK"'],
     ['a number', '1'],
@@ -84,7 +84,7 @@ describe('parseKsmRestResponse', () => {
     ['an error', JSON.stringify(ERROR)],
     ['another status', JSON.stringify({ ...REFERENCE, status: 'ok' })],
     ['no key_id', JSON.stringify({ ...REFERENCE, key_id: undefined })],
-    ['a key_id that is no string', JSON.stringify({ ...REFERENCE, key_id: ['cccccccccccc'] })],
+    ['a key_id that is not a string', JSON.stringify({ ...REFERENCE, key_id: ['cccccccccccc'] })],
     ['fields of __proto__', JSON.stringify(REFERENCE).replace('{', '{"__proto__":{').concat('}')],
     ['an answer of wsapi', 'OK counter=0001 low=8d40 high=0f use=00\n'],
   ])('refuses %s with HTTP 200', (_, text) => {
@@ -93,17 +93,17 @@ describe('parseKsmRestResponse', () => {
 
   it.each([
     ['HTML', '<h1>Not Found</h1>'],
-    ['JSON of others', '{"message":"Not Found"}'],
+    ['JSON of another program', '{"message":"Not Found"}'],
     ['another error_code', JSON.stringify({ ...ERROR, error_code: 'INVALID_JSON' })],
     ['an error_code of Object.prototype', JSON.stringify({ ...ERROR, error_code: 'constructor' })],
     ['an error_code without status', JSON.stringify({ error_code: 'KEY_NOT_FOUND' })],
     ['an error with status OK', JSON.stringify({ ...ERROR, status: 'OK' })],
     ['nothing', ''],
-  ])('takes %s with HTTP 404 for the words of something in front', (_, text) => {
+  ])('attributes %s with HTTP 404 to a proxy in front of the KSM', (_, text) => {
     expect(parseKsmRestResponse(404, text)).toBeUndefined();
   });
 
-  it('of any text with HTTP 200 makes no answer, and never repeats it', () => {
+  it('refuses any text with HTTP 200, without repeating it', () => {
     fc.assert(
       fc.property(fc.oneof(anyText, fc.json()), (text) => {
         expect(() => parseKsmRestResponse(200, text)).toThrow(

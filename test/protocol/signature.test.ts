@@ -11,7 +11,7 @@ const parameters = (changes: Record<string, string> = {}) =>
 const signed = (changes: Record<string, string> = {}) => parameters({ h: vector.h, ...changes });
 
 describe('signParameters', () => {
-  it.each(signatures)('gives the published signature of the $what', ({ secret, params, h }) => {
+  it.each(signatures)('returns the published signature of the $what', ({ secret, params, h }) => {
     expect(signParameters(new Map(Object.entries(params)), parseApiKey(secret))).toBe(h);
   });
 
@@ -24,24 +24,24 @@ describe('signParameters', () => {
     );
   });
 
-  it('leaves h out, whatever it is', () => {
+  it('ignores h', () => {
     expect(signParameters(parameters({ h: 'anything' }), apiKey)).toBe(vector.h);
   });
 
-  it('covers parameters it does not know, empty ones, and those in capitals', () => {
+  it('covers unknown and empty parameters, and those in capitals', () => {
     for (const change of [{ _method: 'GET' }, { extra: '' }, { H: vector.h }, { Status: 'OK' }]) {
       expect(signParameters(parameters(change), apiKey)).not.toBe(vector.h);
     }
   });
 
-  it('signs under the empty key, as the reference does for clients it does not know', () => {
+  it('signs with the empty key, as the reference server does for unknown clients', () => {
     expect(signParameters(parameters(), new Uint8Array())).toMatch(/^[A-Za-z0-9+/]{27}=$/);
     expect(signParameters(parameters(), new Uint8Array())).not.toBe(vector.h);
   });
 });
 
 describe('isSignedWith', () => {
-  it('takes the signature of the key', () => {
+  it('accepts the signature with the key', () => {
     expect(isSignedWith(signed(), apiKey)).toBe(true);
   });
 
@@ -52,7 +52,7 @@ describe('isSignedWith', () => {
     expect(isSignedWith(without, apiKey)).toBe(false);
   });
 
-  it('refuses a parameter that was added', () => {
+  it('refuses an added parameter', () => {
     expect(isSignedWith(signed({ info: '' }), apiKey)).toBe(false);
   });
 
@@ -73,7 +73,7 @@ describe('isSignedWith', () => {
     ['without its padding', vector.h.slice(0, -1)],
     ['with too much padding', `${vector.h}=`],
     ['with a blank', `${vector.h} `],
-    ['with a blank where + was sent', vector.h.replace(/[+/]/, ' ')],
+    ['with a blank instead of +', vector.h.replace(/[+/]/, ' ')],
     ['in base64url', vector.h.replaceAll('+', '-').replaceAll('/', '_')],
     ['in another spelling of the same bytes', vector.h.replace('4=', '5=')],
     ['in lower case', vector.h.toLowerCase()],
@@ -93,7 +93,7 @@ describe('isSignedWith', () => {
 });
 
 describe('isSigned', () => {
-  it('takes a missing, empty or blank h for none', () => {
+  it('is false for a missing, empty or blank h', () => {
     for (const none of [
       parameters(),
       parameters({ h: '' }),
@@ -118,9 +118,9 @@ describe('parseApiKey', () => {
 
   it.each([
     ['nothing', ''],
-    ['padding alone', '===='],
+    ['only padding', '===='],
     ['no padding', 'mG5be6ZJU1qBGz24yPh/ESM3UdU'],
-    ['blanks around', ' mG5be6ZJU1qBGz24yPh/ESM3UdU='],
+    ['surrounding blanks', ' mG5be6ZJU1qBGz24yPh/ESM3UdU='],
     ['a line break', 'mG5be6ZJU1qBGz24yPh/ESM3UdU=\n'],
     ['base64url', 'mG5be6ZJU1qBGz24yPh_ESM3UdU='],
     ['stray bits after the last byte', 'mG5be6ZJU1qBGz24yPh/ESM3UdV='],
@@ -134,7 +134,7 @@ describe('parseApiKey', () => {
     expect(() => parseApiKey(value as string)).toThrow(/^apiKey must be/);
   });
 
-  it('has one spelling, and does not repeat in its message what it refuses', () => {
+  it('has one spelling, and does not repeat a refused key in its message', () => {
     fc.assert(
       fc.property(anyText, (text) => {
         let key: Buffer;

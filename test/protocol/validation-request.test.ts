@@ -44,7 +44,7 @@ function catchFault(query: string, version: ProtocolVersion = '2.0'): RequestFau
     expect(error).toBeInstanceOf(RequestFault);
     return error as RequestFault;
   }
-  throw new Error('was not refused');
+  throw new Error('The request was not refused');
 }
 
 const query = (changes: Record<string, string> = {}) =>
@@ -52,7 +52,7 @@ const query = (changes: Record<string, string> = {}) =>
 
 describe('a validation request', () => {
   it.each(Object.keys(REQUESTS) as ProtocolVersion[])(
-    'of protocol %s comes back as it was written',
+    'of protocol %s is read as it was written',
     (version) => {
       fc.assert(
         fc.property(REQUESTS[version], bytes(20), (request, apiKey) => {
@@ -64,7 +64,7 @@ describe('a validation request', () => {
     },
   );
 
-  it('carries the published signature, its +, / and = percent-encoded', () => {
+  it('has the published signature, with +, / and = percent-encoded', () => {
     const { params, secret, h } = signatureVector('request');
     const text = formatValidationRequest(params as unknown as ValidationRequest, parseApiKey(secret));
     expect(text).toBe(`id=1&otp=${params.otp}&nonce=${params.nonce}&h=${encodeURIComponent(h)}`);
@@ -78,7 +78,7 @@ describe('a validation request', () => {
     );
   });
 
-  it('is no longer signed where the + of the signature was sent raw', () => {
+  it('has no valid signature if its + was not percent-encoded', () => {
     const { params, secret, h } = signatureVector('request');
     const signed = new URLSearchParams(params);
     const received = parseParameters(`${signed}&h=${h}`);
@@ -86,14 +86,14 @@ describe('a validation request', () => {
     expect(isSignedWith(received, parseApiKey(secret))).toBe(false);
   });
 
-  it('is signed over parameters that nobody knows, as they were received', () => {
+  it('has a signature that covers unknown parameters as received', () => {
     const { params, secret, h } = signatureVector('request');
     const received = parseParameters(`${new URLSearchParams({ ...params, h })}&_=123`);
     expect(isSignedWith(received, parseApiKey(secret))).toBe(false);
     expect(readValidationRequest(received, '2.0').otp).toBe(params.otp);
   });
 
-  it('has its OTP normalised: capitals, white space, US Dvorak', () => {
+  it('has a normalised OTP: capitals, white space, US Dvorak', () => {
     const onDvorak = 'kkjjjjjjjjjjjxe.uidchtnbpygkkgypbnthcdiu.exj';
     for (const otp of [OTP.toUpperCase(), `  ${OTP} `, onDvorak]) {
       expect(readValidationRequest(parseParameters(query({ otp })), '2.0').otp).toBe(OTP);
@@ -103,9 +103,9 @@ describe('a validation request', () => {
 
 describe('parseParameters', () => {
   it.each([
-    ['a parameter that comes twice', `${query()}&otp=${OTP}`, 'otp'],
-    ['an unknown parameter that comes twice', `${query()}&x=1&x=1`, 'x'],
-    ['h that comes twice', `h=a&${query()}&h=b`, 'h'],
+    ['a repeated parameter', `${query()}&otp=${OTP}`, 'otp'],
+    ['a repeated unknown parameter', `${query()}&x=1&x=1`, 'x'],
+    ['a repeated h', `h=a&${query()}&h=b`, 'h'],
     ['a line break', `${query()}&x=a%0d%0astatus=OK`, 'x'],
     ['a line break in the OTP', query({ otp: `${OTP}\nstatus=OK` }), 'otp'],
     ['a line break in the nonce', query({ nonce: `${NONCE}\r\nstatus=OK` }), 'nonce'],
@@ -117,7 +117,7 @@ describe('parseParameters', () => {
     expect(catchFault(text)).toMatchObject({ parameter, status: 'MISSING_PARAMETER' });
   });
 
-  it('names no parameter whose name could not stand in an answer or a log', () => {
+  it('does not name a parameter whose name is not safe in an answer or a log', () => {
     for (const name of ['a\nstatus=OK', 'a&b', 'a\u2028', '<script>', 'x'.repeat(65)]) {
       const twice = `${encodeURIComponent(name)}=1&${encodeURIComponent(name)}=1`;
       const fault = catchFault(twice);
@@ -126,7 +126,7 @@ describe('parseParameters', () => {
     }
   });
 
-  it('keeps any other text as it was sent', () => {
+  it('keeps any other text unchanged', () => {
     fc.assert(
       fc.property(anyText, (text) => {
         const wellFormed = Buffer.from(text).toString();
@@ -164,7 +164,7 @@ describe('parseParameters', () => {
         const query = pieces.join('');
         const pairs = [...new URLSearchParams(query)];
         const isRepeated = new Map(pairs).size < pairs.length;
-        // biome-ignore lint/suspicious/noControlCharactersInRegex: these are refused
+        // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
         const isRefused = isRepeated || /[\u0000-\u001f\u007f\u2028\u2029]/.test(pairs.flat().join(''));
         if (isRefused) expect(() => parseParameters(query)).toThrow(RequestFault);
         else expect([...parseParameters(query)]).toEqual(pairs);
@@ -173,12 +173,12 @@ describe('parseParameters', () => {
     );
   });
 
-  it('reads a query of any length: a form that a parser has read may be long', () => {
+  it('reads a query of any length, because a form that a parser has read may be long', () => {
     const long = 'b'.repeat(10_000_000);
     expect(parseParameters(`id=1&otp=${long}`).get('otp')).toBe(long);
   });
 
-  it('takes or refuses whatever query there is, and never fails otherwise', () => {
+  it('accepts or refuses any query, and never fails otherwise', () => {
     fc.assert(
       fc.property(anyText, (text) => {
         for (const query of [text, `id=1&otp=${OTP}&nonce=${NONCE}&${text}`]) {
@@ -195,7 +195,7 @@ describe('parseParameters', () => {
 });
 
 describe('readValidationRequest', () => {
-  it.each(['id', 'otp', 'nonce'])('names %s where it is missing, empty or blank', (parameter) => {
+  it.each(['id', 'otp', 'nonce'])('names %s if it is missing, empty or blank', (parameter) => {
     const missing = new URLSearchParams(query());
     missing.delete(parameter);
     for (const text of [`${missing}`, query({ [parameter]: '' }), query({ [parameter]: ' ' })]) {
@@ -221,7 +221,7 @@ describe('readValidationRequest', () => {
     ['timeout', 'not a number', 'never'],
     ['timeout', 'negative', '-1'],
     ['timeout', 'far too long', '99999'],
-  ])('names %s where it is %s', (parameter, _, value) => {
+  ])('names %s if it is %s', (parameter, _, value) => {
     expect(catchFault(query({ [parameter]: value }))).toMatchObject({
       parameter,
       status: 'MISSING_PARAMETER',
@@ -232,8 +232,8 @@ describe('readValidationRequest', () => {
     ['too short', 'c'.repeat(31)],
     ['too long', 'c'.repeat(49)],
     ['very long', 'c'.repeat(100_000)],
-    ['no OTP', 'hunter2'],
-  ])('says BAD_OTP where the OTP is %s, and does not repeat it', (_, otp) => {
+    ['not an OTP', 'hunter2'],
+  ])('returns BAD_OTP for an OTP that is %s, without repeating it', (_, otp) => {
     const fault = catchFault(query({ otp }));
     expect(fault).toMatchObject({ parameter: 'otp', status: 'BAD_OTP' });
     expect(fault.message).not.toContain(otp);
@@ -249,13 +249,13 @@ describe('readValidationRequest', () => {
     expect(catchFault(query({ nonce: '-' })).parameter).toBe('nonce');
   });
 
-  it('does not know in 1.x what only 2.0 has', () => {
+  it('ignores the parameters of 2.0 in 1.x', () => {
     const parameters = parseParameters(query({ nonce: '-', sl: '-', timeout: '-', timestamp: '1' }));
     expect(readValidationRequest(parameters, '1.0')).toEqual({ id: '1', otp: OTP });
     expect(readValidationRequest(parameters, '1.1')).toEqual({ id: '1', otp: OTP, timestamp: true });
   });
 
-  it('gives counters for timestamp=1 and for nothing else', () => {
+  it('requests counters only for timestamp=1', () => {
     for (const timestamp of ['0', '', 'true', '11']) {
       expect(readValidationRequest(parseParameters(query({ timestamp })), '2.0').timestamp).toBeUndefined();
     }
@@ -270,7 +270,7 @@ describe('isNonce, isClientId, isSyncLevel', () => {
     expect(isClientId(['1'])).toBe(false);
   });
 
-  it('take a sync level as the number, not as its text', () => {
+  it('accept a sync level only as a number, not as text', () => {
     expect([0, 100, 'fast', 'secure'].every(isSyncLevel)).toBe(true);
     expect([-1, 101, 0.5, Number.NaN, '50', 'slow', null, undefined].some(isSyncLevel)).toBe(false);
   });

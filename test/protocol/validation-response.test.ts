@@ -31,7 +31,7 @@ const response: fc.Arbitrary<ValidationResponse> = fc.record({
 });
 
 describe('formatValidationResponse', () => {
-  it('writes what the reference server writes, byte for byte', () => {
+  it('writes the same bytes as the reference server', () => {
     const counters = { usageCounter: 19, sessionUse: 17, timestamp: 49712 };
     const text = formatValidationResponse(
       { status: 'OK', otp: OTP, nonce: NONCE, sl: 100, counters },
@@ -54,19 +54,19 @@ describe('formatValidationResponse', () => {
     ]);
   });
 
-  it('has nothing but h, t and status where there is nothing to echo', () => {
+  it('has only h, t and status if there is nothing to echo', () => {
     expect(formatValidationResponse({ status: 'BAD_OTP' }, AT)).toMatch(
       /^h=[^\r\n]+\r\nt=2026-11-21T23:21:39Z0649\r\nstatus=BAD_OTP\r\n\r\n$/,
     );
   });
 
-  it('signs under the empty key where there is none', () => {
+  it('signs with the empty key without an API key', () => {
     const parameters = parseResponseParameters(formatValidationResponse({ status: 'NO_SUCH_CLIENT' }, AT));
     expect(isSignedWith(parameters, new Uint8Array())).toBe(true);
     expect(isSignedWith(parameters, API_KEY)).toBe(false);
   });
 
-  it('is read back as it was written, and is signed over all of it', () => {
+  it('is read as it was written, with a signature that covers all of it', () => {
     const at = fc.date({ noInvalidDate: true, min: new Date(0), max: new Date('9999-12-31T23:59:59.999Z') });
     fc.assert(
       fc.property(response, at, bytes(20), (response, at, apiKey) => {
@@ -88,7 +88,7 @@ describe('formatValidationResponse', () => {
 });
 
 describe('parseResponseParameters', () => {
-  it('takes CRLF and LF, any order, any number of empty lines at the end, and none', () => {
+  it('accepts CRLF and LF, any order, and any number of empty lines at the end', () => {
     const expected = new Map([
       ['status', 'OK'],
       ['h', 'abc='],
@@ -103,7 +103,7 @@ describe('parseResponseParameters', () => {
     }
   });
 
-  it('keeps values as they are: base64 padding, blanks, unknown keys', () => {
+  it('keeps values unchanged: base64 padding, blanks, unknown keys', () => {
     const parameters = parseResponseParameters(
       lines('h=YQ==', 'name= J. Doe ', 'x=', 'y=a=b=c', 'status=OK'),
     );
@@ -112,13 +112,13 @@ describe('parseResponseParameters', () => {
 
   it.each([
     ['nothing', ''],
-    ['line breaks alone', '\r\n\r\n'],
+    ['only line breaks', '\r\n\r\n'],
     ['a line without =', lines('status=OK', 'hello')],
     ['a line without a key', lines('=x', 'status=OK')],
     ['an empty line before the last', lines('status=OK', '', 'otp=x')],
-    ['a key that comes twice', lines('status=BAD_OTP', 'status=OK')],
-    ['a key that comes twice with one value', lines('status=OK', 'status=OK')],
-    ['h that comes twice', lines('h=a', 'status=OK', 'h=b')],
+    ['a repeated key', lines('status=BAD_OTP', 'status=OK')],
+    ['a repeated key with the same value', lines('status=OK', 'status=OK')],
+    ['a repeated h', lines('h=a', 'status=OK', 'h=b')],
     ['a blank before the key', lines(' status=OK')],
     ['a blank after the key', lines('status =OK')],
     ['& in a value', lines('nonce=a&status=OK')],
@@ -137,13 +137,13 @@ describe('parseResponseParameters', () => {
     expect(() => parseResponseParameters(text)).toThrow(MalformedResponse);
   });
 
-  it('takes what has 8 KiB, and refuses one byte more', () => {
+  it('accepts 8 KiB, and refuses one byte more', () => {
     const text = `x=${'y'.repeat(MAX_RESPONSE_LENGTH - 2)}`;
     expect(parseResponseParameters(text).size).toBe(1);
     expect(() => parseResponseParameters(`${text}y`)).toThrow(MalformedResponse);
   });
 
-  it('is done at once with what was written to keep it busy', () => {
+  it('is quick with text that was made to keep it busy', () => {
     const start = performance.now();
     for (const text of ['\n'.repeat(8000), '\r\n'.repeat(4000), 'a'.repeat(8000), 'a=\n'.repeat(2500)]) {
       for (let n = 0; n < 10; n++) {
@@ -155,7 +155,7 @@ describe('parseResponseParameters', () => {
 });
 
 describe('readValidationResponse', () => {
-  it('finds a status only where a line is one', () => {
+  it('finds a status only on a line of its own', () => {
     expect(read(lines('info=status=OK', 'status=BAD_OTP')).status).toBe('BAD_OTP');
     expect(() => read(lines('info=status=OK'))).toThrow(MalformedResponse);
     expect(() => read(lines('Status=OK'))).toThrow(MalformedResponse);
@@ -169,7 +169,7 @@ describe('readValidationResponse', () => {
     },
   );
 
-  it('reads every status there is', () => {
+  it('reads every status', () => {
     expect(STATUSES.map((status) => read(lines(`status=${status}`)).status)).toEqual(STATUSES);
   });
 
@@ -178,7 +178,7 @@ describe('readValidationResponse', () => {
     expect(counters).toEqual({ usageCounter: 1, sessionUse: 2, timestamp: 7 });
   });
 
-  it('tells counters only where it has all three', () => {
+  it('has counters only if all three are there', () => {
     expect(read(lines('status=OK', 'timestamp=7', 'sessionuse=2')).counters).toBeUndefined();
     expect(
       read(lines('status=OK', 'timestamp=7', 'sessioncounter=', 'sessionuse=2')).counters,
@@ -208,7 +208,7 @@ describe('readValidationResponse', () => {
     expect(read(text)).toEqual({ status: 'OK', otp: OTP, nonce: NONCE });
   });
 
-  it('takes or refuses whatever text there is, and never fails otherwise', () => {
+  it('accepts or refuses any text, and never fails otherwise', () => {
     const line = fc
       .tuple(fc.constantFrom('h', 't', 'otp', 'nonce', 'sl', 'status', 'timestamp', 'info'), anyText)
       .map(([key, value]) => `${key}=${value}`);

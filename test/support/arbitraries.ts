@@ -16,7 +16,7 @@ export const counters = fc.record({
   timestamp: fc.integer({ min: 0, max: 0xff_ffff }),
 });
 
-/** Text of any kind: any UTF-16, any script, and near misses of what the decoders take. */
+/** Any text: any UTF-16, any script, and near misses of what the decoders accept. */
 export const anyText = fc.oneof(
   fc.string({ unit: fc.integer({ min: 0, max: 0xffff }).map((unit) => String.fromCharCode(unit)) }),
   fc.string({ unit: 'binary', maxLength: 600 }),
@@ -25,7 +25,7 @@ export const anyText = fc.oneof(
   modhex(0, 60),
 );
 
-/** What is not a string, but might be taken for one. */
+/** Values that are not strings, but might be mistaken for one. */
 export const NOT_STRINGS: readonly [string, unknown][] = [
   ['undefined', undefined],
   ['null', null],

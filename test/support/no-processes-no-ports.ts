@@ -1,7 +1,7 @@
 import { ChildProcess } from 'node:child_process';
 import { Server, Socket } from 'node:net';
 
-/** Unit tests need no process and no port: one that starts or opens any is named `*.integration.test.ts`. */
+/** Unit tests need no process and no port: tests that start or open one are named `*.integration.test.ts`. */
 function refuse(what: string): () => never {
   return () => {
     throw new Error(`A unit test must not ${what}: name its file *.integration.test.ts`);

@@ -4,8 +4,8 @@ import { createServer } from 'node:net';
 import { describe, it } from 'vitest';
 
 /**
- * Tests that need programs of the system. Where one is missing they are skipped with a reason in their name;
- * in CI, which installs them all, they fail instead.
+ * Tests that need programs of the system. If one is missing, they are skipped with a reason in their name. In CI,
+ * which installs all of them, they fail instead.
  */
 export function describeWith(name: string, programs: readonly string[], body: () => void): void {
   const missing = programs.filter((program) => spawnSync('which', [program]).status !== 0);
@@ -21,7 +21,7 @@ export function describeWith(name: string, programs: readonly string[], body: ()
   }
 }
 
-/** A port of 127.0.0.1 that was free a moment ago, and that the system gives to no outgoing connection meanwhile. */
+/** A port of 127.0.0.1 that was free a moment ago, outside the range for outgoing connections. */
 export async function freePort(): Promise<number> {
   for (;;) {
     const port = randomInt(10_000, 32_000);

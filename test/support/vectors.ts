@@ -5,7 +5,7 @@ export interface OtpVector {
   publicId: string;
   aesKey: string;
   privateId: string;
-  /** The field as stored: bit 15 says that caps lock triggered the key. */
+  /** The field as stored: bit 15 tells whether caps lock triggered the key. */
   usageCounter: number;
   timestampLow: number;
   timestampHigh: number;
@@ -21,7 +21,7 @@ export interface SignatureVector {
   h: string;
 }
 
-/** Laid beside a checkout by the project; the copy in this repository is what stands alone. */
+/** The project puts this folder next to a checkout. Elsewhere, only the copy in this repository exists. */
 export const SHARED_VECTORS = new URL('../../../shared/vectors/', import.meta.url);
 export const CHECKED_IN_VECTORS = new URL('../vectors/', import.meta.url);
 export const hasSharedVectors = existsSync(SHARED_VECTORS);

@@ -73,7 +73,7 @@ const FORGERIES: [string, Protocol, string, Behaviour][] = [
   ['that never ends', 'rest', 'TIMED_OUT', slow],
   ['of two lines', 'wsapi', 'ANSWER_MALFORMED', text(`ERR Corrupt OTP\n${OK_LINE}`)],
   ['of two lines, OK first', 'wsapi', 'ANSWER_MALFORMED', text(`${OK_LINE}ERR Corrupt OTP\n`)],
-  ['cut short', 'wsapi', 'ANSWER_MALFORMED', text(OK_LINE.slice(0, -2))],
+  ['truncated', 'wsapi', 'ANSWER_MALFORMED', text(OK_LINE.slice(0, -2))],
   ['with HTTP 404', 'wsapi', 'REFUSED_BY_FRONT', httpStatus(404, OK_LINE)],
   ['with HTTP 201', 'wsapi', 'ANSWER_MALFORMED', httpStatus(201, OK_LINE)],
   ['with HTTP 500', 'wsapi', 'SERVER_FAILED', httpStatus(500, OK_LINE)],
@@ -82,7 +82,7 @@ const FORGERIES: [string, Protocol, string, Behaviour][] = [
   ['that never ends', 'wsapi', 'TIMED_OUT', slow],
 ];
 
-describe('an answer that is none', () => {
+describe('an invalid answer', () => {
   it.each(FORGERIES)('%s (%s) is %s', async (_, protocol, code, behaviour) => {
     const error = await catchError(decryptAt(protocol, [behaviour]));
     expect(error).toMatchObject({
@@ -116,7 +116,7 @@ describe('TLS', () => {
     return startFakeServer(behaviour, { path: '/', create, scheme: 'https' });
   };
 
-  it.each(PROTOCOLS)('with a CA of its own (%s)', async (protocol) => {
+  it.each(PROTOCOLS)('accepts a CA of its own (%s)', async (protocol) => {
     const server = await startTls(GOOD[protocol]);
     const otp = parseOtp(yubikey.press());
     const ksm = remoteKsm(protocol, [server.url], { ca });
@@ -124,7 +124,7 @@ describe('TLS', () => {
   });
 
   it.each(PROTOCOLS)(
-    'refuses an unknown authority and another host (%s), which get no OTP',
+    'refuses an unknown authority and another host (%s), and sends them no OTP',
     async (protocol) => {
       const servers = [await startTls(GOOD[protocol]), await startTls(GOOD[protocol], 'other-host')];
       const asked = [
@@ -139,7 +139,7 @@ describe('TLS', () => {
     },
   );
 
-  it('vouches for what the KSM says is wrong', async () => {
+  it('authenticates a fault that the KSM reports', async () => {
     const server = await startTls(text('ERR Database error\n'));
     const error = await catchError(
       remoteKsm('wsapi', [server.url], { ca }).decrypt(parseOtp(yubikey.press())),
@@ -148,7 +148,7 @@ describe('TLS', () => {
   });
 });
 
-describe('the OTP is in no error', () => {
+describe('no error contains the OTP', () => {
   const repeating: Record<Protocol, Behaviour> = {
     wsapi: (query, res) => void res.end(`ERR bad ${query.get('otp')}\n`),
     rest: async (_query, res, req) => {
@@ -157,13 +157,13 @@ describe('the OTP is in no error', () => {
     },
   };
 
-  it.each(PROTOCOLS)('that repeats what a server says (%s)', async (protocol) => {
+  it.each(PROTOCOLS)('that repeats the text of a server (%s)', async (protocol) => {
     const otp = parseOtp(yubikey.press());
     const error = await catchError(decryptAt(protocol, [repeating[protocol]], {}, otp));
     expect(inspect(error, { depth: 9 })).not.toContain(otp.token);
   });
 
-  it.each(PROTOCOLS)('that repeats what a dispatcher says (%s)', async (protocol) => {
+  it.each(PROTOCOLS)('that repeats the text of a dispatcher (%s)', async (protocol) => {
     const dispatcher = new MockAgent();
     dispatcher.disableNetConnect();
     const otp = parseOtp(yubikey.press());
@@ -172,14 +172,14 @@ describe('the OTP is in no error', () => {
     await dispatcher.close();
   });
 
-  it.each(PROTOCOLS)('that tells of a server that is down (%s)', async (protocol) => {
+  it.each(PROTOCOLS)('that reports a server that is down (%s)', async (protocol) => {
     const otp = parseOtp(yubikey.press());
     const error = await catchError(decryptAt(protocol, [httpStatus(500), slow], {}, otp));
     expect(inspect(error, { depth: 9 })).not.toContain(otp.token);
   });
 });
 
-it('takes only what parseOtp returns', async () => {
+it('accepts only an OTP from parseOtp', async () => {
   const ksm = remoteKsm('wsapi', ['http://127.0.0.1:1/']);
   const otp = parseOtp(yubikey.press());
   await expect(ksm.decrypt(otp.value as never)).rejects.toThrow(TypeError);

@@ -6,7 +6,7 @@ import { describeVerifier } from '../../support/verifiers/contract.js';
 const BEHAVIOURS = { rest, wsapi };
 
 for (const protocol of ['rest', 'wsapi'] as Protocol[]) {
-  describeVerifier(`KsmVerifier over two RemoteKsm that speak ${protocol}`, async (keys) => {
+  describeVerifier(`KsmVerifier over a RemoteKsm with two KSMs (${protocol})`, async (keys) => {
     const store = new MemoryStore();
     for (const key of keys) await store.keys.add(key);
     const local = new LocalKsm(store.keys);

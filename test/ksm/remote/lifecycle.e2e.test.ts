@@ -27,7 +27,7 @@ afterEach(async () => {
 });
 
 const PROTOCOLS: Protocol[] = ['rest', 'wsapi'];
-/** Milliseconds: less than connections are kept or answers waited for, even on a machine that is busy. */
+/** In milliseconds: less than connections stay open or answers are waited for, even on a busy machine. */
 const AT_ONCE = 10_000;
 const GOOD = { rest: rest(), wsapi: wsapi() };
 
@@ -36,7 +36,7 @@ async function startAll(...behaviours: Behaviour[]) {
   return { servers, urls: servers.map(({ url }) => url) };
 }
 
-/** A TLS server that never shakes hands. */
+/** A TLS server that never completes a handshake. */
 async function startSilentServer(): Promise<string> {
   const server = net.createServer((socket) => socket.on('error', () => undefined).resume());
   silent.add(server);
@@ -49,7 +49,7 @@ function handles(): number {
 }
 
 describe('a process with nothing else to do', () => {
-  /** How long the process runs on after its output, in milliseconds. */
+  /** How long the process continues after its output, in milliseconds. */
   function run(options: object): Promise<{ output: string; milliseconds: number }> {
     const path = fileURLToPath(new URL('../../support/fixtures/decrypt-once.ts', import.meta.url));
     const child = spawn(process.execPath, [
@@ -79,14 +79,14 @@ describe('a process with nothing else to do', () => {
     expect(milliseconds).toBeLessThan(AT_ONCE);
   });
 
-  it('exits after an answer, with others still on their way', async () => {
+  it('exits after an answer while other requests are pending', async () => {
     const { urls } = await startAll(wsapi(), hang, delayed(30_000, wsapi()));
     const { output, milliseconds } = await run({ protocol: 'wsapi', urls, timeout: 30_000 });
     expect(output).toContain('"ok":true');
     expect(milliseconds).toBeLessThan(AT_ONCE);
   });
 
-  it.each(PROTOCOLS)('stays for a slow answer (%s)', async (protocol) => {
+  it.each(PROTOCOLS)('waits for a slow answer (%s)', async (protocol) => {
     const { urls } = await startAll(delayed(1200, GOOD[protocol]));
     expect((await run({ protocol, urls })).output).toContain('"ok":true');
   });
@@ -100,7 +100,7 @@ describe('a process with nothing else to do', () => {
 });
 
 describe('close()', () => {
-  it.each(PROTOCOLS)('ends open decryptions with CLOSED, and later ones too (%s)', async (protocol) => {
+  it.each(PROTOCOLS)('ends pending and later decryptions with CLOSED (%s)', async (protocol) => {
     const { servers, urls } = await startAll(hang, hang);
     const ksm = remoteKsm(protocol, urls);
     const open = [1, 2].map(() => catchError(ksm.decrypt(parseOtp(yubikey.press()))));
@@ -112,7 +112,7 @@ describe('close()', () => {
     await ksm.close();
   });
 
-  it('leaves no socket and no timer of those that lost', async () => {
+  it('leaves no socket and no timer of pending requests', async () => {
     const before = handles();
     const { servers, urls } = await startAll(wsapi(), hang, delayed(5000, wsapi()));
     const ksm = remoteKsm('wsapi', urls);
@@ -138,7 +138,7 @@ describe('close()', () => {
 });
 
 describe('a server that hangs', () => {
-  it('does not hold more than a few of the decryptions that others answered', async () => {
+  it('keeps only few requests of decryptions that others answered', async () => {
     const { servers, urls } = await startAll(wsapi(), hang);
     const ksm = remoteKsm('wsapi', urls);
     for (let touch = 0; touch < 100; touch++) await ksm.decrypt(parseOtp(yubikey.press()));
@@ -146,7 +146,7 @@ describe('a server that hangs', () => {
     expect(servers[1]?.sockets.size).toBeLessThanOrEqual(34);
   });
 
-  it('is given up at the timeout', async () => {
+  it('is abandoned at the timeout', async () => {
     const { servers, urls } = await startAll(wsapi(), hang);
     const ksm = remoteKsm('wsapi', urls, { timeout: 300 });
     await ksm.decrypt(parseOtp(yubikey.press()));
@@ -154,7 +154,7 @@ describe('a server that hangs', () => {
     await expect.poll(() => servers[1]?.sockets.size).toBe(0);
   });
 
-  it('as the connection is made has not got the OTP, so that a replay at the next is one', async () => {
+  it('while connecting has not received the OTP, so REPLAYED_OTP from the next server is a verdict', async () => {
     const { urls } = await startAll(restError('REPLAY_DETECTED'));
     const ksm = remoteKsm('rest', [await startSilentServer(), ...urls], { timeout: 4000 });
     expect(await ksm.decrypt(parseOtp(yubikey.press()))).toEqual({ ok: false, reason: 'REPLAYED_OTP' });
@@ -162,7 +162,7 @@ describe('a server that hangs', () => {
 });
 
 it.each(PROTOCOLS)(
-  '2,000 verifications leave no handle behind, with one of two servers failing (%s)',
+  '2,000 verifications leave no handle open if one of two servers fails (%s)',
   async (protocol) => {
     const failing: Behaviour = (_query, res) => void res.writeHead(403).end('no');
     const { servers, urls } = await startAll(failing, GOOD[protocol]);

@@ -20,7 +20,7 @@ async function startServer(
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, close };
 }
 
-/** A verifier that asks KSM services over one store; it has counters of its own. */
+/** A verifier with its own counters that asks KSM services over one store. */
 async function ask(
   protocol: Protocol,
   services: readonly KsmListenerOptions[],
@@ -47,7 +47,7 @@ function broken(keys: KsmListenerOptions['keys']): KsmListenerOptions['keys'] {
   return { ...keys, get };
 }
 
-describeVerifier('KsmVerifier, RemoteKsm and two ksmListener that speak wsapi', async (keys) => {
+describeVerifier('KsmVerifier, RemoteKsm and two ksmListeners with wsapi', async (keys) => {
   const { keys: stored, counters } = await storeWith(...keys);
   return ask('wsapi', [
     { keys: stored, counters },
@@ -56,7 +56,7 @@ describeVerifier('KsmVerifier, RemoteKsm and two ksmListener that speak wsapi', 
 });
 
 describeVerifier(
-  'KsmVerifier, RemoteKsm and a ksmListener that refuses replays at wsapi too',
+  'KsmVerifier, RemoteKsm and a ksmListener that also refuses replays with wsapi',
   async (keys) => {
     const { keys: stored, counters } = await storeWith(...keys);
     return ask('wsapi', [{ keys: stored, counters, refuseWsapiReplays: true }]);
@@ -65,7 +65,7 @@ describeVerifier(
 );
 
 describeVerifier(
-  'KsmVerifier, RemoteKsm and two ksmListener that speak REST',
+  'KsmVerifier, RemoteKsm and two ksmListeners with REST',
   async (keys) => {
     const { keys: stored, counters } = await storeWith(...keys);
     return ask('rest', [
@@ -88,7 +88,7 @@ describe('KsmVerifier, RemoteKsm and ksmListener', () => {
     return (otp: string) => asked.verifier.verify(parseOtp(otp));
   }
 
-  it('refuse over REST what another verifier had decrypted, which has other counters', async () => {
+  it('refuse with REST an OTP that a verifier with other counters had decrypted', async () => {
     const yubikey = new SoftYubikey();
     const { keys, counters } = await storeWith(yubikey);
     const [one, other] = [await open('rest', { keys, counters }), await open('rest', { keys, counters })];
@@ -98,7 +98,7 @@ describe('KsmVerifier, RemoteKsm and ksmListener', () => {
     expect(await other(yubikey.press())).toMatchObject({ ok: true });
   });
 
-  it('accept the same over wsapi, where the verifier alone refuses replays', async () => {
+  it('accept the same OTP with wsapi, where only the verifier refuses replays', async () => {
     const yubikey = new SoftYubikey();
     const { keys, counters } = await storeWith(yubikey);
     const [one, other] = [await open('wsapi', { keys, counters }), await open('wsapi', { keys, counters })];
@@ -109,7 +109,7 @@ describe('KsmVerifier, RemoteKsm and ksmListener', () => {
   });
 
   it.each(['rest', 'wsapi'] as const)(
-    'do not accept over %s a key without its private ID, until REST has pinned that',
+    'do not accept a key without its private ID with %s until REST has pinned it',
     async (protocol) => {
       const { keys, counters } = new MemoryStore();
       const yubikey = new SoftYubikey();
@@ -128,7 +128,7 @@ describe('KsmVerifier, RemoteKsm and ksmListener', () => {
     },
   );
 
-  it('ask for another touch at the first OTP of a key without its private ID, at two KSMs over one store', async () => {
+  it('require another touch after the first OTP of a key without its private ID, at two KSMs over one store', async () => {
     const { keys, counters } = new MemoryStore();
     const yubikey = new SoftYubikey();
     await keys.add({ publicId: yubikey.publicId, aesKey: yubikey.aesKey });
@@ -143,7 +143,7 @@ describe('KsmVerifier, RemoteKsm and ksmListener', () => {
   });
 
   it.each(['rest', 'wsapi'] as const)(
-    'accept over %s the first OTP of such a key where both allow unpinned keys, and over REST only there',
+    'accept the first OTP of such a key with %s if both allow unpinned keys, and with REST only then',
     async (protocol) => {
       for (const [atKsm, atVerifier, outcome] of [
         [true, true, 'OK'],
@@ -167,7 +167,7 @@ describe('KsmVerifier, RemoteKsm and ksmListener', () => {
     },
   );
 
-  it('report over REST the limit of a KSM as a fault, never as a verdict', async () => {
+  it('report the rate limit of a KSM with REST as a fault, never as a verdict', async () => {
     const yubikey = new SoftYubikey();
     const { keys, counters } = await storeWith(yubikey);
     const limited: KsmListenerOptions['counters'] = {
@@ -182,7 +182,7 @@ describe('KsmVerifier, RemoteKsm and ksmListener', () => {
   });
 
   it.each(['rest', 'wsapi'] as const)(
-    'report over %s a KSM whose database fails, or that may not be asked, as a fault',
+    'report a KSM whose database fails or that denies access as a fault (%s)',
     async (protocol) => {
       const yubikey = new SoftYubikey();
       const { keys, counters } = await storeWith(yubikey);
@@ -196,7 +196,7 @@ describe('KsmVerifier, RemoteKsm and ksmListener', () => {
     },
   );
 
-  it('accept where the database of one of two KSMs fails; a replay is refused, over REST without a verdict', async () => {
+  it('accept an OTP if the database of one of two KSMs fails, and refuse a replay, with REST without a verdict', async () => {
     const yubikey = new SoftYubikey();
     const { keys, counters } = await storeWith(yubikey);
     const services = [
@@ -208,7 +208,7 @@ describe('KsmVerifier, RemoteKsm and ksmListener', () => {
     expect(await wsapi(otp)).toMatchObject({ ok: true });
     expect(await wsapi(otp)).toEqual({ ok: false, reason: 'REPLAYED_OTP' });
     expect(await rest(otp)).toMatchObject({ ok: true });
-    // The KSM that failed may have done so after it had used the OTP up.
+    // The KSM may have failed after it had used up the OTP.
     await expect(rest(otp)).rejects.toMatchObject({ code: 'ANSWER_LOST' });
   });
 });

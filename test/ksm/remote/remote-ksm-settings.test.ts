@@ -15,7 +15,7 @@ describe('the URL of a KSM', () => {
     ['https://example.com/ksm/', 'https://example.com/ksm/api/v1/decrypt'],
     ['https://ksm.example/api/v1/decrypt', 'https://ksm.example/api/v1/decrypt'],
     ['http://localhost:8002/', 'http://localhost:8002/api/v1/decrypt'],
-  ])('in REST, %s is asked at %s', (url, expected) => {
+  ])('%s is asked at %s (REST)', (url, expected) => {
     expect(endpoint('rest', url)).toBe(expected);
   });
 
@@ -28,11 +28,11 @@ describe('the URL of a KSM', () => {
     ['http://127.0.0.1:8002/wsapi/decrypt/?otp=', 'http://127.0.0.1:8002/wsapi/decrypt/?otp='],
     ['http://[::1]/wsapi/decrypt?otp=', 'http://[::1]/wsapi/decrypt?otp='],
     ['https://ksm.example/yhsm/validate?otp=', 'https://ksm.example/yhsm/validate?otp='],
-  ])('in wsapi, %s is asked at %s', (url, expected) => {
+  ])('%s is asked at %s (wsapi)', (url, expected) => {
     expect(endpoint('wsapi', url)).toBe(expected);
   });
 
-  it('that comes twice is asked once', () => {
+  it('is asked once if it is repeated', () => {
     const urls = ['https://ksm.example', 'https://ksm.example/', 'https://ksm.example/wsapi/decrypt/?otp='];
     expect(readRemoteKsmSettings({ protocol: 'wsapi', urls }).servers).toHaveLength(1);
   });
@@ -46,23 +46,23 @@ describe('RemoteKsm refuses', () => {
     ['no URL', { protocol: 'rest', urls: [] }, 'RemoteKsm requires urls'],
     ['no protocol', { urls: HTTPS }, "'rest' or 'wsapi'"],
     ['another protocol', { urls: HTTPS, protocol: 'REST' }, "'rest' or 'wsapi'"],
-    ['what is no URL', { protocol: 'rest', urls: ['ksm.example'] }, 'urls takes URLs like'],
-    ['what is no string', { protocol: 'rest', urls: [undefined] }, 'urls takes URLs like'],
+    ['text that is not a URL', { protocol: 'rest', urls: ['ksm.example'] }, 'urls takes URLs like'],
+    ['a value that is not a string', { protocol: 'rest', urls: [undefined] }, 'urls takes URLs like'],
     ['another scheme', { protocol: 'rest', urls: ['ftp://ksm.example/'] }, 'urls takes URLs like'],
     ['a query', { protocol: 'wsapi', urls: ['https://ksm.example/?a=b&otp='] }, 'urls takes URLs like'],
     ['an empty query', { protocol: 'wsapi', urls: ['https://ksm.example/?'] }, 'urls takes URLs like'],
     [
-      'a query in REST',
+      'a query with REST',
       { protocol: 'rest', urls: ['https://ksm.example/wsapi/decrypt/?otp='] },
       'api/v1/decrypt',
     ],
     ['a fragment', { protocol: 'rest', urls: ['https://ksm.example/#a'] }, 'urls takes URLs like'],
     ['timeout 0', { protocol: 'rest', urls: HTTPS, timeout: 0 }, 'timeout'],
-    ['a timeout that is no number', { protocol: 'rest', urls: HTTPS, timeout: '5' }, 'timeout'],
-    ['a ca that is no certificate', { protocol: 'rest', urls: HTTPS, ca: '/nowhere.pem' }, 'ca must be'],
-    ['a dispatcher that is none', { protocol: 'rest', urls: HTTPS, dispatcher: {} }, 'dispatcher'],
+    ['a timeout that is not a number', { protocol: 'rest', urls: HTTPS, timeout: '5' }, 'timeout'],
+    ['a ca that is not a certificate', { protocol: 'rest', urls: HTTPS, ca: '/nowhere.pem' }, 'ca must be'],
+    ['an object that is not a dispatcher', { protocol: 'rest', urls: HTTPS, dispatcher: {} }, 'dispatcher'],
     [
-      'a ca beside a dispatcher',
+      'a ca together with a dispatcher',
       { protocol: 'rest', urls: HTTPS, ca: 'x', dispatcher: new Agent() },
       'ca has no effect',
     ],
@@ -71,14 +71,14 @@ describe('RemoteKsm refuses', () => {
     expect(() => new RemoteKsm(options as unknown as RemoteKsmOptions)).toThrow(message);
   });
 
-  it('credentials in a URL, and does not repeat them', () => {
+  it('credentials in a URL, without repeating them', () => {
     const create = () => new RemoteKsm({ protocol: 'rest', urls: ['https://user:hunter2@ksm.example/'] });
     expect(create).toThrow('without credentials');
     expect(create).not.toThrow('hunter2');
   });
 
   it.each(['http://ksm.example/', 'http://10.0.0.1/', 'http://127.0.0.1.ksm.example/', 'http://0.0.0.0/'])(
-    '%s, whose answers anybody could forge, unless told otherwise',
+    '%s, whose answers anybody could forge, unless that is allowed',
     (url) => {
       for (const protocol of ['rest', 'wsapi'] as const) {
         expect(() => new RemoteKsm({ protocol, urls: [...HTTPS, url] })).toThrow('forge');

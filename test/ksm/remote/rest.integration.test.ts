@@ -32,16 +32,16 @@ const replayed = restError('REPLAY_DETECTED');
 const unpinned = restError('PRIVATE_ID_UNKNOWN');
 const NOT_OK = (reason: string) => ({ ok: false, reason });
 
-/** What cannot have used the OTP up: nothing of a KSM ever got it. */
+/** Answers of servers that cannot have used up the OTP, because it never reached a KSM. */
 const NEVER_RECEIVED: [string, Behaviour][] = [
-  ['HTTP 403 of a front', httpStatus(403)],
-  ['HTTP 404 of a front', httpStatus(404, '<h1>Not Found</h1>')],
-  ['HTTP 404 of a front, in JSON', httpStatus(404, '{"message":"no such route"}')],
-  ['HTTP 409 of a front', httpStatus(409)],
+  ['HTTP 403 from a proxy', httpStatus(403)],
+  ['HTTP 404 from a proxy', httpStatus(404, '<h1>Not Found</h1>')],
+  ['HTTP 404 from a proxy, in JSON', httpStatus(404, '{"message":"no such route"}')],
+  ['HTTP 409 from a proxy', httpStatus(409)],
   ['HTTP 429', httpStatus(429, '{"status":"ERROR","error_code":"RATE_LIMITED"}')],
   ['a redirect', httpStatus(302, '', { location: 'https://ksm.example/' })],
 ];
-/** What a server may answer that has used the OTP up all the same. */
+/** Answers of servers that may have used up the OTP. */
 const MAYBE_RECEIVED: [string, string, Behaviour][] = [
   ['no answer in time', 'TIMED_OUT', hang],
   ['a broken connection', 'UNREACHABLE', breakOff],
@@ -49,18 +49,18 @@ const MAYBE_RECEIVED: [string, string, Behaviour][] = [
   ['STORAGE_ERROR', 'SERVER_FAILED', restError('STORAGE_ERROR')],
   ['HTTP 502', 'SERVER_FAILED', httpStatus(502, '<h1>Bad Gateway</h1>')],
   ['garbage', 'ANSWER_MALFORMED', text('hello')],
-  ['another dialect', 'ANSWER_MALFORMED', text('OK counter=0001 low=8d40 high=0f use=00\n')],
+  ['an answer of wsapi', 'ANSWER_MALFORMED', text('OK counter=0001 low=8d40 high=0f use=00\n')],
 ];
 
 describe('RemoteKsm, REST', () => {
-  it('decrypts as the KSM itself does', async () => {
+  it('decrypts to the same as the KSM itself', async () => {
     const otp = parseOtp(yubikey.press({ capsLock: true }));
     const expected = await local.decrypt(otp);
     expect(expected).toMatchObject({ ok: true, capsLock: true, privateIdChecked: true });
     expect(await decryptAt('rest', [rest()], {}, otp)).toEqual(expected);
   });
 
-  it('posts the OTP, and nothing else of it in the URL', async () => {
+  it('posts the OTP, and has no part of it in the URL', async () => {
     const urls: (string | undefined)[] = [];
     const behaviour: Behaviour = (query, res, req) => {
       urls.push(req.url);
@@ -71,11 +71,11 @@ describe('RemoteKsm, REST', () => {
   });
 
   it.each([
-    ['does not say', undefined],
-    ['says it did not', false],
-    ['says so in other words', 'true'],
-    ['says so as a number', 1],
-  ])('has no private ID compared where the answer %s', async (_, private_id_checked) => {
+    ['does not tell', undefined],
+    ['denies it', false],
+    ['confirms it as text', 'true'],
+    ['confirms it as a number', 1],
+  ])('treats the private ID as not compared if the answer %s', async (_, private_id_checked) => {
     const body = {
       status: 'OK',
       key_id: yubikey.publicId,
@@ -102,7 +102,7 @@ describe('RemoteKsm, REST', () => {
     expect(await at(restError(error))).toEqual(NOT_OK(reason));
   });
 
-  it('PRIVATE_ID_UNKNOWN is the fault PRIVATE_ID_UNCHECKED, which asks for another touch', async () => {
+  it('PRIVATE_ID_UNKNOWN is the fault PRIVATE_ID_UNCHECKED, which requires another touch', async () => {
     const error = await catchError(at(unpinned));
     expect(error).toMatchObject({
       code: 'PRIVATE_ID_UNCHECKED',
@@ -121,13 +121,13 @@ describe('RemoteKsm, REST', () => {
     expect(await catchError(at(behaviour, unpinned))).toMatchObject({ code: 'PRIVATE_ID_UNCHECKED' });
   });
 
-  it('INVALID_OTP is a fault, since what was sent is well-formed', async () => {
+  it('INVALID_OTP is a fault, because the OTP is well-formed', async () => {
     const error = await catchError(at(restError('INVALID_OTP')));
     expect(error).toMatchObject({ code: 'KSM_FAILED', servers: [{ code: 'ANSWER_MALFORMED' }] });
   });
 
   it.each(['', 'c', 'vvcccccccccccccc'])(
-    'INVALID_OTP of a KSM that knows no public ID like %j is UNKNOWN_KEY',
+    'INVALID_OTP from a KSM that accepts no public ID like %j is UNKNOWN_KEY',
     async (publicId) => {
       const otp = parseOtp(new SoftYubikey({ publicId }).press());
       expect(await decryptAt('rest', [restError('INVALID_OTP')], {}, otp)).toEqual(NOT_OK('UNKNOWN_KEY'));
@@ -146,7 +146,7 @@ describe('RemoteKsm, REST', () => {
     expect([first.requests.length, second.requests.length]).toEqual([1, 0]);
   });
 
-  it('asks one after another', async () => {
+  it('asks one server after another', async () => {
     let running = 0;
     const behaviour: Behaviour = (query, res, req) => {
       expect(++running).toBe(1);
@@ -158,7 +158,7 @@ describe('RemoteKsm, REST', () => {
     expect(await at(behaviour, behaviour, behaviour)).toEqual(NOT_OK('UNKNOWN_KEY'));
   });
 
-  it('a key that one does not know may be known to the next', async () => {
+  it('the next server may know a key that the first does not know', async () => {
     expect(await at(unknown, unknown, rest())).toMatchObject({ ok: true });
     expect(await at(unknown, corrupt)).toEqual(NOT_OK('CORRUPT_OTP'));
     expect(await at(unknown, replayed)).toEqual(NOT_OK('REPLAYED_OTP'));
@@ -166,14 +166,14 @@ describe('RemoteKsm, REST', () => {
   });
 
   it.each([...NEVER_RECEIVED, ...MAYBE_RECEIVED.map(([name, , behaviour]) => [name, behaviour] as const)])(
-    'after %s the next server is asked, whose OK counts',
+    'after %s, the next server is asked, and its OK counts',
     async (_, behaviour) => {
       expect(await at(behaviour, rest())).toMatchObject({ ok: true });
     },
   );
 
   it.each([...NEVER_RECEIVED, ...MAYBE_RECEIVED.map(([name, , behaviour]) => [name, behaviour] as const)])(
-    'after %s a key that the next does not know is no verdict: this one may hold it',
+    'after %s, an unknown key at the next server is not a verdict, because the first may have the key',
     async (_, behaviour) => {
       for (const behaviours of [
         [behaviour, unknown],
@@ -186,24 +186,24 @@ describe('RemoteKsm, REST', () => {
     },
   );
 
-  it.each(NEVER_RECEIVED)('after %s a replay is one', async (_, behaviour) => {
+  it.each(NEVER_RECEIVED)('after %s, REPLAYED_OTP is a verdict', async (_, behaviour) => {
     expect(await at(behaviour, replayed)).toEqual(NOT_OK('REPLAYED_OTP'));
   });
 
-  it('after a server that nobody listens at a replay is one', async () => {
+  it('after a server that is down, REPLAYED_OTP is a verdict', async () => {
     const server = await startKsm(replayed);
     const ksm = remoteKsm('rest', [await deadServer(), server.url]);
     expect(await ksm.decrypt(parseOtp(yubikey.press()))).toEqual(NOT_OK('REPLAYED_OTP'));
   });
 
-  it.each(MAYBE_RECEIVED)('after %s a replay may be our own: ANSWER_LOST', async (_, code, behaviour) => {
+  it.each(MAYBE_RECEIVED)('after %s, a replay may be our own: ANSWER_LOST', async (_, code, behaviour) => {
     const error = await catchError(at(behaviour, unknown, replayed));
     expect(error).toMatchObject({ code: 'ANSWER_LOST', status: 503 });
     expect(error.message).toContain('touch the key again');
     expect(error.servers.map(({ code }) => code)).toEqual([code, 'KSM_FAILED', 'ANSWER_LOST']);
   });
 
-  it('an answer that two servers of one store lost is ANSWER_LOST, and the next touch is OK', async () => {
+  it('an answer that two servers with one store lost is ANSWER_LOST, and the next touch is OK', async () => {
     const shared = once();
     const servers = [await startKsm(losing(rest(shared))), await startKsm(rest(shared))];
     const ksm = remoteKsm(
@@ -217,7 +217,7 @@ describe('RemoteKsm, REST', () => {
     expect(await ksm.decrypt(parseOtp(yubikey.press()))).toMatchObject({ ok: true });
   });
 
-  it.each(MAYBE_RECEIVED)('%s alone is a fault, never a verdict', async (_, code, behaviour) => {
+  it.each(MAYBE_RECEIVED)('%s from all servers is a fault, never a verdict', async (_, code, behaviour) => {
     const error = await catchError(at(behaviour));
     expect(error).toMatchObject({
       code: 'KSM_FAILED',
@@ -226,7 +226,7 @@ describe('RemoteKsm, REST', () => {
     });
   });
 
-  it('names each server and what went wrong there', async () => {
+  it('names each server and its fault', async () => {
     const urls = [await deadServer(), (await startKsm(httpStatus(503))).url, (await startKsm(unknown)).url];
     const error = await catchError(remoteKsm('rest', urls).decrypt(parseOtp(yubikey.press())));
     expect(error.servers.map(({ server, code }) => [server, code])).toEqual([
@@ -237,7 +237,7 @@ describe('RemoteKsm, REST', () => {
     for (const url of urls) expect(error.message).toContain(url);
   });
 
-  it('shares its time out among the servers', async () => {
+  it('divides its timeout among the servers', async () => {
     const start = performance.now();
     expect(await decryptAt('rest', [hang, hang, rest()], { timeout: 3000 })).toMatchObject({ ok: true });
     expect(performance.now() - start).toBeLessThan(3000);
@@ -245,7 +245,7 @@ describe('RemoteKsm, REST', () => {
     expect(error.servers.map(({ code }) => code)).toEqual(['TIMED_OUT', 'TIMED_OUT', 'TIMED_OUT']);
   });
 
-  it('sends each OTP on a connection of its own, not on one that is just closing', async () => {
+  it('sends each OTP on a new connection, not on one that may be closing', async () => {
     const server = await startKsm(rest());
     const ksm = remoteKsm('rest', [server.url]);
     for (let touch = 0; touch < 3; touch++) await ksm.decrypt(parseOtp(yubikey.press()));

@@ -51,7 +51,7 @@ const FAULTS: [string, string, Behaviour][] = [
 ];
 
 describe('RemoteKsm, wsapi', () => {
-  it('decrypts as the KSM itself does, and takes the private ID for compared', async () => {
+  it('decrypts to the same as the KSM itself, with the private ID compared', async () => {
     const otp = parseOtp(yubikey.press({ capsLock: true }));
     const expected = await local.decrypt(otp);
     expect(expected).toMatchObject({ ok: true, capsLock: true, privateIdChecked: true });
@@ -68,7 +68,7 @@ describe('RemoteKsm, wsapi', () => {
   });
 
   it.each(['', 'c', 'vvcccccccccccccc'])(
-    '"Invalid OTP format" of a KSM that knows no public ID like %j is UNKNOWN_KEY',
+    '"Invalid OTP format" from a KSM that accepts no public ID like %j is UNKNOWN_KEY',
     async (publicId) => {
       const otp = parseOtp(new SoftYubikey({ publicId }).press());
       expect(await decryptAt('wsapi', [wsapiError('Invalid OTP format')], {}, otp)).toEqual(
@@ -77,12 +77,12 @@ describe('RemoteKsm, wsapi', () => {
     },
   );
 
-  it('says of a key stored there without its private ID that this is to be mended', async () => {
+  it('reports a key that a KSM stores without its private ID as a fault to fix there', async () => {
     const error = await catchError(at(wsapiError(KSM_ERRORS.privateIdUnknown), unknown));
     expect(error).toMatchObject({ code: 'PRIVATE_ID_UNCHECKED', status: 500 });
   });
 
-  it('asks all at once', async () => {
+  it('asks all servers at once', async () => {
     const start = performance.now();
     expect(await at(...Array.from({ length: 5 }, () => delayed(300, unknown)))).toEqual(
       NOT_OK('UNKNOWN_KEY'),
@@ -90,7 +90,7 @@ describe('RemoteKsm, wsapi', () => {
     expect(performance.now() - start).toBeLessThan(1200);
   });
 
-  it('OK decides at once, whatever the others say or do', async () => {
+  it('OK decides immediately, whatever the others answer', async () => {
     const start = performance.now();
     const behaviours = [hang, corrupt, unknown, replayed, breakOff, wsapi()];
     expect(await decryptAt('wsapi', behaviours, { timeout: 20_000 })).toMatchObject({ ok: true });
@@ -109,12 +109,12 @@ describe('RemoteKsm, wsapi', () => {
     expect(await at(behaviour, delayed(300, wsapi()))).toMatchObject({ ok: true });
   });
 
-  it.each(FAULTS)('%s alone is a fault, never a verdict', async (_, code, behaviour) => {
+  it.each(FAULTS)('%s from all servers is a fault, never a verdict', async (_, code, behaviour) => {
     const error = await catchError(at(behaviour));
     expect(error).toMatchObject({ code: 'KSM_FAILED', status: 503, servers: [{ code }] });
   });
 
-  it.each(FAULTS)('with %s elsewhere, an unknown key is no verdict', async (_, code, behaviour) => {
+  it.each(FAULTS)('with %s elsewhere, an unknown key is not a verdict', async (_, code, behaviour) => {
     const error = await catchError(at(unknown, behaviour));
     expect(error).toMatchObject({ code: 'KSM_FAILED', servers: [{ code: 'KSM_FAILED' }, { code }] });
   });
@@ -123,21 +123,21 @@ describe('RemoteKsm, wsapi', () => {
     expect(await at(behaviour, corrupt)).toEqual(NOT_OK('CORRUPT_OTP'));
   });
 
-  it('an OTP that one KSM cannot decrypt is corrupt where the others do not know the key', async () => {
+  it('an OTP that one KSM cannot decrypt is corrupt if the others do not know the key', async () => {
     expect(await at(unknown, corrupt, unknown)).toEqual(NOT_OK('CORRUPT_OTP'));
   });
 
-  it('a server that nobody listens at is a fault that is named', async () => {
+  it('a server that is down is a fault with its name', async () => {
     const dead = await deadServer();
     const error = await catchError(remoteKsm('wsapi', [dead]).decrypt(parseOtp(yubikey.press())));
     expect(error).toMatchObject({ code: 'KSM_FAILED', servers: [{ server: dead, code: 'UNREACHABLE' }] });
   });
 
-  it('asks again on a new connection where one broke', async () => {
+  it('asks again on a new connection if one broke', async () => {
     expect(await at(inTurn(breakOff, wsapi()))).toMatchObject({ ok: true });
   });
 
-  it('keeps connections for the next OTP, those of slower servers too', async () => {
+  it('keeps connections for the next OTP, even those of slower servers', async () => {
     const servers = [await startKsm(wsapi()), await startKsm(delayed(50, wsapi()))];
     const ksm = remoteKsm(
       'wsapi',
@@ -152,7 +152,7 @@ describe('RemoteKsm, wsapi', () => {
 });
 
 describe('RemoteKsm, wsapi servers that refuse replays', () => {
-  it('of one store: one of them decrypts, which wins over what the others call a replay', async () => {
+  it('over one store: one of them decrypts, which wins over REPLAYED_OTP from the others', async () => {
     const shared = once();
     const servers = await Promise.all([wsapi(shared), wsapi(shared), wsapi(shared)].map(startKsm));
     const ksm = remoteKsm(
@@ -167,11 +167,11 @@ describe('RemoteKsm, wsapi servers that refuse replays', () => {
     }
   });
 
-  it.each(FAULTS.slice(0, 3))('after %s a replay may be our own: ANSWER_LOST', async (_, __, behaviour) => {
+  it.each(FAULTS.slice(0, 3))('after %s, a replay may be our own: ANSWER_LOST', async (_, __, behaviour) => {
     expect(await catchError(at(behaviour, replayed))).toMatchObject({ code: 'ANSWER_LOST', status: 503 });
   });
 
-  it('an answer that was lost is ANSWER_LOST, though the server is asked again', async () => {
+  it('a lost answer is ANSWER_LOST, although the server is asked again', async () => {
     const error = await catchError(at(inTurn(losing(wsapi(once())), replayed)));
     expect(error.code).toBe('ANSWER_LOST');
   });

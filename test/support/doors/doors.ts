@@ -15,22 +15,22 @@ import { decrypt, serve, wsapi } from '../server/ksm/service.js';
 import type { Stores } from '../server/ksm/stores.js';
 import { CLIENT, newNonce, PATHS, readAnswerField } from '../server/validation/service.js';
 
-/** What a door says of an OTP, in words that all of them share. */
+/** The answer of a door for an OTP, in words that are common to all doors. */
 export type Said = 'OK' | 'REPLAYED' | 'CORRUPT' | 'UNPINNED';
 
-/** Asks a door that was opened over stores. */
+/** Sends an OTP to an opened door. */
 export type Ask = (otp: string) => Promise<Said>;
 
 export interface Door {
   readonly name: string;
-  /** Whether it accepts the same OTP again, as a KSM does that leaves that to a validation server. */
+  /** Whether it accepts the same OTP again, like a KSM that leaves replays to a validation server. */
   readonly isStateless?: boolean | undefined;
-  /** Whether two OTPs pin a key here. */
+  /** Whether two OTPs pin a key. */
   readonly pins?: boolean | undefined;
   open(stores: Stores, options: { allowUnpinnedKeys: boolean }): Promise<Ask>;
 }
 
-/** Every way in which this package says that an OTP is good. */
+/** Every interface of this package that accepts OTPs. */
 export const DOORS: readonly Door[] = [
   {
     name: 'KsmVerifier',
@@ -63,7 +63,7 @@ export const DOORS: readonly Door[] = [
       return async (otp) => {
         const { status, body } = await logIn(app, { otp });
         if (status === 200) return 'OK';
-        // Strangers are not told why.
+        // The response does not tell why.
         return said(status === 401 ? reasons.at(-1) : body.code);
       };
     },
@@ -124,12 +124,12 @@ const WORDS: Readonly<Record<string, Said>> = {
   PRIVATE_ID_UNCHECKED: 'UNPINNED',
   PRIVATE_ID_UNKNOWN: 'UNPINNED',
   'ERR Private ID unknown': 'UNPINNED',
-  // A validation server's word for a set-up that its administrator has to mend.
+  // A validation server's status for a configuration that its administrator must fix.
   BACKEND_ERROR: 'UNPINNED',
 };
 
 function said(word: unknown): Said {
   const known = WORDS[String(word)];
-  if (known === undefined) throw new Error(`No door is known to say ${word}`);
+  if (known === undefined) throw new Error(`Unknown answer of a door: ${word}`);
   return known;
 }

@@ -29,16 +29,16 @@ import {
 } from '../../../src/stores/index.js';
 import { SoftYubikey } from '../../../src/testing/index.js';
 
-/** A door that refuses options it does not know. */
+/** A function or constructor that refuses unknown options. */
 export interface ClosedDoor {
   readonly takes: string;
-  /** Options that it takes. */
+  /** Valid options. */
   readonly good: object;
-  /** Goes through it with these. */
+  /** Calls it with these options. */
   open(options: never): unknown;
-  /** The option that it says it requires, where it is given no object. */
+  /** The option that its error names as required if it is not given an object. */
   readonly requires?: string | undefined;
-  /** What it takes in the place of options. */
+  /** Other values that it accepts instead of options. */
   readonly instead?: readonly unknown[] | undefined;
 }
 
@@ -53,7 +53,7 @@ const sendCommand = async () => null;
 const otp = () => parseOtp(new SoftYubikey().press());
 const cloud = { clientId: 1, servers: ['http://localhost:9/'], dangerouslyAllowForgeableAnswers: true };
 
-/** Stores whose databases are not there: they say so, but only of options that they know. */
+/** Stores without a database, which fail only after they have checked their options. */
 const engines = {
   MemoryStore: store,
   SqliteStore: new SqliteStore({ database }),

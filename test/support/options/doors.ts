@@ -6,13 +6,13 @@ const ENTRIES = ['index.ts', 'stores/index.ts', 'server/index.ts', 'testing/inde
   (entry) => SRC + entry,
 );
 
-/** A place of the public API that takes an object whose type this package declares. */
+/** A part of the public API that takes an object whose type this package declares. */
 export interface Door {
   /** Such as `CloudVerifier`, `CloudVerifier.verify`, `SqliteStore.keys.list`, `KsmVerifier.delayTolerance`. */
   readonly name: string;
-  /** What the type is called; `__type` where it has no name. */
+  /** The name of the type; `__type` if it has none. */
   readonly takes: string;
-  /** The names of its properties. */
+  /** The names of the type's properties. */
   readonly properties: readonly string[];
 }
 
@@ -60,7 +60,7 @@ export function readDoors(): Door[] {
   return doors;
 }
 
-/** What packages declare is left out: it is none of ours, and takes seconds to read. */
+/** Leaves out the types of packages, which are not ours and take seconds to read. */
 function createProgram(files: readonly string[]): ts.Program {
   const options = { module: ts.ModuleKind.NodeNext, strict: true, lib: ['lib.es5.d.ts'], types: [] };
   const host = ts.createCompilerHost(options);
@@ -82,7 +82,7 @@ function listExports(program: ts.Program, path: string): ts.Symbol[] {
 /** The types of objects in a type that this package declares. */
 function objectsIn(type: ts.Type): ts.Type[] {
   if (type.isUnion()) return type.types.flatMap(objectsIn);
-  // Of `Options & { passReqToCallback: true }`, the second part is there for the compiler alone.
+  // In `Options & { passReqToCallback: true }`, the second part is only for the compiler.
   if (type.isIntersection())
     return type.types.flatMap(objectsIn).filter(({ symbol }) => symbol.name !== '__type');
   const isObject = type.symbol?.flags & (ts.SymbolFlags.Interface | ts.SymbolFlags.TypeLiteral);

@@ -14,7 +14,7 @@ import {
 
 export type Protocol = RemoteKsmOptions['protocol'];
 
-/** A key that the honest KSMs of these tests hold. */
+/** A key that the honest KSMs of these tests have. */
 export const yubikey = new SoftYubikey();
 const store = new MemoryStore();
 await store.keys.add(yubikey);
@@ -41,7 +41,7 @@ export function remoteKsm(
 export const startKsm = (behaviour: Behaviour): Promise<FakeServer> =>
   startFakeServer(behaviour, { path: '/' });
 
-/** What a RemoteKsm says of a fresh OTP that these servers are asked about. */
+/** The answer of a RemoteKsm for a fresh OTP at these servers. */
 export async function decryptAt(
   protocol: Protocol,
   behaviours: readonly Behaviour[],
@@ -57,7 +57,7 @@ export async function decryptAt(
   return ksm.decrypt(otp);
 }
 
-/** Answers as yubikey-ksm does. */
+/** Answers like yubikey-ksm. */
 export const wsapi =
   (ksm: Ksm = local): Behaviour =>
   async (query, res) => {
@@ -65,7 +65,7 @@ export const wsapi =
     res.end(formatKsmResponse(decryption.ok ? decryption : { ok: false, error: WORDS[decryption.reason] }));
   };
 
-/** Answers as the REST reference does, and whether it compared the private ID. */
+/** Answers like the REST reference server, and tells whether it compared the private ID. */
 export const rest =
   (ksm: Ksm = local): Behaviour =>
   async (_query, res, req) => {
@@ -99,7 +99,7 @@ export const wsapiError =
   (_query, res) =>
     void res.end(`ERR ${error}\n`);
 
-/** Decrypts and then loses the answer, so that its client never knows. */
+/** Decrypts the OTP and then loses the answer. */
 export const losing =
   (behaviour: Behaviour): Behaviour =>
   async (query, res, req) => {
@@ -108,7 +108,7 @@ export const losing =
     await behaviour(query, res, req);
   };
 
-/** Decrypts each OTP once, as a KSM that refuses replays; the state may be that of several servers. */
+/** Decrypts each OTP once, like a KSM that refuses replays. Several servers may share the state. */
 export function once(ksm: Ksm = local): Ksm {
   const seen = new Set<string>();
   return {
@@ -122,10 +122,10 @@ export function once(ksm: Ksm = local): Ksm {
   };
 }
 
-/** The OTP of a REST request, which must be what the reference describes. */
+/** The OTP of a REST request, which must match the documentation of the reference server. */
 export async function readSentOtp(req: IncomingMessage): Promise<string> {
   if (req.method !== 'POST' || req.headers['content-type'] !== 'application/json')
-    throw new Error('Not REST');
+    throw new Error('The request is not REST');
   return JSON.parse(await readBody(req)).otp;
 }
 
