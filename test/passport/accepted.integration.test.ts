@@ -25,13 +25,13 @@ describe.each(onEveryExpress)('an accepted OTP on $version, by $way', ({ express
     return { yubikey, ...signInApp(express, strategy, { way }) };
   }
 
-  it('signs in the user whose key it is', async () => {
+  it('signs in the owner of the key', async () => {
     const { app: server, yubikey, reached } = await app();
     await logIn(server, { otp: yubikey.press() }).expect(200, ALICE);
     expect(reached).toEqual([{ user: ALICE }]);
   });
 
-  it('signs in again with the next touch, and the next power-up', async () => {
+  it('signs in again with the next touch and the next power-up', async () => {
     const { app: server, yubikey } = await app();
     await logIn(server, { otp: yubikey.press() }).expect(200);
     await logIn(server, { otp: yubikey.press() }).expect(200);
@@ -42,7 +42,7 @@ describe.each(onEveryExpress)('an accepted OTP on $version, by $way', ({ express
   it.each([
     ['with caps lock on', new SoftYubikey(), (key: SoftYubikey) => key.press({ capsLock: true })],
     ['on a Dvorak keyboard', new SoftYubikey({ layout: 'us(dvorak)' }), (key: SoftYubikey) => key.press()],
-    ['with the Enter that a key types', new SoftYubikey(), (key: SoftYubikey) => `${key.press()}\r\n`],
+    ['with the Enter of the key', new SoftYubikey(), (key: SoftYubikey) => `${key.press()}\r\n`],
     ['without a public ID', new SoftYubikey({ publicId: '' }), (key: SoftYubikey) => key.press()],
     ['as an NFC URL', new SoftYubikey(), (key: SoftYubikey) => `https://my.yubico.com/yk/#${key.press()}`],
   ])('may be typed %s', async (_how, yubikey, type) => {
@@ -51,8 +51,8 @@ describe.each(onEveryExpress)('an accepted OTP on $version, by $way', ({ express
   });
 });
 
-describe.each(EXPRESSES)('what reaches the app on $version', ({ express }) => {
-  it('has the public ID and the counters in the identity', async () => {
+describe.each(EXPRESSES)('the app on $version', ({ express }) => {
+  it('gets the public ID and the counters in the identity', async () => {
     const keyring = new Keyring();
     const yubikey = await keyring.enrol(ALICE);
     const strategy = new YubikeyStrategy({ verifier: keyring.verifier }, (identity) => ({ ...identity }));
@@ -60,7 +60,7 @@ describe.each(EXPRESSES)('what reaches the app on $version', ({ express }) => {
     expect(body).toEqual({ publicId: yubikey.publicId, counters: yubikey.counters });
   });
 
-  it('has the info of done as req.authInfo', async () => {
+  it('gets the info of done as req.authInfo', async () => {
     const strategy = new YubikeyStrategy({ verifier: credulousVerifier() }, (_identity, done) =>
       done(null, ALICE, { scope: 'all' }),
     );
@@ -72,7 +72,7 @@ describe.each(EXPRESSES)('what reaches the app on $version', ({ express }) => {
     await logIn(app, { otp: anOtp() }).expect(200, { scope: 'all' });
   });
 
-  it('has the request before the identity with passReqToCallback', async () => {
+  it('gets the request before the identity with passReqToCallback', async () => {
     const seen: [Request, string][] = [];
     const strategy = new YubikeyStrategy(
       { verifier: credulousVerifier(), passReqToCallback: true },
@@ -87,7 +87,7 @@ describe.each(EXPRESSES)('what reaches the app on $version', ({ express }) => {
     expect(seen.map(([, publicId]) => publicId)).toEqual([yubikey.publicId]);
   });
 
-  it('is under the name the strategy was given', async () => {
+  it('uses the strategy by the name that it was given', async () => {
     const strategy = new YubikeyStrategy({ verifier: credulousVerifier(), name: 'key' }, () => ALICE);
     const own = new passport.Passport().use(strategy);
     const authenticate = own.authenticate('key', { session: false });

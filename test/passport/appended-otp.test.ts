@@ -20,7 +20,7 @@ const passwordAndOtp = fc.integer({ min: 0, max: 16 }).chain((publicIdLength) =>
 );
 
 describe('splitAppendedOtp', () => {
-  it('gives back any password and its OTP, for any length of public ID', () => {
+  it('returns any password and its OTP, with any length of the public ID', () => {
     fc.assert(
       fc.property(passwordAndOtp, ({ publicIdLength, password, otp, enter }) => {
         expect(splitAppendedOtp(password + otp + enter, { publicIdLength })).toEqual({ password, otp });
@@ -28,7 +28,7 @@ describe('splitAppendedOtp', () => {
     );
   });
 
-  it('leaves alone what is too short to hold an OTP', () => {
+  it('does not split text that is too short for an OTP', () => {
     const short = fc.string({ unit: 'binary', maxLength: 43 });
     fc.assert(
       fc.property(short, (typed) => {
@@ -37,12 +37,12 @@ describe('splitAppendedOtp', () => {
     );
   });
 
-  it('counts characters, not their halves', () => {
+  it('counts characters, not surrogates', () => {
     const typed = '🔑'.repeat(43);
     expect(splitAppendedOtp(typed)).toEqual({ password: typed, otp: undefined });
   });
 
-  it.each([0, 12, 16])('splits a real OTP of a public ID of %i letters', (publicIdLength) => {
+  it.each([0, 12, 16])('splits a real OTP with a public ID of %i letters', (publicIdLength) => {
     const yubikey = new SoftYubikey({ publicId: 'c'.repeat(publicIdLength) });
     const otp = yubikey.press();
     const split = splitAppendedOtp(`hunter2${otp}`, { publicIdLength });
@@ -51,7 +51,7 @@ describe('splitAppendedOtp', () => {
   });
 
   it.each(['naïve 密码 ', '👩‍👩‍👧', 'e\u0301', '\ud83d', ' leading and trailing '])(
-    'keeps the password %j as it was typed',
+    'keeps the password %j unchanged',
     (password) => {
       const otp = new SoftYubikey().press();
       expect(splitAppendedOtp(`${password}${otp}\n`)).toEqual({ password, otp });
@@ -71,7 +71,7 @@ describe('splitAppendedOtp', () => {
     expect(splitAppendedOtp(`PASSWORD${typed}`)).toEqual({ password: 'PASSWORD', otp: typed });
   });
 
-  it('finds an empty password before an OTP alone', () => {
+  it('returns an empty password if there is only an OTP', () => {
     const otp = new SoftYubikey().press();
     expect(splitAppendedOtp(otp)).toEqual({ password: '', otp });
   });

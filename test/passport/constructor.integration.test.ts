@@ -21,14 +21,14 @@ describe('new YubikeyStrategy', () => {
     ['no verifier', {}],
     ['a verifier that cannot verify', { verifier: {} }],
     ['a verifier class instead of an instance', { verifier: class implements Partial<Verifier> {} }],
-    ['the lookup in the place of the options', lookup],
-  ])('names the verifier as missing from %s', (_what, options) => {
+    ['the lookup instead of the options', lookup],
+  ])('reports a missing verifier for %s', (_what, options) => {
     expect(
       () => new YubikeyStrategy(options as YubikeyStrategyOptions & { passReqToCallback: false }, lookup),
     ).toThrow(new TypeError('YubikeyStrategy requires verifier'));
   });
 
-  it.each([undefined, null, {}, 'lookup'])('names the lookup as missing from %j', (given) => {
+  it.each([undefined, null, {}, 'lookup'])('reports a missing lookup for %j', (given) => {
     expect(() => new YubikeyStrategy({ verifier }, given as unknown as typeof lookup)).toThrow(
       new TypeError('YubikeyStrategy requires a lookup function'),
     );
@@ -44,14 +44,14 @@ describe('new YubikeyStrategy', () => {
     expectTypeOf<Strategy>().toEqualTypeOf<YubikeyStrategy>();
   });
 
-  it('asks nobody', () => {
+  it('does not call the verifier', () => {
     new YubikeyStrategy({ verifier }, lookup);
     expect(verifier.asked).toEqual([]);
   });
 });
 
 describe('the types', () => {
-  it('give the lookup an identity', () => {
+  it('pass an identity to the lookup', () => {
     new YubikeyStrategy({ verifier }, (identity, done) => {
       expectTypeOf(identity).toEqualTypeOf<YubikeyIdentity>();
       expectTypeOf(done).toEqualTypeOf<Done>();
@@ -61,7 +61,7 @@ describe('the types', () => {
     });
   });
 
-  it('give it the request first with passReqToCallback: true', () => {
+  it('pass the request first with passReqToCallback: true', () => {
     new YubikeyStrategy({ verifier, passReqToCallback: true }, (req, identity, done) => {
       expectTypeOf(req).toEqualTypeOf<Request>();
       expectTypeOf(identity).toEqualTypeOf<YubikeyIdentity>();

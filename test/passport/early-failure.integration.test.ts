@@ -15,7 +15,7 @@ function appWith(verification: unknown) {
 }
 
 describe('a request that needs no verifier', () => {
-  it('fails at once, so that Express catches what the application throws then', async () => {
+  it('fails synchronously, so that Express catches errors of the application', async () => {
     const { app, authenticator } = appWith({ ok: false, reason: 'BAD_OTP' });
     app.post('/', (req, res, next) => {
       authenticator.authenticate('yubikey', () => {
@@ -30,16 +30,16 @@ describe('a request that needs no verifier', () => {
   });
 });
 
-describe('what a foreign verifier resolves with', () => {
+describe("the result of an application's own verifier", () => {
   it.each([
     ['nothing', undefined],
     ['true', true],
     ['text for ok', { ok: 'yes', identity: { publicId: 'cccccccccccc' } }],
     ['no identity', { ok: true }],
     ['no public ID', { ok: true, identity: {} }],
-    ['a public ID that is no text', { ok: true, identity: { publicId: 1 } }],
+    ['a public ID that is not text', { ok: true, identity: { publicId: 1 } }],
     ['a status', { status: 'OK' }],
-  ])('is no verdict when it is %s: VERIFIER_FAILED, status 503', async (_name, verification) => {
+  ])('is VERIFIER_FAILED with status 503 if it is %s', async (_name, verification) => {
     const { app, authenticator } = appWith(verification);
     app.post(
       '/',

@@ -57,7 +57,7 @@ describe.each(onEveryExpress)('a verifier without a verdict on $version, by $way
     'KEY_UNUSABLE',
     'PRIVATE_ID_UNCHECKED',
     'CLOSED',
-  ])('answers 500 for %s, which the configuration must mend', async (code) => {
+  ])('answers 500 for %s, because the configuration must change', async (code) => {
     const fault = new YubikeyError(code, 'no verdict');
     const { status, error } = await catchError(verifierThatThrows(fault));
     expect(error).toBe(fault);
@@ -78,14 +78,17 @@ describe.each(onEveryExpress)('a verifier without a verdict on $version, by $way
         },
       },
     ],
-  ])('answers 503 VERIFIER_FAILED with the cause when a foreign one %s', async (_how, cause, verifier) => {
-    const { status, error } = await catchError(verifier);
-    expect(error).toBeInstanceOf(YubikeyError);
-    expect(error).toMatchObject({ code: 'VERIFIER_FAILED', status: 503, cause });
-    expect(status).toBe(503);
-  });
+  ])(
+    "answers 503 VERIFIER_FAILED with the cause if the application's own verifier %s",
+    async (_how, cause, verifier) => {
+      const { status, error } = await catchError(verifier);
+      expect(error).toBeInstanceOf(YubikeyError);
+      expect(error).toMatchObject({ code: 'VERIFIER_FAILED', status: 503, cause });
+      expect(status).toBe(503);
+    },
+  );
 
-  it('answers 503 STORE_FAILED when the database of the counters is down', async () => {
+  it('answers 503 STORE_FAILED if the database of the counters is down', async () => {
     const { keys } = new MemoryStore();
     const yubikey = new SoftYubikey();
     await keys.add(yubikey);
@@ -97,7 +100,7 @@ describe.each(onEveryExpress)('a verifier without a verdict on $version, by $way
   });
 
   it.each([undefined, null, true, 'OK', {}, { ok: 'yes' }, []])(
-    'never signs in when a foreign one answers %j',
+    "never signs in if the application's own verifier resolves with %j",
     async (answer) => {
       const verify = async () => answer as never;
       const strategy = new YubikeyStrategy({ verifier: { verify } }, ({ publicId }) => ({ publicId }));

@@ -21,7 +21,7 @@ type ALookup = Lookup<[YubikeyIdentity]>;
 const UNKNOWN_USER = { code: 'UNKNOWN_USER', message: 'Invalid OTP' };
 const strategyWith = (lookup: ALookup) => new YubikeyStrategy({ verifier: credulousVerifier() }, lookup);
 
-/** Every outcome of one request, also those that come late. */
+/** Every outcome of one request, including late ones. */
 async function collectOutcomes(lookup: ALookup): Promise<unknown[][]> {
   const outcomes: unknown[][] = [];
   const strategy = Object.create(strategyWith(lookup));
@@ -63,7 +63,7 @@ describe('a lookup settles a request exactly once when it', () => {
     ]);
   });
 
-  it.each(NO_ERRORS)('throws %j, which is no error', async (thrown) => {
+  it.each(NO_ERRORS)('throws %j, which is not an error', async (thrown) => {
     const outcomes = await collectOutcomes(() => {
       throw thrown;
     });
@@ -97,7 +97,7 @@ describe.each(onEveryExpress)('on $version, by $way, a lookup that', ({ express,
     expect(status).toBe((error as Error & { status: number }).status);
   });
 
-  it.each(NO_ERRORS)('throws %j lets nobody through to what is behind it', async (thrown) => {
+  it.each(NO_ERRORS)('throws %j lets nobody through to the next handler', async (thrown) => {
     const strategy = strategyWith(() => Promise.reject(thrown));
     const reached: Reached[] = [];
     const app = express();

@@ -7,7 +7,7 @@ import { type YubikeyIdentity, YubikeyStrategy, type YubikeyStrategyOptions } fr
 import { SoftYubikey } from '../../src/testing/index.js';
 import { ALICE, Keyring } from '../support/passport/app.js';
 
-/** As the recipe for NestJS writes it. */
+/** The strategy of the NestJS recipe. */
 class SecondFactorStrategy extends PassportStrategy(YubikeyStrategy, 'nest') {
   constructor(
     private readonly keyring: Keyring,
@@ -21,7 +21,7 @@ class SecondFactorStrategy extends PassportStrategy(YubikeyStrategy, 'nest') {
   }
 }
 
-/** Options as Nest injects them: an instance of a class, with accessors. */
+/** Options as NestJS injects them: an instance of a class with accessors. */
 class InjectedOptions implements YubikeyStrategyOptions {
   readonly #keyring: Keyring;
 
@@ -44,7 +44,7 @@ describe("Nest's PassportStrategy mixin", () => {
     keyring = new Keyring();
   });
 
-  /** What the sign-in of Alice with her key is answered, and what it is where nobody is signed in. */
+  /** The answers to a sign-in of Alice with her key: as a second factor, and without a signed-in user. */
   async function signIns() {
     const alicesKey = await keyring.enrol(ALICE, new SoftYubikey());
     const app = express()
@@ -63,7 +63,7 @@ describe("Nest's PassportStrategy mixin", () => {
   it.each([
     ['an object', () => ({ verifier: keyring.verifier, secondFactor: true })],
     ['an instance of a class', () => new InjectedOptions(keyring)],
-  ])('takes options that are %s', async (_what, readOptions) => {
+  ])('accepts options that are %s', async (_what, readOptions) => {
     new SecondFactorStrategy(keyring, readOptions());
     expect(await signIns()).toEqual({ alice: 204, stranger: 401 });
   });

@@ -34,7 +34,7 @@ describe.each(EXPRESSES)('otpField on $version', ({ express }) => {
     expect(asked()).toEqual([OTP, OTP]);
   });
 
-  it('is nested in JSON, or one key there', async () => {
+  it('is nested in JSON, or one key in JSON', async () => {
     const { app, asked } = appWith(express, { otpField: 'user[otp]' });
     await logIn(app, { user: { otp: OTP } }).expect(200);
     await logIn(app, { 'user[otp]': OTHER }).expect(200);
@@ -48,7 +48,7 @@ describe.each(EXPRESSES)('otpField on $version', ({ express }) => {
   });
 
   it.each([{ user: OTP }, { user: [OTP] }, { user: null }, { user: { otp: [OTP] } }, { otp: OTP }, {}])(
-    'nested is missing from %j',
+    'is missing from %j if it is nested',
     async (body) => {
       const { app, asked } = appWith(express, { otpField: 'user[otp]' });
       await logIn(app, body).expect(400);
@@ -71,7 +71,7 @@ describe.each(EXPRESSES)('otpField on $version', ({ express }) => {
     expect(reached).toEqual([]);
   });
 
-  it('is never inherited, even where that is an OTP', async () => {
+  it('is never inherited, even if the inherited value is an OTP', async () => {
     const inherit: RequestHandler = (req, _res, next) => {
       req.body = Object.create({ otp: OTP, user: { otp: OTP } });
       next();
@@ -105,19 +105,19 @@ describe.each(EXPRESSES)('an OTP in the query on $version', ({ express }) => {
     expect(asked()).toEqual([OTP]);
   });
 
-  it('may be nested there', async () => {
+  it('may be nested', async () => {
     const { app, asked } = appWith(express, { allowOtpInQuery: true, otpField: 'user[otp]' });
     await request(app).post(`/login?user[otp]=${OTP}`).expect(200);
     expect(asked()).toEqual([OTP]);
   });
 
-  it('gives way to the one in the body', async () => {
+  it('is ignored if the body has one', async () => {
     const { app, asked } = appWith(express, { allowOtpInQuery: true });
     await request(app).post(query).send({ otp: OTHER }).expect(200);
     expect(asked()).toEqual([OTHER]);
   });
 
-  it.each(['', 'not an OTP', [OTHER], 0, false])('gives way to %j in the body', async (otp) => {
+  it.each(['', 'not an OTP', [OTHER], 0, false])('is ignored if the body has %j', async (otp) => {
     const { app, asked } = appWith(express, { allowOtpInQuery: true });
     await request(app).post(query).send({ otp }).expect(400);
     expect(asked()).toEqual([]);
@@ -134,7 +134,7 @@ describe.each(EXPRESSES)('an OTP in the query on $version', ({ express }) => {
 });
 
 describe.each(EXPRESSES)('extractOtp on $version', ({ express }) => {
-  it('takes the OTP from where it likes, and from nowhere else', async () => {
+  it('takes the OTP from anywhere in the request, and is the only source', async () => {
     const { app, asked } = appWith(express, { extractOtp: (req) => req.get('x-otp') });
     await logIn(app, { otp: OTHER }).set('x-otp', OTP).expect(200);
     await logIn(app, { otp: OTHER }).expect(400);
@@ -142,7 +142,7 @@ describe.each(EXPRESSES)('extractOtp on $version', ({ express }) => {
   });
 
   it.each([undefined, null, '', 'password', [OTP], Promise.resolve(OTP), { OTP }, 7, Symbol('otp')])(
-    'is refused with 400 when it returns what is no OTP, case %#',
+    'is refused with 400 if it returns something that is not an OTP, case %#',
     async (typed) => {
       const { app, asked } = appWith(express, { extractOtp: () => typed });
       await logIn(app, {}).expect(400);
@@ -160,7 +160,7 @@ describe.each(EXPRESSES)('extractOtp on $version', ({ express }) => {
     expect((reached[0] as { error: unknown }).error).toBe(error);
   });
 
-  it('lets nobody through when it throws nothing', async () => {
+  it('lets nobody through if it throws undefined', async () => {
     const extractOtp = () => {
       throw undefined;
     };
@@ -177,7 +177,7 @@ describe.each(EXPRESSES)('a password with the OTP behind it, on $version', ({ ex
     expect(asked()).toEqual([OTP]);
   });
 
-  it('may be in a nested field, behind a public ID of another length', async () => {
+  it('may be in a nested field, with a public ID of another length', async () => {
     const extractOtp = appendedOtp('user[secret]', { publicIdLength: 0 });
     const { app, asked } = appWith(express, { extractOtp });
     const otp = new SoftYubikey({ publicId: '' }).press();
@@ -190,9 +190,9 @@ describe.each(EXPRESSES)('a password with the OTP behind it, on $version', ({ ex
     ['alone, as long as an OTP', 'correct horse battery staple '.repeat(2)],
     ['in a list', [`hunter2${OTP}`]],
     ['in an object', { length: 99 }],
-    ['of 1 MB', '0'.repeat(2 ** 20)],
-    ['that is missing', undefined],
-    ['that is empty', ''],
+    ['with 1 MB', '0'.repeat(2 ** 20)],
+    ['if it is missing', undefined],
+    ['if it is empty', ''],
   ])('is refused with 400 %s', async (_how, password) => {
     const parsers = [express.json({ limit: '2mb' })];
     const { app, asked } = appWith(express, { extractOtp: appendedOtp() }, parsers);

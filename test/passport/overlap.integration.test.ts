@@ -14,28 +14,25 @@ const PAIRS = SETTLES.flatMap((first) => SETTLES.map((second) => ({ first, secon
 const onEveryExpress = EXPRESSES.flatMap((each) => WAYS.map((way) => ({ ...each, way })));
 
 describe.each(onEveryExpress)('requests that overlap on $version, by $way', ({ express, way }) => {
-  it.each(PAIRS)(
-    'each get their own outcome: held to $first, $second meanwhile',
-    async ({ first, second }) => {
-      const verifier = new HeldVerifier();
-      const { app } = signInApp(express, new YubikeyStrategy({ verifier }, findOwner), { way });
-      const [slow, quick] = [new SoftYubikey(), new SoftYubikey()];
+  it.each(PAIRS)('each get their own outcome: $first later, $second meanwhile', async ({ first, second }) => {
+    const verifier = new HeldVerifier();
+    const { app } = signInApp(express, new YubikeyStrategy({ verifier }, findOwner), { way });
+    const [slow, quick] = [new SoftYubikey(), new SoftYubikey()];
 
-      const slowAnswer = logIn(app, { otp: slow.press() }).then((answer) => answer);
-      await verifier.arrived(slow);
-      const quickAnswer = logIn(app, { otp: quick.press() }).then((answer) => answer);
-      await verifier.arrived(quick);
+    const slowAnswer = logIn(app, { otp: slow.press() }).then((answer) => answer);
+    await verifier.arrived(slow);
+    const quickAnswer = logIn(app, { otp: quick.press() }).then((answer) => answer);
+    await verifier.arrived(quick);
 
-      verifier[second](quick);
-      const { status: quickStatus, body: quickUser } = await quickAnswer;
-      verifier[first](slow);
-      const { status: slowStatus, body: slowUser } = await slowAnswer;
+    verifier[second](quick);
+    const { status: quickStatus, body: quickUser } = await quickAnswer;
+    verifier[first](slow);
+    const { status: slowStatus, body: slowUser } = await slowAnswer;
 
-      expect([slowStatus, quickStatus]).toEqual([STATUS[first], STATUS[second]]);
-      if (first === 'accept') expect(slowUser).toEqual({ id: slow.publicId });
-      if (second === 'accept') expect(quickUser).toEqual({ id: quick.publicId });
-    },
-  );
+    expect([slowStatus, quickStatus]).toEqual([STATUS[first], STATUS[second]]);
+    if (first === 'accept') expect(slowUser).toEqual({ id: slow.publicId });
+    if (second === 'accept') expect(quickUser).toEqual({ id: quick.publicId });
+  });
 
   it('each get their own user while their lookups overlap too', async () => {
     const verify = async ({ publicId }: Otp): Promise<Verification> => {
@@ -62,7 +59,7 @@ function findOwner({ publicId }: { publicId: string }) {
 }
 
 describe.each(EXPRESSES)('two apps with the same strategy instance on $version', ({ express }) => {
-  it('each answer their own request', async () => {
+  it('each answer their own requests', async () => {
     const verifier = new HeldVerifier();
     const strategy = new YubikeyStrategy({ verifier }, findOwner);
     const [one, other] = [

@@ -9,9 +9,9 @@ const JSON_BODIES: [string, unknown][] = [
   ['no field', {}],
   ['another field', { OTP }],
   ['null', { otp: null }],
-  ['an empty text', { otp: '' }],
-  ['a blank text', { otp: ' \t\r\n ' }],
-  ['a text that is no OTP', { otp: 'correct horse battery staple' }],
+  ['empty text', { otp: '' }],
+  ['blank text', { otp: ' \t\r\n ' }],
+  ['text that is not an OTP', { otp: 'correct horse battery staple' }],
   ['31 letters', { otp: OTP.slice(-31) }],
   ['49 letters', { otp: `ccccc${OTP}` }],
   ['an OTP in two pieces', { otp: `${OTP.slice(0, 12)} ${OTP.slice(12)}` }],
@@ -22,28 +22,28 @@ const JSON_BODIES: [string, unknown][] = [
   ['a list', { otp: [OTP] }],
   ['an empty list', { otp: [] }],
   ['an object', { otp: { value: OTP, length: 44 } }],
-  ['an object that claims to be text', { otp: { toString: OTP, trim: OTP, length: 44 } }],
+  ['an object that imitates text', { otp: { toString: OTP, trim: OTP, length: 44 } }],
   ['a number', { otp: 123456 }],
   ['zero', { otp: 0 }],
   ['true', { otp: true }],
   ['false', { otp: false }],
-  ['a list for a body', [OTP]],
-  ['an OTP for a body', OTP],
-  ['null for a body', null],
+  ['a list as the body', [OTP]],
+  ['an OTP as the body', OTP],
+  ['null as the body', null],
 ];
 
 const FORMS: [string, string][] = [
   ['no field', 'user=alice'],
   ['an empty field', 'otp='],
   ['a field without a value', 'otp'],
-  ['the field twice', `otp=${OTP}&otp=${OTP}`],
+  ['a repeated field', `otp=${OTP}&otp=${OTP}`],
   ['a list', `otp[]=${OTP}`],
   ['an object', `otp[value]=${OTP}`],
   ['1 MB', `otp=${'c'.repeat(2 ** 20)}`],
 ];
 
 describe.each(EXPRESSES)(
-  'what is no OTP is refused with 400, and no verifier asked, on $version:',
+  'input that is not an OTP is refused with 400 without asking the verifier, on $version:',
   ({ express }) => {
     const verifier = credulousVerifier();
     const strategy = new YubikeyStrategy({ verifier }, () => ALICE);

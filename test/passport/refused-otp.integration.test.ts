@@ -30,39 +30,39 @@ describe.each(EXPRESSES)('a refused OTP on $version', ({ express }) => {
     expect(reached).toEqual([]);
   }
 
-  it('is one of a key that nobody enrolled', () => isRefused(new SoftYubikey().press()));
+  it('has a key that nobody enrolled', () => isRefused(new SoftYubikey().press()));
 
-  it('is one with a letter changed', async () => {
+  it('has a changed letter', async () => {
     const otp = (await keyring.enrol(ALICE)).press();
     await isRefused(otp.slice(0, -1) + (otp.endsWith('c') ? 'b' : 'c'));
   });
 
-  it('is one with the public ID of another key', async () => {
+  it('has the public ID of another key', async () => {
     const { publicId } = await keyring.enrol(ALICE);
     await isRefused(new SoftYubikey({ publicId }).press());
   });
 
-  it('is one that was used before', async () => {
+  it('was used before', async () => {
     const otp = (await keyring.enrol(ALICE)).press();
     await logIn(app, { otp }).expect(200);
     await isRefused(otp);
     await isRefused(otp.toUpperCase());
   });
 
-  it('is one older than the last', async () => {
+  it('is older than the last', async () => {
     const yubikey = await keyring.enrol(ALICE);
     const older = yubikey.press();
     await logIn(app, { otp: yubikey.press() }).expect(200);
     await isRefused(older);
   });
 
-  it('is the second of two equal ones at the same time', async () => {
+  it('is the second of two simultaneous equal ones', async () => {
     const otp = (await keyring.enrol(ALICE)).press();
     const answers = await Promise.all(Array.from({ length: 10 }, () => logIn(app, { otp })));
     expect(answers.map(({ status }) => status).sort()).toEqual([200, ...Array(9).fill(401)]);
   });
 
-  it('is one of a key that belongs to nobody', async () => {
+  it('has a key without an owner', async () => {
     await isRefused((await keyring.enrol(undefined)).press());
   });
 });
@@ -74,7 +74,7 @@ interface Told {
   status: unknown;
 }
 
-describe.each(EXPRESSES)('what an app learns of a failure on $version', ({ express }) => {
+describe.each(EXPRESSES)('the info of a failure on $version', ({ express }) => {
   async function told(verifier: Verifier, otp: string): Promise<Told> {
     const own = new passport.Passport().use(new YubikeyStrategy({ verifier }, () => false));
     const authenticate: RequestHandler = (req, res, next) =>
@@ -93,12 +93,12 @@ describe.each(EXPRESSES)('what an app learns of a failure on $version', ({ expre
     ['REPLAYED_REQUEST', 401, verifierThatRefuses('REPLAYED_REQUEST'), anOtp()],
     ['DELAYED_OTP', 401, verifierThatRefuses('DELAYED_OTP'), anOtp()],
     ['UNKNOWN_USER', 401, credulousVerifier(), anOtp()],
-  ])('is the code %s with status %i', async (code, status, verifier, otp) => {
+  ])('has the code %s and status %i', async (code, status, verifier, otp) => {
     const info = { code, message: 'Invalid OTP' };
     expect(await told(verifier, otp)).toEqual({ error: null, user: false, info, status });
   });
 
-  it('is for a stranger only the message', async () => {
+  it('tells a stranger only the message', async () => {
     const strategy = new YubikeyStrategy({ verifier: verifierThatRefuses('REPLAYED_OTP') }, () => ALICE);
     const app = express();
     app.use(express.json(), session({ secret: 's', resave: false, saveUninitialized: false }));

@@ -11,23 +11,23 @@ describe('requireSecondFactor', () => {
     );
   });
 
-  it.each([1, 0.5, Number.POSITIVE_INFINITY, undefined])('takes the maxAge %j', (maxAge) => {
+  it.each([1, 0.5, Number.POSITIVE_INFINITY, undefined])('accepts the maxAge %j', (maxAge) => {
     const options = maxAge === undefined ? {} : { maxAge };
     expect(requireSecondFactor(options)).toBeTypeOf('function');
   });
 
-  it('goes on once, even where what is behind it throws', () => {
+  it('calls next once, even if the next handler throws', () => {
     const factor = { userId: 'alice', sessionId: 's', publicId: '', at: Date.now(), amr: ['otp', 'mfa'] };
     const req = { user: ALICE, sessionID: 's', session: { secondFactor: factor } } as unknown as Request;
     const next = vi.fn(() => {
-      throw new Error('behind it');
+      throw new Error('the next handler');
     });
-    expect(() => requireSecondFactor()(req, {} as Response, next)).toThrow('behind it');
+    expect(() => requireSecondFactor()(req, {} as Response, next)).toThrow('the next handler');
     expect(next).toHaveBeenCalledExactlyOnceWith();
   });
 });
 
-describe.each(EXPRESSES)('who comes without a second factor on $version', ({ express }) => {
+describe.each(EXPRESSES)('a user without a second factor on $version', ({ express }) => {
   it('gets 401 when not signed in, and 403 when signed in', async () => {
     const { browser, errors } = secondFactorApp({ express });
     const alice = browser();
@@ -37,7 +37,7 @@ describe.each(EXPRESSES)('who comes without a second factor on $version', ({ exp
     expect(errors).toEqual([expect.any(YubikeyError), expect.any(YubikeyError)]);
   });
 
-  it('is sent elsewhere with redirectTo, until there is one', async () => {
+  it('is redirected with redirectTo until the second factor is made', async () => {
     const { browser, keyring, errors } = secondFactorApp({ express, require: { redirectTo: '/touch' } });
     const alice = browser();
     await alice.secret().expect(302).expect('Location', '/touch');

@@ -15,13 +15,13 @@ const STRATEGY = 'yubikey-second-factor';
 
 type Handlers = NonNullable<SecondFactorAppOptions['stepUpHandlers']>;
 
-/** Goes on with `then`, whatever came of the OTP. */
+/** Continues with `then`, whatever the verdict about the OTP. */
 const whatever =
   (own: OwnPassport, then: (...args: Parameters<RequestHandler>) => void): RequestHandler =>
   (req, res, next) =>
     own.authenticate(STRATEGY, () => then(req, res, next))(req, res, next);
 
-describe.each(EXPRESSES)('no second factor is claimed on $version', ({ express }) => {
+describe.each(EXPRESSES)('no second factor is recorded on $version', ({ express }) => {
   async function signedIn(options: Partial<SecondFactorAppOptions> = {}) {
     const site = secondFactorApp({ express, ...options });
     const alice = site.browser();
@@ -29,7 +29,7 @@ describe.each(EXPRESSES)('no second factor is claimed on $version', ({ express }
     return { ...site, alice };
   }
 
-  it('by a sign-in with the key alone', async () => {
+  it('by a sign-in with only the key', async () => {
     const { browser, keyring } = secondFactorApp({ express });
     const alice = browser();
     await alice.post('/login/key-alone', { otp: (await keyring.enrol(ALICE)).press() }).expect(200);
@@ -39,7 +39,7 @@ describe.each(EXPRESSES)('no second factor is claimed on $version', ({ express }
     await alice.secret().expect(403);
   });
 
-  it('by a sign-in with the key alone and completeSecondFactor', async () => {
+  it('by a sign-in with only the key and completeSecondFactor', async () => {
     const { alice, keyring, browser } = await signedIn();
     const yubikey = await keyring.enrol(ALICE);
     for (const person of [alice, browser()]) {
@@ -48,13 +48,13 @@ describe.each(EXPRESSES)('no second factor is claimed on $version', ({ express }
     }
   });
 
-  it('by completeSecondFactor alone', async () => {
+  it('by completeSecondFactor without a strategy', async () => {
     const { alice, browser } = await signedIn();
     for (const person of [alice, browser()]) await person.post('/complete').expect(500, NOT_VERIFIED);
     await alice.secret().expect(403);
   });
 
-  it('by one that succeeded in an earlier request', async () => {
+  it('by a success in an earlier request', async () => {
     const stepUpHandlers: Handlers = (own) => [own.authenticate(STRATEGY)];
     const { alice, keyring } = await signedIn({ stepUpHandlers });
     await alice.yubikey(await keyring.enrol(ALICE)).expect(200);
@@ -73,7 +73,7 @@ describe.each(EXPRESSES)('no second factor is claimed on $version', ({ express }
     await alice.yubikey(await keyring.enrol(ALICE)).expect(500, NOT_VERIFIED);
   });
 
-  it('where a callback goes on although the OTP was refused', async () => {
+  it('if a callback continues although the OTP was refused', async () => {
     const stepUpHandlers: Handlers = (own) => [
       whatever(own, (_req, _res, next) => next()),
       completeSecondFactor(),
@@ -85,7 +85,7 @@ describe.each(EXPRESSES)('no second factor is claimed on $version', ({ express }
     }
   });
 
-  it('for another user whom a callback signs in', async () => {
+  it('for another user that a callback signs in', async () => {
     const stepUpHandlers: Handlers = (own) => [
       whatever(own, (req, _res, next) => req.login(BOB, next)),
       completeSecondFactor(),
@@ -96,7 +96,7 @@ describe.each(EXPRESSES)('no second factor is claimed on $version', ({ express }
     await alice.secret().expect(403);
   });
 
-  it('by a user whom nobody signed in after the strategy', async () => {
+  it('for a user that was not signed in after the strategy', async () => {
     const stepUpHandlers: Handlers = (own) => [
       own.authenticate(STRATEGY),
       (req, _res, next) => req.logout(next),
@@ -121,7 +121,7 @@ describe.each(EXPRESSES)('no second factor is claimed on $version', ({ express }
     ['session: false', (own) => [own.authenticate(STRATEGY, { session: false })]],
     ['passport.authorize', (own) => [own.authorize(STRATEGY)]],
     ['a callback that does not sign in', (own) => [whatever(own, (_req, _res, next) => next())]],
-  ])('where the session was not rotated: %s', async (_how, handlers) => {
+  ])('if the session was not rotated: %s', async (_how, handlers) => {
     const stepUpHandlers: Handlers = (own) => [...handlers(own), completeSecondFactor()];
     const { alice, keyring } = await signedIn({ stepUpHandlers });
     await alice.yubikey(await keyring.enrol(ALICE)).expect(500, NOT_ROTATED);
@@ -129,7 +129,7 @@ describe.each(EXPRESSES)('no second factor is claimed on $version', ({ express }
     await alice.secret().expect(403);
   });
 
-  it('without session middleware, and the error says what is missing', async () => {
+  it('without session middleware, and the error names it', async () => {
     const user: RequestHandler = (req, _res, next) => {
       req.user = ALICE;
       next();
@@ -157,7 +157,7 @@ describe.each(EXPRESSES)('no second factor is claimed on $version', ({ express }
     await alice.secret().expect(401);
   });
 
-  it('in the session of whoever signed in while the OTP was verified', async () => {
+  it('in the session of another user who signed in while the OTP was verified', async () => {
     const verifier = new HeldVerifier();
     const { alice: first, keyring, browser } = await signedIn({ verifier });
     const yubikey = await keyring.enrol(ALICE);
@@ -178,7 +178,7 @@ describe.each(EXPRESSES)('no second factor is claimed on $version', ({ express }
     await second.secret().expect(403);
   });
 
-  it('when the session cannot be rotated', async () => {
+  it('if the session cannot be rotated', async () => {
     const { alice, keyring, store } = await signedIn();
     const down = new Error('session store down');
     vi.spyOn(store, 'destroy').mockImplementation((_sessionID, done) => done?.(down));

@@ -16,7 +16,7 @@ describe.each(EXPRESSES)('users are told apart on $version', ({ express }) => {
     return { ...site, alice };
   }
 
-  it('by the userId option, where they have no id', async () => {
+  it('by the userId option if they have no id', async () => {
     const { alice, keyring } = await signedIn({ users: NAMELESS, userId: byName });
     await alice.yubikey(await keyring.enrol(NAMELESS.bob)).expect(401);
     await alice.secret().expect(403);
@@ -54,7 +54,7 @@ describe.each(EXPRESSES)('users are told apart on $version', ({ express }) => {
     ['null', null],
     ['NaN', Number.NaN],
     ['Infinity', Number.POSITIVE_INFINITY],
-    ['an empty text', ''],
+    ['empty text', ''],
     ['true', true],
     ['an object', {}],
     ['a list', ['alice']],
@@ -80,24 +80,24 @@ describe.each(EXPRESSES)('users are told apart on $version', ({ express }) => {
     },
   );
 
-  it('never when only the owner of the key has no id', async () => {
+  it('never if only the owner of the key has no id', async () => {
     const users = { alice: ALICE, bob: { name: 'bob' } };
     const { alice, keyring } = await signedIn({ users });
     await alice.yubikey(await keyring.enrol(users.bob)).expect(500, { code: 'USER_ID_MISSING' });
     await alice.secret().expect(403);
   });
 
-  it('never when the lookup finds what is no user object', async () => {
+  it('never if the lookup returns something that is not a user object', async () => {
     const { alice, keyring } = await signedIn();
     await alice.yubikey(await keyring.enrol('alice' as unknown as object)).expect(500);
     await alice.secret().expect(403);
   });
 
   it.each([
-    ['finds no id', () => undefined],
-    ['finds NaN', () => Number.NaN],
+    ['returns no id', () => undefined],
+    ['returns NaN', () => Number.NaN],
     [
-      'throws nothing',
+      'throws undefined',
       () => {
         throw undefined;
       },
@@ -108,26 +108,26 @@ describe.each(EXPRESSES)('users are told apart on $version', ({ express }) => {
         throw 'route';
       },
     ],
-  ])('never where the userId of requireSecondFactor %s, and the way stays shut', async (_how, userId) => {
+  ])('never if the userId of requireSecondFactor %s, and the route stays closed', async (_how, userId) => {
     const { alice, keyring } = await signedIn({ require: { userId: asUserId(userId) } });
     await alice.yubikey(await keyring.enrol(ALICE)).expect(200);
     await alice.secret().expect(500, { code: 'USER_ID_MISSING' });
   });
 
-  it('only where requireSecondFactor has the same userId as the strategy', async () => {
+  it('only if requireSecondFactor has the same userId as the strategy', async () => {
     const { alice, keyring } = await signedIn({ require: { userId: () => 'somebody' } });
     await alice.yubikey(await keyring.enrol(ALICE)).expect(200);
     await alice.secret().expect(403);
   });
 
-  it('without asking for an id where the key is no second factor', async () => {
+  it('without calling userId if the key is not a second factor', async () => {
     const { browser, keyring } = secondFactorApp({ express, users: NAMELESS });
     const otp = (await keyring.enrol(NAMELESS.alice)).press();
     await browser().post('/login/key-alone', { otp }).expect(200);
   });
 });
 
-it('asks the verifier where ids are fine', async () => {
+it('asks the verifier if ids are valid', async () => {
   const [{ express }] = EXPRESSES as [(typeof EXPRESSES)[number]];
   const verifier = credulousVerifier();
   const alice = secondFactorApp({ express, verifier }).browser();

@@ -41,7 +41,7 @@ describe.each(EXPRESSES)('a second factor on $version', ({ express }) => {
       await browser.secret().expect(403, { code: 'SECOND_FACTOR_REQUIRED' });
     });
 
-    it('a change of user, and stays so when the first comes back', async () => {
+    it('a change of user, and stays void if the first user returns', async () => {
       const { browser } = await steppedUp();
       await browser.password('bob', options).expect(200);
       await browser.secret().expect(403, { code: 'SECOND_FACTOR_REQUIRED' });
@@ -49,7 +49,7 @@ describe.each(EXPRESSES)('a second factor on $version', ({ express }) => {
       await browser.secret().expect(403, { code: 'SECOND_FACTOR_REQUIRED' });
     });
 
-    it('a change of user through a sign-in with the key alone', async () => {
+    it('a change of user by a sign-in with only the key', async () => {
       const { browser, keyring } = await steppedUp();
       const otp = (await keyring.enrol(ALICE)).press();
       await browser.password('bob', options).expect(200);
@@ -58,7 +58,7 @@ describe.each(EXPRESSES)('a second factor on $version', ({ express }) => {
     });
   });
 
-  it('is really carried over by keepSessionInfo, so that the tests above are no accident', async () => {
+  it('is carried over by keepSessionInfo, so the tests above test something', async () => {
     const { browser } = await steppedUp();
     await browser.password('bob', keep).expect(200);
     const { secondFactor, sessionID } = await browser.session();
@@ -66,7 +66,7 @@ describe.each(EXPRESSES)('a second factor on $version', ({ express }) => {
     expect(secondFactor?.sessionId).not.toBe(sessionID);
   });
 
-  it('is voided by a change of user under the same session ID', async () => {
+  it('is voided by a change of user with the same session ID', async () => {
     const { browser, store } = await steppedUp();
     const { sessionID } = await browser.session();
     const session = await stored(store, sessionID);
@@ -75,7 +75,7 @@ describe.each(EXPRESSES)('a second factor on $version', ({ express }) => {
     await browser.secret().expect(403, { code: 'SECOND_FACTOR_REQUIRED' });
   });
 
-  it('does not count in a copy of the session under another ID', async () => {
+  it('does not count in a copy of the session with another ID', async () => {
     const { browser, store } = await steppedUp();
     const session = await stored(store, (await browser.session()).sessionID);
     store.set('copy', session as never);
@@ -85,7 +85,7 @@ describe.each(EXPRESSES)('a second factor on $version', ({ express }) => {
   });
 
   it.each([{ at: undefined }, { at: 'now' }, { userId: undefined }, { sessionId: undefined }])(
-    'does not count when its record has %j',
+    'does not count if its record has %j',
     async (change) => {
       const { browser, store } = await steppedUp();
       const { sessionID, secondFactor } = await browser.session();
@@ -118,14 +118,14 @@ describe.each(EXPRESSES)('a second factor on $version', ({ express }) => {
       await browser.secret().expect(200);
     });
 
-    it('counts as long as the session without maxAge', async () => {
+    it('counts as long as the session lasts without maxAge', async () => {
       const { browser } = await steppedUp();
       vi.setSystemTime(Date.now() + 365 * 24 * 3_600_000);
       await browser.secret().expect(200);
     });
 
     it.each([undefined, 60_000])(
-      'does not count when the clock was set back, with maxAge %s',
+      'does not count if the clock was set back, with maxAge %s',
       async (maxAge) => {
         const { browser } = await steppedUp(maxAge === undefined ? {} : { require: { maxAge } });
         vi.setSystemTime(Date.now() - 60_001);
@@ -133,7 +133,7 @@ describe.each(EXPRESSES)('a second factor on $version', ({ express }) => {
       },
     );
 
-    it('counts where it was made on a machine whose clock is up to a minute ahead', async () => {
+    it('counts if it was made on a machine whose clock is up to a minute ahead', async () => {
       const { browser } = await steppedUp({ require: { maxAge: 60_000 } });
       vi.setSystemTime(Date.now() - 60_000);
       await browser.secret().expect(200);

@@ -11,14 +11,14 @@ describe.each(EXPRESSES)('a second factor on $version', ({ express }) => {
     return { ...site, alice };
   }
 
-  it('opens what needs one', async () => {
+  it('opens routes that need one', async () => {
     const { alice, keyring } = await aliceSignedIn();
     await alice.secret().expect(403, { code: 'SECOND_FACTOR_REQUIRED' });
     await alice.yubikey(await keyring.enrol(ALICE)).expect(200);
     await alice.secret().expect(200);
   });
 
-  it('may be any of the keys of a user', async () => {
+  it('may be made with any key of a user', async () => {
     const { alice, keyring } = await aliceSignedIn();
     const [, spare] = [await keyring.enrol(ALICE), await keyring.enrol(ALICE)];
     await alice.yubikey(spare).expect(200);
@@ -38,7 +38,7 @@ describe.each(EXPRESSES)('a second factor on $version', ({ express }) => {
     await other.secret().expect(401, { code: 'NOT_SIGNED_IN' });
   });
 
-  it('is recorded in the session with who, where, which key, when and how', async () => {
+  it('is recorded in the session with user, session, key, time and method', async () => {
     const { alice, keyring } = await aliceSignedIn();
     const yubikey = await keyring.enrol(ALICE);
     const earliest = Date.now();
@@ -55,7 +55,7 @@ describe.each(EXPRESSES)('a second factor on $version', ({ express }) => {
     expect(secondFactor?.at).toBeLessThanOrEqual(Date.now());
   });
 
-  it('is saved before the app answers, so that a redirect finds it', async () => {
+  it('is saved before the app answers, so that a redirected request has it', async () => {
     const saved: unknown[] = [];
     const site = secondFactorApp({
       express,
@@ -74,7 +74,7 @@ describe.each(EXPRESSES)('a second factor on $version', ({ express }) => {
     expect(saved).toEqual([(await alice.session()).secondFactor]);
   });
 
-  it('is none where the session cannot be saved', async () => {
+  it('is not recorded if the session cannot be saved', async () => {
     const { alice, keyring, store } = await aliceSignedIn();
     const set = store.set.bind(store);
     store.set = (id, session, done) =>
@@ -105,7 +105,7 @@ describe.each(EXPRESSES)('a second factor on $version', ({ express }) => {
     await alice.secret().expect(200);
   });
 
-  it('is refused with 401 to who is not signed in, and the OTP is not used up', async () => {
+  it('is refused with 401 without a signed-in user, and the OTP is not used up', async () => {
     const { keyring, browser } = secondFactorApp({ express });
     const otp = (await keyring.enrol(ALICE)).press();
     const alice = browser();
@@ -120,7 +120,7 @@ describe.each(EXPRESSES)('a second factor on $version', ({ express }) => {
   it.each([
     ['another user', BOB],
     ['nobody', undefined],
-  ])('is refused with 401 when the key is that of %s', async (_whose, owner) => {
+  ])('is refused with 401 if the key belongs to %s', async (_whose, owner) => {
     const { alice, keyring } = await aliceSignedIn();
     const before = await alice.session();
     await alice.yubikey(await keyring.enrol(owner)).expect(401, 'Unauthorized');
@@ -129,7 +129,7 @@ describe.each(EXPRESSES)('a second factor on $version', ({ express }) => {
     await alice.secret().expect(403);
   });
 
-  it('is refused with 400 without an OTP, and the verifier not asked', async () => {
+  it('is refused with 400 without an OTP, and the verifier is not asked', async () => {
     const verifier = credulousVerifier();
     const { alice } = await aliceSignedIn({ verifier });
     await alice.post('/login/yubikey').expect(400);
@@ -147,14 +147,14 @@ describe.each(EXPRESSES)('a second factor on $version', ({ express }) => {
     await alice.secret().expect(403);
   });
 
-  it('outlasts a later attempt that fails', async () => {
+  it('survives a later failed attempt', async () => {
     const { alice, keyring } = await aliceSignedIn();
     await alice.yubikey(await keyring.enrol(ALICE)).expect(200);
     await alice.yubikey(await keyring.enrol(BOB)).expect(401);
     await alice.secret().expect(200);
   });
 
-  it('of one user is not another’s while both are made at once', async () => {
+  it('of one user does not count for another while both are made at once', async () => {
     const { browser, keyring } = secondFactorApp({ express });
     const people = await Promise.all(
       [ALICE, BOB].map(async (user) => ({ user, browser: browser(), yubikey: await keyring.enrol(user) })),

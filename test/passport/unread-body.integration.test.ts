@@ -21,7 +21,7 @@ const FORMS: Makes = (express) => [express.urlencoded({ extended: false })];
 const JSON_ALONE: Makes = (express) => [express.json()];
 const NONE: Makes = () => [];
 
-/** Notes nowhere that it has read a body. */
+/** A body parser that leaves no mark on the request that it has read the body. */
 const otherParser: RequestHandler = (req, _res, next) => {
   req.body = {};
   req.resume().on('end', () => next());
@@ -54,7 +54,7 @@ describe.each(EXPRESSES)('a body that nobody has read, on $version,', ({ express
     expect(asked).toEqual([]);
   });
 
-  it('is an error for a nested field, and for an OTP behind a password', async () => {
+  it('is an error for a nested field, and for an OTP appended to a password', async () => {
     for (const options of [{ otpField: 'user[otp]' }, { extractOtp: appendedOtp() }]) {
       const { post, reached } = appWith(NONE, options);
       await post().type('form').send(`user[otp]=${OTP}&password=hunter2${OTP}`).expect(500);
@@ -62,7 +62,7 @@ describe.each(EXPRESSES)('a body that nobody has read, on $version,', ({ express
     }
   });
 
-  it('is an error where the parser comes behind the route', async () => {
+  it('is an error if the parser comes after the route', async () => {
     const verifier = credulousVerifier();
     const { app, reached } = signInApp(express, new YubikeyStrategy({ verifier }, () => ALICE), {
       parsers: [],
@@ -72,7 +72,7 @@ describe.each(EXPRESSES)('a body that nobody has read, on $version,', ({ express
     expect(reached).toEqual(bodyNotParsed('before the route'));
   });
 
-  it('is an error when it comes in chunks, without a length', async () => {
+  it('is an error if it is sent in chunks without a length', async () => {
     const { post, reached } = appWith(NONE);
     const sent = post().type('form').set('Transfer-Encoding', 'chunked');
     sent.write(`otp=${OTP}`);
@@ -81,7 +81,7 @@ describe.each(EXPRESSES)('a body that nobody has read, on $version,', ({ express
   });
 
   it.each(['multipart/form-data; boundary=x', 'text/plain', 'Text/Plain; charset=utf-8'])(
-    'of a type that the form parser leaves alone is an error with 415: %s',
+    'of a type that the form parser ignores is an error with 415: %s',
     async (type) => {
       const { post, reached, asked } = appWith(FORMS);
       await post().type(type).send(MULTIPART).expect(415);
@@ -96,7 +96,7 @@ describe.each(EXPRESSES)('a body that nobody has read, on $version,', ({ express
   it.each([
     ['json', FORMS, 'app.use(express.json()) for JSON'],
     ['form', JSON_ALONE, 'app.use(express.urlencoded({ extended: false })) for forms'],
-  ])('of the type %s is refused where only the other parser is there', async (type, parsers, words) => {
+  ])('of the type %s is refused if only the other parser is there', async (type, parsers, words) => {
     const { post, reached } = appWith(parsers);
     await post().type(type).send({ otp: OTP }).expect(415);
     const message = expect.stringContaining(words);
@@ -113,7 +113,7 @@ describe.each(EXPRESSES)('a body that nobody has read, on $version,', ({ express
     ['json', '{}', () => [otherParser]],
     ['multipart/form-data; boundary=x', '--x--\r\n', () => [otherParser]],
   ] satisfies [string, string, Makes][])(
-    'but one that was read, and says nothing, is refused with 400: %s %s',
+    'is refused with 400 if it was read and is empty: %s %s',
     async (type, body, parsers) => {
       const { post, reached } = appWith(parsers);
       await post().type(type).send(body).expect(400);
@@ -121,7 +121,7 @@ describe.each(EXPRESSES)('a body that nobody has read, on $version,', ({ express
     },
   );
 
-  it('repeats no more of a Content-Type than the name of a type', async () => {
+  it('has an error that repeats only the media type of a Content-Type', async () => {
     const { post, reached } = appWith(FORMS);
     await post().set('Content-Type', `<script>/${OTP}`).send('x').expect(415);
     expect((reached[0] as { error: Error }).error.message).not.toMatch(/script|cccc/);
@@ -130,7 +130,7 @@ describe.each(EXPRESSES)('a body that nobody has read, on $version,', ({ express
   it.each([
     ['no parser', NONE],
     ['a parser', FORMS],
-  ])('but a request without a body is refused with 400, with %s', async (_which, parsers) => {
+  ])('is not an error if the request has no body: 400, with %s', async (_which, parsers) => {
     for (const options of [{}, { extractOtp: appendedOtp() }, { allowOtpInQuery: true }]) {
       const { post, reached } = appWith(parsers, options);
       await post().expect(400);
@@ -139,7 +139,7 @@ describe.each(EXPRESSES)('a body that nobody has read, on $version,', ({ express
     }
   });
 
-  it('is no error where the OTP is in the query', async () => {
+  it('is not an error if the OTP is in the query', async () => {
     const { post, asked } = appWith(NONE, { allowOtpInQuery: true });
     await post(`/login?otp=${OTP}`).type('form').send('a=b').expect(200);
     await post(`/login?otp=${OTP}`).expect(200);
@@ -147,7 +147,7 @@ describe.each(EXPRESSES)('a body that nobody has read, on $version,', ({ express
   });
 });
 
-it('a request that a test made by hand, without headers, is an error too', () => {
+it('a hand-made request without headers is an error too', () => {
   for (const req of [{}, { body: undefined }, { body: undefined, headers: {} }]) {
     const strategy = new YubikeyStrategy({ verifier: credulousVerifier() }, () => ALICE);
     const errors: unknown[] = [];
@@ -157,7 +157,7 @@ it('a request that a test made by hand, without headers, is an error too', () =>
   }
 });
 
-it('a request that a test made by hand is refused where its body holds no OTP', () => {
+it('a hand-made request is refused if its body has no OTP', () => {
   for (const req of [{ body: {} }, { body: { a: 1 } }, { body: {}, headers: {} }]) {
     const strategy = new YubikeyStrategy({ verifier: credulousVerifier() }, () => ALICE);
     const failures: unknown[] = [];

@@ -6,7 +6,7 @@ import { SoftYubikey, type SoftYubikeyOptions, type SoftYubikeyState } from '../
 
 function touch(yubikey: SoftYubikey): Token {
   const token = decryptToken(parseOtp(yubikey.press()).token, yubikey.aesKey);
-  if (!token) throw new Error('typed what does not decrypt');
+  if (!token) throw new Error('The typed OTP does not decrypt');
   return token;
 }
 const touchForCounters = (yubikey: SoftYubikey) => touch(yubikey).counters;
@@ -32,7 +32,7 @@ describe('SoftYubikey', () => {
     expect(token).toMatchObject({ privateId: Buffer.from('010203040506', 'hex'), capsLock: false });
   });
 
-  it('is another key each time, unless told its secrets', () => {
+  it('is a different key each time, unless its secrets are given', () => {
     const keys = Array.from({ length: 50 }, () => new SoftYubikey().toJSON());
     for (const secret of ['publicId', 'privateId', 'aesKey'] as const) {
       expect(new Set(keys.map((key) => key[secret])).size).toBe(50);
@@ -40,14 +40,14 @@ describe('SoftYubikey', () => {
     expect(keys.every(({ publicId }) => /^vv[cbdefghijklnrtuv]{10}$/.test(publicId))).toBe(true);
   });
 
-  it('raises the usage counter at the first touch since power-up, then the session use', () => {
+  it('raises the usage counter with the first touch after power-up, and then the session use', () => {
     const yubikey = new SoftYubikey({ usageCounter: 41 });
     const touches = [1, 2, 3].map(() => touchForCounters(yubikey));
     expect(touches).toMatchObject([at(42, 0), at(42, 1), at(42, 2)]);
     expect(yubikey.counters).toMatchObject(at(42, 2));
   });
 
-  it('keeps the counters of the last touch while its clock runs on', () => {
+  it('keeps the counters of the last touch while its clock continues', () => {
     const yubikey = new SoftYubikey();
     const last = touchForCounters(yubikey);
     vi.advanceTimersByTime(1000);
@@ -55,7 +55,7 @@ describe('SoftYubikey', () => {
     expect((touchForCounters(yubikey).timestamp - last.timestamp) & 0xff_ffff).toBe(8);
   });
 
-  it('starts a session at each power-up, but counts it only once it is touched', () => {
+  it('counts a power-up only once it is touched', () => {
     const yubikey = new SoftYubikey();
     expect(touchForCounters(yubikey)).toMatchObject(at(1, 0));
     yubikey.replug();
@@ -102,7 +102,7 @@ describe('SoftYubikey', () => {
     expect(new Set(starts).size).toBeGreaterThan(5);
   });
 
-  it('goes on in the middle of a session from its JSON', () => {
+  it('continues in the middle of a session from its JSON', () => {
     const yubikey = new SoftYubikey({ layout: 'us(dvorak)', usageCounter: 5 });
     yubikey.press();
     yubikey.press();
@@ -115,13 +115,13 @@ describe('SoftYubikey', () => {
     expect(copy.counters).toMatchObject(at(6, 2));
   });
 
-  it('goes on from its JSON before the first touch, too', () => {
+  it('continues from its JSON before the first touch', () => {
     const copy = SoftYubikey.fromJSON(JSON.parse(JSON.stringify(new SoftYubikey({ usageCounter: 5 }))));
     expect(touchForCounters(copy)).toMatchObject(at(6, 0));
   });
 
   it.each(['publicId', 'privateId', 'aesKey', 'usageCounter', 'clockAtPowerUp', 'poweredUpAt'] as const)(
-    'makes no other key of JSON without %s',
+    'refuses JSON without %s',
     (field) => {
       const { [field]: _, ...rest } = new SoftYubikey().toJSON();
       expect(() => SoftYubikey.fromJSON(rest as SoftYubikeyState)).toThrow(TypeError);
@@ -133,7 +133,7 @@ describe('SoftYubikey', () => {
     expect(typed).toMatch(/^СИВУАПРШОЛДТКЕГМ[А-Я]{32}$/);
   });
 
-  it('marks the token with caps lock, and the counters stay what they are', () => {
+  it('marks the token with caps lock, without a change to the counters', () => {
     const yubikey = new SoftYubikey();
     const { value, token } = parseOtp(yubikey.press({ capsLock: true }));
     expect(value).toBe(value.toLowerCase());
@@ -150,7 +150,7 @@ describe('SoftYubikey', () => {
     ['an AES key of another type', { aesKey: ['deadbeef'] }],
     ['a private ID that is too long', { privateId: 'deadbeefdeadbeef' }],
     ['a usage counter with the caps-lock bit', { usageCounter: 0x8000 }],
-    ['a usage counter that is no number', { usageCounter: Number.NaN }],
+    ['a usage counter that is not a number', { usageCounter: Number.NaN }],
     ['an unknown layout', { layout: 'us(azerty)' }],
   ])('refuses %s, and does not repeat a secret', (_, options) => {
     const make = () => new SoftYubikey(options as SoftYubikeyOptions);

@@ -46,7 +46,7 @@ describe('delayTolerance', () => {
     expect(await verify(typed)).toEqual({ ok: false, reason: 'REPLAYED_OTP' });
   });
 
-  it('lets the key sign in again after that', async () => {
+  it('accepts the key again after that', async () => {
     const { yubikey, verify } = await keyThatSignedIn(true);
     const typed = yubikey.press();
     pass(MINUTE);
@@ -55,7 +55,7 @@ describe('delayTolerance', () => {
     expect(await verify(yubikey.press())).toMatchObject({ ok: true });
   });
 
-  it('accepts an OTP that is sent as it is typed, however long after the last one', async () => {
+  it('accepts an OTP that is sent when it is typed, however long after the last one', async () => {
     const { yubikey, verify } = await keyThatSignedIn(true);
     for (const pause of [0, 100, SECOND, MINUTE, DAY, 7 * DAY]) {
       pass(pause);
@@ -72,7 +72,7 @@ describe('delayTolerance', () => {
     ['6 of 5 seconds', { absolute: 5 * SECOND, relative: 0 }, MINUTE, 6 * SECOND, false],
     ['40 of 50 %', { absolute: 0, relative: 0.5 }, 6 * SECOND, 4 * SECOND, true],
     ['60 of 50 %', { absolute: 0, relative: 0.5 }, 4 * SECOND, 6 * SECOND, false],
-  ])('takes an OTP that is late by %s, or does not', async (_, tolerance, pause, late, ok) => {
+  ])('accepts or refuses an OTP that is late by %s', async (_, tolerance, pause, late, ok) => {
     const { yubikey, verify } = await keyThatSignedIn(tolerance);
     pass(pause);
     const typed = yubikey.press();
@@ -80,7 +80,7 @@ describe('delayTolerance', () => {
     expect(await verify(typed)).toMatchObject(ok ? { ok } : DELAYED);
   });
 
-  it('compares no clocks across a power-up, where the key starts another one', async () => {
+  it('does not compare clocks across a power-up, which restarts the clock', async () => {
     const { yubikey, verify } = await keyThatSignedIn(true);
     pass(10 * SECOND);
     yubikey.replug();
@@ -89,7 +89,7 @@ describe('delayTolerance', () => {
     expect(await verify(typed)).toMatchObject({ ok: true });
   });
 
-  it('goes on where the clock of the key wraps', async () => {
+  it('continues after the clock of the key wraps', async () => {
     const { yubikey, verify } = await keyThatSignedIn(true, 0xff_fff0);
     pass(10 * SECOND);
     expect(await verify(yubikey.press())).toMatchObject({ ok: true });
@@ -100,7 +100,7 @@ describe('delayTolerance', () => {
     expect(await verify(typed)).toEqual(DELAYED);
   });
 
-  it('is not tested unless it is asked for', async () => {
+  it('is off by default', async () => {
     const { yubikey, verify } = await keyThatSignedIn();
     const typed = yubikey.press();
     pass(7 * DAY);

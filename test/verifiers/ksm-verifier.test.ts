@@ -26,7 +26,7 @@ const answering = (decryption: Decryption): Ksm => ({ decrypt: async () => decry
 const untouched = async () => expect(await store.counters.get(yubikey.publicId)).toBeUndefined();
 
 describe('KsmVerifier', () => {
-  it('tells whose OTP it is, with its counters', async () => {
+  it('returns the public ID and the counters of an OTP', async () => {
     const { counters, publicId } = yubikey;
     const verification = await verifier().verify(otp);
     expect(verification).toEqual({
@@ -40,13 +40,13 @@ describe('KsmVerifier', () => {
     ['UNKNOWN_KEY', 'BAD_OTP'],
     ['CORRUPT_OTP', 'BAD_OTP'],
     ['REPLAYED_OTP', 'REPLAYED_OTP'],
-  ] as const)('says %s of the KSM as %s, and touches no counters', async (reason, verdict) => {
+  ] as const)('returns %s from the KSM as %s, and does not change counters', async (reason, verdict) => {
     const ksm = answering({ ok: false, reason });
     expect(await verifier({ ksm }).verify(otp)).toEqual({ ok: false, reason: verdict });
     await untouched();
   });
 
-  it('does not let the OTP of another key under this public ID touch its counters', async () => {
+  it('does not change the counters for an OTP of another key with this public ID', async () => {
     const { publicId, aesKey } = yubikey;
     for (const forger of [new SoftYubikey({ publicId }), new SoftYubikey({ publicId, aesKey })]) {
       const forged = parseOtp(forger.press());
@@ -55,7 +55,7 @@ describe('KsmVerifier', () => {
     await untouched();
   });
 
-  it('refuses an OTP whose private ID was not checked, and touches no counters', async () => {
+  it('refuses an OTP whose private ID was not compared, and does not change counters', async () => {
     const { publicId, aesKey } = yubikey;
     await store.keys.delete(publicId);
     await store.keys.add({ publicId, aesKey });
@@ -69,7 +69,7 @@ describe('KsmVerifier', () => {
     expect(await verifier({ allowUnpinnedKeys: true }).verify(otp)).toMatchObject({ ok: true });
   });
 
-  it('checks the nonce before anything else, whatever it is', async () => {
+  it('checks the nonce first', async () => {
     const ksm = { decrypt: vi.fn() };
     const wrong = [
       '',
@@ -87,7 +87,7 @@ describe('KsmVerifier', () => {
     expect(ksm.decrypt).not.toHaveBeenCalled();
   });
 
-  it('requires a KSM, counters, and a tolerance that is one', () => {
+  it('requires a KSM, counters, and a valid tolerance', () => {
     const options = { ksm: new LocalKsm(store.keys), counters: store.counters };
     const wrong = [
       { ksm: undefined },
@@ -114,7 +114,7 @@ describe('a fault is never a verdict', () => {
   it.each([
     ['ksm', 'KSM_FAILED'],
     ['counters', 'STORE_FAILED'],
-  ] as const)('where %s fails it rejects with %s, the error as its cause', async (part, code) => {
+  ] as const)('rejects if %s fails, with %s and the error as its cause', async (part, code) => {
     const cause = new Error(`SQLITE_CORRUPT while inserting ${otp.value}`);
     const error = await verifier({ [part]: failingWith(cause)[part] })
       .verify(otp)
@@ -125,12 +125,12 @@ describe('a fault is never a verdict', () => {
     expect(await verifier().verify(otp)).toMatchObject({ ok: true });
   });
 
-  it.each(['ksm', 'counters'] as const)('a YubikeyError of %s passes as it is', async (part) => {
+  it.each(['ksm', 'counters'] as const)('passes on a YubikeyError of %s unchanged', async (part) => {
     const cause = new YubikeyError('UNREACHABLE', 'no route to host');
     await expect(verifier({ [part]: failingWith(cause)[part] }).verify(otp)).rejects.toBe(cause);
   });
 
-  it('also where a KSM or a store throws at once, or something that is no Error', async () => {
+  it('rejects even if a KSM or a store throws synchronously, or throws something that is not an Error', async () => {
     const throwing = () => {
       throw 'a string';
     };
@@ -149,7 +149,7 @@ function abortable() {
 describe('an AbortSignal', () => {
   const ABORTED = { name: 'YubikeyError', code: 'ABORTED' };
 
-  it('that was aborted before asks nobody', async () => {
+  it('that is already aborted asks neither the KSM nor the store', async () => {
     const ksm = { decrypt: vi.fn() };
     const signal = AbortSignal.abort(new Error('gone'));
     await expect(verifier({ ksm }).verify(otp, { signal })).rejects.toMatchObject({
@@ -183,13 +183,13 @@ describe('an AbortSignal', () => {
     await untouched();
   });
 
-  it('that is aborted while a KSM of another kind is asked ends the wait with ABORTED', async () => {
+  it('that is aborted while a KSM without support for it is asked ends the wait with ABORTED', async () => {
     const ksm: Ksm = { decrypt: () => new Promise(() => undefined) };
     const signal = AbortSignal.timeout(20);
     await expect(verifier({ ksm }).verify(otp, { signal })).rejects.toMatchObject(ABORTED);
   });
 
-  it('that is aborted while counters are written that heed no signal ends the wait with ANSWER_LOST', async () => {
+  it('that is aborted while counters without support for it are written ends the wait with ANSWER_LOST', async () => {
     const counters: Pick<CounterStore, 'advance'> = { advance: () => new Promise(() => undefined) };
     const { signal, abort } = abortable();
     const verification = verifier({ counters }).verify(otp, { signal });
@@ -198,7 +198,7 @@ describe('an AbortSignal', () => {
     expect(getEventListeners(signal, 'abort')).toEqual([]);
   });
 
-  it('is handed to KSM and counters, which know better what became of the OTP', async () => {
+  it('is passed to the KSM and the counters, which know what happened to the OTP', async () => {
     const refused = new YubikeyError('STORE_FAILED', 'not sent');
     const { signal, abort } = abortable();
     const counters: Pick<CounterStore, 'advance'> = {

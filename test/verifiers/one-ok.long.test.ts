@@ -11,9 +11,9 @@ import { describeSharedStores } from '../support/long/shared-stores.js';
 const ROUNDS = repetitions(50, 5);
 const PROCESSES = 4;
 const TIMES = 64;
-/** Other writes that go on in each process at the same moment. */
+/** Other simultaneous writes in each process. */
 const ADDING = 4;
-/** Milliseconds for a command to reach every process before they all begin. */
+/** Milliseconds for a command to reach every process before all begin. */
 const HEAD_START = 20;
 
 function tally(verdicts: readonly string[]): Record<string, number> {

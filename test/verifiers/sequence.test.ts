@@ -38,7 +38,7 @@ function touches(...pauses: number[]): Otp[] {
 
 describe('verifySequence', () => {
   it.each([[[1000]], [[1000, 1000]], [[0, 0, 0, 0]], [[5000]]])(
-    'accepts touches of one key, %j ms apart, and tells the counters of the last',
+    'accepts touches of one key %j ms apart, and returns the counters of the last',
     async (pauses) => {
       const otps = touches(...pauses);
       expect(await verifySequence(verifier, otps)).toEqual({
@@ -49,13 +49,13 @@ describe('verifySequence', () => {
     },
   );
 
-  it('finds OTPs of different keys bad, and uses none of them up', async () => {
+  it('refuses OTPs of different keys as BAD_OTP, and uses up none of them', async () => {
     const otps = [touch(), touch(other)];
     expect(await verifySequence(verifier, otps)).toEqual({ ok: false, reason: 'BAD_OTP' });
     for (const otp of otps) expect(await verifier.verify(otp)).toMatchObject({ ok: true });
   });
 
-  it('finds a sequence delayed that a power-up lies in, even where the clocks agree by chance', async () => {
+  it('refuses a sequence with a power-up as DELAYED_OTP, even if the clocks agree by chance', async () => {
     const first = touch();
     yubikey.replug();
     expect(await verifySequence(verifier, [first, touch()])).toEqual(DELAYED);
@@ -65,23 +65,23 @@ describe('verifySequence', () => {
     expect(await verifySequence(verifier, [second, touch()])).toEqual(DELAYED);
   });
 
-  it('finds a sequence delayed whose first and last touch are too far apart', async () => {
+  it('refuses a sequence whose first and last touch are too far apart as DELAYED_OTP', async () => {
     expect(await verifySequence(verifier, touches(5125))).toEqual(DELAYED);
     expect(await verifySequence(verifier, touches(3000, 3000))).toEqual(DELAYED);
   });
 
-  it('goes by the clock of the key, not by when the OTPs come in', async () => {
+  it('uses the clock of the key, not the time of arrival', async () => {
     const otps = touches(1000);
     vi.advanceTimersByTime(3_600_000);
     expect(await verifySequence(verifier, otps)).toMatchObject({ ok: true });
   });
 
-  it('takes another window', async () => {
+  it('accepts another window', async () => {
     expect(await verifySequence(verifier, touches(60_000), { window: 60_000 })).toMatchObject({ ok: true });
     expect(await verifySequence(verifier, touches(1000), { window: 500 })).toEqual(DELAYED);
   });
 
-  it('goes on where the clock of the key wraps', async () => {
+  it('continues after the clock of the key wraps', async () => {
     const { publicId, aesKey, privateId } = yubikey.toJSON();
     const state = { ...new SoftYubikey().toJSON(), publicId, aesKey, privateId, clockAtPowerUp: 0xff_fffe };
     yubikey = SoftYubikey.fromJSON(state);
@@ -90,7 +90,7 @@ describe('verifySequence', () => {
     expect(await verifySequence(verifier, touches(6000))).toEqual(DELAYED);
   });
 
-  it('refuses the wrong order, the same OTP twice, and what was used before', async () => {
+  it('refuses the wrong order, a repeated OTP, and a used OTP', async () => {
     const [first, second] = touches(1000) as [Otp, Otp];
     expect(await verifySequence(verifier, [second, first])).toEqual(REPLAYED);
     const third = touch();
@@ -120,7 +120,7 @@ describe('verifySequence', () => {
     await expect(call).rejects.toThrow(TypeError);
   });
 
-  it('needs a verifier that tells counters', async () => {
+  it('needs a verifier that returns counters', async () => {
     const { publicId } = yubikey;
     const silent: Verifier = { verify: async () => ({ ok: true, identity: { publicId } }) };
     await expect(verifySequence(silent, touches(100))).rejects.toMatchObject({
@@ -129,13 +129,13 @@ describe('verifySequence', () => {
     });
   });
 
-  it('does not believe a verifier that accepts one touch twice', async () => {
+  it('does not rely on a verifier that accepts one touch twice', async () => {
     const { publicId, counters } = yubikey;
     const gullible: Verifier = { verify: async () => ({ ok: true, identity: { publicId, counters } }) };
     expect(await verifySequence(gullible, touches(100))).toEqual(DELAYED);
   });
 
-  it('passes on what the verifier throws, and the signal', async () => {
+  it('passes on errors of the verifier, and the signal', async () => {
     const otps = touches(100);
     const call = verifySequence(verifier, otps, { signal: AbortSignal.abort() });
     await expect(call).rejects.toMatchObject({ code: 'ABORTED' });

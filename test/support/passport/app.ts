@@ -45,7 +45,7 @@ export class Keyring {
   }
 }
 
-/** Accepts every OTP, and keeps count. */
+/** Accepts every OTP, and records them. */
 export function credulousVerifier(): Verifier & { asked: Otp[] } {
   const asked: Otp[] = [];
   const verify = async (otp: Otp): Promise<Verification> => {
@@ -68,7 +68,7 @@ export const anOtp = () => new SoftYubikey().press();
 export type Way = 'name' | 'instance';
 export const WAYS: readonly Way[] = ['name', 'instance'];
 
-/** How an app makes use of Passport: by the strategy's name, or by the strategy itself. */
+/** How an app uses the strategy with Passport: by name, or as an instance. */
 export function authenticator(strategy: YubikeyStrategy, way: Way = 'name') {
   const own = new passport.Passport();
   if (way === 'name') own.use(strategy);
@@ -84,7 +84,7 @@ export interface SignInAppOptions {
   authenticate?: RequestHandler | undefined;
 }
 
-/** POST /login signs in and answers with the user; `reached` is what came to the app's own handlers. */
+/** POST /login signs in and answers with the user. `reached` lists the calls of the app's own handlers. */
 export function signInApp(express: Express, strategy: YubikeyStrategy, options: SignInAppOptions = {}) {
   const {
     parsers = [express.json(), express.urlencoded({ extended: true })],

@@ -1,7 +1,7 @@
 import type { Otp, Verification, Verifier } from '../../../src/index.js';
 import type { SoftYubikey } from '../../../src/testing/index.js';
 
-/** Holds every verification until it is told the verdict. */
+/** Holds every verification until a test gives its verdict. */
 export class HeldVerifier implements Verifier {
   readonly #held = new Map<string, (verdict: Promise<Verification>) => void>();
   readonly #arrivals = new Map<string, () => void>();

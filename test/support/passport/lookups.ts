@@ -8,10 +8,10 @@ const DATABASE_DOWN = Object.assign(new Error('database down'), { status: 418, c
 const later = (call: () => void) => void setTimeout(call, 1);
 const never = new Promise<undefined>(() => undefined);
 
-/** Queries of some drivers have a `then`. */
+/** A query with a `then`, as in some drivers. */
 const thenable = (then: (resolve: (user: unknown) => void) => void): object => ({ then });
 
-/** What `PassportStrategy` of `@nestjs/passport` makes of a `validate` method. */
+/** The lookup that `PassportStrategy` of `@nestjs/passport` creates from a `validate` method. */
 function nest(validate: Validate): ALookup {
   return async (...params: unknown[]) => {
     const done = params[params.length - 1] as Done;
@@ -23,7 +23,7 @@ function nest(validate: Validate): ALookup {
   };
 }
 
-/** Each finds Alice; whatever else it does comes too late, or is no answer. */
+/** Lookups that find Alice. Everything else they do comes too late or does not count. */
 export const FINDING: Record<string, ALookup> = {
   'returns a user': () => ALICE,
   'returns a promise of one': async () => ALICE,
@@ -72,7 +72,7 @@ export const FINDING: Record<string, ALookup> = {
     later(() => done(null, ALICE));
     return false;
   },
-  // As mysql2 does.
+  // Like mysql2.
   'declares done, and returns what throws at then': (_identity, done) => {
     later(() => done(null, ALICE));
     return thenable(() => {
@@ -115,7 +115,7 @@ export const NOT_FINDING: Record<string, ALookup> = {
   }),
 };
 
-/** Each fails with an error of its own. */
+/** Lookups that fail, each with its own error. */
 export const FAILING: Record<string, { error: Error; lookup: ALookup }> = Object.fromEntries(
   [DATABASE_DOWN, new YubikeyError('UNREACHABLE', 'a lookup may use it too')].flatMap((error) =>
     Object.entries(failingWith(error)).map(([how, lookup]) => [`${how} ${error.name}`, { error, lookup }]),
@@ -147,5 +147,5 @@ function failingWith(error: Error): Record<string, ALookup> {
   };
 }
 
-/** `next` takes each of these for no error. */
+/** Values that `next` does not treat as an error. */
 export const NO_ERRORS = [undefined, null, false, 0, '', 'route', 'router'];

@@ -21,25 +21,25 @@ export type OwnPassport = InstanceType<typeof passport.Passport>;
 
 export interface SecondFactorAppOptions {
   express: Express;
-  /** By the name they sign in with. */
+  /** The users by the name that they sign in with. */
   users?: Record<string, object> | undefined;
   userId?: UserId | undefined;
   verifier?: Verifier | undefined;
   require?: RequireSecondFactorOptions | undefined;
   stepUp?: AuthenticateOptions | undefined;
-  /** In place of Passport's step-up and completeSecondFactor. */
+  /** Handlers instead of Passport's step-up and completeSecondFactor. */
   stepUpHandlers?: ((own: OwnPassport) => RequestHandler[]) | undefined;
   withoutSession?: boolean | undefined;
 }
 
-/** What GET /session tells. */
+/** The answer of GET /session. */
 interface Seen {
   user?: { id: string } | undefined;
   sessionID: string;
   secondFactor?: SecondFactor | undefined;
 }
 
-/** A password, then a YubiKey: the sign-in as apps build it. */
+/** A typical app, with a password and then a YubiKey. */
 export function secondFactorApp(options: SecondFactorAppOptions) {
   const { express, users = { alice: ALICE, bob: BOB }, userId, stepUp = {}, withoutSession } = options;
   const keyring = new Keyring();
@@ -97,7 +97,7 @@ function findName(users: Record<string, object>, user: object): string | undefin
   return Object.keys(users).find((name) => users[name] === user);
 }
 
-/** A person with cookies. */
+/** A browser that keeps cookies. */
 class Browser {
   readonly #agent: ReturnType<typeof request.agent>;
 
@@ -134,7 +134,7 @@ class Browser {
   }
 }
 
-/** As express-session signs it. */
+/** Signs a session cookie as express-session does. */
 function signCookie(sessionID: string): string {
   const signature = createHmac('sha256', SECRET).update(sessionID).digest('base64').replace(/=+$/, '');
   return `connect.sid=${encodeURIComponent(`s:${sessionID}.${signature}`)}`;

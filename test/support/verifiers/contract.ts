@@ -8,10 +8,10 @@ export interface OpenVerifier {
 }
 
 /**
- * What every verifier promises, whatever is behind it: it is given these keys and no others.
+ * The contract of every verifier. The verifier must know the given keys and no others.
  *
- * @param sentAgain what is said of a request that is sent again: REPLAYED_OTP where something on the way knows no
- * nonces: protocol 1.0, or a KSM that refuses replays.
+ * @param sentAgain The verdict about a request that is sent again: REPLAYED_OTP without support for nonces, as in
+ * protocol 1.0 or with a KSM that refuses replays.
  */
 export function describeVerifier(
   name: string,
@@ -32,7 +32,7 @@ export function describeVerifier(
     const verify = (typed: string, nonce?: string) =>
       opened.verifier.verify(parseOtp(typed), nonce === undefined ? {} : { nonce });
 
-    it('accepts a fresh OTP and tells whose it is', async () => {
+    it('accepts a fresh OTP, and returns its public ID', async () => {
       expect(await verify(yubikey.press())).toMatchObject(OK);
       expect(await verify(other.press())).toMatchObject({ ok: true, identity: { publicId: other.publicId } });
     });
@@ -45,7 +45,7 @@ export function describeVerifier(
       }
     });
 
-    it('refuses an older OTP after a newer one, also one from before a power-up', async () => {
+    it('refuses an older OTP after a newer one, even from before a power-up', async () => {
       const [older, newer] = [yubikey.press(), yubikey.press()];
       expect(await verify(newer)).toMatchObject(OK);
       expect(await verify(older)).toEqual({ ok: false, reason: 'REPLAYED_OTP' });
@@ -64,7 +64,7 @@ export function describeVerifier(
       expect(await verify(wrongPrivateId.press())).toEqual({ ok: false, reason: 'BAD_OTP' });
     });
 
-    it('a refused forgery uses up nothing', async () => {
+    it('uses up nothing with a refused forgery', async () => {
       expect(await verify(yubikey.press())).toMatchObject(OK);
     });
 
@@ -73,7 +73,7 @@ export function describeVerifier(
       expect(await verify(yubikey.press())).toMatchObject(OK);
     });
 
-    it('accepts one OTP sent fifty times at once exactly once', async () => {
+    it('accepts an OTP that is sent fifty times at once exactly once', async () => {
       const otp = yubikey.press();
       const verdicts = await Promise.all(Array.from({ length: 50 }, () => verify(otp)));
       expect(verdicts.filter(({ ok }) => ok)).toHaveLength(1);
@@ -82,7 +82,7 @@ export function describeVerifier(
       );
     });
 
-    it('tells a request that is sent again from a replay, by its nonce', async () => {
+    it('distinguishes a repeated request from a replay by its nonce', async () => {
       const otp = yubikey.press();
       const nonce = 'n'.repeat(32);
       expect(await verify(otp, nonce)).toMatchObject(OK);
@@ -90,7 +90,7 @@ export function describeVerifier(
       expect(await verify(otp, 'm'.repeat(32))).toEqual({ ok: false, reason: 'REPLAYED_OTP' });
     });
 
-    it('takes only what parseOtp returns, and only a well-formed nonce', async () => {
+    it('accepts only an OTP from parseOtp, and only a well-formed nonce', async () => {
       const otp = yubikey.press();
       await expect(opened.verifier.verify(otp as never)).rejects.toThrow(TypeError);
       const injected = { ...parseOtp(otp), value: `${otp}\r\nstatus=OK` };
@@ -99,7 +99,7 @@ export function describeVerifier(
       expect(await verify(otp)).toMatchObject(OK);
     });
 
-    it('a signal that is none is refused, and uses up nothing', async () => {
+    it('refuses a value that is not an AbortSignal, and uses up nothing', async () => {
       const otp = parseOtp(yubikey.press());
       for (const signal of [new AbortController(), {}, 'abort', null]) {
         await expect(opened.verifier.verify(otp, { signal } as never), String(signal)).rejects.toThrow(
@@ -109,7 +109,7 @@ export function describeVerifier(
       expect(await opened.verifier.verify(otp)).toMatchObject(OK);
     });
 
-    it('an aborted signal rejects with ABORTED and uses up nothing', async () => {
+    it('rejects with ABORTED for an aborted signal, and uses up nothing', async () => {
       const otp = parseOtp(yubikey.press());
       const aborted = opened.verifier.verify(otp, { signal: AbortSignal.abort() });
       await expect(aborted).rejects.toMatchObject({ code: 'ABORTED' });

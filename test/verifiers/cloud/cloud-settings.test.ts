@@ -7,7 +7,7 @@ import { API_KEY } from '../../support/verifiers/cloud/fake-server.js';
 const HTTPS = ['https://otp.example/wsapi/2.0/verify'];
 const HTTP = ['http://otp.example/wsapi/2.0/verify'];
 
-/** With an API key, unless `apiKey` is null. */
+/** Creates a verifier with an API key, unless `apiKey` is null. */
 function construct({ apiKey = API_KEY, ...options }: { apiKey?: string | null; [option: string]: unknown }) {
   return new CloudVerifier({
     clientId: '87',
@@ -21,14 +21,14 @@ describe('CloudVerifier refuses', () => {
     ['no options', undefined, 'clientId'],
     ['no clientId', {}, 'clientId'],
     ['an empty clientId', { clientId: '' }, 'clientId'],
-    ['a clientId that is no number', { clientId: '87 ' }, 'clientId'],
+    ['a clientId that is not a number', { clientId: '87 ' }, 'clientId'],
     [
-      'an apiKey of an unset environment variable',
+      'an apiKey from an unset environment variable',
       { clientId: 87, apiKey: undefined },
       'leave the option out',
     ],
     ['an empty apiKey', { clientId: 87, apiKey: '' }, 'apiKey'],
-    ['an apiKey that is no base64', { clientId: 87, apiKey: 'not base64!' }, 'apiKey'],
+    ['an apiKey that is not base64', { clientId: 87, apiKey: 'not base64!' }, 'apiKey'],
     ['an apiKey without its padding', { clientId: 87, apiKey: API_KEY.replace('=', '') }, 'apiKey'],
   ])('%s', (_name, options, named) => {
     expect(() => new CloudVerifier(options as CloudVerifierOptions)).toThrow(TypeError);
@@ -41,7 +41,7 @@ describe('CloudVerifier refuses', () => {
     ['protocol 1.0 without servers', { protocol: '1.0' }, 'servers'],
     ['an unknown protocol', { protocol: '3.0' }, 'protocol'],
     ['no servers', { servers: [] }, 'servers'],
-    ['a server that is no URL', { servers: ['api.yubico.com'] }, 'servers'],
+    ['a server that is not a URL', { servers: ['api.yubico.com'] }, 'servers'],
     ['another scheme', { servers: ['ftp://api.yubico.com/'] }, 'servers'],
     ['a URL with a query', { servers: ['https://otp.example/verify?id=1'] }, 'servers'],
     ['a URL with an empty query', { servers: ['https://otp.example/verify?'] }, 'servers'],
@@ -50,25 +50,25 @@ describe('CloudVerifier refuses', () => {
     ['negative retries with protocol 1.0', { protocol: '1.0', servers: HTTPS, retries: -7 }, 'retries'],
     ['a URL with credentials', { servers: ['https://user:secret@otp.example/verify'] }, 'servers'],
     ['a sync level over 100', { syncLevel: 101 }, 'syncLevel'],
-    ['a sync level of a word', { syncLevel: 'safe' }, 'syncLevel'],
-    ['a sync timeout that is no whole second', { syncTimeout: 1500 }, 'syncTimeout'],
+    ['an unknown name of a sync level', { syncLevel: 'safe' }, 'syncLevel'],
+    ['a sync timeout that is not in whole seconds', { syncTimeout: 1500 }, 'syncTimeout'],
     ['a sync level with protocol 1.0', { protocol: '1.0', servers: HTTPS, syncLevel: 1 }, 'syncLevel'],
     ['a timeout of zero', { timeout: 0 }, 'timeout'],
-    ['a timeout of text', { timeout: '10' }, 'timeout'],
+    ['a timeout as text', { timeout: '10' }, 'timeout'],
     ['eleven retries', { retries: 11 }, 'retries'],
     ['a negative settle time', { settleTime: -1 }, 'settleTime'],
-    ['a CA file that is not there', { ca: '/no/such/file.pem' }, 'no such file'],
+    ['a missing CA file', { ca: '/no/such/file.pem' }, 'no such file'],
     [
       'a CA file without a certificate',
       { ca: new URL('./cloud-settings.test.ts', import.meta.url).pathname },
       'ca',
     ],
-    ['a dispatcher that is none', { dispatcher: {} }, 'dispatcher'],
+    ['an object that is not a dispatcher', { dispatcher: {} }, 'dispatcher'],
   ])('%s', (_name, options, named) => {
     expect(() => construct(options)).toThrow(named);
   });
 
-  it('a secret never gets into the message', () => {
+  it('without repeating a secret in the message', () => {
     const secret = 'c2VjcmV0c2VjcmV0c2VjcmV0';
     expect(() => construct({ apiKey: ` ${secret}` })).toThrow(expect.not.stringContaining(secret) as Error);
     expect(() => construct({ servers: [`https://u:${secret}@otp.example/`] })).toThrow(
@@ -77,7 +77,7 @@ describe('CloudVerifier refuses', () => {
   });
 });
 
-describe('CloudVerifier takes', () => {
+describe('CloudVerifier accepts', () => {
   it.each([
     ['http: with an API key', { servers: HTTP }],
     ['https: without an API key', { apiKey: null, servers: HTTPS }],
@@ -85,7 +85,7 @@ describe('CloudVerifier takes', () => {
     ['http: without an API key on [::1]', { apiKey: null, servers: ['http://[::1]:8004/'] }],
     ['http: without an API key on localhost', { apiKey: null, servers: ['http://localhost/'] }],
     [
-      'forgeable answers when asked to in so many words',
+      'forgeable answers with the option for that',
       { apiKey: null, servers: HTTP, dangerouslyAllowForgeableAnswers: true },
     ],
     ['a number as clientId', { clientId: 87 }],
@@ -94,13 +94,13 @@ describe('CloudVerifier takes', () => {
   });
 
   it.each(['http://localhost.example/', 'http://127.0.0.1.example/', 'http://127.evil.example/'])(
-    'nothing but a real loopback address for one: %s is refused',
+    'only a real loopback address as one, not %s',
     (server) => {
       expect(() => construct({ apiKey: null, servers: [server] })).toThrow('https:');
     },
   );
 
-  it('defaults: YubiCloud under its one name, ten seconds, three retries, half a second to settle', () => {
+  it('its defaults: YubiCloud, ten seconds, three retries, half a second to settle', () => {
     expect(readCloudSettings({ clientId: 87 })).toMatchObject({
       servers: ['https://api.yubico.com/wsapi/2.0/verify'],
       timeout: 10_000,
@@ -114,7 +114,7 @@ describe('CloudVerifier takes', () => {
     expect(YUBICLOUD_POOL).toHaveLength(5);
   });
 
-  it('the same server twice as one', () => {
+  it('a repeated server as one', () => {
     expect(readCloudSettings({ clientId: 87, servers: [...HTTPS, ...HTTPS] }).servers).toEqual(HTTPS);
   });
 

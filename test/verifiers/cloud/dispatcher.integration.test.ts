@@ -37,7 +37,7 @@ describe("a dispatcher of the application's", () => {
   });
 
   it.each([
-    ['one that asks again', () => new RetryAgent(new Agent(), { minTimeout: 10 })],
+    ['one that retries', () => new RetryAgent(new Agent(), { minTimeout: 10 })],
     ['one with interceptors', () => new Agent().compose(interceptors.retry({ minTimeout: 10 }))],
   ])('may be %s', async (_what, createDispatcher) => {
     const server = await startFakeServer(inTurn(httpStatus(503), answer('OK')));
@@ -62,7 +62,7 @@ describe("a dispatcher of the application's", () => {
     await dispatcher.close();
   });
 
-  it('stays open when the verifier is closed', async () => {
+  it('stays open after the verifier is closed', async () => {
     const server = await startFakeServer(answer('OK'));
     const dispatcher = new Agent();
     const options = { clientId: CLIENT_ID, apiKey: API_KEY, servers: [server.url], dispatcher };
@@ -75,7 +75,7 @@ describe("a dispatcher of the application's", () => {
     await dispatcher.close();
   });
 
-  it('refuses a ca beside it, which would have no effect', () => {
+  it('cannot be combined with a ca, which would have no effect', () => {
     const dispatcher = new Agent();
     expect(() => createVerifier(['https://otp.example/'], { dispatcher, ca: 'x' })).toThrow(
       'ca has no effect',

@@ -26,7 +26,7 @@ import {
 
 afterEach(closeAll);
 
-describe('what prevents a verdict is told apart', () => {
+describe('faults that prevent a verdict are distinguished', () => {
   const CASES: [string, Behaviour, string, number][] = [
     ['a broken connection', breakOff, 'UNREACHABLE', 503],
     ['silence', hang, 'TIMED_OUT', 503],
@@ -34,7 +34,12 @@ describe('what prevents a verdict is told apart', () => {
     ['HTTP 429', httpStatus(429), 'REFUSED_BY_FRONT', 503],
     ['HTTP 502', httpStatus(502, '<html>'), 'SERVER_FAILED', 503],
     ['HTTP 204', httpStatus(204, ''), 'ANSWER_MALFORMED', 503],
-    ['no HTTP', (_query, res) => void res.socket?.end('SSH-2.0-OpenSSH_9.2\r\n'), 'ANSWER_MALFORMED', 503],
+    [
+      'another protocol than HTTP',
+      (_query, res) => void res.socket?.end('SSH-2.0-OpenSSH_9.2\r\n'),
+      'ANSWER_MALFORMED',
+      503,
+    ],
     ['garbage', text('garbage'), 'ANSWER_MALFORMED', 503],
     ['NO_SUCH_CLIENT', answer('NO_SUCH_CLIENT'), 'NO_SUCH_CLIENT', 500],
     ['BAD_SIGNATURE', answer('BAD_SIGNATURE'), 'BAD_SIGNATURE', 500],
@@ -50,7 +55,7 @@ describe('what prevents a verdict is told apart', () => {
     expect(error.servers).toMatchObject([{ code }]);
   });
 
-  it('an address where nobody listens', async () => {
+  it('an address where no server listens', async () => {
     const error = await catchError(
       createVerifier([await deadServer()], NO_RETRY).verify(parseOtp(yubikey.press())),
     );
@@ -68,7 +73,7 @@ describe('what prevents a verdict is told apart', () => {
     });
   });
 
-  it('MISSING_PARAMETER with the info of the server', async () => {
+  it('MISSING_PARAMETER with the info from the server', async () => {
     const behaviour: Behaviour = (_query, res) =>
       void res.end(answerText({ t: '2026-11-21T23:21:39Z0649', info: 'nonce', status: 'MISSING_PARAMETER' }));
     expect((await faultAt([behaviour])).message).toContain('[nonce]');
@@ -84,7 +89,7 @@ describe('what prevents a verdict is told apart', () => {
   });
 });
 
-describe('when no server gives a verdict', () => {
+describe('without a verdict from any server', () => {
   it('the error names each server and its fault', async () => {
     const servers = await startAll(
       hang,
@@ -113,19 +118,19 @@ describe('when no server gives a verdict', () => {
     for (const { server, message } of error.servers) expect(error.message).toContain(`${server}: ${message}`);
   });
 
-  it('the error comes when the last server is through, not at the timeout', async () => {
+  it('the error comes after the last server, not at the timeout', async () => {
     const started = performance.now();
     await faultAt([httpStatus(403), text('x')], { timeout: 10_000 });
     expect(performance.now() - started).toBeLessThan(3000);
   });
 
-  it('the timeout bounds the whole verification, retries included', async () => {
+  it('the timeout limits the whole verification, including retries', async () => {
     const started = performance.now();
     expect(await faultAt([hang, hang], { timeout: 700, retries: 3 })).toMatchObject({ code: 'TIMED_OUT' });
     expect(performance.now() - started).toBeLessThan(1500);
   });
 
-  it('the error holds neither the API key nor the OTP', async () => {
+  it('the error contains neither the API key nor the OTP', async () => {
     const own = new SoftYubikey();
     const otp = parseOtp(own.press());
     const servers = await startAll(breakOff, httpStatus(500), answer('BAD_SIGNATURE'), text('x'), hang);
@@ -150,7 +155,7 @@ describe('an AbortSignal', () => {
     expect(await outcome).toMatchObject({ code: 'ABORTED', cause: { message: 'enough' } });
   });
 
-  it('that was aborted before sends nothing', async () => {
+  it('that is already aborted sends nothing', async () => {
     const server = await startFakeServer(answer('OK'));
     const outcome = createVerifier([server.url]).verify(parseOtp(yubikey.press()), {
       signal: AbortSignal.abort(),
@@ -159,7 +164,7 @@ describe('an AbortSignal', () => {
     expect(server.requests).toHaveLength(0);
   });
 
-  it('keeps no listener after the verdict', async () => {
+  it('has no listener after the verdict', async () => {
     const server = await startFakeServer(answer('OK'));
     const verifier = createVerifier([server.url]);
     const { signal } = new AbortController();

@@ -27,7 +27,7 @@ afterEach(closeAll);
 
 const OTHER_KEY = 'b3RoZXIgYXBpIGtleSBvZiAyMA==';
 
-/** An answer with `change` made to the fields of an honest OK, signed over what is then sent. */
+/** An honest OK with changed fields, signed after the change. */
 const signedOk =
   (change: Record<string, string | undefined>, apiKey?: string): Behaviour =>
   (query, res) => {
@@ -44,7 +44,7 @@ const unsignedOk =
     res.end(`${signature}${lines.join('')}\r\n`);
   };
 
-/** A text made of an honest, signed answer with this status. */
+/** An honest, signed answer with this status, whose text is changed afterwards. */
 const rewritten =
   (status: string, rewrite: (text: string, query: URLSearchParams) => string): Behaviour =>
   (query, res) =>
@@ -64,41 +64,41 @@ const FORGERIES: [string, Behaviour, 'ANSWER_FORGED' | 'ANSWER_MALFORMED'][] = [
   ['with no nonce', signedOk({ nonce: undefined }), 'ANSWER_FORGED'],
   ['with neither otp nor nonce', signedOk({ otp: undefined, nonce: undefined }), 'ANSWER_FORGED'],
   [
-    'whose BAD_OTP was turned into OK',
+    'whose BAD_OTP was changed to OK',
     rewritten('BAD_OTP', (t) => t.replace('BAD_OTP', 'OK')),
     'ANSWER_FORGED',
   ],
   [
-    'with status twice, the wrong one last',
+    'with two statuses, the wrong one last',
     rewritten('BAD_OTP', (t) => `status=OK\r\n${t}`),
     'ANSWER_MALFORMED',
   ],
   [
-    'with status twice, the wrong one first',
+    'with two statuses, the wrong one first',
     rewritten('BAD_OTP', (t) => `${t.trimEnd()}\r\nstatus=OK\r\n`),
     'ANSWER_MALFORMED',
   ],
-  ['with h twice', rewritten('OK', (t) => `h=AAAA\r\n${t}`), 'ANSWER_MALFORMED'],
+  ['with two h', rewritten('OK', (t) => `h=AAAA\r\n${t}`), 'ANSWER_MALFORMED'],
   [
     'with status=OK inside another value',
     signedOk({ status: undefined, info: 'x&status=OK' }),
     'ANSWER_MALFORMED',
   ],
-  ['with status=OK behind another =', signedOk({ status: undefined, info: 'status=OK' }), 'ANSWER_MALFORMED'],
+  ['with status=OK after another =', signedOk({ status: undefined, info: 'status=OK' }), 'ANSWER_MALFORMED'],
   [
-    'with status=OK behind a lone carriage return',
+    'with status=OK after a lone carriage return',
     signedOk({ status: undefined, info: 'x\rstatus=OK' }),
     'ANSWER_MALFORMED',
   ],
   ['with a status in lower case', signedOk({ status: 'ok' }), 'ANSWER_MALFORMED'],
   ['with an unknown status', signedOk({ status: 'OK_REALLY' }), 'ANSWER_MALFORMED'],
-  ['with a blank behind the status', signedOk({ status: 'OK ' }), 'ANSWER_MALFORMED'],
+  ['with a blank after the status', signedOk({ status: 'OK ' }), 'ANSWER_MALFORMED'],
   ['with no status', signedOk({ status: undefined }), 'ANSWER_MALFORMED'],
   ['longer than 8 KiB', signedOk({ info: 'x'.repeat(9000) }), 'ANSWER_MALFORMED'],
   ['that never ends', endless, 'ANSWER_MALFORMED'],
-  ['that is a page', text('<!doctype html><title>status=OK</title>'), 'ANSWER_MALFORMED'],
+  ['that is a web page', text('<!doctype html><title>status=OK</title>'), 'ANSWER_MALFORMED'],
   ['that is empty', text(''), 'ANSWER_MALFORMED'],
-  ['that is no UTF-8', text(Buffer.from([0xff, 0xfe, 0x3d])), 'ANSWER_MALFORMED'],
+  ['that is not UTF-8', text(Buffer.from([0xff, 0xfe, 0x3d])), 'ANSWER_MALFORMED'],
 ];
 
 function rewrittenOtp(): Behaviour {
@@ -118,12 +118,12 @@ function endless(_query: URLSearchParams, res: Parameters<Behaviour>[1]): void {
 }
 
 describe('an OK that is not authentic', () => {
-  it.each(FORGERIES)('%s, is no verdict', async (_name, behaviour, code) => {
+  it.each(FORGERIES)('%s, is not a verdict', async (_name, behaviour, code) => {
     const error = await faultAt([behaviour], NO_RETRY);
     expect(error).toMatchObject({ code, status: 503, servers: [{ code, authenticated: false }] });
   });
 
-  it.each(FORGERIES)('%s, does not win against a slower honest server', async (_name, behaviour) => {
+  it.each(FORGERIES)('%s, does not win over a slower honest server', async (_name, behaviour) => {
     expect(await verifyAt([behaviour, delayed(60, answer('REPLAYED_OTP'))], NO_RETRY)).toEqual({
       ok: false,
       reason: 'REPLAYED_OTP',
@@ -134,7 +134,7 @@ describe('an OK that is not authentic', () => {
 
 describe('a refusal that is not authentic', () => {
   it.each(['BAD_OTP', 'REPLAYED_OTP', 'REPLAYED_REQUEST', 'DELAYED_OTP'])(
-    '%s is no verdict',
+    '%s is not a verdict',
     async (status) => {
       const forged: Behaviour = (query, res) =>
         void res.end(answerText(answerFields(query, status), OTHER_KEY));
@@ -143,7 +143,7 @@ describe('a refusal that is not authentic', () => {
     },
   );
 
-  it('an old signed REPLAYED_OTP of another request is no verdict', async () => {
+  it('an old signed REPLAYED_OTP for another request is not a verdict', async () => {
     const old: Behaviour = (query, res) =>
       void res.end(answerText({ ...answerFields(query, 'REPLAYED_OTP'), nonce: 'a'.repeat(32) }));
     expect(await faultAt([old], NO_RETRY)).toMatchObject({ code: 'ANSWER_FORGED' });
@@ -170,7 +170,7 @@ describe('an error answer without a valid signature', () => {
     expect(error.message).toContain('not authenticated');
   });
 
-  it('is authenticated when it is signed with the API key', async () => {
+  it('is authenticated if it is signed with the API key', async () => {
     const error = await faultAt([answer('NO_SUCH_CLIENT')], NO_RETRY);
     expect(error.servers).toMatchObject([{ code: 'NO_SUCH_CLIENT', authenticated: true }]);
     expect(error.message).not.toContain('not authenticated');
@@ -185,7 +185,7 @@ describe('an error answer without a valid signature', () => {
 });
 
 describe('an API key', () => {
-  it('that options inherit is used as any other', async () => {
+  it('is also used as an inherited option', async () => {
     class Config {
       clientId = CLIENT_ID;
       retries = 0;
@@ -209,7 +209,7 @@ describe('an API key', () => {
     const verifier = keep(new CloudVerifier(new Config(forger.url)));
     expect(await verifier.verify(parseOtp(yubikey.press())).catch((e) => e.code)).toBe('ANSWER_FORGED');
   });
-  it('NOT_ENOUGH_ANSWERS of another request (old, signed) is not believed', async () => {
+  it('an old signed NOT_ENOUGH_ANSWERS for another request is not authentic', async () => {
     const e = await faultAt(
       [
         (q, res) =>
@@ -219,7 +219,7 @@ describe('an API key', () => {
     );
     expect(e.code).toBe('ANSWER_FORGED');
   });
-  it('without an API key nothing is proved by it', async () => {
+  it('an error answer is not authenticated without an API key and TLS', async () => {
     const server = await startFakeServer((_q, res) => void res.end('status=NO_SUCH_CLIENT\n'));
     const v = keep(new CloudVerifier({ clientId: CLIENT_ID, servers: [server.url], ...NO_RETRY }));
     const e = await catchError(v.verify(parseOtp(yubikey.press())));

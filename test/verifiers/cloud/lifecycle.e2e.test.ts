@@ -23,12 +23,12 @@ afterEach(closeAll);
 
 const sleep = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
-/** What keeps this process alive, by kind: open sockets and running timers. */
+/** The kinds of handles that keep this process alive: open sockets and timers. */
 function resources(): string[] {
   return process.getActiveResourcesInfo().filter((kind) => /TCP|TLS|Timeout|Connect|GetAddrInfo/.test(kind));
 }
 
-/** Runs a program with one OTP and the options of a CloudVerifier; the time is from its output to its exit. */
+/** Runs a program that verifies one OTP with these options. The time is from its output to its exit. */
 function run(
   program: string,
   servers: string[],
@@ -51,14 +51,14 @@ function run(
 }
 
 describe('a process with nothing else to do', () => {
-  it('exits after a verdict, with connections kept for the next one', async () => {
+  it('exits after a verdict while connections are kept', async () => {
     const server = await startFakeServer(answer('OK'));
     const { output, milliseconds } = await run('verify-once.ts', [server.url]);
     expect(output).toContain('"ok":true');
     expect(milliseconds).toBeLessThan(5000);
   });
 
-  it('exits after a verdict, with losers still on their way', async () => {
+  it('exits after a verdict while other requests are pending', async () => {
     const [fast, hung, slow] = await startAll(answer('OK'), hang, delayed(8000, answer('OK')));
     const { output, milliseconds } = await run('verify-once.ts', [
       fast?.url,
@@ -69,7 +69,7 @@ describe('a process with nothing else to do', () => {
     expect(milliseconds).toBeLessThan(5000);
   });
 
-  it('stays until a slow verdict is there', async () => {
+  it('waits for a slow verdict', async () => {
     const server = await startFakeServer(delayed(1500, answer('OK')));
     const { output } = await run('verify-once.ts', [server.url]);
     expect(output).toContain('"ok":true');
@@ -84,7 +84,7 @@ describe('a process with nothing else to do', () => {
 });
 
 describe('close()', () => {
-  it('leaves no socket and no timer, not even one that keeps no process alive', async () => {
+  it('leaves no socket and no timer, not even unreferenced ones', async () => {
     const servers = await startAll(answer('OK'), hang, httpStatus(500));
     const program = 'close-after-verify.ts';
     const { output } = await run(
@@ -98,7 +98,7 @@ describe('close()', () => {
     expect(servers.map(({ sockets }) => sockets.size)).toEqual([0, 0, 0]);
   });
 
-  it('ends open verifications with CLOSED, and later ones too', async () => {
+  it('ends pending and later verifications with CLOSED', async () => {
     const server = await startFakeServer(hang);
     const verifier = createVerifier([server.url]);
     const open = catchError(verifier.verify(parseOtp(yubikey.press())));
@@ -110,8 +110,8 @@ describe('close()', () => {
   });
 });
 
-describe('losers', () => {
-  it('finish after the verdict, so that their connections stay warm', async () => {
+describe('requests of decided verifications', () => {
+  it('finish after the verdict, so that their connections stay open', async () => {
     const [fast, slow] = await startAll(answer('OK'), delayed(100, answer('OK')));
     const verifier = createVerifier([fast?.url, slow?.url] as string[]);
     for (let touch = 0; touch < 5; touch++) {
@@ -122,7 +122,7 @@ describe('losers', () => {
     expect(slow?.requests).toHaveLength(5);
   });
 
-  it('that never answer are given up at the timeout', async () => {
+  it('are abandoned at the timeout', async () => {
     const [fast, hung] = await startAll(answer('OK'), hang);
     const verifier = createVerifier([fast?.url, hung?.url] as string[], { timeout: 400 });
     await verifier.verify(parseOtp(yubikey.press()));
@@ -131,7 +131,7 @@ describe('losers', () => {
     expect(hung?.sockets.size).toBe(0);
   });
 
-  it('do not pile up at a server that hangs', async () => {
+  it('do not accumulate at a server that hangs', async () => {
     const [fast, hung] = await startAll(answer('OK'), hang);
     const verifier = createVerifier([fast?.url, hung?.url] as string[]);
     for (let touch = 0; touch < 100; touch++) await verifier.verify(parseOtp(yubikey.press()));
@@ -139,20 +139,20 @@ describe('losers', () => {
     expect(hung?.sockets.size).toBeLessThanOrEqual(34);
   });
 
-  it('do not pile up either when many verifications are made at once', async () => {
+  it('do not accumulate during many simultaneous verifications', async () => {
     const [fast, hung] = await startAll(answer('OK'), hang);
     const verifier = createVerifier([fast?.url, hung?.url] as string[]);
     await Promise.all(Array.from({ length: 100 }, () => verifier.verify(parseOtp(yubikey.press()))));
-    // The connections of those that were given up are made anew by undici, for nobody.
+    // undici reconnects for abandoned requests, although nobody needs the connections.
     const waiting = () => [...(hung?.sockets ?? [])].filter(({ bytesRead }) => bytesRead > 0).length;
     await expect.poll(waiting).toBeLessThanOrEqual(32);
     expect(hung?.requests.length).toBeGreaterThan(32);
   });
 
-  it('of a hundred verifications leave no handle behind (CVE-2018-9275: one leaked per login)', async () => {
+  it('leave no handle open after a hundred verifications (CVE-2018-9275: one leaked per login)', async () => {
     const [fast, failing] = await startAll(answer('OK'), httpStatus(403));
     const verifier = createVerifier([fast?.url, failing?.url] as string[]);
-    // It is asked each time only where there is no other.
+    // The server is asked each time only if it is the only one.
     const failingVerifier = createVerifier([failing?.url as string]);
     const verifyAtBoth = async () => {
       await verifier.verify(parseOtp(yubikey.press()));

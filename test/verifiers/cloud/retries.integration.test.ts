@@ -23,8 +23,8 @@ import {
 
 afterEach(closeAll);
 
-describe('asking again', () => {
-  it('repeats the same OTP and nonce after HTTP 500, 429, a broken connection and BACKEND_ERROR', async () => {
+describe('a retry', () => {
+  it('sends the same OTP and nonce after HTTP 500, 429, a broken connection and BACKEND_ERROR', async () => {
     const behaviour = inTurn(httpStatus(500), httpStatus(429), answer('BACKEND_ERROR'), answer('OK'));
     const server = await startFakeServer(behaviour);
     expect(await createVerifier([server.url]).verify(parseOtp(yubikey.press()))).toEqual(OK);
@@ -32,7 +32,7 @@ describe('asking again', () => {
     expect(new Set(server.requests.map(String)).size).toBe(1);
   });
 
-  it('a black-holed server gets its retries within the time', async () => {
+  it('is made in time for a server that never answers', async () => {
     const server = await startFakeServer(inTurn(hang, hang, answer('OK')));
     const verifier = createVerifier([server.url], { timeout: 2000 });
     const started = performance.now();
@@ -41,39 +41,39 @@ describe('asking again', () => {
     expect(server.requests).toHaveLength(3);
   });
 
-  it('a slow answer still counts after its retry started', async () => {
+  it('does not stop a slow answer from counting', async () => {
     const server = await startFakeServer(inTurn(delayed(600, answer('OK')), hang));
     const verifier = createVerifier([server.url], { timeout: 2000, attemptTimeout: 300 });
     expect(await verifier.verify(parseOtp(yubikey.press()))).toEqual(OK);
     expect(server.requests.length).toBeGreaterThan(1);
   });
 
-  it('a slow OK beats the REPLAYED_REQUEST of its own retry', async () => {
+  it('with REPLAYED_REQUEST loses to the slow OK of the first attempt', async () => {
     const server = await startFakeServer(inTurn(delayed(700, answer('OK')), answer('REPLAYED_REQUEST')));
     const verifier = createVerifier([server.url], { timeout: 3000, attemptTimeout: 300 });
     expect(await verifier.verify(parseOtp(yubikey.press()))).toEqual(OK);
     expect(server.requests).toHaveLength(2);
   });
 
-  it('NOT_ENOUGH_ANSWERS is not retried into REPLAYED_REQUEST', async () => {
+  it('does not follow NOT_ENOUGH_ANSWERS', async () => {
     const server = await startFakeServer(inTurn(answer('NOT_ENOUGH_ANSWERS'), answer('REPLAYED_REQUEST')));
     const outcome = createVerifier([server.url]).verify(parseOtp(yubikey.press()));
     await expect(outcome).rejects.toMatchObject({ code: 'NOT_ENOUGH_ANSWERS', status: 503 });
     expect(server.requests).toHaveLength(1);
   });
 
-  it('a lost first answer gives ANSWER_LOST, never OK', async () => {
+  it('after a lost answer results in ANSWER_LOST, never OK', async () => {
     const error = await faultAt([inTurn(breakOff, answer('REPLAYED_REQUEST'))]);
     expect(error).toMatchObject({ code: 'ANSWER_LOST', status: 503 });
     expect(error.message).toContain('touch the key again');
   });
 
-  it('an answer lost at one server and REPLAYED_REQUEST from another gives ANSWER_LOST', async () => {
+  it('is not needed for ANSWER_LOST: a lost answer and REPLAYED_REQUEST from another server suffice', async () => {
     const error = await faultAt([breakOff, answer('REPLAYED_REQUEST')], NO_RETRY);
     expect(error.code).toBe('ANSWER_LOST');
   });
 
-  it('NO_SUCH_CLIENT and HTTP 403 are not retried', async () => {
+  it('does not follow NO_SUCH_CLIENT and HTTP 403', async () => {
     for (const behaviour of [answer('NO_SUCH_CLIENT'), httpStatus(403), text('garbage')]) {
       const server = await startFakeServer(behaviour);
       await expect(createVerifier([server.url]).verify(parseOtp(yubikey.press()))).rejects.toThrow();
@@ -82,24 +82,24 @@ describe('asking again', () => {
   });
 });
 
-describe('an attempt of our own at the same server', () => {
-  it('a slow OK beats the REPLAYED_OTP of its own retry (yubiserver knows no REPLAYED_REQUEST)', async () => {
+describe('our own earlier attempt at the same server', () => {
+  it('decides with a slow OK, not its retry with REPLAYED_OTP (yubiserver does not use REPLAYED_REQUEST)', async () => {
     const server = await startFakeServer(inTurn(delayed(700, answer('OK')), answer('REPLAYED_OTP')));
     const verifier = createVerifier([server.url], { timeout: 3000, attemptTimeout: 300 });
     expect(await verifier.verify(parseOtp(yubikey.press()))).toEqual(OK);
   });
-  it('REPLAYED_OTP after a lost answer at the same server (yubiserver) is ANSWER_LOST', async () => {
+  it('whose answer was lost turns REPLAYED_OTP into ANSWER_LOST (yubiserver)', async () => {
     const e = await verifyAt([inTurn(breakOff, answer('REPLAYED_OTP'))]).catch((e) => e.code);
     expect(e).toBe('ANSWER_LOST');
   });
-  it('NOT_ENOUGH_ANSWERS of a slow first attempt is kept when its retry fails', async () => {
+  it('with a slow NOT_ENOUGH_ANSWERS decides if the retry fails', async () => {
     const server = await startFakeServer(
       inTurn(delayed(600, answer('NOT_ENOUGH_ANSWERS')), delayed(600, httpStatus(500))),
     );
     const verifier = createVerifier([server.url], { timeout: 3000, attemptTimeout: 300, retries: 1 });
     expect((await catchError(verifier.verify(parseOtp(yubikey.press())))).code).toBe('NOT_ENOUGH_ANSWERS');
   });
-  it('authentic NO_SUCH_CLIENT of slow first attempt kept when retry is lost', async () => {
+  it('with a slow, authentic NO_SUCH_CLIENT decides if the answer to the retry is lost', async () => {
     const server = await startFakeServer(
       inTurn(delayed(600, answer('NO_SUCH_CLIENT')), delayed(600, breakOff)),
     );
@@ -107,7 +107,7 @@ describe('an attempt of our own at the same server', () => {
     expect((await catchError(verifier.verify(parseOtp(yubikey.press())))).code).toBe('NO_SUCH_CLIENT');
   });
 
-  it('a replay is still REPLAYED_OTP when both of its attempts say so', async () => {
+  it('with REPLAYED_OTP is a replay if the retry has the same answer', async () => {
     const server = await startFakeServer(
       inTurn(delayed(500, answer('REPLAYED_OTP')), answer('REPLAYED_OTP')),
     );

@@ -13,8 +13,8 @@ import {
 
 afterEach(closeAll);
 
-describe('secrets stay inside', () => {
-  it('info of the server does not bring the OTP into the error', async () => {
+describe('secrets in errors', () => {
+  it('the error does not contain an OTP from the info of a server', async () => {
     const key = parseOtp(yubikey.press());
     const server = await startFakeServer(
       (q, res) =>
@@ -23,13 +23,13 @@ describe('secrets stay inside', () => {
     const e = await catchError(createVerifier([server.url], NO_RETRY).verify(key));
     expect(e.message).not.toContain(key.token);
   });
-  it('a key that a server repeats does not bring the OTP into the error', async () => {
+  it('the error does not contain an OTP that a server sends as a key', async () => {
     const key = parseOtp(yubikey.press());
     const server = await startFakeServer((q, res) => void res.end(`${q.get('otp')}=1\n${q.get('otp')}=1\n`));
     const e = await catchError(createVerifier([server.url], NO_RETRY).verify(key));
     expect(e.message).not.toContain(key.token);
   });
-  it('what a dispatcher throws does not bring the OTP into the error', async () => {
+  it('the error does not contain an OTP that a dispatcher repeats', async () => {
     const agent = new MockAgent();
     agent.disableNetConnect();
     const key = parseOtp(yubikey.press());
@@ -42,7 +42,7 @@ describe('secrets stay inside', () => {
     await agent.close();
     expect(e.message).not.toContain(key.token);
   });
-  it('a private key as ca is not repeated', () => {
+  it('the error does not repeat a private key as ca', () => {
     const pem = '-----BEGIN PRIVATE KEY-----\nMIIsecretsecret\n-----END PRIVATE KEY-----\n';
     let message = '';
     try {

@@ -27,7 +27,7 @@ afterEach(async () => {
   servers.clear();
 });
 
-/** Accepts connections and says nothing: a TLS handshake with it hangs. */
+/** Accepts connections without an answer, so that TLS handshakes hang. */
 async function startSilentServer(): Promise<string> {
   const server = net.createServer((socket) => {
     sockets.add(socket);
@@ -63,14 +63,14 @@ describe('a TLS handshake that hangs', () => {
     await expect.poll(() => sockets.size).toBe(0);
   });
 
-  it('is ended by the timeout, on every attempt', async () => {
+  it('is ended by the timeout in every attempt', async () => {
     const { error } = verify(await startSilentServer(), { timeout: 1200, attemptTimeout: 300 });
     await expect.poll(() => sockets.size).toBeGreaterThan(1);
     expect((await error).code).toBe('TIMED_OUT');
     await expect.poll(() => sockets.size).toBe(0);
   });
 
-  it('is ended by abort', async () => {
+  it('is ended by the signal', async () => {
     const controller = new AbortController();
     const { error } = verify(await startSilentServer(), { timeout: 8000 }, controller.signal);
     await expect.poll(() => sockets.size).toBe(1);
@@ -79,7 +79,7 @@ describe('a TLS handshake that hangs', () => {
     await expect.poll(() => sockets.size).toBe(0);
   });
 
-  it('does not keep protocol 1.0 from the next server', async () => {
+  it('does not stop protocol 1.0 from asking the next server', async () => {
     const second = await startFakeServer(ok1, { path: '/wsapi/verify' });
     const verifier = createVerifier([await startSilentServer(), second.url], {
       protocol: '1.0',
@@ -103,7 +103,7 @@ describe('an answer whose body never ends', () => {
     expect((await faultAt([endless(403)], { retries: 0, timeout: 1000 })).code).toBe('REFUSED_BY_FRONT');
   });
 
-  it('does not keep protocol 1.0 from the next server', async () => {
+  it('does not stop protocol 1.0 from asking the next server', async () => {
     const first = await startFakeServer(endless(403), { path: '/wsapi/verify' });
     const second = await startFakeServer(ok1, { path: '/wsapi/verify' });
     const verifier = createVerifier([first.url, second.url], { protocol: '1.0', timeout: 2000 });

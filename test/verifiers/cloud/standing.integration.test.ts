@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type CloudVerifier, parseOtp, YubikeyError } from '../../../src/index.js';
 import { readCloudSettings } from '../../../src/verifiers/cloud/cloud-settings.js';
 import { Race } from '../../../src/verifiers/cloud/race.js';
@@ -22,7 +22,10 @@ import {
   yubikey,
 } from '../../support/verifiers/cloud/harness.js';
 
-afterEach(closeAll);
+afterEach(async () => {
+  vi.useRealTimers();
+  await closeAll();
+});
 
 const verify = (verifier: CloudVerifier) => verifier.verify(parseOtp(yubikey.press()));
 
@@ -33,7 +36,9 @@ async function start(first: Behaviour, second: Behaviour) {
 }
 
 describe('a server that has just failed', () => {
-  it('is not asked by each verification, but again after half a second', async () => {
+  it('is not asked in each verification, but again after half a second', async () => {
+    // Half a second passes only when the test says so, however long the verifications take.
+    vi.useFakeTimers({ toFake: ['performance'] });
     const { servers, verifier } = await start(answer('OK'), httpStatus(500));
     const failing = servers[1];
     await verify(verifier);
@@ -41,12 +46,12 @@ describe('a server that has just failed', () => {
     await sleep(50);
     for (let touch = 0; touch < 10; touch++) expect(await verify(verifier)).toEqual(OK);
     expect(failing.requests).toHaveLength(1);
-    await sleep(500);
+    vi.advanceTimersByTime(500);
     await verify(verifier);
     await expect.poll(() => failing.requests.length).toBe(2);
   });
 
-  it('is asked at once where it is the only one', async () => {
+  it('is asked immediately if it is the only one', async () => {
     const [server] = await startAll(inTurn(httpStatus(403), answer('OK')));
     const verifier = createVerifier([server?.url as string]);
     expect(await catchError(verify(verifier))).toMatchObject({ code: 'REFUSED_BY_FRONT' });
@@ -57,7 +62,7 @@ describe('a server that has just failed', () => {
 
   for (const [what, behaviour] of [
     ['fail', httpStatus(403)],
-    ['answer with a refusal, from which it may dissent', answer('BAD_OTP')],
+    ['answer with a refusal, with which it may disagree', answer('BAD_OTP')],
     ['have seen the OTP before', answer('REPLAYED_REQUEST')],
   ] as const) {
     it(`is asked as soon as the others ${what}`, async () => {
@@ -75,7 +80,7 @@ describe('a server that has just failed', () => {
     });
   }
 
-  it('is asked half a second later where the others say nothing', async () => {
+  it('is asked half a second later if the others do not answer', async () => {
     const { servers, verifier } = await start(
       inTurn(answer('OK'), hang),
       inTurn(httpStatus(403), answer('OK')),
@@ -88,7 +93,7 @@ describe('a server that has just failed', () => {
     expect(performance.now() - started).toBeLessThan(1500);
   });
 
-  it('is asked before the time is up, however short that is', async () => {
+  it('is asked before the timeout, however short that is', async () => {
     const servers = await startAll(inTurn(answer('OK'), hang), inTurn(httpStatus(403), answer('OK')));
     const verifier = createVerifier(
       servers.map(({ url }) => url),
@@ -100,7 +105,7 @@ describe('a server that has just failed', () => {
     expect(await verify(verifier)).toEqual(OK);
   });
 
-  it('is among those that an error names', async () => {
+  it('is named in an error', async () => {
     const { servers, verifier } = await start(httpStatus(403), httpStatus(404));
     for (let touch = 0; touch < 2; touch++) {
       const error = await catchError(verify(verifier));
@@ -110,14 +115,14 @@ describe('a server that has just failed', () => {
 });
 
 describe('a server that hangs', () => {
-  it('gets a few requests, and no connection for each verification', async () => {
+  it('gets few requests, and not a connection for each verification', async () => {
     const { servers, verifier } = await start(answer('OK'), hang);
     for (let touch = 0; touch < 200; touch++) expect(await verify(verifier)).toEqual(OK);
     expect(servers[0].requests).toHaveLength(200);
     expect(servers[1].connections).toBeLessThanOrEqual(20);
   });
 
-  it('is asked again when it has been given up', async () => {
+  it('is asked again after its requests were abandoned', async () => {
     const servers = await startAll(answer('OK'), hang);
     const verifier = createVerifier(
       servers.map(({ url }) => url),
@@ -131,7 +136,7 @@ describe('a server that hangs', () => {
   });
 });
 
-it('many verifications at once do not all ask servers that say nothing', () => {
+it('many simultaneous verifications do not all ask servers that do not answer', () => {
   const servers = ['one', 'other', 'third'];
   const standings = new Map(servers.map((server) => [server, new Standing()]));
   const asked: string[] = [];
@@ -141,7 +146,7 @@ it('many verifications at once do not all ask servers that say nothing', () => {
   };
   const settings = readCloudSettings({ clientId: CLIENT_ID, apiKey: API_KEY });
   const races = Array.from({ length: 400 }, () => new Race(settings, standings, ask, () => undefined));
-  // 64 requests to each of the three, and then each verification asks one of them.
+  // Each of the three servers gets 64 requests. Then each verification asks one of them.
   expect(asked).toHaveLength(3 * 64 + 400 - 64);
   for (const race of races) {
     race.result.catch(() => undefined);

@@ -36,14 +36,14 @@ function startTlsServer(name: 'server' | 'other-host', behaviour: Behaviour) {
 }
 
 describe('TLS', () => {
-  it('a CA bundle is trusted, as a file or as PEM text', async () => {
+  it('trusts a CA bundle, as a file or as PEM text', async () => {
     const server = await startTlsServer('server', answer('OK'));
     for (const ca of [CA_FILE, readFileSync(CA_FILE, 'utf8')]) {
       expect(await createVerifier([server.url], { ca }).verify(parseOtp(yubikey.press()))).toEqual(OK);
     }
   });
 
-  it('vouches for answers where there is no API key, whose OTP and nonce are still checked', async () => {
+  it('authenticates answers without an API key, whose OTP and nonce are still checked', async () => {
     const honest = await startTlsServer('server', answer('OK'));
     const options = { clientId: CLIENT_ID, ca: CA_FILE, ...NO_RETRY };
     expect(
@@ -62,14 +62,14 @@ describe('TLS', () => {
     expect(error.code).toBe('ANSWER_FORGED');
   });
 
-  it('an unknown authority is TLS_FAILED and gets no request', async () => {
+  it('fails with TLS_FAILED and sends no request for an unknown authority', async () => {
     const server = await startTlsServer('server', answer('OK'));
     const error = await catchError(createVerifier([server.url], NO_RETRY).verify(parseOtp(yubikey.press())));
     expect(error).toMatchObject({ code: 'TLS_FAILED', status: 503 });
     expect(server.requests).toHaveLength(0);
   });
 
-  it("another host's certificate is TLS_FAILED and gets no request", async () => {
+  it("fails with TLS_FAILED and sends no request for another host's certificate", async () => {
     const server = await startTlsServer('other-host', answer('OK'));
     const outcome = createVerifier([server.url], { ca: CA_FILE, ...NO_RETRY }).verify(
       parseOtp(yubikey.press()),
@@ -78,7 +78,7 @@ describe('TLS', () => {
     expect(server.requests).toHaveLength(0);
   });
 
-  it('a server that speaks plain HTTP at an https URL is TLS_FAILED', async () => {
+  it('fails with TLS_FAILED for a server with plain HTTP at an https: URL', async () => {
     const server = await startFakeServer(answer('OK'));
     const verifier = createVerifier([server.url.replace('http:', 'https:')], {
       clientId: CLIENT_ID,
@@ -88,7 +88,7 @@ describe('TLS', () => {
     expect((await catchError(verifier.verify(parseOtp(yubikey.press())))).code).toBe('TLS_FAILED');
   });
 
-  it('a redirect from https: to http: is not followed', async () => {
+  it('does not follow a redirect from https: to http:', async () => {
     const plain = await startFakeServer(answer('OK'));
     const server = await startTlsServer('server', httpStatus(302, '', { location: plain.url }));
     const outcome = createVerifier([server.url], { ca: CA_FILE, ...NO_RETRY }).verify(

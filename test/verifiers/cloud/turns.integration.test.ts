@@ -19,7 +19,7 @@ afterEach(async () => {
   await Promise.all(agents.splice(0).map((agent) => agent.destroy()));
 });
 
-/** An Agent that calls this as soon as the last byte of an answer has been handed over. */
+/** An Agent that calls a function as soon as it has passed on the last byte of an answer. */
 function watchedAgent(onAnswer: () => void): Dispatcher {
   const agent = new Agent();
   agents.push(agent);
@@ -44,7 +44,7 @@ const inPieces: Behaviour = (query, res) => {
   setTimeout(() => res.end(text.slice(40)), 50);
 };
 
-describe('the answer that decides', () => {
+describe('the decisive answer', () => {
   for (const [name, behaviours] of Object.entries<Behaviour[]>({
     'of one server': [answer('OK')],
     'that comes in pieces': [inPieces],
@@ -73,7 +73,7 @@ describe('the answer that decides', () => {
 });
 
 describe('a verification', () => {
-  it('takes an answer that is there, although its time was up while the process did other things', async () => {
+  it('accepts an answer that has arrived although its time was up while the process was busy', async () => {
     const block = () => {
       const until = performance.now() + 600;
       while (performance.now() < until);
@@ -86,7 +86,7 @@ describe('a verification', () => {
     expect(await verifier.verify(parseOtp(yubikey.press()))).toEqual(OK);
   });
 
-  it('holds one timer, however many servers it waits for and asks again', async () => {
+  it('has one timer, however many servers it waits for and asks again', async () => {
     const servers = await startAll(hang, hang, hang, hang, httpStatus(500));
     const verifier = createVerifier(servers.map(({ url }) => url));
     const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === 'Timeout').length;
@@ -96,7 +96,7 @@ describe('a verification', () => {
       verifier.verify(parseOtp(yubikey.press()), { signal: aborted.signal }).catch(() => undefined),
     );
     await expect.poll(() => servers.every(({ requests }) => requests.length >= 10)).toBe(true);
-    // One more is undici's, of all connections together.
+    // The other timer is undici's, for all connections.
     expect(timers() - before).toBeLessThanOrEqual(10 + 1);
     aborted.abort();
     await Promise.all(verifications);

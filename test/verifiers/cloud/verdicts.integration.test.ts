@@ -37,7 +37,7 @@ describe('one server', () => {
     },
   );
 
-  it('is asked with a signed request that names client, OTP and a fresh nonce', async () => {
+  it('receives a signed request with the client, the OTP and a new nonce', async () => {
     const server = await startFakeServer(answer('OK'));
     const verifier = createVerifier([server.url], { syncLevel: 'secure', syncTimeout: 3000 });
     const otp = parseOtp(yubikey.press());
@@ -52,7 +52,7 @@ describe('one server', () => {
     expect(h).toBe(sign(fields));
   });
 
-  it('tells the counters when they were asked for', async () => {
+  it('returns the counters if they were requested', async () => {
     const behaviour: Behaviour = (query, res) => {
       const counters = { timestamp: '16777215', sessioncounter: String(0x8000 | 7), sessionuse: '3' };
       const fields = { ...answerFields(query, 'OK'), ...(query.get('timestamp') === '1' ? counters : {}) };
@@ -81,7 +81,7 @@ describe('one server', () => {
     expect(await verifyAt([behaviour])).toEqual(OK);
   });
 
-  it('may add signed parameters of its own', async () => {
+  it('may add other signed parameters', async () => {
     const behaviour: Behaviour = (query, res) =>
       void res.end(answerText({ ...answerFields(query, 'OK'), name: 'alice', Zeta: '1' }));
     expect(await verifyAt([behaviour])).toEqual(OK);
@@ -92,7 +92,7 @@ describe('keys that their owners uploaded (public ID vv…)', () => {
   const uploaded = new SoftYubikey({ publicId: 'vvccccccccce' });
   const ofFactory = new SoftYubikey({ publicId: 'ccccccccccce' });
 
-  it('are refused without asking anybody, where the application wants that', async () => {
+  it('are refused without asking a server, with the option for that', async () => {
     const server = await startFakeServer(answer('OK'));
     const verifier = createVerifier([server.url], { refuseUploadedKeys: true });
     expect(await verifier.verify(parseOtp(uploaded.press()))).toEqual({ ok: false, reason: 'BAD_OTP' });
@@ -100,14 +100,14 @@ describe('keys that their owners uploaded (public ID vv…)', () => {
     expect(await verifier.verify(parseOtp(ofFactory.press()))).toMatchObject({ ok: true });
   });
 
-  it('are like all others by default', async () => {
+  it('are accepted by default', async () => {
     const server = await startFakeServer(answer('OK'));
     expect(await createVerifier([server.url]).verify(parseOtp(uploaded.press()))).toMatchObject({ ok: true });
   });
 });
 
-describe('five servers, four of them useless', () => {
-  it('answers OK in the time of the good one', async () => {
+describe('five servers, of which one works', () => {
+  it('answer OK as quickly as the one that works', async () => {
     const good = await startFakeServer(delayed(100, answer('OK')));
     const [hung, slow, failing, garbage] = await startAll(
       hang,
@@ -123,7 +123,7 @@ describe('five servers, four of them useless', () => {
     expect(performance.now() - started).toBeLessThan(100 + 400);
   });
 
-  it('answers OK with four addresses where nobody listens', async () => {
+  it('answer OK with four addresses where no server listens', async () => {
     const good = await startFakeServer(answer('OK'));
     const dead = await Promise.all([deadServer(), deadServer(), deadServer(), deadServer()]);
     expect(await createVerifier([...dead, good.url]).verify(parseOtp(yubikey.press()))).toEqual(OK);
@@ -131,19 +131,19 @@ describe('five servers, four of them useless', () => {
 });
 
 describe('answers that disagree', () => {
-  it('REPLAYED_REQUEST from a fast server and OK from a slow one gives OK', async () => {
+  it('REPLAYED_REQUEST from a fast server and OK from a slow one are OK', async () => {
     expect(await verifyAt([answer('REPLAYED_REQUEST'), delayed(1200, answer('OK'))])).toEqual(OK);
   });
 
-  it('NOT_ENOUGH_ANSWERS from a fast server and OK from a slow one gives OK', async () => {
+  it('NOT_ENOUGH_ANSWERS from a fast server and OK from a slow one are OK', async () => {
     expect(await verifyAt([answer('NOT_ENOUGH_ANSWERS'), delayed(800, answer('OK'))])).toEqual(OK);
   });
 
-  it('BAD_OTP from a fast server and OK within the settle time gives OK', async () => {
+  it('BAD_OTP from a fast server and OK within the settle time are OK', async () => {
     expect(await verifyAt([answer('BAD_OTP'), delayed(200, answer('OK'))])).toEqual(OK);
   });
 
-  it('BAD_OTP decides when the settle time is over', async () => {
+  it('BAD_OTP decides after the settle time', async () => {
     const verdict = verifyAt([answer('BAD_OTP'), delayed(1500, answer('OK'))], { settleTime: 100 });
     expect(await verdict).toEqual({ ok: false, reason: 'BAD_OTP' });
   });
@@ -154,22 +154,22 @@ describe('answers that disagree', () => {
     expect(performance.now() - started).toBeLessThan(2500);
   });
 
-  it('REPLAYED_OTP decides at once', async () => {
+  it('REPLAYED_OTP decides immediately', async () => {
     const verdict = verifyAt([answer('REPLAYED_OTP'), delayed(1000, answer('OK'))]);
     expect(await verdict).toEqual({ ok: false, reason: 'REPLAYED_OTP' });
   });
 
-  it("one server's NO_SUCH_CLIENT never beats another's OK", async () => {
+  it("one server's NO_SUCH_CLIENT never wins over another's OK", async () => {
     expect(await verifyAt([answer('NO_SUCH_CLIENT'), delayed(800, answer('OK'))])).toEqual(OK);
   });
 
-  it('a refusal outranks the faults of other servers', async () => {
+  it('a refusal wins over the faults of other servers', async () => {
     const verdict = await verifyAt([answer('NO_SUCH_CLIENT'), httpStatus(403), answer('BAD_OTP')]);
     expect(verdict).toEqual({ ok: false, reason: 'BAD_OTP' });
   });
 });
 
-describe('many verifications at once', () => {
+describe('many simultaneous verifications', () => {
   it('each get their own verdict (yubiserver answers other connections)', async () => {
     const statuses = ['OK', 'BAD_OTP', 'REPLAYED_OTP'] as const;
     const readStatus = (otp: string) =>

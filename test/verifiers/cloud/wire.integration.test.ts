@@ -4,7 +4,7 @@ import { closeAll, faultAt, NO_RETRY, OK, verifyAt } from '../../support/verifie
 
 afterEach(closeAll);
 
-/** Sends these bytes in place of what node:http would, and may close the connection after them. */
+/** Sends these bytes instead of node:http's, and closes the connection after them if told to. */
 const bytes =
   (of: (ok: string) => string, isEnd = false): Behaviour =>
   (query, res) => {
@@ -20,26 +20,26 @@ const chunked = (ok: string, end: string) =>
 describe('an answer', () => {
   it.each([
     [
-      'after a status of information',
+      'after an informational status',
       bytes((ok) => `HTTP/1.1 103 Early Hints\r\nLink: <x>\r\n\r\n${whole(ok)}`),
     ],
     ['with trailers', bytes((ok) => chunked(ok, '0\r\nstatus: BAD_OTP\r\n\r\n'))],
     ['that ends with its connection', bytes((ok) => `HTTP/1.0 200 OK\r\n\r\n${ok}`, true)],
-    ['that another one follows', bytes((ok) => `${whole(ok)}${whole(ok.replace('OK', 'BAD_OTP'))}`)],
+    ['followed by another one', bytes((ok) => `${whole(ok)}${whole(ok.replace('OK', 'BAD_OTP'))}`)],
   ] as const)('%s is read', async (_what, behaviour) => {
     expect(await verifyAt([behaviour], NO_RETRY)).toEqual(OK);
   });
 
   it.each([
     ['without its last chunk', bytes((ok) => chunked(ok, ''), true), 'UNREACHABLE'],
-    ['shorter than it says', bytes((ok) => whole(ok, ok.length + 1), true), 'UNREACHABLE'],
-    ['longer than it says', bytes((ok) => whole(ok, ok.length - 5)), 'ANSWER_MALFORMED'],
+    ['shorter than its Content-Length', bytes((ok) => whole(ok, ok.length + 1), true), 'UNREACHABLE'],
+    ['longer than its Content-Length', bytes((ok) => whole(ok, ok.length - 5)), 'ANSWER_MALFORMED'],
     [
       'in another protocol',
       bytes((ok) => `HTTP/1.1 101 Go\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n${ok}`),
       'UNREACHABLE',
     ],
-  ] as const)('%s is none, although all of it is there', async (_what, behaviour, code) => {
+  ] as const)('%s is refused, although all of it has arrived', async (_what, behaviour, code) => {
     expect(await faultAt([behaviour], NO_RETRY)).toMatchObject({ code });
   });
 });

@@ -16,7 +16,7 @@ import {
 import { catchError, closeAll } from '../../support/verifiers/cloud/harness.js';
 import { startYubiserver, type Yubiserver } from '../../support/verifiers/cloud/yubiserver.js';
 
-/** One for each test. yubiserver refuses a touch within the same tick (1/8 s) of a key's clock as the last. */
+/** A new key for each test, because yubiserver refuses a touch in the same tick (1/8 s) of a key's clock as the last. */
 const yubikeys = Array.from({ length: 10 }, () => new SoftYubikey());
 const nextTick = () => sleep(150);
 
@@ -41,7 +41,7 @@ describeWith("against Debian's yubiserver", ['yubiserver', 'yubiserver-admin'], 
     return verifier.verify(parseOtp(typed)).finally(() => verifier.close());
   }
 
-  /** Passes requests on to yubiserver, and its answers back with a change. */
+  /** Forwards requests to yubiserver, and changes its answers. */
   const inFront =
     (change: (answer: string) => string): Behaviour =>
     async (_query, res, req) => {
@@ -50,7 +50,7 @@ describeWith("against Debian's yubiserver", ['yubiserver', 'yubiserver-admin'], 
       res.end(change(await body.text()));
     };
 
-  it('a fresh OTP is OK, the same again REPLAYED_OTP, and a later one OK', async () => {
+  it('a fresh OTP is OK, its repetition REPLAYED_OTP, and a later one OK', async () => {
     const otp = yubikey.press();
     expect(await verify(otp)).toEqual(OK);
     expect(await verify(otp)).toEqual({ ok: false, reason: 'REPLAYED_OTP' });
@@ -73,12 +73,12 @@ describeWith("against Debian's yubiserver", ['yubiserver', 'yubiserver-admin'], 
     expect(await verify(imposter.press())).toEqual({ ok: false, reason: 'BAD_OTP' });
   });
 
-  it('capitals and another keyboard layout are normalised before they are sent', async () => {
+  it('capitals and another keyboard layout are normalised before sending', async () => {
     const dvorak = SoftYubikey.fromJSON({ ...yubikey.toJSON(), layout: 'us(dvorak)' });
     expect(await verify(dvorak.press().toUpperCase())).toEqual(OK);
   });
 
-  it('with a wrong API key its answers are not believed, and an unknown client is NO_SUCH_CLIENT', async () => {
+  it('its answers are not accepted with a wrong API key, and an unknown client is NO_SUCH_CLIENT', async () => {
     const wrongKey = await catchError(verify(yubikey.press(), { apiKey: 'b3RoZXIgYXBpIGtleSBvZiAyMA==' }));
     expect(wrongKey).toMatchObject({ code: 'ANSWER_FORGED', servers: [{ authenticated: false }] });
     expect(wrongKey.message).toContain('apiKey');
@@ -90,7 +90,7 @@ describeWith("against Debian's yubiserver", ['yubiserver', 'yubiserver-admin'], 
     });
   });
 
-  it('is found among four servers that are dead, hung, failing or sending garbage', async () => {
+  it('decides among four other servers that are down, hang, fail or send garbage', async () => {
     const others = await Promise.all(
       [hang, httpStatus(500), text('<html>')].map((it) => startFakeServer(it)),
     );
@@ -100,7 +100,7 @@ describeWith("against Debian's yubiserver", ['yubiserver', 'yubiserver-admin'], 
     expect(performance.now() - started).toBeLessThan(1000);
   });
 
-  it('its answers are refused once somebody in between has changed them', async () => {
+  it('its answers are refused if they are changed on the way', async () => {
     const changes: ((answer: string) => string)[] = [
       (answer) => answer.replace('status=BAD_OTP', 'status=OK'),
       (answer) => answer.replace(/h=.*/, 'h='),
@@ -115,7 +115,7 @@ describeWith("against Debian's yubiserver", ['yubiserver', 'yubiserver-admin'], 
     }
   });
 
-  it('an answer recorded from an earlier OK is no verdict for a later OTP', async () => {
+  it('a recorded OK is not a verdict for a later OTP', async () => {
     let recorded = '';
     const recorder = await startFakeServer(inFront((answer) => (recorded ||= answer)));
     expect(await verify(yubikey.press(), { servers: [recorder.url] })).toEqual(OK);
@@ -134,12 +134,12 @@ describeWith("against Debian's yubiserver", ['yubiserver', 'yubiserver-admin'], 
       );
       breakOff(query, res, req);
     });
-    // yubiserver knows no REPLAYED_REQUEST: it takes the retry for a replay.
+    // yubiserver does not use REPLAYED_REQUEST and treats the retry as a replay.
     const error = await catchError(verify(yubikey.press(), { servers: [front.url] }));
     expect(error.code).toBe('ANSWER_LOST');
   });
 
-  it('signs wrongly when asked for counters, which is why that is off by default', async () => {
+  it('signs incorrectly if counters are requested, so that is off by default', async () => {
     expect(await catchError(verify(yubikey.press(), { counters: true }))).toMatchObject({
       code: 'ANSWER_FORGED',
     });

@@ -1,4 +1,4 @@
-// Loaded before a verifier asks for it, so that no test's short deadline has to wait for that.
+// Loaded in advance, so that loading does not count towards the short deadlines of tests.
 import 'undici';
 import { createHmac } from 'node:crypto';
 import {
@@ -20,14 +20,14 @@ export interface FakeServer {
   readonly url: string;
   readonly requests: URLSearchParams[];
   readonly sockets: Set<Socket>;
-  /** How many connections were ever made. */
+  /** The total number of connections. */
   connections: number;
   close(): Promise<void>;
 }
 
 const opened: FakeServer[] = [];
 
-/** A validation server on a loopback port of its own, ended by `closeFakeServers`. */
+/** A validation server on its own loopback port, which `closeFakeServers` ends. */
 export async function startFakeServer(
   behaviour: Behaviour,
   {
@@ -69,7 +69,7 @@ export async function closeFakeServers(): Promise<void> {
   await Promise.all(opened.splice(0).map((server) => server.close()));
 }
 
-/** Signs apart from the code under test. */
+/** Signs independently of the code under test. */
 export function sign(fields: Record<string, string>, apiKey = API_KEY): string {
   const text = Object.keys(fields)
     .sort()
@@ -106,7 +106,7 @@ export const delayed =
   (query, res, req) =>
     void setTimeout(() => behaviour(query, res, req), milliseconds).unref();
 
-/** One behaviour for each request in turn; the last one for all that follow. */
+/** One behaviour for each request in turn. The last one applies to all further requests. */
 export const inTurn = (...behaviours: Behaviour[]): Behaviour => {
   let at = 0;
   return (query, res, req) => behaviours[Math.min(at++, behaviours.length - 1)]?.(query, res, req);
@@ -123,7 +123,7 @@ export const text =
   (_query, res) =>
     void res.end(body);
 
-/** An address nobody listens on: a server that was closed again. */
+/** An address where no server listens, because it was closed again. */
 export async function deadServer(): Promise<string> {
   const server = await startFakeServer(hang);
   await server.close();

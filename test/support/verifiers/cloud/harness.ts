@@ -21,7 +21,7 @@ export function createVerifier(
   return keep(new CloudVerifier({ clientId: CLIENT_ID, apiKey: API_KEY, servers, ...options }));
 }
 
-/** Closes it after the test. */
+/** Closes the verifier after the test. */
 export function keep(verifier: CloudVerifier): CloudVerifier {
   verifiers.push(verifier);
   return verifier;

@@ -4,7 +4,7 @@ import { parseParameters, readValidationRequest } from '../../../../src/protocol
 import { formatValidationResponse } from '../../../../src/protocol/validation-response.js';
 import { API_KEY, type Behaviour } from './fake-server.js';
 
-/** A validation server over any verifier, made of the server's half of `src/protocol`. */
+/** A validation server over any verifier, made of the server functions in `src/protocol`. */
 export const validating =
   (verifier: Verifier): Behaviour =>
   async (_query, res, req) => {

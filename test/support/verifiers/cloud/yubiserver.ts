@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { SoftYubikey } from '../../../../src/testing/index.js';
 import { freePort } from '../../programs.js';
 
-/** A validation server that nobody here wrote: Debian's yubiserver, on a port and a database of its own. */
+/** An independent validation server: Debian's yubiserver, with its own port and database. */
 export interface Yubiserver {
   readonly url: string;
   readonly clientId: string;
@@ -21,7 +21,7 @@ export async function startYubiserver(yubikeys: readonly SoftYubikey[]): Promise
   const folder = mkdtempSync(join(tmpdir(), 'yubiserver-'));
   const database = join(folder, 'yubiserver.sqlite');
   copyFileSync(EMPTY_DATABASE, database);
-  // Started by root it works as a user of its own, who must be able to write here.
+  // If root starts it, it runs as its own user, who must be able to write here.
   chmodSync(folder, 0o777);
   chmodSync(database, 0o666);
   const admin = (...args: string[]) =>
@@ -49,7 +49,7 @@ export async function startYubiserver(yubikeys: readonly SoftYubikey[]): Promise
   };
 }
 
-/** It puts itself into the background, so its id has to be found: by the database that is only its own. */
+/** Finds yubiserver's processes by the path of its database, because it moves itself into the background. */
 function processesWith(argument: string): number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name) && readCommandLine(name).includes(argument))
