@@ -46,7 +46,7 @@ describe('an OTP typed on a computer with the layout', () => {
   });
 
   it.each(KEYBOARD_LAYOUTS)(
-    '$name is always read as the key meant it where it has every letter',
+    '$name is always read as the OTP that was meant if the OTP has every letter',
     ({ name }) => {
       for (const { typed, meant } of touches(name, MODHEX_ALPHABET))
         expect(parseOtp(typed).value).toBe(meant);
