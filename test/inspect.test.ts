@@ -16,6 +16,8 @@ import {
   YubikeyStrategy,
 } from '../src/index.js';
 import { encodeModhex } from '../src/otp/modhex.js';
+import { ksmListener, validationListener } from '../src/server/index.js';
+import { CachedKeyStore, Keyring, SealedClientStore, SealedKeyStore } from '../src/stores/index.js';
 import { SoftYubikey } from '../src/testing/index.js';
 
 /** Printable in latin1, so that `inspect` shows them as they are. */
@@ -23,6 +25,7 @@ const SECRETS = {
   aesKey: Buffer.from('c0c1c2c3c4c5c6c7c8c9cacbcccdcecf', 'hex'),
   privateId: Buffer.from('d0d1d2d3d4d5', 'hex'),
   apiKey: Buffer.from('e0e1e2e3e4e5e6e7e8e9eaebecedeeeff0f1f2f3', 'hex'),
+  masterKey: Buffer.from('a1a2a3a4a5a6a7a8'.repeat(4), 'hex'),
 };
 const { aesKey, privateId } = SECRETS;
 const API_KEY = SECRETS.apiKey.toString('base64');
@@ -152,6 +155,20 @@ describe('util.inspect shows no secret of', () => {
     expect(findShown([verifier, verdict, dispatcher])).toEqual([]);
     await verifier.close();
     expect(findShown([verifier, await catchFrom(() => verdict)])).toEqual([]);
+  });
+
+  it('stores and a Keyring, and of listeners over them', async () => {
+    const keyring = new Keyring({ keys: { a: SECRETS.masterKey }, current: 'a' });
+    const keys = new CachedKeyStore(new SealedKeyStore(new MemoryStore().keys, keyring));
+    await keys.add(yubikey);
+    expect((await keys.get(yubikey.publicId))?.aesKey).toEqual(aesKey);
+    const clients = new SealedClientStore(store.clients, keyring);
+    await clients.add({ id: '1', apiKey: SECRETS.apiKey });
+    const listeners = [
+      ksmListener({ keys, counters: store.counters }),
+      validationListener({ verifier: ksmVerifier, clients }),
+    ];
+    expect(findShown([store, keyring, keys, clients, listeners])).toEqual([]);
   });
 
   it.each<[string, Verifier]>([
