@@ -104,7 +104,7 @@ function createServices(
   const ksm = new LocalKsm(keys);
   return {
     validation: validationListener({
-      verifier: new KsmVerifier({ ksm, counters, ...(delayTolerance && { delayTolerance }) }),
+      verifier: new KsmVerifier({ ksm, counters, delayTolerance: delayTolerance || undefined }),
       clients,
       limitClient: (clientId) => clientLimit.take(clientId),
       addressOf: readAddress,
