@@ -1,14 +1,30 @@
-import { spawnSync } from 'node:child_process';
 import { randomInt } from 'node:crypto';
+import { accessSync, constants } from 'node:fs';
 import { createServer } from 'node:net';
+import { delimiter, join } from 'node:path';
 import { describe, it } from 'vitest';
+
+/** The path of a program that is on the `PATH`. */
+export function findProgram(name: string): string | undefined {
+  const folders = process.env.PATH?.split(delimiter) ?? [];
+  return folders.map((folder) => join(folder, name)).find(isExecutable);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /**
  * Tests that need programs of the system. If one is missing, they are skipped with a reason in their name. In CI,
  * which installs all of them, they fail instead.
  */
 export function describeWith(name: string, programs: readonly string[], body: () => void): void {
-  const missing = programs.filter((program) => spawnSync('which', [program]).status !== 0);
+  const missing = programs.filter((program) => !findProgram(program));
   const reason = `${name} (needs ${missing.join(', ')})`;
   if (missing.length === 0) {
     describe(name, body);

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { statSync } from 'node:fs';
+import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import LibsqlDatabase from 'libsql';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
@@ -82,7 +82,7 @@ describeWith('a SQLite file that may not grow', ['prlimit'], () => {
 /** Only root may mount. */
 const maySmallDisk = process.getuid?.() === 0 ? [] : ['root'];
 
-describeWith('a full disk', [...maySmallDisk, 'mount'], () => {
+describeWith('a full disk', [...maySmallDisk, 'mount', 'umount', 'sh'], () => {
   it('makes a service unready, and answers with faults', async () => {
     const cwd = temporaryFolder();
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m', 'tmpfs', cwd]);
@@ -94,12 +94,12 @@ describeWith('a full disk', [...maySmallDisk, 'mount'], () => {
         execFileSync('sh', ['-c', 'cat /dev/zero > filler || true'], { cwd, stdio: 'ignore' });
         await useUpRoom(doors);
       },
-      end: async () => void execFileSync('rm', [filler]),
+      end: async () => rmSync(filler),
     });
   });
 });
 
-describeWith('a Redis that refuses writes', ['redis-server'], () => {
+describeWith('a Redis that refuses writes', ['redis-server', 'redis-cli'], () => {
   let server: RedisServer;
   beforeAll(async () => {
     server = await RedisServer.start();

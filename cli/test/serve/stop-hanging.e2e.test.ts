@@ -89,7 +89,7 @@ describeWith('SIGTERM while a sync of the disk hangs', ['gcc'], () => {
 /** Only root may. */
 const mayUnshare = process.getuid?.() === 0 ? [] : ['root'];
 
-describeWith('SIGTERM to the first process of a container', ['gcc', 'unshare', ...mayUnshare], () => {
+describeWith('SIGTERM to the first process of a container', ['gcc', 'unshare', 'sh', 'ps', ...mayUnshare], () => {
   it('ends it while a sync of the disk hangs', async () => {
     const { child } = await startUnread((line) => ['unshare', '--pid', '--fork', 'sh', '-c', line]);
     const [first] = execFileSync('ps', ['-o', 'pid=', '--ppid', String(child.pid)], { encoding: 'utf8' })

@@ -1,7 +1,7 @@
-import { execFileSync } from 'node:child_process';
 import type { SoftYubikey } from 'passport-yubikey-otp/testing';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
 import { expect } from 'vitest';
+import { findProgram } from '../../../test/support/programs.js';
 
 /** Keeps Chromium from making network requests of its own at the start. */
 const QUIET = [
@@ -19,8 +19,7 @@ const REPORT_VIOLATIONS = `document.addEventListener('securitypolicyviolation', 
   console.error('Content-Security-Policy', event.violatedDirective, event.blockedURI))`;
 
 export async function launchChromium(): Promise<Browser> {
-  const executablePath = execFileSync('which', ['chromium'], { encoding: 'utf8' }).trim();
-  return chromium.launch({ executablePath, args: QUIET });
+  return chromium.launch({ executablePath: findProgram('chromium') as string, args: QUIET });
 }
 
 /** A user of a real browser, with YubiKeys that type into it like keyboards. */

@@ -1,4 +1,4 @@
-import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
+import { findProgram } from '../programs.js';
 
 export const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 
@@ -43,8 +44,7 @@ export class Machine {
     writeFileSync(join(this.#folder, 'package.json'), PROJECT);
     symlinkSync(process.execPath, join(this.#programs, 'node'));
     for (const name of PROGRAMS) {
-      const [path] = execFileSync('which', [name], { encoding: 'utf8' }).split('\n');
-      symlinkSync(path as string, join(this.#programs, name));
+      symlinkSync(findProgram(name) as string, join(this.#programs, name));
     }
     const token = `${registry.replace('http:', '')}:_authToken=anybody`;
     const settings = ['engine-strict=true', 'audit=false', 'fund=false', 'update-notifier=false'];

@@ -1,5 +1,5 @@
 import { type ChildProcess, execFileSync, type SpawnOptions, spawn } from 'node:child_process';
-import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -24,9 +24,14 @@ export const missingPostgres = findProgramFolder() ? [] : ['postgresql'];
 /** PostgreSQL refuses to run as root. Debian's package creates a user for it. */
 function unprivileged(): { uid?: number | undefined; gid?: number | undefined } {
   if (process.getuid?.() !== 0) return {};
-  const readId = (flag: string) => Number(execFileSync('id', [flag, 'postgres'], { encoding: 'utf8' }));
-  return { uid: readId('-u'), gid: readId('-g') };
+  const users = readFileSync('/etc/passwd', 'utf8');
+  const [, uid, gid] = /^postgres:[^:]*:(\d+):(\d+):/m.exec(users) ?? [];
+  if (!uid || !gid) throw new Error('PostgreSQL does not run as root, and /etc/passwd has no user postgres');
+  return { uid: Number(uid), gid: Number(gid) };
 }
+
+/** Shorter than the timeout of a hook, so that a server that does not start is killed before the hook times out. */
+const START_MS = 25_000;
 
 /** A PostgreSQL server for one test, on a free port, with its data in a temporary folder. */
 export class PostgresServer {
@@ -48,19 +53,25 @@ export class PostgresServer {
     const owner = unprivileged();
     if (owner.uid !== undefined) chownSync(folder, owner.uid, owner.gid as number);
     const options: SpawnOptions = { stdio: 'ignore', cwd: folder, ...owner };
-    const bin = findProgramFolder() as string;
-    execFileSync(
-      join(bin, 'initdb'),
-      ['-D', join(folder, 'data'), '-U', 'test', '-A', 'trust', '-E', 'UTF8'],
-      options,
-    );
     const server = new PostgresServer(await freePort(), folder, options);
-    await server.run();
-    return server;
+    try {
+      const initdb = join(findProgramFolder() as string, 'initdb');
+      const settings = ['-U', 'test', '-A', 'trust', '-E', 'UTF8', '--no-sync'];
+      execFileSync(initdb, ['-D', join(folder, 'data'), ...settings], { ...options, timeout: START_MS });
+      await server.run();
+      return server;
+    } catch (error) {
+      await server.stop();
+      throw error;
+    }
   }
 
   get pid(): number {
     return this.#server?.pid as number;
+  }
+
+  get #isRunning(): boolean {
+    return this.#server?.exitCode === null && this.#server.signalCode === null;
   }
 
   get url(): string {
@@ -109,8 +120,9 @@ export class PostgresServer {
       [...args, ...settings.flatMap((it) => ['-c', it])],
       this.#options,
     );
-    for (let tries = 0; tries < 200; tries++) {
-      const client = new pg.Client({ connectionString: this.url });
+    const until = performance.now() + START_MS;
+    while (this.#isRunning && performance.now() < until) {
+      const client = new pg.Client({ connectionString: this.url, connectionTimeoutMillis: 5_000 });
       client.on('error', () => undefined);
       const isUp = await client.connect().then(
         () => true,
@@ -126,7 +138,7 @@ export class PostgresServer {
   /** SIGINT is its fast shutdown, SIGQUIT its crash. */
   async halt(signal: 'SIGINT' | 'SIGQUIT' = 'SIGINT'): Promise<void> {
     const server = this.#server;
-    if (!server || server.exitCode !== null || server.signalCode !== null) return;
+    if (!server || !this.#isRunning) return;
     const ended = new Promise((resolve) => server.once('exit', resolve));
     server.kill(signal);
     await ended;

@@ -6,6 +6,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { freePort } from '../programs.js';
 
+/** Shorter than the timeout of a hook, so that a server that does not start is killed before the hook times out. */
+const START_MS = 25_000;
+
 /** A Redis server for one test, on a free port, with its data in a temporary folder. */
 export class RedisServer {
   #server: ChildProcess | undefined;
@@ -29,12 +32,21 @@ export class RedisServer {
 
   static async start(settings: readonly string[] = RedisServer.DURABLE): Promise<RedisServer> {
     const server = new RedisServer(await freePort(), mkdtempSync(join(tmpdir(), 'redis-')));
-    await server.run(settings);
-    return server;
+    try {
+      await server.run(settings);
+      return server;
+    } catch (error) {
+      await server.stop();
+      throw error;
+    }
   }
 
   get pid(): number {
     return this.#server?.pid as number;
+  }
+
+  get #isRunning(): boolean {
+    return this.#server?.exitCode === null && this.#server.signalCode === null;
   }
 
   get url(): string {
@@ -44,11 +56,12 @@ export class RedisServer {
   async run(settings: readonly string[] = RedisServer.DURABLE): Promise<void> {
     const place = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#folder, '--save', ''];
     this.#server = spawn('redis-server', [...place, ...settings], { stdio: 'ignore' });
-    for (let tries = 0; tries < 200; tries++) {
+    const until = performance.now() + START_MS;
+    while (this.#isRunning && performance.now() < until) {
       const isUp = await new Promise<boolean>((resolve) => {
         const socket = connect(this.port, '127.0.0.1', () => socket.write('PING\r\n'));
         socket.once('data', (answer) => resolve(String(answer).startsWith('+PONG')));
-        socket.once('error', () => resolve(false));
+        socket.once('error', () => resolve(false)).once('close', () => resolve(false));
         socket.once('data', () => socket.destroy());
       });
       if (isUp) return;
@@ -64,7 +77,7 @@ export class RedisServer {
 
   async halt(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
     const server = this.#server;
-    if (!server || server.exitCode !== null || server.signalCode !== null) return;
+    if (!server || !this.#isRunning) return;
     const ended = new Promise((resolve) => server.once('exit', resolve));
     server.kill(signal);
     await ended;
