@@ -1,6 +1,7 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { parseOtp } from '../../../src/index.js';
 import { SoftYubikey } from '../../../src/testing/index.js';
+import { isPending, until, withStoppedClock } from '../../support/stopped-clock.js';
 import {
   answer,
   answerFields,
@@ -107,20 +108,21 @@ describe('keys that their owners uploaded (public ID vv…)', () => {
 });
 
 describe('five servers, of which one works', () => {
-  it('answer OK as quickly as the one that works', async () => {
+  it('answer OK as soon as the one that works', async () => {
     const good = await startFakeServer(delayed(100, answer('OK')));
     const [hung, slow, failing, garbage] = await startAll(
       hang,
-      delayed(5000, answer('OK')),
+      delayed(60_000, answer('OK')),
       httpStatus(500),
       text('<html>'),
     );
     const servers = [hung?.url, slow?.url, failing?.url, garbage?.url, good.url] as string[];
     const verifier = createVerifier(servers);
     await verifier.verify(parseOtp(yubikey.press()));
-    const started = performance.now();
-    expect(await verifier.verify(parseOtp(yubikey.press()))).toEqual(OK);
-    expect(performance.now() - started).toBeLessThan(100 + 400);
+    await withStoppedClock(async () => {
+      expect(await verifier.verify(parseOtp(yubikey.press()))).toEqual(OK);
+    });
+    expect(slow?.requests).not.toHaveLength(0);
   });
 
   it('answer OK with four addresses where no server listens', async () => {
@@ -140,23 +142,38 @@ describe('answers that disagree', () => {
   });
 
   it('BAD_OTP from a fast server and OK within the settle time are OK', async () => {
-    expect(await verifyAt([answer('BAD_OTP'), delayed(200, answer('OK'))])).toEqual(OK);
+    await withStoppedClock(async () => {
+      expect(await verifyAt([answer('BAD_OTP'), delayed(200, answer('OK'))])).toEqual(OK);
+    });
   });
 
   it('BAD_OTP decides after the settle time', async () => {
-    const verdict = verifyAt([answer('BAD_OTP'), delayed(1500, answer('OK'))], { settleTime: 100 });
-    expect(await verdict).toEqual({ ok: false, reason: 'BAD_OTP' });
+    await withStoppedClock(async () => {
+      const servers = await startAll(answer('BAD_OTP'), hang);
+      const verifier = createVerifier(
+        servers.map(({ url }) => url),
+        { settleTime: 100 },
+      );
+      const verdict = verifier.verify(parseOtp(yubikey.press()));
+      await until(() => servers.every(({ requests }) => requests.length === 1));
+      expect(await isPending(verdict)).toBe(true);
+      vi.advanceTimersByTime(100);
+      expect(await verdict).toEqual({ ok: false, reason: 'BAD_OTP' });
+    });
   });
 
   it('BAD_OTP from every server does not wait for the settle time', async () => {
-    const started = performance.now();
-    await verifyAt([answer('BAD_OTP'), answer('BAD_OTP')], { settleTime: 5000 });
-    expect(performance.now() - started).toBeLessThan(2500);
+    await withStoppedClock(async () => {
+      const verdict = await verifyAt([answer('BAD_OTP'), answer('BAD_OTP')], { settleTime: 5000 });
+      expect(verdict).toEqual({ ok: false, reason: 'BAD_OTP' });
+    });
   });
 
   it('REPLAYED_OTP decides immediately', async () => {
-    const verdict = verifyAt([answer('REPLAYED_OTP'), delayed(1000, answer('OK'))]);
-    expect(await verdict).toEqual({ ok: false, reason: 'REPLAYED_OTP' });
+    await withStoppedClock(async () => {
+      const verdict = await verifyAt([answer('REPLAYED_OTP'), hang]);
+      expect(verdict).toEqual({ ok: false, reason: 'REPLAYED_OTP' });
+    });
   });
 
   it("one server's NO_SUCH_CLIENT never wins over another's OK", async () => {

@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from 'vitest';
 import { CloudVerifier, type CloudVerifierOptions, parseOtp } from '../../../src/index.js';
 import { SoftYubikey } from '../../../src/testing/index.js';
 import { describeWith } from '../../support/programs.js';
+import { withStoppedClock } from '../../support/stopped-clock.js';
 import {
   type Behaviour,
   breakOff,
@@ -37,7 +38,7 @@ describeWith("against Debian's yubiserver", ['yubiserver', 'yubiserver-admin'], 
 
   async function verify(typed: string, options: Partial<CloudVerifierOptions> = {}) {
     const { clientId, apiKey, url } = yubiserver;
-    const verifier = new CloudVerifier({ clientId, apiKey, servers: [url], timeout: 3000, ...options });
+    const verifier = new CloudVerifier({ clientId, apiKey, servers: [url], timeout: 20_000, ...options });
     return verifier.verify(parseOtp(typed)).finally(() => verifier.close());
   }
 
@@ -95,9 +96,9 @@ describeWith("against Debian's yubiserver", ['yubiserver', 'yubiserver-admin'], 
       [hang, httpStatus(500), text('<html>')].map((it) => startFakeServer(it)),
     );
     const servers = [await deadServer(), ...others.map(({ url }) => url), yubiserver.url];
-    const started = performance.now();
-    expect(await verify(yubikey.press(), { servers })).toEqual(OK);
-    expect(performance.now() - started).toBeLessThan(1000);
+    await withStoppedClock(async () => {
+      expect(await verify(yubikey.press(), { servers })).toEqual(OK);
+    });
   });
 
   it('its answers are refused if they are changed on the way', async () => {

@@ -10,6 +10,9 @@ import {
 } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 
+/** Servers keep real time, also where a test stops the clock of the verifier. */
+const { setTimeout: later } = globalThis;
+
 export const API_KEY = 'mG5be6ZJU1qBGz24yPh/ESM3UdU=';
 export const CLIENT_ID = '87';
 
@@ -22,6 +25,8 @@ export interface FakeServer {
   readonly sockets: Set<Socket>;
   /** The total number of connections. */
   connections: number;
+  /** How many answers it has sent. */
+  answered: number;
   close(): Promise<void>;
 }
 
@@ -41,6 +46,9 @@ export async function startFakeServer(
   const server = create((req, res) => {
     const query = new URL(req.url as string, 'http://server').searchParams;
     requests.push(query);
+    res.on('finish', () => {
+      fake.answered += 1;
+    });
     void behaviour(query, res, req);
   });
   server.keepAliveTimeout = 60_000;
@@ -50,6 +58,7 @@ export async function startFakeServer(
     requests,
     sockets,
     connections: 0,
+    answered: 0,
     close: () =>
       new Promise((resolve) => {
         for (const socket of sockets) socket.destroy();
@@ -104,7 +113,7 @@ export const answer =
 export const delayed =
   (milliseconds: number, behaviour: Behaviour): Behaviour =>
   (query, res, req) =>
-    void setTimeout(() => behaviour(query, res, req), milliseconds).unref();
+    void later(() => behaviour(query, res, req), milliseconds).unref();
 
 /** One behaviour for each request in turn. The last one applies to all further requests. */
 export const inTurn = (...behaviours: Behaviour[]): Behaviour => {
