@@ -171,7 +171,9 @@ const CASES: [string, Expected, Ask][] = [
 describe('onRequest', () => {
   it.each(CASES)('is called when %s', async (_, expected, ask) => {
     const service = await ksmService();
+    const startedAt = performance.now();
     await ask(service);
+    const elapsed = performance.now() - startedAt;
     expect(service.events).toEqual([
       {
         ...expected,
@@ -181,7 +183,7 @@ describe('onRequest', () => {
       },
     ]);
     expect(service.events[0]?.milliseconds).toBeGreaterThanOrEqual(0);
-    expect(service.events[0]?.milliseconds).toBeLessThan(5000);
+    expect(service.events[0]?.milliseconds).toBeLessThanOrEqual(elapsed);
   });
 
   it('is called for a replay, also at wsapi', async () => {

@@ -19,6 +19,7 @@ import {
   withPrivateId,
   wsapi,
 } from '../../support/server/ksm/service.js';
+import { withStoppedClock } from '../../support/stopped-clock.js';
 
 const KEY = { key_id: 'cccccccccccc', aes_key: '31323334353637383930313233343536' };
 
@@ -80,10 +81,9 @@ describe.each(EXPRESSES)('in an app of $version', ({ express }) => {
     app.use(...[...handlers, ksm]);
     const url = await serve(app);
     for (const body of ['[]', '{}', '{"key_id":[]}', '']) {
-      const startedAt = performance.now();
+      // One that was waited for in vain would be 408.
       const { status } = await addKey({ url }, body);
       expect(status, body).toBe(400);
-      expect(performance.now() - startedAt).toBeLessThan(3000);
     }
     expect((await ksm.keys.list()).records).toEqual([]);
   });
@@ -118,9 +118,9 @@ describe.each(EXPRESSES)('in an app of $version', ({ express }) => {
     const ksm = listener();
     app.use(drain, ksm);
     const url = await serve(app);
-    const startedAt = performance.now();
-    await addKey({ url }, body).expect(refused(500, 'INTERNAL_SERVER_ERROR'));
-    expect(performance.now() - startedAt).toBeLessThan(3000);
+    await withStoppedClock(async () => {
+      await addKey({ url }, body).expect(refused(500, 'INTERNAL_SERVER_ERROR'));
+    });
     expect((await ksm.keys.list()).records).toEqual([]);
   });
 

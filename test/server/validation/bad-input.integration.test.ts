@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { formatQuery, PATHS, readStatus, Service, signed } from '../../support/server/validation/service.js';
+import { until } from '../../support/stopped-clock.js';
 
 const FORM = 'application/x-www-form-urlencoded';
 
@@ -176,7 +177,7 @@ describe('a body', () => {
     try {
       const before = vi.getTimerCount();
       const answer = service.raw(post('Content-Length: 100'), 'otp=');
-      await vi.waitUntil(() => vi.getTimerCount() > before);
+      await until(() => vi.getTimerCount() > before);
       vi.advanceTimersByTime(10_000);
       expect(await answer).toMatch(/^HTTP\/1.1 408 [\s\S]*Connection: close/);
       expect(vi.getTimerCount()).toBe(before);
@@ -189,7 +190,7 @@ describe('a body', () => {
     const events = service.events.length;
     const socket = connect(Number(new URL(service.origin).port), '127.0.0.1');
     socket.write(`${post('Content-Length: 100')}otp=`, () => setTimeout(() => socket.destroy(), 50));
-    await vi.waitUntil(() => service.events.length > events);
+    await until(() => service.events.length > events);
     expect(service.events.at(-1)).toMatchObject({ status: 'HTTP_ERROR', httpStatus: 400 });
     await assertStillServing();
   });
@@ -198,7 +199,7 @@ describe('a body', () => {
     const events = service.events.length;
     const half = await service.raw(`${post('Transfer-Encoding: chunked')}3\r\notp\r\nno number\r\n`);
     expect(half).not.toContain('status=');
-    await vi.waitUntil(() => service.events.length > events);
+    await until(() => service.events.length > events);
     expect(service.events.at(-1)).toMatchObject({ status: 'HTTP_ERROR', httpStatus: 400 });
     await assertStillServing();
   });

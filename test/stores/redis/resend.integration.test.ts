@@ -128,7 +128,7 @@ describeWith('RedisStore whose client resends commands', ['redis-server'], () =>
       const [master, replica] = [await RedisServer.start(settings), await RedisServer.start(settings)];
       const proxy = await LossyProxy.start(master.port);
       // By then, the replica has the last write, or never will.
-      const retryStrategy = () => 500;
+      const retryStrategy = () => 1500;
       const { sendCommand, close } = await connectIoredis(`redis://127.0.0.1:${proxy.port}`, {
         retryStrategy,
       });

@@ -22,10 +22,7 @@ import {
   yubikey,
 } from '../../support/verifiers/cloud/harness.js';
 
-afterEach(async () => {
-  vi.useRealTimers();
-  await closeAll();
-});
+afterEach(closeAll);
 
 const verify = (verifier: CloudVerifier) => verifier.verify(parseOtp(yubikey.press()));
 

@@ -9,6 +9,7 @@ import {
   type Behaviour,
   closeFakeServers,
   type FakeServer,
+  hang,
   startFakeServer,
 } from '../../verifiers/cloud/fake-server.js';
 
@@ -41,7 +42,7 @@ export function remoteKsm(
 export const startKsm = (behaviour: Behaviour): Promise<FakeServer> =>
   startFakeServer(behaviour, { path: '/' });
 
-/** The answer of a RemoteKsm for a fresh OTP at these servers. */
+/** The answer of a RemoteKsm for a fresh OTP at these servers. It waits only for a server that never answers. */
 export async function decryptAt(
   protocol: Protocol,
   behaviours: readonly Behaviour[],
@@ -52,7 +53,7 @@ export async function decryptAt(
   const ksm = remoteKsm(
     protocol,
     servers.map(({ url }) => url),
-    { timeout: 2000, ...options },
+    { timeout: behaviours.includes(hang) ? 2000 : 20_000, ...options },
   );
   return ksm.decrypt(otp);
 }
