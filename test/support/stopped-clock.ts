@@ -1,4 +1,4 @@
-import { vi } from 'vitest';
+import { onTestFinished, vi } from 'vitest';
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
@@ -8,6 +8,8 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
  */
 export async function withStoppedClock<T>(test: () => Promise<T>): Promise<T> {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+  // Also where the test times out.
+  onTestFinished(() => void vi.useRealTimers());
   try {
     return await test();
   } finally {

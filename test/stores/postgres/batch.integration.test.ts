@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import type { Pool } from 'pg';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { type PostgresClient, PostgresStore } from '../../../src/stores/index.js';
 import { Child } from '../../support/long/child.js';
@@ -8,6 +8,7 @@ import { missingPostgres, PostgresServer } from '../../support/servers/postgres.
 const COUNTERS = { usageCounter: 1, sessionUse: 0, timestamp: 0 };
 const NEVER = new Date(Number.NaN);
 const ids = Array.from({ length: 64 }, (_, n) => `id ${n}`);
+const POLL = { interval: 10, timeout: 20_000 };
 const advanced = expect.objectContaining({ advanced: true });
 
 describeWith('concurrent verifications with PostgreSQL', missingPostgres, () => {
@@ -16,6 +17,15 @@ describeWith('concurrent verifications with PostgreSQL', missingPostgres, () => 
     server = await PostgresServer.start();
   }, 60_000);
   afterAll(() => server?.stop(), 30_000);
+
+  /** Resolves once a statement waits for a row that another transaction has locked. */
+  const waitsForLock = (pool: Pool) =>
+    expect
+      .poll(async () => {
+        const { rows } = await pool.query("SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock'");
+        return rows.length;
+      }, POLL)
+      .toBe(1);
 
   async function openStore() {
     const pool = server.pool({ connectionString: await server.newSchema() });
@@ -78,7 +88,7 @@ describeWith('concurrent verifications with PostgreSQL', missingPostgres, () => 
     await rival.query("BEGIN; UPDATE yubikey_counters SET nonce = 'x' WHERE id = 'a'");
     const next = { ...COUNTERS, usageCounter: 2 };
     const both = Promise.all(['b', 'a'].map((id) => store.counters.advance(id, next)));
-    await sleep(200);
+    await waitsForLock(pool);
     const other = await pool
       .query("SELECT id FROM yubikey_counters WHERE id = 'b' FOR UPDATE NOWAIT")
       .catch(String);
@@ -97,7 +107,7 @@ describeWith('concurrent verifications with PostgreSQL', missingPostgres, () => 
     await touch('b');
     const next = { ...COUNTERS, usageCounter: 2 };
     const both = Promise.all(['a', 'b'].map((id) => store.counters.advance(id, next)));
-    await sleep(200);
+    await waitsForLock(pool);
     const outcome = await touch('a').then(
       () => 'COMMIT',
       () => 'ROLLBACK',

@@ -1,15 +1,14 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Child } from '../../support/long/child.js';
 import { describeWith } from '../../support/programs.js';
 import { drivers, temporaryFile } from '../../support/stores/sqlite-drivers.js';
 
-const TIMEOUT_MS = 1000;
+const TIMEOUT_MS = 2000;
 const source = fileURLToPath(new URL('../../support/fixtures/disk.c', import.meta.url));
 
 interface Outcome {
@@ -33,7 +32,12 @@ class Service {
   static async start(shim: string, path: string, driver: string, where: string): Promise<Service> {
     const modeFile = `${path}.mode`;
     writeFileSync(modeFile, 'well');
-    const child = new Child('sqlite-on-command', [path, driver, where], { LD_PRELOAD: shim, DISK: modeFile });
+    const child = new Child('sqlite-on-command', [path, driver, where], {
+      LD_PRELOAD: shim,
+      DISK: modeFile,
+      HANGING: `${modeFile}.hangs`,
+      TIMEOUT: String(TIMEOUT_MS),
+    });
     const service = new Service(child, modeFile);
     await child.nextLine();
     void service.#hear();
@@ -46,6 +50,11 @@ class Service {
 
   disk(mode: 'well' | 'hang' | 'fail' | 'full'): void {
     writeFileSync(this.#modeFile, mode);
+  }
+
+  /** Resolves once a sync hangs. */
+  async hangs(): Promise<void> {
+    await vi.waitUntil(() => existsSync(`${this.#modeFile}.hangs`), { interval: 5, timeout: 20_000 });
   }
 
   ask(...call: unknown[]): Promise<Outcome> {
@@ -77,7 +86,7 @@ describeWith('On a disk that fails', ['gcc'], () => {
       await service.ask('advance', 'c', 1);
       service.disk('hang');
       const begun = service.ask('advance', 'c', 2);
-      await sleep(300);
+      await service.hangs();
       const behind = [
         service.ask('advance', 'c', 3),
         service.ask('advance', 'b', 1),
@@ -100,7 +109,7 @@ describeWith('On a disk that fails', ['gcc'], () => {
       const service = await Service.start(shim, temporaryFile(), name, 'in threads');
       service.disk('hang');
       const begun = service.ask('advance', 'c', 1);
-      await sleep(100);
+      await service.hangs();
       const { outcome, ms } = await service.ask('close');
       expect(outcome).toBe('STORE_FAILED');
       expect(inTime(ms)).toBe(true);
@@ -113,7 +122,7 @@ describeWith('On a disk that fails', ['gcc'], () => {
       const service = await Service.start(shim, path, name, 'in threads');
       service.disk('hang');
       const begun = service.ask('advance', 'c', 1);
-      await sleep(100);
+      await service.hangs();
       const behind = service.ask('advance', 'b', 1);
       await service.ask('terminate');
       service.disk('well');

@@ -51,8 +51,13 @@ describe.each(ways)('writes that waited for the same lock, with $name,', (way) =
   });
 
   it('do not wait for each other longer than for the lock', async () => {
-    const before = performance.now();
-    await writeAllWhileLocked();
-    expect(performance.now() - before).toBeLessThan(2000);
+    let shortest = Number.POSITIVE_INFINITY;
+    // A busy machine is slow now and then; writes that wait for each other would be slow every time.
+    for (let times = 0; times < 3 && shortest > 2000; times++) {
+      const before = performance.now();
+      await writeAllWhileLocked();
+      shortest = Math.min(shortest, performance.now() - before);
+    }
+    expect(shortest).toBeLessThan(2000);
   });
 });

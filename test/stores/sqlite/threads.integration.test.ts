@@ -185,7 +185,7 @@ describe('A process with a SqliteStore with a path', () => {
 
   async function run(type: 'module' | 'commonjs', program: string): Promise<string> {
     const options = ['--no-warnings', `--input-type=${type}`, '-e', program, temporaryFile()];
-    const { stdout } = await promisify(execFile)(process.execPath, options, { cwd: root, timeout: 20_000 });
+    const { stdout } = await promisify(execFile)(process.execPath, options, { cwd: root, timeout: 50_000 });
     return stdout;
   }
 

@@ -17,7 +17,7 @@ export class RedisCluster {
       busPorts.map((port) =>
         RedisServer.start([
           ...RedisServer.DURABLE,
-          ...['--cluster-enabled', 'yes', '--cluster-port', String(port), '--cluster-node-timeout', '5000'],
+          ...['--cluster-enabled', 'yes', '--cluster-port', String(port), '--cluster-node-timeout', '60000'],
         ]),
       ),
     );
