@@ -1,7 +1,11 @@
 import { MemoryStore } from '../../src/stores/index.js';
-import { describeStoreAndSealed } from '../support/stores/seal.js';
+import { describeStore } from '../support/stores/contract/store-contract.js';
+import { withSealedSecrets } from '../support/stores/seal.js';
 
-describeStoreAndSealed('MemoryStore', async () => {
+const open = async () => {
   const { keys, clients, counters } = new MemoryStore();
   return { keys, clients, counters, close: async () => {} };
-});
+};
+
+describeStore('MemoryStore', open);
+describeStore('MemoryStore, sealed', withSealedSecrets(open));

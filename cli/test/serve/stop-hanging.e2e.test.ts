@@ -89,18 +89,22 @@ describeWith('SIGTERM while a sync of the disk hangs', ['gcc'], () => {
 /** Only root may. */
 const mayUnshare = process.getuid?.() === 0 ? [] : ['root'];
 
-describeWith('SIGTERM to the first process of a container', ['gcc', 'unshare', 'sh', 'ps', ...mayUnshare], () => {
-  it('ends it while a sync of the disk hangs', async () => {
-    const { child } = await startUnread((line) => ['unshare', '--pid', '--fork', 'sh', '-c', line]);
-    const [first] = execFileSync('ps', ['-o', 'pid=', '--ppid', String(child.pid)], { encoding: 'utf8' })
-      .trim()
-      .split('\n');
-    process.kill(Number(first), 'SIGTERM');
-    const { code, milliseconds } = await waitForEnd(child);
-    expect(code).not.toBe(0);
-    expect(milliseconds).toBeLessThan(STOPPED_MS);
-  });
-});
+describeWith(
+  'SIGTERM to the first process of a container',
+  ['gcc', 'unshare', 'sh', 'ps', ...mayUnshare],
+  () => {
+    it('ends it while a sync of the disk hangs', async () => {
+      const { child } = await startUnread((line) => ['unshare', '--pid', '--fork', 'sh', '-c', line]);
+      const [first] = execFileSync('ps', ['-o', 'pid=', '--ppid', String(child.pid)], { encoding: 'utf8' })
+        .trim()
+        .split('\n');
+      process.kill(Number(first), 'SIGTERM');
+      const { code, milliseconds } = await waitForEnd(child);
+      expect(code).not.toBe(0);
+      expect(milliseconds).toBeLessThan(STOPPED_MS);
+    });
+  },
+);
 
 describeWith(
   'SIGTERM while the name of the database host is looked up for ever',

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { PostgresStore } from '../../../src/stores/index.js';
 import { describeWith } from '../../support/programs.js';
 import { missingPostgres, PostgresServer } from '../../support/servers/postgres.js';
-import { describeStoreAndSealed } from '../../support/stores/seal.js';
+import { describeStore, describeStoreSmoke } from '../../support/stores/contract/store-contract.js';
+import { withSealedSecrets } from '../../support/stores/seal.js';
 
 describeWith('PostgreSQL', missingPostgres, () => {
   let server: PostgresServer;
@@ -17,12 +18,14 @@ describeWith('PostgreSQL', missingPostgres, () => {
     return { store, pool };
   }
 
-  describeStoreAndSealed('PostgresStore', async () => {
+  const open = async () => {
     const { store, pool } = await openStore();
     await store.migrate();
     const { keys, clients, counters } = store;
     return { keys, clients, counters, close: () => pool.end() };
-  });
+  };
+  describeStore('PostgresStore', open);
+  describeStoreSmoke('PostgresStore, sealed', withSealedSecrets(open));
 
   it('reports durability, with synchronous_commit on in every connection it uses', async () => {
     const connectionString = await server.newDatabase();

@@ -2,8 +2,9 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { RedisStore, type SendCommand } from '../../../src/stores/index.js';
 import { describeWith } from '../../support/programs.js';
 import { RedisServer } from '../../support/servers/redis.js';
+import { describeStore, describeStoreSmoke } from '../../support/stores/contract/store-contract.js';
 import { redisClients } from '../../support/stores/redis-clients.js';
-import { describeStoreAndSealed } from '../../support/stores/seal.js';
+import { withSealedSecrets } from '../../support/stores/seal.js';
 
 describeWith('Redis', ['redis-server'], () => {
   let server: RedisServer;
@@ -13,13 +14,15 @@ describeWith('Redis', ['redis-server'], () => {
   afterAll(() => server?.stop());
 
   for (const [name, connect] of Object.entries(redisClients)) {
-    describeStoreAndSealed(`RedisStore through ${name}`, async () => {
+    const open = async () => {
       const client = await connect(server.url);
       const store = new RedisStore({ sendCommand: client.sendCommand, prefix: `${Math.random()}:` });
       await store.migrate();
       const { keys, clients, counters } = store;
       return { keys, clients, counters, close: async () => void (await client.close()) };
-    });
+    };
+    describeStore(`RedisStore through ${name}`, open);
+    describeStoreSmoke(`RedisStore through ${name}, sealed`, withSealedSecrets(open));
   }
 
   async function withServer(

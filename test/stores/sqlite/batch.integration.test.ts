@@ -121,7 +121,7 @@ describe.each(drivers)('concurrent verifications with $name', (driver) => {
       if (sql === 'COMMIT') commits++;
     });
     const commitsAtTurn: number[] = [];
-    let watched: NodeJS.Immediate;
+    let watched: NodeJS.Immediate | undefined;
     const watch = () => {
       commitsAtTurn.push(commits);
       watched = setImmediate(watch);

@@ -69,6 +69,19 @@ export async function migratedStoreFor(way: SqliteWay, path: string): Promise<Sq
   return store;
 }
 
+/** Opens an empty store in a folder of its own. Closing it removes the folder. */
+export async function openEmptyStore(way: SqliteWay) {
+  const folder = mkdtempSync(join(tmpdir(), 'yubikey-otp-'));
+  const { store, close } = way.open(join(folder, 'yubikey.db'));
+  await store.migrate();
+  const { keys, clients, counters } = store;
+  const closeAndRemove = async () => {
+    await close();
+    rmSync(folder, { recursive: true });
+  };
+  return { keys, clients, counters, close: closeAndRemove };
+}
+
 /** The path of a database that does not exist yet. Its folder is removed when the test has finished. */
 export function temporaryFile(): string {
   const folder = mkdtempSync(join(tmpdir(), 'yubikey-otp-'));
