@@ -8,6 +8,9 @@ const FOLDERS = '{test,cli/test,example-app/test}';
 const INSTALLED = 'test/support/package/global-setup.ts';
 const NOT_UNIT = `${FOLDERS}/**/*.{integration,e2e,long}.test.ts`;
 
+/** The modules are loaded once, not for each file: half of the work. So a test must leave nothing behind. */
+const TOGETHER = { isolate: false };
+
 /** A suite is named by what its tests need. */
 export default defineConfig({
   test: {
@@ -30,6 +33,7 @@ export default defineConfig({
     projects: [
       {
         test: {
+          ...TOGETHER,
           name: 'unit',
           include: [`${FOLDERS}/**/*.test.ts`],
           exclude: [NOT_UNIT],
@@ -39,10 +43,12 @@ export default defineConfig({
       },
       {
         test: {
+          ...TOGETHER,
           name: 'integration',
           include: [`${FOLDERS}/**/*.integration.test.ts`],
           testTimeout: 60_000,
           hookTimeout: 60_000,
+          expect: { poll: { timeout: 20_000 } },
         },
       },
       {

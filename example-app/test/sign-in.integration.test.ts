@@ -1,5 +1,6 @@
-import { scrypt } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import crypto from 'node:crypto';
+import { syncBuiltinESMExports } from 'node:module';
+import { afterAll, beforeAll, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import {
   type App,
   type Browser,
@@ -13,8 +14,6 @@ import {
   submitPassword,
   touch,
 } from './support/application.js';
-
-vi.mock('node:crypto', { spy: true });
 
 let app: App;
 let browser: Browser;
@@ -92,7 +91,12 @@ describe('the password', () => {
   });
 
   test('an unknown user costs the same work as a wrong password', async () => {
-    const hashes = vi.mocked(scrypt);
+    const hashes = vi.spyOn(crypto, 'scrypt');
+    syncBuiltinESMExports();
+    onTestFinished(() => {
+      hashes.mockRestore();
+      syncBuiltinESMExports();
+    });
     const workFor = async (name: string) => {
       hashes.mockClear();
       expect(await app.accounts.checkPassword(name, 'looking-glass')).toBeUndefined();

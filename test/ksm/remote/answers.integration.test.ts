@@ -20,6 +20,7 @@ import {
 } from '../../support/ksm/remote/fake-ksm.js';
 import {
   type Behaviour,
+  endless,
   httpStatus,
   startFakeServer,
   text,
@@ -41,12 +42,6 @@ const OK_JSON = {
   private_id_checked: true,
 };
 const json = (body: object) => text(JSON.stringify({ ...OK_JSON, ...body }));
-
-const slow: Behaviour = (_query, res) => {
-  res.write(' ');
-  const timer = setInterval(() => res.write(' '), 20);
-  res.on('close', () => clearInterval(timer));
-};
 
 const FORGERIES: [string, Protocol, string, Behaviour][] = [
   ['about another key', 'rest', 'ANSWER_MALFORMED', json({ key_id: new SoftYubikey().publicId })],
@@ -70,7 +65,7 @@ const FORGERIES: [string, Protocol, string, Behaviour][] = [
   ['over 8 KiB', 'rest', 'ANSWER_MALFORMED', json({ x: 'x'.repeat(8192) })],
   ['over 8 KiB, an error', 'rest', 'ANSWER_MALFORMED', httpStatus(404, 'x'.repeat(9000))],
   ['not UTF-8', 'rest', 'ANSWER_MALFORMED', text(Buffer.from([0xc3, 0x28]))],
-  ['that never ends', 'rest', 'TIMED_OUT', slow],
+  ['that never ends', 'rest', 'TIMED_OUT', endless],
   ['of two lines', 'wsapi', 'ANSWER_MALFORMED', text(`ERR Corrupt OTP\n${OK_LINE}`)],
   ['of two lines, OK first', 'wsapi', 'ANSWER_MALFORMED', text(`${OK_LINE}ERR Corrupt OTP\n`)],
   ['truncated', 'wsapi', 'ANSWER_MALFORMED', text(OK_LINE.slice(0, -2))],
@@ -79,7 +74,7 @@ const FORGERIES: [string, Protocol, string, Behaviour][] = [
   ['with HTTP 500', 'wsapi', 'SERVER_FAILED', httpStatus(500, OK_LINE)],
   ['over 8 KiB', 'wsapi', 'ANSWER_MALFORMED', text(OK_LINE + '\n'.repeat(9000))],
   ['not UTF-8', 'wsapi', 'ANSWER_MALFORMED', text(Buffer.from([...Buffer.from('ERR '), 0xff]))],
-  ['that never ends', 'wsapi', 'TIMED_OUT', slow],
+  ['that never ends', 'wsapi', 'TIMED_OUT', endless],
 ];
 
 describe('an invalid answer', () => {
@@ -174,7 +169,7 @@ describe('no error contains the OTP', () => {
 
   it.each(PROTOCOLS)('that reports a server that is down (%s)', async (protocol) => {
     const otp = parseOtp(yubikey.press());
-    const error = await catchError(decryptAt(protocol, [httpStatus(500), slow], {}, otp));
+    const error = await catchError(decryptAt(protocol, [httpStatus(500), endless], {}, otp));
     expect(inspect(error, { depth: 9 })).not.toContain(otp.token);
   });
 });

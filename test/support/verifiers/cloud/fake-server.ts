@@ -122,6 +122,12 @@ export const inTurn = (...behaviours: Behaviour[]): Behaviour => {
 };
 
 export const hang: Behaviour = () => undefined;
+/** Sends blanks one after another. */
+export const endless: Behaviour = (_query, res) => {
+  res.write(' ');
+  const timer = setInterval(() => res.write(' '), 20);
+  res.on('close', () => clearInterval(timer));
+};
 export const breakOff: Behaviour = (_query, res) => void res.socket?.destroy();
 export const httpStatus =
   (status: number, body = 'sorry', headers: Record<string, string> = {}): Behaviour =>
