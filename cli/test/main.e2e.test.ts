@@ -48,7 +48,7 @@ describe('yubikey-otp', () => {
     for (const otp of [yubikey.press(), yubikey.press().toUpperCase()]) {
       const ended = await command([...args, otp]);
       expect(ended).toMatchObject({ code: 2, stdout: '' });
-      expect(ended.stderr).toContain(`give its public ID alone, ${yubikey.publicId}`);
+      expect(ended.stderr).toContain(`give only its public ID, ${yubikey.publicId}`);
       expect(ended.stderr.toLowerCase()).not.toContain(otp.slice(12, 20).toLowerCase());
     }
   });

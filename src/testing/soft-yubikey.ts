@@ -185,7 +185,7 @@ function findLayoutCharacters(layout: string): string[] {
   const table = KEYBOARD_LAYOUTS.find(({ name }) => name === layout);
   if (table) return [...table.characters];
   const known = KEYBOARD_LAYOUTS.map(({ name }) => name).join(', ');
-  throw new TypeError(`Unknown layout ${layout}; known are ${known}`);
+  throw new TypeError(`Unknown layout ${layout}; the known layouts are ${known}`);
 }
 
 function readBytes(name: string, value: Uint8Array | string | undefined, length: number): Uint8Array {

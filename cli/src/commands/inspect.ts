@@ -35,7 +35,7 @@ export function addInspect(program: Command): void {
         });
       else await printFields(formatFields(text, parsed.otp));
       say(
-        'Nothing was verified, and the OTP is not used up: yubikey-otp verify tells whether it is genuine and fresh.',
+        'Nothing was verified, and the OTP is not used up. To check whether it is genuine and fresh: yubikey-otp verify',
       );
     });
 }

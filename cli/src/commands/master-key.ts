@@ -7,7 +7,7 @@ import { print } from '../terminal/output.js';
 export function addMasterKey(program: Command): void {
   program
     .command('master-key')
-    .description('make the keys that seal secrets in the database')
+    .description('make the master keys that encrypt the secrets in the database')
     .command('new')
     .description('print a new master key as a line for the master key file')
     .option('--id <id>', "the id of the master key: 1 to 32 letters, digits, - or _ (default: today's date)")

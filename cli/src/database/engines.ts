@@ -59,7 +59,7 @@ export async function openSqlite(path: string, readOnly: boolean): Promise<Engin
       const [row] = database.prepare('PRAGMA journal_mode').all() as { journal_mode: string }[];
       if (row?.journal_mode === 'wal') return true;
       throw new SetupError(
-        `A dry run writes nothing, and ${path} has to be set to WAL mode first, as any other command does: yubikey-otp keys list`,
+        `${path} is not in WAL mode, and a dry run must not change that: first run another command, such as yubikey-otp keys list`,
       );
     },
     // One sync for each write would take minutes.

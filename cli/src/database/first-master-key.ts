@@ -14,7 +14,7 @@ export async function makeFirstMasterKey(options: GlobalOptions): Promise<void> 
     if ((await readSeals(database)).hasRecords) return;
     if (!(await createMasterKeyFile(DEFAULT_MASTER_KEY_FILE))) return;
     say(
-      `Made the master key ${DEFAULT_MASTER_KEY_FILE}: keep a copy apart from the database; without it, the sealed secrets cannot be read`,
+      `Made the master key ${DEFAULT_MASTER_KEY_FILE}: keep a copy away from the database; without it, the sealed secrets cannot be read`,
     );
   });
 }

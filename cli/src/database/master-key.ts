@@ -11,7 +11,7 @@ import { quoteForShell } from './shell.js';
 /** The shell's `set -C` refuses to overwrite an existing master key. */
 const howToMakeOne = (path: string) =>
   `Make one with: (umask 077; set -C; yubikey-otp master-key new > ${quoteForShell(path)}), ` +
-  'and keep a copy apart from the database: without it, the sealed secrets cannot be read';
+  'and keep a copy away from the database: without it, the sealed secrets cannot be read';
 
 /**
  * There is no usable master key. The message says where it was looked for; the remedy depends on the content of the
@@ -75,7 +75,7 @@ export async function createMasterKeyFile(path: string): Promise<boolean> {
   }
 }
 
-/** A line of a master key file with a new master key, by default named after the day. Secret. */
+/** A line of a master key file with a new master key, by default named after today's date. Secret. */
 export function formatNewMasterKey(id = new Date().toISOString().slice(0, 10)): string {
   return `${id}:${newMasterKey().toString('base64')}\n`;
 }

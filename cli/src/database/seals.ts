@@ -23,10 +23,10 @@ export async function readSeals({ keys, clients }: Pick<Database, 'keys' | 'clie
 /** Advises how to find the master key of sealed records: a new one opens nothing, and a deleted record cannot be recovered. */
 export function adviseOldMasterKey({ masterKeyIds }: Seals): string {
   if (masterKeyIds.length === 0) {
-    return 'Its keys and clients are not sealed, so no master key opens them: restore the database from a backup, or use it with the program that stored them';
+    return 'The keys and clients in this database are not sealed, so no master key opens them: restore the database from a backup, or use it with the program that stored them';
   }
   return (
-    `Its keys and clients are sealed with master key ${masterKeyIds.join(' and ')}, and nothing else opens them, not even a new master key with the same id. ` +
-    'Find the master key file that they were stored with, or a backup of it, and give it with --master-key-file, or its text in YUBIKEY_MASTER_KEY'
+    `The keys and clients in this database are sealed with master key ${masterKeyIds.join(' and ')}. Nothing else opens them, not even a new master key with the same id. ` +
+    'Find the file of that master key, or a backup of it, and give it with --master-key-file or in YUBIKEY_MASTER_KEY'
   );
 }

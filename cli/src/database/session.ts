@@ -102,7 +102,7 @@ async function proveMasterKey({ database, keys, clients }: Secrets, source: stri
   if (unopened.length === 0) return;
   throw new SetupError(
     `The master key in ${source} does not fit this database: it opens none of the ${unopened.length} keys and clients that were tried. ` +
-      `${adviseOldMasterKey(await readSeals(database))}.${unopened.some(isBroken) ? ' If this is that master key, the database is damaged: restore it from a backup' : ''}`,
+      `${adviseOldMasterKey(await readSeals(database))}${unopened.some(isBroken) ? '. If this is that master key, the database is damaged: restore it from a backup' : ''}`,
   );
 }
 

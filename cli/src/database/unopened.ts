@@ -13,6 +13,6 @@ export function isUnopened(error: unknown): error is YubikeyError {
  */
 export function adviseOnUnopened(error: YubikeyError, forget: string): string {
   return error.code === 'SEAL_BROKEN'
-    ? `${error.message}. Give the master key file that it was stored with, or restore it from a backup; if neither exists, forget it: ${forget}`
+    ? `${error.message}. Give the master key file that it was stored with, or restore it from a backup; if neither exists, delete it: ${forget}`
     : `${error.message} to the master key file`;
 }

@@ -28,7 +28,7 @@ function unprotectedManagement(settings: Settings): string | false {
     : settings.trustProxy && 'anybody who reaches the proxy';
   if (!who) return false;
   return (
-    `Without a management token, the KSM is for this machine alone, but ${who} could use it: set YUBIKEY_MANAGEMENT_TOKEN or ` +
+    `Without a management token, the KSM is only for this machine, but ${who} could use it: set YUBIKEY_MANAGEMENT_TOKEN or ` +
     '--management-token-file (openssl rand -hex 32 makes one), let the KSM listen on --ksm-host 127.0.0.1, or use --no-ksm'
   );
 }
@@ -40,8 +40,8 @@ export function warningsAbout(settings: Settings): string[] {
   const warnings = [];
   if (open.length > 0 && settings.tlsCert === undefined) {
     warnings.push(
-      'OTPs and the management token go over the network as plain text: give --tls-cert and --tls-key, or let ' +
-        'a proxy in front terminate TLS and nobody else reach this port',
+      'OTPs and the management token go over the network as plain text: give --tls-cert and --tls-key, or put ' +
+        'a proxy that terminates TLS in front, and let nothing else reach this port',
     );
   }
   if (ksm && open.includes(ksm) && settings.allowDecryptFrom === undefined) {

@@ -69,7 +69,7 @@ export async function listen(
     const { code } = error as NodeJS.ErrnoException;
     const problem = code === 'EADDRINUSE' ? 'another program listens there already' : code;
     throw new SetupError(
-      `Cannot listen on ${host} port ${port}: ${problem}. Choose another address or port (--help tells how)`,
+      `Cannot listen on ${host} port ${port}: ${problem}. Choose another address or port (see --help)`,
     );
   }
   const { address, family, port: found } = server.address() as AddressInfo;

@@ -9,26 +9,26 @@ export class Metrics {
   readonly #registry = new Registry();
   readonly #verifications = new Counter({
     name: 'yubikey_verifications_total',
-    help: 'Requests to the validation server, by what was answered',
+    help: 'Requests to the validation server, by the status of the answer',
     labelNames: ['protocol', 'status'],
     registers: [this.#registry],
   });
   readonly #verificationSeconds = new Histogram({
     name: 'yubikey_verification_seconds',
-    help: 'How long the validation server took',
+    help: 'Time until the validation server answered, in seconds',
     labelNames: ['status'],
     buckets: SECONDS,
     registers: [this.#registry],
   });
   readonly #ksmRequests = new Counter({
     name: 'yubikey_ksm_requests_total',
-    help: 'Requests to the KSM, by what was answered',
+    help: 'Requests to the KSM, by their outcome',
     labelNames: ['operation', 'protocol', 'outcome'],
     registers: [this.#registry],
   });
   readonly #ksmSeconds = new Histogram({
     name: 'yubikey_ksm_request_seconds',
-    help: 'How long the KSM took',
+    help: 'Time until the KSM answered, in seconds',
     labelNames: ['operation'],
     buckets: SECONDS,
     registers: [this.#registry],

@@ -55,7 +55,9 @@ function prepare(command: Command): Prepared {
     ...contradictionsIn(settings, management.token !== undefined || management.mistakes.length > 0),
   ];
   if (all.length > 0)
-    throw new SetupError(`The service is not set up:\n${all.map((it) => `  ${it}`).join('\n')}`);
+    throw new SetupError(
+      `The service cannot start with these settings:\n${all.map((it) => `  ${it}`).join('\n')}`,
+    );
   const certificate = readCertificate(settings);
   for (const warning of warningsAbout(settings)) warn(warning);
   return { settings, managementToken: management.token, certificate };

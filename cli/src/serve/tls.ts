@@ -43,7 +43,7 @@ export function reloadOnHangup(servers: readonly HttpsServer[], settings: Settin
     try {
       const certificate = readCertificate(settings);
       for (const server of servers) if (certificate) server.setSecureContext(certificate);
-      log.info('took the new certificate');
+      log.info('loaded the new certificate');
     } catch (error) {
       log.error({ reason: (error as Error).message }, 'kept the old certificate');
     }

@@ -21,7 +21,7 @@ export function addGlobalOptions(program: Command): void {
     )
     .option(
       '--master-key-file <path>',
-      `a file with the master keys that seal secrets (default: YUBIKEY_MASTER_KEY in the environment, else ${DEFAULT_MASTER_KEY_FILE})`,
+      `a file with the master keys, which encrypt the secrets (default: YUBIKEY_MASTER_KEY in the environment, else ${DEFAULT_MASTER_KEY_FILE})`,
     )
     .option('--json', 'print one JSON value instead of text')
     .option('--allow-replay-after-crash', 'use a database that can forget accepted OTPs when it crashes');

@@ -14,7 +14,7 @@ export function parsePublicId(text: string): string {
   throw new SetupError(
     meant === undefined
       ? 'A public ID has 0 to 16 of the letters cbdefghijklnrtuv, usually 12: the beginning of every OTP of the key'
-      : `This is a whole OTP, which does not belong on a command line: give its public ID alone, ${meant}`,
+      : `This is a whole OTP, which does not belong on a command line: give only its public ID, ${meant}`,
   );
 }
 

@@ -20,7 +20,7 @@ export function parseYkksmLine(text: string): Parsed<KeyEntry> {
   if (data.trim() === '') return undefined;
   const columns = data.split(',').map((column) => column.trim());
   if (columns.length < 6 || columns.length > 8) {
-    return { problem: `there are ${columns.length} columns instead of 7 (or 8 with progflags)` };
+    return { problem: `the number of columns is ${columns.length}, not 7 (or 8 with progflags)` };
   }
   const [serial = '', publicId = '', privateId = '', aesKey = '', accessCode = '', ...others] = columns;
   const [created = '', accessed = '', progflags = ''] = others;

@@ -8,7 +8,7 @@ import type { Parsed } from './line.js';
 export function parseYkmanLine(text: string): Parsed<KeyEntry> {
   if (text.trim() === '') return undefined;
   const columns = text.split(',').map((column) => column.trim());
-  if (columns.length !== 7) return { problem: `there are ${columns.length} columns instead of 7` };
+  if (columns.length !== 7) return { problem: `the number of columns is ${columns.length}, not 7` };
   const [serial = '', publicId = '', privateId = '', aesKey = '', accessCode = '', time = '', end] = columns;
   if (!/^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}$/.test(time)) {
     return { problem: 'the time is not written as 2009-02-24T17:41:57' };

@@ -23,11 +23,11 @@ export function parseYkvalClientsLine(text: string): Parsed<ClientEntry> {
     return parseClient(id, secret, '', true);
   }
   if (columns.length < 5) {
-    return { problem: `there are ${columns.length} columns instead of 7 (or 2 of ykval-gen-clients)` };
+    return { problem: `the number of columns is ${columns.length}, not 7 (or 2 from ykval-gen-clients)` };
   }
   const [id = '', first = '', created = '', secret = '', email = ''] = columns;
   const active = parseActive(first);
-  if (active === undefined) return { problem: 'active is neither 0 nor 1' };
+  if (active === undefined) return { problem: 'the column active is neither 0 nor 1' };
   const notes = untrimmed
     .slice(5, Math.max(6, columns.length - 1))
     .join(delimiter)
@@ -35,7 +35,7 @@ export function parseYkvalClientsLine(text: string): Parsed<ClientEntry> {
   const isTime = /^\d{1,11}$/.test(created);
   const parsed: Parsed<ClientEntry> = isTime
     ? parseClient(id, secret, [email, notes].filter((part) => part !== '').join(' '), active)
-    : { problem: 'created is not a number of seconds since 1970' };
+    : { problem: 'the column created is not a number of seconds since 1970' };
   if (!parsed || !('problem' in parsed) || active || !isClientId(id)) return parsed;
   return {
     problem: `${parsed.problem}; the client ${id} is deactivated in this line: if it is active here, disable it with yubikey-otp clients disable ${id}`,

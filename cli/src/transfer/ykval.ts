@@ -25,11 +25,11 @@ const CAPS_LOCK_BIT = 0x8000;
 export function parseYkvalLine(text: string): Parsed<CountersEntry> {
   if (text.trim() === '' || text.startsWith('#')) return undefined;
   const columns = text.split(findDelimiter(text)).map((column) => column.trim());
-  if (columns.length < 9) return { problem: `there are ${columns.length} columns instead of 10` };
+  if (columns.length < 9) return { problem: `the number of columns is ${columns.length}, not 10` };
   const [first = '', , modified = '', publicId = '', ...rest] = columns;
   // In the old format, PHP wrote PostgreSQL's false as an empty column.
   const active = text.startsWith('\t') ? false : parseActive(first);
-  if (active === undefined) return { problem: 'active is neither 0 nor 1' };
+  if (active === undefined) return { problem: 'the column active is neither 0 nor 1' };
   if (!isPublicId(publicId)) return { problem: 'the public ID is not 0 to 16 modhex letters' };
   const read = parseCounters(rest, modified);
   const { problem, counters } = read;
@@ -69,7 +69,7 @@ function findCounterProblem(
 ): string | undefined {
   const [counter, use, low, high] = counters;
   if (!isUnixTime(modified) && !isNone(modified))
-    return 'the time modified is not a number of seconds since 1970';
+    return 'the column modified is not a number of seconds since 1970';
   if (!isWithin(counter, 0xffff)) return 'yk_counter is not a number from 0 to 65535';
   if (!isWithin(use, 0xff)) return 'yk_use is not a number from 0 to 255';
   if (!isWithin(low, 0xffff)) return 'yk_low is not a number from 0 to 65535';

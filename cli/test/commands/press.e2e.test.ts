@@ -54,7 +54,7 @@ describe('yubikey-otp press', () => {
       stdout: expect.stringMatching(new RegExp(`^${publicId}\\w{32}\n$`)),
     });
     for (const says of [
-      'keep a copy apart from the database',
+      'keep a copy away from the database',
       `Made the virtual YubiKey ${publicId}`,
       'anyone who can read that file can sign in as this key',
       `yubikey-otp keys delete ${publicId}`,
@@ -142,7 +142,7 @@ describe('yubikey-otp press', () => {
     expect(await run(['press'], { cwd })).toMatchObject({
       code: 1,
       stdout: '',
-      stderr: expect.stringContaining('has made all the OTPs'),
+      stderr: expect.stringContaining('has no OTPs left'),
     });
     write(3);
     expect(await run(['press', '--replug'], { cwd })).toMatchObject({ code: 1, stdout: '' });
@@ -229,7 +229,7 @@ describe('yubikey-otp press', () => {
     [['--count', '0'], '--count takes'],
     [['--count', '1e3'], '--count takes'],
     [['--count', '100001'], '--count takes'],
-    [['--layout', 'klingon'], 'Unknown layout klingon; known are us(dvorak)'],
+    [['--layout', 'klingon'], 'Unknown layout klingon; the known layouts are us(dvorak)'],
     [['--file', '/nonexistent/key.json'], 'cannot be locked'],
   ])('makes nothing if it is called wrongly: %j', async (args, says) => {
     const cwd = temporaryFolder();

@@ -22,7 +22,7 @@ async function folderWithKeys(): Promise<string> {
 function expectWayToTheOldOne({ code, stdout, stderr }: Ended): void {
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
   expect(stderr).toContain('sealed with master key of-2024');
-  expect(stderr).toMatch(/master key file that they were stored with, or a backup of it/);
+  expect(stderr).toMatch(/Find the file of that master key, or a backup of it/);
   expect(stderr).toMatch(/--master-key-file.*YUBIKEY_MASTER_KEY/);
   expect(stderr).not.toMatch(/make one|master-key new|delete|forget/i);
 }
@@ -38,7 +38,7 @@ const SITUATIONS: readonly [
   [
     'the file is elsewhere now',
     (cwd) => renameSync(join(cwd, FILE), join(cwd, 'moved')),
-    { says: `/${FILE}. Its keys` },
+    { says: `/${FILE}. The keys and clients in this database` },
   ],
   [
     'the file that is named is gone',

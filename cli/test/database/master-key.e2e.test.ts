@@ -12,7 +12,7 @@ describe('the master key', () => {
     expect(readFileSync(file, 'utf8')).toMatch(/^2026:[A-Za-z0-9+/]{43}=\n$/);
     const args = ['keys', 'new', '--db', db, '--master-key-file', file];
     const ended = await run(args);
-    expect(ended).toMatchObject({ code: 0, stderr: expect.stringContaining('can be read by others') });
+    expect(ended).toMatchObject({ code: 0, stderr: expect.stringContaining('can be read by other users') });
     expect(ended.stderr).not.toContain(readFileSync(file, 'utf8').slice(5, 20));
     expect(statSync(db).mode & 0o777).toBe(0o600);
   });

@@ -33,7 +33,7 @@ describe('a service that is not set up', () => {
     const env = { YUBIKEY_CONFIG: 'serve.json', YUBIKEY_LOG_LEVEL: 'loud' };
     const { code, stderr } = await refused(['--host', '0.0.0.0'], { cwd, env });
     expect(code).toBe(2);
-    for (const part of ['write port', 'YUBIKEY_LOG_LEVEL', '--tls-cert needs', 'management token']) {
+    for (const part of ['did you mean port?', 'YUBIKEY_LOG_LEVEL', '--tls-cert needs', 'management token']) {
       expect(stderr).toContain(part);
     }
   });

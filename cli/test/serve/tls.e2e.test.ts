@@ -39,7 +39,7 @@ it('verifies over TLS, and takes a renewed certificate at SIGHUP', async () => {
 
   useCertificate(cwd, 'other-host');
   service.child.kill('SIGHUP');
-  await service.line({ msg: 'took the new certificate' });
+  await service.line({ msg: 'loaded the new certificate' });
   expect(await nameAt(port)).toContain('other.example');
 
   copyFileSync(fixture('server.key.pem'), join(cwd, 'key.pem'));

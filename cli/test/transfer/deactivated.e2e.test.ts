@@ -136,7 +136,7 @@ describe('a client that was deactivated at the validation server', () => {
       expect(stderr).toMatch(
         /:2: the client 2 is disabled in this file and active here.*clients disable 2$/m,
       );
-      expect(stderr).toMatch(/:3: created.*yubikey-otp clients disable 3$/m);
+      expect(stderr).toMatch(/:3: the column created .*yubikey-otp clients disable 3$/m);
       expect(stderr).not.toContain(SECRET.slice(0, 8));
     }
     expect(await command.json('clients', 'list')).toMatchObject([{ id: '1', active: false }, {}, {}]);

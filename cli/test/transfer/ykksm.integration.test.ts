@@ -56,8 +56,8 @@ describe('a line of a ykksm file', () => {
   );
 
   it.each([
-    ['too few columns', 'No data?!', 'there are 1 columns'],
-    ['too many', `${LINE},0,0`, 'there are 9 columns'],
+    ['too few columns', 'No data?!', 'columns is 1, not 7'],
+    ['too many', `${LINE},0,0`, 'columns is 9, not 7'],
     ['a serial number', LINE.replace('4711', 'AB'), 'serial number'],
     ['hex for modhex', LINE.replace('dlcfffckrcde', 'ca62baca62ba'), 'public ID'],
     ['a public ID that is too long', LINE.replace('dlcfffckrcde', 'dlcfffckrcdedlcfc'), 'public ID'],

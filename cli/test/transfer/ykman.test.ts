@@ -21,7 +21,7 @@ describe('a line of ykman', () => {
   });
 
   it.each([
-    ['no last comma', LINE.slice(0, -1), '6 columns'],
+    ['no last comma', LINE.slice(0, -1), 'columns is 6, not 7'],
     ['text after it', `${LINE}x`, 'after the last comma'],
     ['a time', LINE.replace('T', ' '), 'time'],
     ['no private ID', LINE.replace('13a94fb296e8', ''), 'private ID is missing'],

@@ -137,7 +137,7 @@ describe('a line of ykval-export', () => {
   it.each([
     ['1,1359470658', 'columns'],
     [LINE.replace(/^1/, 'yes'), 'active'],
-    [LINE.replace('1359470659', '2013-01-29'), 'time'],
+    [LINE.replace('1359470659', '2013-01-29'), 'modified'],
     [LINE.replace('cccccccccccb', 'cccccccccccx'), 'public ID'],
     [LINE.replace(',2,', ',65536,'), 'yk_counter'],
     [LINE.replace(',2,', ',-2,'), 'yk_counter'],

@@ -6,7 +6,7 @@ import { addCountersImport } from './import.js';
 export function addCounters(program: Command): void {
   const counters = program
     .command('counters')
-    .description('import and export the counters, which show the OTPs that are used up');
+    .description('import and export counters, which decide whether an OTP was used before');
   addCountersImport(counters);
   addCountersExport(counters);
 }

@@ -52,7 +52,7 @@ the YubiKey. Without a terminal, both are lines of standard input:
         const hasPrivateId = privateId !== undefined;
         if (!hasPrivateId) {
           warn(
-            `${publicId} has no private ID, and verifies nobody until its private ID is pinned: yubikey-otp keys pin ${quotePublicId(publicId)}`,
+            `${publicId} has no private ID. Its OTPs are refused until you pin the private ID: yubikey-otp keys pin ${quotePublicId(publicId)}`,
           );
         }
         if (options.json) await printJson({ publicId, hasPrivateId });
@@ -98,7 +98,7 @@ function parseTypedOtp(text: string, publicId: string): string {
     if (!(error instanceof YubikeyError)) throw error;
     throw new SetupError('This is neither 12 hexadecimal digits nor an OTP; nothing was added');
   }
-  throw new SetupError(`This OTP is from another key than ${publicId}; nothing was added`);
+  throw new SetupError(`This OTP is not from the key ${publicId}; nothing was added`);
 }
 
 function takenRefusal(publicId: string): Refusal {

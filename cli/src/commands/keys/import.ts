@@ -93,7 +93,7 @@ function formatRemarks({
   }
   if (withoutPrivateId > 0) {
     remarks.push(
-      `Keys without a private ID: ${withoutPrivateId}. They verify nobody until their private ID is pinned: yubikey-otp keys pin PUBLIC_ID`,
+      `Keys without a private ID: ${withoutPrivateId}. Their OTPs are refused until you pin the private ID: yubikey-otp keys pin PUBLIC_ID`,
     );
   }
   if (withCounters > 0) {

@@ -14,7 +14,7 @@ export function addKeysPin(parent: Command): void {
   parent
     .command('pin')
     .argument('<public-id>', 'the public ID of a key that was added without a private ID')
-    .description('store the private ID of a key, from a fresh OTP')
+    .description('take the private ID of a key from a fresh OTP, and store it')
     .action(async (text: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>();
       const publicId = parsePublicId(text);
@@ -22,7 +22,7 @@ export function addKeysPin(parent: Command): void {
         if (!(await keys.get(publicId))) throw new Refusal(`There is no key ${publicId}`);
         const otp = await askOnce('Touch the key: ');
         if (parseFreshOtp(otp).publicId !== publicId) {
-          throw new SetupError(`This OTP is from another key than ${publicId}; nothing was changed`);
+          throw new SetupError(`This OTP is not from the key ${publicId}; nothing was changed`);
         }
         const result = await pinFromOtp(database, keys, otp);
         if (options.json) await printJson({ publicId, result: result === 'PINNED' ? 'pinned' : 'unchanged' });

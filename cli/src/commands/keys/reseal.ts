@@ -11,13 +11,16 @@ import { Progress } from '../../terminal/progress.js';
 export function addKeysReseal(parent: Command): void {
   parent
     .command('reseal')
-    .description('seal all secrets again with the first master key, while the database is in use')
+    .description('encrypt all secrets again with the first master key, while the database is in use')
     .addHelpText(
       'after',
       `
-To change the master key, give every process that uses the database a file with the new master key behind the old one.
-Then give every process a file with the new one first, run this command, and remove the old one. The next run completes
-an interrupted one. You still need the old master key to open old backups.`,
+To change the master key:
+  1. Write the new master key after the old one in the master key file of every process that uses the database.
+  2. Move the new master key to the front in all these files: the first one seals new secrets.
+  3. Run this command. If it is interrupted, run it again.
+  4. Remove the old master key from the files, but keep it for as long as you keep old backups.
+A service reads its master keys when it starts, so restart it after steps 1, 2 and 4.`,
     )
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<GlobalOptions>();
@@ -52,5 +55,5 @@ async function resealAll(what: string, store: Secrets['keys' | 'clients']): Prom
 }
 
 function formatProgress({ checked, resealed }: ResealProgress): string {
-  return `${resealed} of ${checked} sealed again`;
+  return `${checked} checked, ${resealed} sealed again`;
 }

@@ -35,7 +35,7 @@ export function addKeysShow(parent: Command): void {
           State: active ? 'active' : 'disabled',
           'Private ID': hasPrivateId
             ? 'stored'
-            : 'missing: the key verifies nobody until its private ID is pinned (keys pin)',
+            : 'missing: OTPs of this key are refused until the private ID is pinned (keys pin)',
           Created: formatDate(createdAt),
           Notes: notes,
           ...(counters

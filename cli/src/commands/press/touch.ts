@@ -24,7 +24,7 @@ export async function touch(
     const touches = countTouches(yubikey.toJSON());
     if (touches <= last) {
       throw new Refusal(
-        `${file} has made all the OTPs that a YubiKey can make: remove the file, and press makes a new key`,
+        `The virtual YubiKey in ${file} has no OTPs left: remove the file, and press makes a new one`,
       );
     }
     last = touches;

@@ -46,7 +46,7 @@ async function deleteRecords<Stored extends RecordFields>(
 
 async function confirm(question: string): Promise<void> {
   if (!process.stdin.isTTY) {
-    throw new SetupError('Nothing was deleted: without a terminal to confirm it, give --yes');
+    throw new SetupError('Nothing was deleted: there is no terminal to ask for confirmation, so give --yes');
   }
   if ((await askOnce(question)) !== 'yes') throw new SetupError('Nothing was deleted');
 }

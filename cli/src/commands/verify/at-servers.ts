@@ -23,7 +23,7 @@ function createVerifier(settings: CloudVerifierOptions): CloudVerifier {
   try {
     return new CloudVerifier(settings);
   } catch (error) {
-    throw new SetupError(`These servers cannot be asked: ${(error as Error).message}`);
+    throw new SetupError(`The settings for the servers cannot be used: ${(error as Error).message}`);
   }
 }
 

@@ -33,7 +33,7 @@ function checked(token: string | undefined, where: string): ManagementToken {
   if (token === undefined) return { mistakes: [] };
   if (TOKEN.test(token)) return { token, mistakes: [] };
   return wrong(
-    `${where} takes 16 or more letters, digits and signs without blanks; make one with: openssl rand -hex 32`,
+    `${where} takes 16 or more letters, digits and punctuation marks, without spaces; make one with: openssl rand -hex 32`,
   );
 }
 

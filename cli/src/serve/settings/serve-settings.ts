@@ -60,7 +60,7 @@ export const SETTINGS = {
   metricsPort: setting(
     'port',
     undefined,
-    'a separate port for /metrics (default: --port, for this machine only)',
+    'a separate port for /metrics (default: on --port, only for this machine)',
     '--metrics-port <number>',
   ),
   tlsCert: setting('text', undefined, 'a file with the certificate and its chain (PEM)', '--tls-cert <file>'),
@@ -117,25 +117,25 @@ export const SETTINGS = {
   addressLimit: setting(
     'rate',
     60_000,
-    'requests a minute from one address (IPv6: one /64 network); 0 for no limit',
+    'requests per minute from one address (IPv6: one /64 network); 0 for no limit',
     '--address-limit <number>',
   ),
   clientLimit: setting(
     'rate',
     60_000,
-    'signed requests a minute from one client; 0 for no limit',
+    'signed requests per minute from one client; 0 for no limit',
     '--client-limit <number>',
   ),
   replayLimit: setting(
     'rate',
     60,
-    'replayed OTPs a minute of one key; fresh OTPs do not count; 0 for no limit',
+    'replayed OTPs per minute of one key; fresh OTPs do not count; 0 for no limit',
     '--replay-limit <number>',
   ),
   logLevel: setting(
     'logLevel',
     'info',
-    'the lowest level that is logged; verifications are info',
+    'the lowest level to log: debug, info, warn, error, or silent for none; verifications are info',
     '--log-level <level>',
   ),
 } satisfies Readonly<Record<string, Setting>>;

@@ -94,7 +94,7 @@ function unknownInFile({ file }: Sources): string[] {
     .filter((name) => !NAMES.includes(name))
     .map((name) => {
       const meant = nearest(name, NAMES);
-      const advice = meant ? `write ${meant}` : `there are ${NAMES.join(', ')}`;
+      const advice = meant ? `did you mean ${meant}?` : `the settings are ${NAMES.join(', ')}`;
       return `${JSON.stringify(name.slice(0, 64))} in ${file.path} is not a setting: ${advice}`;
     });
 }
@@ -115,7 +115,7 @@ function misspelledInEnvironment({ environment }: Sources): string[] {
     .filter((name) => name.startsWith('YUBIKEY_') && !known.includes(name))
     .flatMap((name) => {
       const meant = nearest(name, known);
-      return meant ? [`${name} in the environment is not a setting: write ${meant}`] : [];
+      return meant ? [`${name} in the environment is not a setting: did you mean ${meant}?`] : [];
     });
 }
 

@@ -30,7 +30,7 @@ describe('yubikey-otp keys add', () => {
       [2, publicId, '', 'An AES key is 16 bytes'],
       [2, publicId, `${aesKey}00\n`, 'An AES key is 16 bytes'],
       [2, publicId, `${aesKey}\n${hex(yubikey.privateId)}00\n`, 'neither 12 hexadecimal digits nor an OTP'],
-      [2, publicId, `${aesKey}\n${other.press()}\n`, 'from another key'],
+      [2, publicId, `${aesKey}\n${other.press()}\n`, 'is not from the key'],
       [1, publicId, `${hex(other.aesKey)}\n${yubikey.press()}\n`, 'does not fit the AES key'],
       [2, 'not-modhex', '', 'A public ID has'],
     ] as const) {

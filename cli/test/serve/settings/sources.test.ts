@@ -87,13 +87,13 @@ describe('mistakes in settings', () => {
   });
 
   const UNKNOWN: [string, string][] = [
-    ['Port', 'write port'],
-    ['tls-cert', 'write tlsCert'],
-    ['TLS_CERT', 'write tlsCert'],
-    ['adressLimit', 'write addressLimit'],
-    ['trustedProxy', 'write trustProxy'],
-    ['constructor', 'there are db, masterKeyFile'],
-    ['__proto__', 'there are db'],
+    ['Port', 'did you mean port?'],
+    ['tls-cert', 'did you mean tlsCert?'],
+    ['TLS_CERT', 'did you mean tlsCert?'],
+    ['adressLimit', 'did you mean addressLimit?'],
+    ['trustedProxy', 'did you mean trustProxy?'],
+    ['constructor', 'the settings are db, masterKeyFile'],
+    ['__proto__', 'the settings are db'],
   ];
   it.each(UNKNOWN)('%s in a file is not a setting: %s', (name, advice) => {
     const values = JSON.parse(`{${JSON.stringify(name)}: 1}`);
@@ -110,7 +110,7 @@ describe('mistakes in settings', () => {
     };
     const { mistakes } = resolveSettings({ ...NOTHING, environment });
     expect(mistakes).toEqual([
-      'YUBIKEY_ALLOW_DECRYPT_FORM in the environment is not a setting: write YUBIKEY_ALLOW_DECRYPT_FROM',
+      'YUBIKEY_ALLOW_DECRYPT_FORM in the environment is not a setting: did you mean YUBIKEY_ALLOW_DECRYPT_FROM?',
     ]);
   });
 
