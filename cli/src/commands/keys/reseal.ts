@@ -55,5 +55,5 @@ async function resealAll(what: string, store: Secrets['keys' | 'clients']): Prom
 }
 
 function formatProgress({ checked, resealed }: ResealProgress): string {
-  return `${checked} checked, ${resealed} sealed again`;
+  return `${checked} checked, ${resealed} resealed`;
 }

@@ -10,7 +10,7 @@ describe('yubikey-otp keys reseal', () => {
     const first = await command(['keys', 'reseal', '--json'], { env: both });
     expect(JSON.parse(first.stdout)).toMatchObject({ keys: { checked: 3, resealed: 3 } });
     const second = await command(['keys', 'reseal'], { env: both });
-    expect(second).toMatchObject({ code: 0, stderr: expect.stringContaining('3 checked, 0 sealed again') });
+    expect(second).toMatchObject({ code: 0, stderr: expect.stringContaining('3 checked, 0 resealed') });
     const exported = await command(['keys', 'export'], { env: { YUBIKEY_MASTER_KEY: next } });
     expect(exported.stdout.trim().split('\n')).toHaveLength(4);
     expect(await command(['keys', 'export'])).toMatchObject({ code: 2 });
