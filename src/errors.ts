@@ -66,7 +66,7 @@ export type YubikeyErrorCode =
   | 'USER_ID_MISSING'
   /** `completeSecondFactor` ran where no second factor was verified in this request. */
   | 'SECOND_FACTOR_NOT_VERIFIED'
-  /** The session is missing, or was not rotated when the second factor was verified. */
+  /** The session is missing, or did not get a new ID when the second factor was verified. */
   | 'SESSION_NOT_ROTATED'
   /** A route needs a signed-in user. */
   | 'NOT_SIGNED_IN'

@@ -101,6 +101,6 @@ function decrypted({ counters, capsLock }: Token, privateIdChecked: boolean): De
 function unchecked({ publicId }: Otp): YubikeyError {
   return new YubikeyError(
     'PRIVATE_ID_UNCHECKED',
-    `The private ID of the key ${publicId} is not known yet, so its OTPs prove too little: pin the key`,
+    `The private ID of the key ${publicId} is not known yet, so its OTPs are not accepted: pin the key`,
   );
 }

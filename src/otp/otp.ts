@@ -74,7 +74,7 @@ export function assertOtp(otp: Otp): void {
     OTP.test(value) &&
     publicId === value.slice(0, -TOKEN_LENGTH) &&
     token === value.slice(-TOKEN_LENGTH);
-  if (!wellFormed) throw new TypeError('verify() takes what parseOtp() returns');
+  if (!wellFormed) throw new TypeError('An OTP must be the object that parseOtp() returned');
 }
 
 /** Whether the value can be the public ID of a key: 0 to 16 modhex letters. */

@@ -9,7 +9,7 @@ import { readUserId, type UserId } from './user-id.js';
  */
 export interface SecondFactor {
   userId: string;
-  /** The session that it was made in. It is void once the session gets a new ID. */
+  /** The ID of the session in which it was made. It is void once the session gets a new ID. */
   sessionId: string;
   publicId: string;
   /** Milliseconds since 1970. */
@@ -19,7 +19,7 @@ export interface SecondFactor {
 }
 
 export interface RequireSecondFactorOptions {
-  /** The maximum age of the second factor, in milliseconds. Default: the age of the session. */
+  /** The maximum age of the second factor, in milliseconds. Default: no limit, as long as the session lasts. */
   maxAge?: number | undefined;
   /**
    * Redirect target for users without a second factor. Default: an error with status 401 or 403 for the app's error
@@ -103,10 +103,10 @@ export function completeSecondFactor(): RequestHandler {
 
 /**
  * Express middleware for routes that need a second factor of the current user, made in the current session and not older
- * than `maxAge`. Signing out, signing in again and changing the user each void it.
+ * than `maxAge`. It becomes void when the user signs out or signs in again, and when another user signs in.
  *
- * Other requests are redirected, or `next` is called with a YubikeyError: `NOT_SIGNED_IN` (status 401) or
- * `SECOND_FACTOR_REQUIRED` (403).
+ * A request without a valid second factor is redirected, or passed to `next` with a YubikeyError: `NOT_SIGNED_IN` (status
+ * 401) or `SECOND_FACTOR_REQUIRED` (403).
  *
  * @throws TypeError for an unknown or unusable option.
  */

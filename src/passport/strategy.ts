@@ -20,7 +20,7 @@ export interface FailureInfo {
     | 'UNKNOWN_USER'
     /** A second factor needs a user who is signed in. */
     | 'NOT_SIGNED_IN'
-    /** The OTP is valid, but its key belongs to another user than the one signed in. */
+    /** The OTP is valid, but its key does not belong to the signed-in user. */
     | 'OTHER_USER';
   message: 'Invalid OTP';
 }

@@ -27,7 +27,7 @@ export class Calls {
     if (this.#open >= MAX_OPEN) {
       throw new YubikeyError(
         'STORE_FAILED',
-        `${MAX_OPEN} calls already wait for the database, so nothing was sent: try again later`,
+        `${MAX_OPEN} calls are already waiting for the database, so nothing was sent: try again later`,
       );
     }
     this.#open++;
@@ -130,7 +130,7 @@ export class Call<T> {
     return this.#isSent()
       ? new YubikeyError(
           'ANSWER_LOST',
-          'The database was asked to write and its answer is lost, so the OTP may be used up: touch the key again',
+          'The database was asked to write, but its answer was lost, so the OTP may be used up: touch the key again',
           { cause },
         )
       : new YubikeyError('STORE_FAILED', 'The database failed, and nothing was written', { cause });

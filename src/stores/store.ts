@@ -18,7 +18,7 @@ export interface NewKey {
   readonly publicId: string;
   /** 16 bytes, secret. */
   readonly aesKey: Uint8Array;
-  /** 6 bytes, secret. A key stored without one verifies nobody until its private ID has been pinned. */
+  /** 6 bytes, secret. Without it, OTPs of the key are refused until its private ID has been pinned. */
   readonly privateId?: Uint8Array | undefined;
   /** Default empty. */
   readonly notes?: string | undefined;

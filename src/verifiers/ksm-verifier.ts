@@ -45,7 +45,7 @@ export interface KsmVerifierOptions {
   delayTolerance?: true | DelayTolerance | undefined;
   /**
    * Accepts OTPs whose private ID was not compared. One random token in 65,536 then passes, and may raise the counters
-   * of the key so far that its owner is refused as replayed. Default false.
+   * of the key so far that OTPs of its owner are refused as replayed. Default false.
    */
   allowUnpinnedKeys?: boolean | undefined;
 }
@@ -102,7 +102,7 @@ export class KsmVerifier implements Verifier {
     if (!decryption.privateIdChecked && !this.#allowUnpinnedKeys) {
       throw new YubikeyError(
         'PRIVATE_ID_UNCHECKED',
-        `The private ID of the key ${otp.publicId} was not compared, so its OTPs prove too little: pin the key`,
+        `The private ID of the key ${otp.publicId} was not compared, so its OTPs are not accepted: pin the key`,
       );
     }
     throwIfAborted(signal);

@@ -16,8 +16,7 @@ const OPTION_NAMES: OptionNames<SequenceOptions> = {
 
 /**
  * Verifies several touches of one key: at least two OTPs with one public ID, typed in this order in one power-up,
- * within a window by the key's clock. That proves that somebody holds the key now, while a single OTP could have been
- * collected earlier.
+ * within a window by the key's clock. OTPs that somebody collected one at a time are refused.
  *
  * OTPs of different keys are refused as BAD_OTP, touches of different power-ups or outside the window as DELAYED_OTP.
  * Otherwise, the first OTP that the verifier refuses decides. Every OTP that was verified is used up. The identity has

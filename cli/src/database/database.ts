@@ -87,7 +87,7 @@ export function warnUnlessDurable({ durability }: Database): void {
 export function explainFailure(error: unknown, where: string): string {
   const { message, code, errors } = error as { message?: string; code?: string; errors?: unknown[] };
   const text = message || errors?.map((each) => (each as Error).message).join('; ') || code || String(error);
-  if (isStoreFault(error) && error.cause instanceof Error) {
+  if (isStoreFault(error) && error.cause instanceof Error && !text.includes(error.cause.message)) {
     return `${withoutPasswords(text, where)}: ${explainFailure(error.cause, where)}`;
   }
   return withoutPasswords(text, where);

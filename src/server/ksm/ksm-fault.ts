@@ -21,7 +21,7 @@ const ERROR_CODES = {
   // Additions to the reference.
   INVALID_PRIVATE_ID: [400, 'Private ID must be 12 hexadecimal digits'],
   INVALID_DESCRIPTION: [400, 'Description must be text of up to 1000 characters without control characters'],
-  INVALID_PAGE: [400, 'limit must be 1 to 1000, and after a key ID'],
+  INVALID_PAGE: [400, 'limit must be 1 to 1000, and after must be a key ID'],
   KEY_EXISTS: [409, 'A key with this key ID exists already'],
   PRIVATE_ID_UNKNOWN: [422, 'The private ID of this key is not known yet: touch the key again'],
   // Only `wsapi` returns this error.

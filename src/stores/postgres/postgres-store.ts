@@ -211,7 +211,7 @@ async function retryRolledBack<T>(work: () => Promise<T>): Promise<T> {
 }
 
 const DURABLE =
-  'PostgreSQL with fsync=on and synchronous_commit=on: an accepted OTP is on disk before it is answered';
+  'PostgreSQL with fsync=on and synchronous_commit=on: an accepted OTP is on disk before the verdict is given';
 const NOT_DURABLE =
   'PostgreSQL with fsync=off: after a crash of the machine, OTPs that were accepted may be accepted again';
 

@@ -67,18 +67,17 @@ function describeDurability(syncing: Syncing, masters: readonly Master[] | undef
     durable,
     statement: `${where} with appendonly=yes, ${settings.join(', ')}: ${
       durable
-        ? 'an accepted OTP is on disk before it is answered (a failover to a replica may still lose the last ones)'
+        ? 'an accepted OTP is on disk before the verdict is given (a failover to a replica may still lose the last ones)'
         : `a crash of the machine can lose ${describeLoss(syncing)}, and the OTPs accepted in that time would be accepted again`
     }`,
   };
 }
 
 function describeLoss({ appendfsync, pausedByRewrite }: Syncing): string {
-  const inRewrite =
-    'what was written since Redis began to rewrite the append-only file or to save a snapshot';
+  const inRewrite = 'everything since Redis began to rewrite the append-only file or to save a snapshot';
   if (appendfsync === 'always') return inRewrite;
   if (appendfsync === 'everysec') return `the last second${pausedByRewrite ? `, or ${inRewrite}` : ''}`;
-  return 'what was written since the system last wrote to disk';
+  return 'everything since the system last wrote to disk';
 }
 
 /** When the append-only file is synced; for several servers, the weakest of their settings. */

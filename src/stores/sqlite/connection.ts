@@ -39,7 +39,7 @@ export class SqliteConnection {
     return {
       durable: true,
       statement:
-        'SQLite with journal_mode=wal and synchronous=full: an accepted OTP is on disk before it is answered',
+        'SQLite with journal_mode=wal and synchronous=full: an accepted OTP is on disk before the verdict is given',
     };
   }
 
@@ -89,7 +89,7 @@ export class SqliteConnection {
       return cause === error.cause ? error : new UncertainWrite(error.message, cause);
     }
     if (isCorrupt(error)) {
-      const what = `${this.#path ?? readDatabasePath(this.#database)} no longer holds what was written to it (${(error as Error).message})`;
+      const what = `${this.#path ?? readDatabasePath(this.#database)} is damaged, or is not a SQLite database (${(error as Error).message})`;
       return this.#rememberLoss(FileLost.since(what, error));
     }
     if (error instanceof FileLost) this.#lost = error;

@@ -76,7 +76,8 @@ export class FileWatch {
       if (changed.includes('log') && !changed.includes('file')) this.#saveLog();
       throw FileLost.since(`${this.#file.paths[lost]} was replaced, removed or emptied while it was in use`);
     }
-    if (hasShrunk.file && this.#isDamaged()) throw FileLost.since(`${this.path} was cut while it was in use`);
+    if (hasShrunk.file && this.#isDamaged())
+      throw FileLost.since(`${this.path} was truncated while it was in use`);
     if (hasShrunk.log) this.#checkpoint('PASSIVE');
   }
 
@@ -90,7 +91,7 @@ export class FileWatch {
       return this.#database.prepare(`PRAGMA wal_checkpoint(${mode})`).all() as SqlRow[];
     } catch (error) {
       if (!isCorrupt(error)) throw error;
-      throw FileLost.since(`The log of ${this.path} was cut while it was in use`, error);
+      throw FileLost.since(`The log of ${this.path} was truncated while it was in use`, error);
     }
   }
 

@@ -19,7 +19,7 @@ export class FileLost extends YubikeyError {
   static since(what: string, cause?: unknown): FileLost {
     return new FileLost(
       `${what}, so its contents are no longer trusted. Stop the service, put the right file in its place, and start it ` +
-        'again: a start trusts whatever file it finds',
+        'again. A new start trusts whatever file it finds',
       cause === undefined ? undefined : { cause },
     );
   }

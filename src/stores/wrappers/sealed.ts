@@ -155,12 +155,11 @@ class Unopened {
 
   /** Advises to delete records only if the old master key cannot open them. */
   #remedy(checked: number): string {
-    const oldKey =
-      'add the old master key to the keyring, from the file that held it or a backup of that file';
+    const oldKey = 'add the old master key to the keyring, from its file or a backup of that file';
     if (!this.#isAnyBroken) return `To open them, ${oldKey}`;
     if (this.#count === checked)
-      return `None of them opens, so another master key may have taken the id of the old one: ${oldKey}, in its place, or restore the database from a backup`;
-    return `Restore damaged records from a backup; if a master key is missing, ${oldKey}; delete only damaged records that are in no backup`;
+      return `None of them opens, so the keyring may have another master key under the id of the old one: ${oldKey}, in its place, or restore the database from a backup`;
+    return `Restore damaged records from a backup. If a master key is missing, ${oldKey}. Delete only damaged records that are in no backup`;
   }
 }
 

@@ -53,9 +53,9 @@ function authenticate(text: string, { otp, nonce, apiKey, protocol, isTls }: Que
   if (protocol === '2.0') {
     const mustEcho = status === 'OK' || status === 'REPLAYED_OTP' || status === 'REPLAYED_REQUEST';
     if (!echoes(response.otp, otp, mustEcho))
-      return forged(`an answer that claims ${status} is about another OTP`);
+      return forged(`an answer that claims ${status} does not repeat the OTP`);
     if (!echoes(response.nonce, nonce, mustEcho)) {
-      return forged(`an answer that claims ${status} is to another request (nonce)`);
+      return forged(`an answer that claims ${status} does not repeat the nonce`);
     }
   }
   if (isVerdictStatus(status)) return { verdict: { ...response, status } };

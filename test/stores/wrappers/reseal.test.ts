@@ -96,7 +96,9 @@ describe('reseal()', () => {
     expect(error.message).toContain(
       `Not resealed: yubikey ${broken.slice(0, 10).join(', ')} and 4 more (14 in all)`,
     );
-    expect(error.message).toMatch(/Restore damaged records from a backup.*old master key.*delete/);
+    expect(error.message).toMatch(
+      /Restore damaged records from a backup.*old master key.*Delete only damaged/,
+    );
     expect(progress).toEqual([{ checked: 40, resealed: 26 }]);
     for (const id of broken) await engine.delete(id);
     expect((await new SealedKeyStore(engine, onlyB).list()).records).toHaveLength(26);

@@ -94,7 +94,7 @@ const MESSAGES: Record<string, string> = {
   STORAGE_ERROR: 'The database failed',
   INVALID_PRIVATE_ID: 'Private ID must be 12 hexadecimal digits',
   INVALID_DESCRIPTION: 'Description must be text of up to 1000 characters without control characters',
-  INVALID_PAGE: 'limit must be 1 to 1000, and after a key ID',
+  INVALID_PAGE: 'limit must be 1 to 1000, and after must be a key ID',
   KEY_EXISTS: 'A key with this key ID exists already',
   UNAUTHORIZED: 'Managing keys needs the management token: Authorization: Bearer TOKEN',
   FORBIDDEN: 'This address may not decrypt OTPs here',
