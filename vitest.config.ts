@@ -8,7 +8,7 @@ const FOLDERS = '{test,cli/test,example-app/test}';
 const INSTALLED = 'test/support/package/global-setup.ts';
 const NOT_UNIT = `${FOLDERS}/**/*.{integration,e2e,long}.test.ts`;
 
-/** The modules are loaded once, not for each file: half of the work. So a test must leave nothing behind. */
+/** Loads the modules once instead of for each file, which saves half of the work. A test must restore what it changes. */
 const TOGETHER = { isolate: false };
 
 /** A suite is named by what its tests need. */

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { YubikeyError } from '../../src/errors.js';
 import { assertOtp, isPublicId, type Otp, parseOtp } from '../../src/otp/otp.js';
 import { anyText, modhex, NOT_STRINGS, otpText, publicId } from '../support/arbitraries.js';
+import { measureCpuTime } from '../support/cpu-time.js';
 
 const TOKEN = 'cbdefghijklnrtuvvutrnlkjihgfedbc';
 const OTP = `vvcccccccccc${TOKEN}`;
@@ -105,9 +106,10 @@ describe('parseOtp', () => {
     ['blanks', ' '.repeat(1 << 20)],
     ['a URL', `https://${'/'.repeat(1 << 20)}`],
   ])('refuses a megabyte of %s quickly', (_, input) => {
-    const start = performance.now();
-    for (let n = 0; n < 100; n++) catchRefusal(input);
-    expect(performance.now() - start).toBeLessThan(500);
+    const milliseconds = measureCpuTime(() => {
+      for (let n = 0; n < 100; n++) catchRefusal(input);
+    });
+    expect(milliseconds).toBeLessThan(500);
   });
 
   it('accepts or refuses any text, and never fails otherwise', () => {

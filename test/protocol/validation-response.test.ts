@@ -11,6 +11,7 @@ import {
   type ValidationResponse,
 } from '../../src/protocol/validation-response.js';
 import { anyText, bytes, counters, otpText } from '../support/arbitraries.js';
+import { measureCpuTime } from '../support/cpu-time.js';
 
 const OTP = 'vvcccccccccccbdefghijklnrtuvvutrnlkjihgfedbc';
 const NONCE = 'jrFwbaYFhn0HoxZIsd9LQ6w2ceU';
@@ -144,13 +145,14 @@ describe('parseResponseParameters', () => {
   });
 
   it('is quick with text that was made to keep it busy', () => {
-    const start = performance.now();
-    for (const text of ['\n'.repeat(8000), '\r\n'.repeat(4000), 'a'.repeat(8000), 'a=\n'.repeat(2500)]) {
-      for (let n = 0; n < 10; n++) {
-        expect(() => parseResponseParameters(`${text}!`)).toThrow(MalformedResponse);
+    const milliseconds = measureCpuTime(() => {
+      for (const text of ['\n'.repeat(8000), '\r\n'.repeat(4000), 'a'.repeat(8000), 'a=\n'.repeat(2500)]) {
+        for (let n = 0; n < 10; n++) {
+          expect(() => parseResponseParameters(`${text}!`)).toThrow(MalformedResponse);
+        }
       }
-    }
-    expect(performance.now() - start).toBeLessThan(500);
+    });
+    expect(milliseconds).toBeLessThan(500);
   });
 });
 
