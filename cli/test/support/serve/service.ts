@@ -87,7 +87,15 @@ export async function serve(args: readonly string[], options: ServeOptions): Pro
     await service.ended;
   });
   await service.says(args.includes('--no-validation') ? 'KSM: ' : 'Validation server: ');
+  // The log is another stream, so its lines may come later.
+  for (const served of args.includes('silent') ? [] : listServices(args)) {
+    await service.line({ msg: 'listening', service: served });
+  }
   return service;
+}
+
+function listServices(args: readonly string[]): string[] {
+  return ['validation', 'ksm'].filter((name) => !args.includes(`--no-${name}`));
 }
 
 /** Starts a service that must not start. */
