@@ -1,3 +1,4 @@
+import type { ChildProcess } from 'node:child_process';
 import { randomInt } from 'node:crypto';
 import { accessSync, constants } from 'node:fs';
 import { createServer } from 'node:net';
@@ -35,6 +36,23 @@ export function describeWith(name: string, programs: readonly string[], body: ()
   } else {
     it.skip(reason, () => undefined);
   }
+}
+
+const running = new Set<ChildProcess>();
+
+/** Kills a program when the test run is interrupted: no hook ends it then. */
+export function killOnInterrupt(child: ChildProcess): void {
+  if (running.size === 0) process.once('exit', killAll);
+  running.add(child);
+  child.once('exit', () => {
+    running.delete(child);
+    if (running.size === 0) process.off('exit', killAll);
+  });
+}
+
+/** SIGQUIT ends PostgreSQL together with its own processes, and Redis too. */
+function killAll(): void {
+  for (const child of running) child.kill('SIGQUIT');
 }
 
 /** A port of 127.0.0.1 that was free a moment ago, outside the range for outgoing connections. */

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import pg from 'pg';
-import { freePort } from '../programs.js';
+import { freePort, killOnInterrupt } from '../programs.js';
 
 const DEBIAN = '/usr/lib/postgresql';
 
@@ -120,6 +120,7 @@ export class PostgresServer {
       [...args, ...settings.flatMap((it) => ['-c', it])],
       this.#options,
     );
+    killOnInterrupt(this.#server);
     const until = performance.now() + START_MS;
     while (this.#isRunning && performance.now() < until) {
       const client = new pg.Client({ connectionString: this.url, connectionTimeoutMillis: 5_000 });

@@ -4,7 +4,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { freePort } from '../programs.js';
+import { freePort, killOnInterrupt } from '../programs.js';
 
 /** Shorter than the timeout of a hook, so that a server that does not start is killed before the hook times out. */
 const START_MS = 25_000;
@@ -56,6 +56,7 @@ export class RedisServer {
   async run(settings: readonly string[] = RedisServer.DURABLE): Promise<void> {
     const place = ['--port', String(this.port), '--bind', '127.0.0.1', '--dir', this.#folder, '--save', ''];
     this.#server = spawn('redis-server', [...place, ...settings], { stdio: 'ignore' });
+    killOnInterrupt(this.#server);
     const until = performance.now() + START_MS;
     while (this.#isRunning && performance.now() < until) {
       const isUp = await new Promise<boolean>((resolve) => {
