@@ -127,10 +127,10 @@ export class SoftYubikey {
       privateId: Buffer.from(this.privateId).toString('hex'),
       aesKey: Buffer.from(this.aesKey).toString('hex'),
       usageCounter: this.#usageCounter,
-      sessionUse: this.#sessionUse,
+      ...(this.#sessionUse !== undefined && { sessionUse: this.#sessionUse }),
       clockAtPowerUp: this.#clockAtPowerUp,
       poweredUpAt: this.#poweredUpAt,
-      layout: this.#layout,
+      ...(this.#layout !== undefined && { layout: this.#layout }),
     };
   }
 
@@ -155,7 +155,7 @@ export class SoftYubikey {
     return yubikey;
   }
 
-  /** Hides the secrets from `console.log` and `util.inspect`. */
+  /** @internal Hides the secrets from `console.log` and `util.inspect`. */
   [inspect.custom](): string {
     return `SoftYubikey ${inspect({ publicId: this.publicId, counters: this.counters })}`;
   }

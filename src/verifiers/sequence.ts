@@ -40,7 +40,7 @@ export async function verifySequence(
   const touches: Counters[] = [];
   let last: Verification | undefined;
   for (const otp of otps) {
-    last = await verifier.verify(otp, { signal });
+    last = await verifier.verify(otp, signal ? { signal } : {});
     if (!last.ok) return last;
     touches.push(requireCounters(last.identity.counters));
   }

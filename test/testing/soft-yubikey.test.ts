@@ -108,6 +108,8 @@ describe('SoftYubikey', () => {
     yubikey.press();
     const copy = SoftYubikey.fromJSON(JSON.parse(JSON.stringify(yubikey)));
     expect(copy.toJSON()).toEqual(yubikey.toJSON());
+    // Some databases store undefined as null.
+    expect(Object.values(new SoftYubikey().toJSON())).not.toContain(undefined);
     vi.advanceTimersByTime(1000);
     yubikey.press();
     copy.press();

@@ -87,10 +87,10 @@ export function warnUnlessDurable({ durability }: Database): void {
 export function explainFailure(error: unknown, where: string): string {
   const { message, code, errors } = error as { message?: string; code?: string; errors?: unknown[] };
   const text = message || errors?.map((each) => (each as Error).message).join('; ') || code || String(error);
-  if (isStoreFault(error) && error.cause instanceof Error && !text.includes(error.cause.message)) {
-    return `${withoutPasswords(text, where)}: ${explainFailure(error.cause, where)}`;
-  }
-  return withoutPasswords(text, where);
+  const shown = withoutPasswords(text, where);
+  if (!isStoreFault(error) || !(error.cause instanceof Error)) return shown;
+  const cause = explainFailure(error.cause, where);
+  return shown.includes(cause) ? shown : `${shown}: ${cause}`;
 }
 
 /** Replaces the passwords of a database URL in a text. */

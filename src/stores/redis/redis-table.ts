@@ -17,9 +17,9 @@ const REPLACE = defineScript(`
 local revision = redis.call('HGET', KEYS[1], 'revision')
 if revision == ARGV[1] then return 1 end
 if revision ~= ARGV[2] then return 0 end
-local removed = tonumber(ARGV[3])
-redis.call('HSET', KEYS[1], 'revision', ARGV[1], unpack(ARGV, 4 + removed))
-if removed > 0 then redis.call('HDEL', KEYS[1], unpack(ARGV, 4, 3 + removed)) end
+local gone = tonumber(ARGV[3])
+redis.call('HSET', KEYS[1], 'revision', ARGV[1], unpack(ARGV, 4 + gone))
+if gone > 0 then redis.call('HDEL', KEYS[1], unpack(ARGV, 4, 3 + gone)) end
 return 1`);
 
 /** Records of one kind, each a hash, with its secrets in base64. */

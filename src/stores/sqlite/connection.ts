@@ -11,7 +11,7 @@ import {
 import type { Durability } from '../store.js';
 import type { SqliteDatabase, SqliteStatement } from './driver.js';
 import { addSequence, FileWatch, readDatabasePath } from './file-watch.js';
-import { FileLost, isBusy, isCorrupt, UncertainWrite } from './sqlite-faults.js';
+import { FileLost, isBusy, isCorrupt, Uncertain } from './sqlite-faults.js';
 import { type Waiter, whenFree } from './waiter.js';
 
 /** How long a statement may block the thread for a lock of another process. Zero, since any number of calls may wait. */
@@ -84,9 +84,9 @@ export class SqliteConnection {
 
   /** Treats damage as a loss of the file, and remembers a loss. */
   #rememberLoss(error: unknown): unknown {
-    if (error instanceof UncertainWrite) {
+    if (error instanceof Uncertain) {
       const cause = this.#rememberLoss(error.cause);
-      return cause === error.cause ? error : new UncertainWrite(error.message, cause);
+      return cause === error.cause ? error : new Uncertain(error.message, cause);
     }
     if (isCorrupt(error)) {
       const what = `${this.#path ?? readDatabasePath(this.#database)} is damaged, or is not a SQLite database (${(error as Error).message})`;
@@ -152,7 +152,7 @@ export class SqliteConnection {
     try {
       this.#watch?.checkAfterCommit(sequence);
     } catch (error) {
-      throw new UncertainWrite(
+      throw new Uncertain(
         'The write was committed, but the file is no longer the one that was opened',
         error,
       );
@@ -166,7 +166,7 @@ export class SqliteConnection {
     } catch (error) {
       this.#rollBack();
       if (isBusy(error)) throw error;
-      throw new UncertainWrite(`COMMIT failed: ${(error as Error).message}`, error);
+      throw new Uncertain(`COMMIT failed: ${(error as Error).message}`, error);
     }
   }
 

@@ -1,7 +1,7 @@
 import { YubikeyError, type YubikeyErrorCode } from '../../errors.js';
 import type { SqlValue } from '../sql/sql-stores.js';
 import type { FoundDriver } from './driver.js';
-import { FileLost, UncertainWrite } from './sqlite-faults.js';
+import { FileLost, Uncertain } from './sqlite-faults.js';
 
 /** The data that a thread is started with. */
 export interface ThreadOptions {
@@ -26,7 +26,7 @@ export type ThreadReply =
 
 /** An error as a message: cloned as it is, it would lose its code, and an error of a driver its message too. */
 export interface SerializedError {
-  readonly kind: 'YubikeyError' | 'TypeError' | 'Error' | 'UncertainWrite' | 'FileLost';
+  readonly kind: 'YubikeyError' | 'TypeError' | 'Error' | 'Uncertain' | 'FileLost';
   readonly message: string;
   readonly code: unknown;
   readonly errcode: unknown;
@@ -45,7 +45,7 @@ export function serializeError(error: unknown): SerializedError {
 }
 
 function classifyError(error: unknown): SerializedError['kind'] {
-  if (error instanceof UncertainWrite) return 'UncertainWrite';
+  if (error instanceof Uncertain) return 'Uncertain';
   if (error instanceof FileLost) return 'FileLost';
   if (error instanceof YubikeyError) return 'YubikeyError';
   return error instanceof TypeError ? 'TypeError' : 'Error';
@@ -53,7 +53,7 @@ function classifyError(error: unknown): SerializedError['kind'] {
 
 export function deserializeError({ kind, message, code, errcode, cause }: SerializedError): Error {
   const options = cause && { cause: deserializeError(cause) };
-  if (kind === 'UncertainWrite') return new UncertainWrite(message, options?.cause);
+  if (kind === 'Uncertain') return new Uncertain(message, options?.cause);
   if (kind === 'FileLost') return new FileLost(message, options);
   if (kind === 'YubikeyError') return new YubikeyError(code as YubikeyErrorCode, message, options);
   const error = kind === 'TypeError' ? new TypeError(message, options) : new Error(message, options);

@@ -1,7 +1,7 @@
 import { YubikeyError } from '../../errors.js';
 
 /** A write that may have taken effect, now or after a restart. All other errors of SQLite mean that it rolled back. */
-export class UncertainWrite extends Error {
+export class Uncertain extends Error {
   constructor(
     message: string,
     override readonly cause: unknown,
@@ -33,7 +33,7 @@ export class FileLost extends YubikeyError {
 
 /** The loss of the file that caused the error, if any. */
 export function findFileLoss(error: unknown): FileLost | undefined {
-  const fault = error instanceof UncertainWrite ? error.cause : error;
+  const fault = error instanceof Uncertain ? error.cause : error;
   return fault instanceof FileLost ? fault : undefined;
 }
 

@@ -9,7 +9,7 @@ import { findDriver, type SqliteDatabase, type SqliteDriver } from './driver.js'
 import type { SqliteEngine } from './engine.js';
 import { SqliteHandle } from './handle.js';
 import { FIRST_COUNTERS_TO_REMEMBER, LastAccepted } from './last-accepted.js';
-import { FileLost, findFileLoss, isSqliteRowFault, UncertainWrite } from './sqlite-faults.js';
+import { FileLost, findFileLoss, isSqliteRowFault, Uncertain } from './sqlite-faults.js';
 import { SqliteThreads } from './threads.js';
 
 export type { SqliteDatabase, SqliteDriver, SqliteStatement } from './driver.js';
@@ -101,7 +101,7 @@ export class SqliteStore {
       (sql, parameters) => this.#ask((engine, call) => engine.run(sql, parameters, call)),
       {
         write: (batch) => this.#advance(batch),
-        isRefusal: (error) => !(error instanceof UncertainWrite),
+        isRefusal: (error) => !(error instanceof Uncertain),
         isLocked: () => false,
         isItemFault: isSqliteRowFault,
         atOnce: 1,
@@ -161,7 +161,7 @@ export class SqliteStore {
       const { rows, advanced } = await engine.advance(batch);
       const rowsById = new Map(advanced.map((row) => [row.id, row]));
       const loss = this.#lastAccepted.record(rows, rowsById) ? this.#lost : FileLost.goneBack(engine.path);
-      if (loss) throw new UncertainWrite('The write was committed to a file that has been lost', loss);
+      if (loss) throw new Uncertain('The write was committed to a file that has been lost', loss);
       return rows.map(({ id }) => rowsById.get(id));
     });
   }

@@ -10,7 +10,7 @@ import {
   type ThreadReply,
   type ThreadRequest,
 } from './messages.js';
-import { UncertainWrite } from './sqlite-faults.js';
+import { Uncertain } from './sqlite-faults.js';
 
 /** Resolved by package.json, so that the built file is found from the sources too. */
 const WORKER = '#sqlite-worker';
@@ -169,7 +169,7 @@ export class SqliteThread {
     if (!this.#end) this.#onFault(error);
     this.refuse(error);
     for (const { callStates, reject } of [...this.#posted.values(), ...this.#queue]) {
-      reject(callStates.hasBegun ? new UncertainWrite(error.message, error) : error);
+      reject(callStates.hasBegun ? new Uncertain(error.message, error) : error);
     }
     this.#posted.clear();
     this.#queue.length = 0;
