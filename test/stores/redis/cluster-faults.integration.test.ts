@@ -158,13 +158,23 @@ describeWith('RedisStore over a Redis Cluster', ['redis-server'], () => {
     });
     const store = await open((_key, [name, ...rest]) => through.call(name as string, ...rest), 20_000);
     await advanceAll(store, 1);
+    const replayed = { advanced: false, reason: 'REPLAYED_OTP' };
+    let lost = 0;
     for (let n = 2; n < 14; n++) {
       for (const proxy of proxies) proxy.cutAfter(n * 19);
       const outcomes = await advanceAll(store, n);
-      expect(outcomes, `cut after ${n * 19} bytes`).toEqual(publicIds.map(() => advanced(n)));
+      // On a busy machine, ioredis may give a command up instead of resending it: its answer is lost, and never a wrong one.
+      const isLost = outcomes.map((outcome) => outcome === 'ANSWER_LOST');
+      lost += isLost.filter(Boolean).length;
+      expect(outcomes, `cut after ${n * 19} bytes`).toEqual(
+        isLost.map((wasLost) => (wasLost ? 'ANSWER_LOST' : advanced(n))),
+      );
       for (const proxy of proxies) proxy.cutAfter(Number.POSITIVE_INFINITY);
-      const replayed = { advanced: false, reason: 'REPLAYED_OTP' };
+      const again = await advanceAll(store, n);
+      const isWrittenNow = (at: number) => isLost[at] && (again[at] as { advanced?: boolean }).advanced;
+      expect(again).toEqual(again.map((_, at) => (isWrittenNow(at) ? advanced(n) : replayed)));
       expect(await advanceAll(store, n)).toEqual(publicIds.map(() => replayed));
     }
+    expect(lost).toBeLessThan(publicIds.length);
   });
 });
