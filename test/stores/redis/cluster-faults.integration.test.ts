@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis as IoRedis, Cluster as IoRedisCluster } from 'ioredis';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { YubikeyError } from '../../../src/errors.js';
-import { RedisStore, type SendCommand } from '../../../src/stores/index.js';
+import { type Advance, RedisStore, type SendCommand } from '../../../src/stores/index.js';
 import { hashSlot } from '../../../src/stores/redis/cluster.js';
 import { describeWith } from '../../support/programs.js';
 import { LossyProxy } from '../../support/servers/lossy-proxy.js';
@@ -170,10 +170,16 @@ describeWith('RedisStore over a Redis Cluster', ['redis-server'], () => {
         isLost.map((wasLost) => (wasLost ? 'ANSWER_LOST' : advanced(n))),
       );
       for (const proxy of proxies) proxy.cutAfter(Number.POSITIVE_INFINITY);
-      const again = await advanceAll(store, n);
-      const isWrittenNow = (at: number) => isLost[at] && (again[at] as { advanced?: boolean }).advanced;
-      expect(again).toEqual(again.map((_, at) => (isWrittenNow(at) ? advanced(n) : replayed)));
-      expect(await advanceAll(store, n)).toEqual(publicIds.map(() => replayed));
+      const accepted: number[] = isLost.map((wasLost) => (wasLost ? 0 : 1));
+      const again = async () => {
+        const outcomes = await advanceAll(store, n);
+        for (const [at, outcome] of outcomes.entries()) {
+          if ((outcome as Partial<Advance>).advanced) accepted[at] = (accepted[at] ?? 0) + 1;
+        }
+        return outcomes;
+      };
+      await expect.poll(again).toEqual(publicIds.map(() => replayed));
+      expect(Math.max(...accepted)).toBe(1);
     }
     expect(lost).toBeLessThan(publicIds.length);
   });
