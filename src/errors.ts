@@ -95,14 +95,29 @@ const OPTION_NAMES: OptionNames<YubikeyErrorOptions> = {
   servers: true,
 };
 
-const HTTP_STATUS: Partial<Record<YubikeyErrorCode, number>> = {
+const HTTP_STATUS: Record<YubikeyErrorCode, number> = {
   OTP_MALFORMED: 400,
   BODY_NOT_PARSED: 500,
   UNSUPPORTED_MEDIA_TYPE: 415,
+  UNREACHABLE: 503,
+  TIMED_OUT: 503,
+  TLS_FAILED: 503,
+  REFUSED_BY_FRONT: 503,
+  SERVER_FAILED: 503,
+  REDIRECTED: 503,
+  ANSWER_MALFORMED: 503,
+  ANSWER_FORGED: 503,
+  ANSWER_LOST: 503,
   NO_SUCH_CLIENT: 500,
   BAD_SIGNATURE: 500,
   OPERATION_NOT_ALLOWED: 500,
   MISSING_PARAMETER: 500,
+  BACKEND_ERROR: 503,
+  NOT_ENOUGH_ANSWERS: 503,
+  ABORTED: 503,
+  CLOSED: 500,
+  KSM_FAILED: 503,
+  STORE_FAILED: 503,
   STORE_NOT_MIGRATED: 500,
   STORE_NOT_DURABLE: 500,
   MASTER_KEY_UNKNOWN: 500,
@@ -110,11 +125,11 @@ const HTTP_STATUS: Partial<Record<YubikeyErrorCode, number>> = {
   KEY_UNUSABLE: 500,
   PRIVATE_ID_UNCHECKED: 500,
   COUNTERS_MISSING: 500,
-  CLOSED: 500,
+  RATE_LIMITED: 429,
+  VERIFIER_FAILED: 503,
   USER_ID_MISSING: 500,
   SECOND_FACTOR_NOT_VERIFIED: 500,
   SESSION_NOT_ROTATED: 500,
-  RATE_LIMITED: 429,
   NOT_SIGNED_IN: 401,
   SECOND_FACTOR_REQUIRED: 403,
 };
@@ -138,6 +153,7 @@ export class YubikeyError extends Error {
     assertOptional('YubikeyError', options, OPTION_NAMES);
     super(message, 'cause' in options ? { cause: options.cause } : undefined);
     this.code = code;
+    // Programs in JavaScript may have codes of their own.
     this.status = HTTP_STATUS[code] ?? 503;
     this.servers = options.servers ?? [];
   }

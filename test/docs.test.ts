@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { YubikeyError, type YubikeyErrorCode } from '../src/index.js';
+import { isRejection, STATUSES } from '../src/protocol/status.js';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8');
@@ -47,6 +48,12 @@ it.each(['CONTRIBUTING.md', 'docs/architecture.md'])('%s names files that exist'
   const paths = [...read(page).matchAll(/`((?:src|cli|test|scripts|docs|bench|example-app)\/[\w./-]+)`/g)];
   expect(paths.length).toBeGreaterThan(20);
   expect(paths.map(([, path = '']) => path).filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
+});
+
+it('docs/errors.md lists every reason of a refusal', () => {
+  const [, refusals = ''] = /\n## Refused OTPs\n(.*?)\n`YubikeyStrategy`/s.exec(read('docs/errors.md')) ?? [];
+  const listed = [...refusals.matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, reason]) => reason);
+  expect(listed.sort()).toEqual(Object.keys(STATUSES).filter(isRejection).sort());
 });
 
 it('docs/errors.md lists every code of YubikeyError with its HTTP status', () => {

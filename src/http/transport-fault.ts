@@ -1,8 +1,18 @@
 import type { YubikeyErrorCode } from '../errors.js';
 
+/** What may go wrong below the protocol. */
+export type TransportFaultCode =
+  | 'UNREACHABLE'
+  | 'TIMED_OUT'
+  | 'TLS_FAILED'
+  | 'REFUSED_BY_FRONT'
+  | 'SERVER_FAILED'
+  | 'REDIRECTED'
+  | 'ANSWER_MALFORMED';
+
 /** Why one request to one server gave no verdict. */
-export interface Fault {
-  readonly code: YubikeyErrorCode;
+export interface Fault<Code extends YubikeyErrorCode = TransportFaultCode> {
+  readonly code: Code;
   readonly message: string;
   readonly authenticated: boolean;
   /** Whether a retry with the same OTP and nonce may help. */
@@ -15,7 +25,7 @@ export interface Fault {
 export class TransportFault extends Error implements Fault {
   readonly authenticated = false;
   constructor(
-    readonly code: YubikeyErrorCode,
+    readonly code: TransportFaultCode,
     message: string,
     readonly retry: boolean,
     readonly maybeAccepted: boolean,
@@ -60,10 +70,10 @@ export function toHttpStatusFault(status: number): TransportFault {
 const MAX_MESSAGE_LENGTH = 300;
 
 /** Removes the OTP from a fault's message, in case a server or a dispatcher repeated it. */
-export function redactFault(
+export function redactFault<Code extends YubikeyErrorCode>(
   token: string,
-  { code, message, authenticated, retry, maybeAccepted }: Fault,
-): Fault {
+  { code, message, authenticated, retry, maybeAccepted }: Fault<Code>,
+): Fault<Code> {
   const redacted = message.replaceAll(new RegExp(token, 'gi'), '…').slice(0, MAX_MESSAGE_LENGTH);
   return { code, message: redacted, authenticated, retry, maybeAccepted };
 }

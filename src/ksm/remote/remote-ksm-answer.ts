@@ -1,6 +1,6 @@
 import type { HttpAnswer } from '../../http/exchange.js';
 import type { HttpRequest } from '../../http/transport.js';
-import { type Fault, toHttpStatusFault } from '../../http/transport-fault.js';
+import { type Fault, type TransportFaultCode, toHttpStatusFault } from '../../http/transport-fault.js';
 import type { Otp } from '../../otp/otp.js';
 import { KSM_ERRORS, parseKsmResponse } from '../../protocol/ksm-response.js';
 import { type KsmRestError, parseKsmRestResponse } from '../../protocol/ksm-rest-response.js';
@@ -10,8 +10,10 @@ import type { KsmServer, RemoteKsmSettings } from './remote-ksm-settings.js';
 
 type Protocol = RemoteKsmSettings['protocol'];
 
+type KsmFault = Fault<TransportFaultCode | 'MISSING_PARAMETER' | 'BACKEND_ERROR' | 'PRIVATE_ID_UNCHECKED'>;
+
 /** One KSM's answer for an OTP, or why it gave none. */
-export type RemoteKsmAnswer = { readonly decryption: Decryption } | { readonly fault: Fault };
+export type RemoteKsmAnswer = { readonly decryption: Decryption } | { readonly fault: KsmFault };
 
 /** The only length of public IDs that some KSMs accept, such as the REST reference server. */
 const USUAL_PUBLIC_ID_LENGTH = 12;
@@ -103,7 +105,7 @@ function readInvalid({ publicId }: Otp): RemoteKsmAnswer {
 }
 
 /** A fault that the KSM itself reports. TLS decides whether the report is authentic. */
-function fault(code: Fault['code'], message: string, { maybeAccepted = false } = {}): RemoteKsmAnswer {
+function fault(code: KsmFault['code'], message: string, { maybeAccepted = false } = {}): RemoteKsmAnswer {
   const authenticated = code !== 'ANSWER_MALFORMED';
   return { fault: { code, message, authenticated, retry: false, maybeAccepted } };
 }

@@ -1,5 +1,5 @@
 import { YubikeyError } from '../../errors.js';
-import { isRejection, type Status } from '../../protocol/status.js';
+import { isFaultStatus, isRejection, STATUSES, type Status } from '../../protocol/status.js';
 import type { ProtocolVersion, ValidationRequest } from '../../protocol/validation-request.js';
 import type { ValidationResponse } from '../../protocol/validation-response.js';
 import type { Verification } from '../../verifiers/verifier.js';
@@ -20,32 +20,26 @@ export function toResponse(request: ValidationRequest, verification: Verificatio
   }
   if (!isRejection(verification.reason))
     throw new TypeError('The verifier returned something that is not a verdict');
-  return verification.reason === 'BAD_OTP'
-    ? { status: 'BAD_OTP' }
-    : { status: verification.reason, otp, nonce };
+  return echo(verification.reason, request);
 }
 
 /** Turns an error into a response. Errors of a service behind this one are passed on only if clients must know them. */
 export function toErrorResponse(error: unknown, request: ValidationRequest | undefined): ValidationResponse {
   const code = error instanceof YubikeyError ? error.code : undefined;
-  // The OTP is used up, so it is echoed.
-  if (code === 'NOT_ENOUGH_ANSWERS') return { status: code, otp: request?.otp, nonce: request?.nonce };
-  return { status: code === 'OPERATION_NOT_ALLOWED' ? code : 'BACKEND_ERROR' };
+  return echo(isFaultStatus(code) && STATUSES[code].passedOn ? code : 'BACKEND_ERROR', request);
 }
 
-/** Statuses that protocol 1.x does not have, and the closest ones that it has. */
-const PROTOCOL_1_STATUSES: Partial<Record<Status, Status>> = {
-  REPLAYED_REQUEST: 'REPLAYED_OTP',
-  DELAYED_OTP: 'BAD_OTP',
-  NOT_ENOUGH_ANSWERS: 'BACKEND_ERROR',
-};
+function echo(status: Status, request: ValidationRequest | undefined): ValidationResponse {
+  if (STATUSES[status].echo === 'never') return { status };
+  return { status, otp: request?.otp, nonce: request?.nonce };
+}
 
 /** Adapts a response to a protocol version: 1.x echoes nothing, and only 1.x names the missing parameter. */
 export function toProtocol(protocol: ProtocolVersion, response: ValidationResponse): ValidationResponse {
   const { status, otp, nonce, sl, counters, info } = response;
   if (protocol === '2.0') return { status, otp, nonce, sl, counters };
   return {
-    status: PROTOCOL_1_STATUSES[status] ?? status,
+    status: STATUSES[status].inProtocol1,
     counters,
     info: status === 'MISSING_PARAMETER' ? info : undefined,
   };

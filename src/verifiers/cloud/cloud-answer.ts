@@ -1,13 +1,12 @@
-import type { Fault } from '../../http/transport-fault.js';
 import { isSigned, isSignedWith } from '../../protocol/signature.js';
-import { isRejection, type Rejection, type Status } from '../../protocol/status.js';
+import { isFaultStatus, type Rejection, STATUSES } from '../../protocol/status.js';
 import {
   MalformedResponse,
   parseResponseParameters,
   readValidationResponse,
   type ValidationResponse,
 } from '../../protocol/validation-response.js';
-import { toStatusFault } from './cloud-fault.js';
+import { type CloudFault, toStatusFault } from './cloud-fault.js';
 
 /** The request of a verification, to compare an answer with. */
 export interface Question {
@@ -20,7 +19,7 @@ export interface Question {
 }
 
 export type CloudVerdict = ValidationResponse & { readonly status: 'OK' | Rejection };
-export type CloudAnswer = { readonly verdict: CloudVerdict } | { readonly fault: Fault };
+export type CloudAnswer = { readonly verdict: CloudVerdict } | { readonly fault: CloudFault };
 
 /**
  * Reads a server's answer. A verdict counts only if the answer is authentic: first, it must be signed with the API key,
@@ -42,8 +41,7 @@ function authenticate(text: string, { otp, nonce, apiKey, protocol, isTls }: Que
   const response = readValidationResponse(parameters);
   const { status } = response;
   const isAuthentic = apiKey === undefined || isSignedWith(parameters, apiKey);
-  if (!isVerdictStatus(status) && !isAuthentic)
-    return { fault: toStatusFault({ ...response, status }, false) };
+  if (isFaultStatus(status) && !isAuthentic) return { fault: toStatusFault(status, response.info, false) };
   if (!isAuthentic) {
     const problem = isSigned(parameters)
       ? 'not signed with the apiKey, which may be the wrong one'
@@ -51,19 +49,15 @@ function authenticate(text: string, { otp, nonce, apiKey, protocol, isTls }: Que
     return forged(`an answer that claims ${status} is ${problem}`);
   }
   if (protocol === '2.0') {
-    const mustEcho = status === 'OK' || status === 'REPLAYED_OTP' || status === 'REPLAYED_REQUEST';
+    const mustEcho = STATUSES[status].echo === 'always';
     if (!echoes(response.otp, otp, mustEcho))
       return forged(`an answer that claims ${status} does not repeat the OTP`);
     if (!echoes(response.nonce, nonce, mustEcho)) {
       return forged(`an answer that claims ${status} does not repeat the nonce`);
     }
   }
-  if (isVerdictStatus(status)) return { verdict: { ...response, status } };
-  return { fault: toStatusFault({ ...response, status }, apiKey !== undefined || isTls) };
-}
-
-function isVerdictStatus(status: Status): status is CloudVerdict['status'] {
-  return status === 'OK' || isRejection(status);
+  if (!isFaultStatus(status)) return { verdict: { ...response, status } };
+  return { fault: toStatusFault(status, response.info, apiKey !== undefined || isTls) };
 }
 
 function echoes(echo: string | undefined, sent: string, required: boolean): boolean {

@@ -1,13 +1,14 @@
-import { type ServerFault, YubikeyError, type YubikeyErrorCode } from '../../errors.js';
-import type { Fault } from '../../http/transport-fault.js';
+import { YubikeyError } from '../../errors.js';
 import { Alarm, isDue } from './alarm.js';
 import type { CloudAnswer, CloudVerdict } from './cloud-answer.js';
+import type { CloudFault } from './cloud-fault.js';
 import type { CloudSettings } from './cloud-settings.js';
+import { type CloudServerFault, isUsedUp, moreTelling, noVerdict } from './outcome.js';
 import { RETRY_DELAY_MS, type Standing } from './standing.js';
 
 const NOTHING_SAID = { authenticated: false, retry: true, maybeAccepted: true } as const;
 /** The fault of a server that reported a replay, if no verdict was reached. */
-const HAS_SEEN_IT: Fault = {
+const HAS_SEEN_IT: CloudFault = {
   code: 'ANSWER_LOST',
   message: 'it has seen the OTP before, perhaps in this very request',
   authenticated: true,
@@ -37,7 +38,7 @@ interface Entrant {
   /** Whether the server is not to be asked again. */
   final: boolean;
   /** The most informative fault of all attempts. */
-  fault: Fault | undefined;
+  fault: CloudFault | undefined;
   /** The server reports a replay, which our own earlier request may have caused. */
   replayed: 'REPLAYED_OTP' | 'REPLAYED_REQUEST' | undefined;
   /** Whether the server may have accepted one of our requests although its answer was lost. */
@@ -211,8 +212,8 @@ export class Race {
     this.#settledAt = Math.min(this.#settledAt, performance.now() + this.#settings.settleTime);
   }
 
-  #takeFault(entrant: Entrant, fault: Fault, number: number): void {
-    entrant.fault = moreTelling(entrant.fault, fault);
+  #takeFault(entrant: Entrant, fault: CloudFault, number: number): void {
+    entrant.fault = entrant.fault ? moreTelling(entrant.fault, fault) : fault;
     entrant.maybeAccepted ||= fault.maybeAccepted;
     if (!fault.retry) stop(entrant);
     else if (number === entrant.attempts) this.#scheduleAttempt(entrant, RETRY_DELAY_MS);
@@ -244,10 +245,7 @@ export class Race {
   /** The outcome of all answers, once no more answers are to come. */
   #outcome(): CloudVerdict | YubikeyError {
     if (this.#refusal) return this.#refusal;
-    const isUnfinished = this.#entrants.some(
-      ({ fault }) => fault?.code === 'NOT_ENOUGH_ANSWERS' && fault.authenticated,
-    );
-    if (isUnfinished) return noVerdict(this.#faults(), 'NOT_ENOUGH_ANSWERS');
+    if (this.#entrants.some(({ fault }) => fault && isUsedUp(fault))) return noVerdict(this.#faults());
     const replayed = this.#entrants.find((entrant) => entrant.replayed)?.replayed;
     if (!replayed) return noVerdict(this.#faults());
     return this.#entrants.some(({ maybeAccepted }) => maybeAccepted)
@@ -261,7 +259,7 @@ export class Race {
     return new YubikeyError('ANSWER_LOST', message, { servers: this.#faults() });
   }
 
-  #faults(): ServerFault[] {
+  #faults(): CloudServerFault[] {
     return this.#entrants
       .filter(({ attempts }) => attempts > 0)
       .map(({ server, attempts, fault = HAS_SEEN_IT }) => {
@@ -308,40 +306,4 @@ function pickBest(entrants: readonly Entrant[]): Entrant[] {
 function stop(entrant: Entrant): void {
   entrant.final = true;
   entrant.nextAttemptAt = Infinity;
-}
-
-/** The order in which faults give an error its code if servers fail differently: first what the operator must fix. */
-const MOST_TELLING_FIRST: readonly YubikeyErrorCode[] = [
-  'NOT_ENOUGH_ANSWERS',
-  'BAD_SIGNATURE',
-  'NO_SUCH_CLIENT',
-  'OPERATION_NOT_ALLOWED',
-  'MISSING_PARAMETER',
-  'ANSWER_FORGED',
-  'TLS_FAILED',
-  'REFUSED_BY_FRONT',
-  'REDIRECTED',
-  'ANSWER_MALFORMED',
-  'BACKEND_ERROR',
-  'SERVER_FAILED',
-  'TIMED_OUT',
-  'UNREACHABLE',
-];
-
-function noVerdict(servers: readonly ServerFault[], code = mostTelling(servers)): YubikeyError {
-  const details = servers.map(({ server, message }) => `${server}: ${message}`).join('; ');
-  return new YubikeyError(code, `No validation server gave a verdict: ${details}`, { servers });
-}
-
-function mostTelling(servers: readonly ServerFault[]): YubikeyErrorCode {
-  return servers.reduce((best, next) => (rankFault(next) < rankFault(best) ? next : best)).code;
-}
-
-function moreTelling(first: Fault | undefined, next: Fault): Fault {
-  return first && rankFault(first) <= rankFault(next) ? first : next;
-}
-
-/** Ranks authentic faults before all others. */
-function rankFault({ code, authenticated }: Pick<Fault, 'code' | 'authenticated'>): number {
-  return MOST_TELLING_FIRST.indexOf(code) + (authenticated ? 0 : MOST_TELLING_FIRST.length);
 }
