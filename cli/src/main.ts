@@ -18,7 +18,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 process.stderr.on('error', () => undefined);
 
 try {
-  await createProgram().parseAsync();
+  const program = await createProgram(process.argv);
+  await program.parseAsync();
 } catch (error) {
   process.exitCode = reportFailure(error);
 }

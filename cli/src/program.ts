@@ -10,8 +10,8 @@ import { addServe } from './commands/serve.js';
 import { addVerify } from './commands/verify/index.js';
 import { addGlobalOptions } from './terminal/global-options.js';
 
-/** The program with all its commands. */
-export function createProgram(): Command {
+/** Makes the program with all its commands, for a command line such as `process.argv`. */
+export async function createProgram(argv: readonly string[]): Promise<Command> {
   const program = new Command('yubikey-otp')
     .description(
       'Manages keys, counters and clients for YubiKey one-time passwords, and serves validation and a KSM.',
@@ -37,7 +37,7 @@ Exit codes: 0 done, 1 something was refused or not found, 2 wrong usage or set-u
   addCounters(program);
   addClients(program);
   addMasterKey(program);
-  addServe(program);
+  await addServe(program, argv);
   addVerify(program);
   addInspect(program);
   addPress(program);

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { SoftYubikey } from 'passport-yubikey-otp/testing';
 import { describe, expect, it } from 'vitest';
+import { LISTED_SETTINGS } from '../src/serve/settings/listed-settings.js';
 import { run } from './support/command.js';
 import { newCommand } from './support/stores.js';
 
@@ -16,6 +17,14 @@ describe('yubikey-otp', () => {
       });
     }
   });
+
+  it.each([[['serve', '--help']], [['help', 'serve']]])(
+    'prints every setting of the service: %j',
+    async (args) => {
+      const { stdout } = await run(args);
+      for (const { option } of LISTED_SETTINGS) expect(stdout).toMatch(new RegExp(`^  ${option} `, 'm'));
+    },
+  );
 
   it.each([
     [[], 'Usage:'],

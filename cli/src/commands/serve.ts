@@ -1,8 +1,11 @@
 import { type Command, Option } from 'commander';
-import { SETTINGS, type Setting } from '../serve/settings/serve-settings.js';
 
-/** `yubikey-otp serve` */
-export function addServe(program: Command): void {
+/**
+ * `yubikey-otp serve`
+ *
+ * @param argv The command line. Without the word `serve`, the settings and zod are not loaded: other commands start sooner.
+ */
+export async function addServe(program: Command, argv: readonly string[]): Promise<void> {
   const serveCommand = program
     .command('serve')
     .description('serve validation (/wsapi/2.0/verify) and the KSM (/api/v1, /wsapi/decrypt) over HTTP')
@@ -15,18 +18,17 @@ The first start makes the database, its master key and a client, and prints the 
 SIGTERM and SIGINT stop the service once open requests are answered. SIGHUP reloads the certificate.
 
   $ yubikey-otp serve --port 8080`,
-    );
-  for (const { flag, description, fallback } of Object.values<Setting>(SETTINGS)) {
-    if (flag !== undefined) serveCommand.addOption(new Option(flag, describeSetting(description, fallback)));
-  }
-  serveCommand.action(async (_options: unknown, command: Command) => {
-    // The imports of the service would delay the start of every other command.
-    const { serve } = await import('../serve/run.js');
-    await serve(command);
-  });
+    )
+    .action(async (_options: unknown, command: Command) => {
+      const { serve } = await import('../serve/run.js');
+      await serve(command);
+    });
+  if (argv.includes('serve')) await addSettings(serveCommand);
 }
 
-function describeSetting(description: string, fallback: unknown): string {
-  const isTold = typeof fallback === 'string' || typeof fallback === 'number';
-  return isTold ? `${description} (default: ${fallback})` : description;
+async function addSettings(serveCommand: Command): Promise<void> {
+  const { LISTED_SETTINGS } = await import('../serve/settings/listed-settings.js');
+  for (const { option, description, isGlobal } of LISTED_SETTINGS) {
+    if (!isGlobal) serveCommand.addOption(new Option(option, description));
+  }
 }

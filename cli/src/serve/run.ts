@@ -11,9 +11,10 @@ import { makeFirstClient } from './first-client.js';
 import { sayFirstSteps } from './first-start.js';
 import { errorFields, type Log, openLog } from './logs.js';
 import { startService } from './service.js';
+import { readConfigFile } from './settings/config-file.js';
 import { readManagementToken } from './settings/management-token.js';
 import type { Settings } from './settings/serve-settings.js';
-import { readConfigFile, resolveSettings } from './settings/sources.js';
+import { resolveSettings } from './settings/sources.js';
 import { stopSignal } from './stop.js';
 import { type Certificate, readCertificate } from './tls.js';
 

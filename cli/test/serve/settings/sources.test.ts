@@ -1,21 +1,32 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Option } from 'commander';
+import { Command, Option } from 'commander';
 import { describe, expect, it } from 'vitest';
-import { SETTINGS, type Setting, toEnvironmentName } from '../../../src/serve/settings/serve-settings.js';
-import { readConfigFile, resolveSettings, type Sources } from '../../../src/serve/settings/sources.js';
+import { readConfigFile } from '../../../src/serve/settings/config-file.js';
+import { LISTED_SETTINGS } from '../../../src/serve/settings/listed-settings.js';
+import { resolveSettings, type Sources } from '../../../src/serve/settings/sources.js';
 import { SetupError } from '../../../src/terminal/failure.js';
+import { addGlobalOptions } from '../../../src/terminal/global-options.js';
 import { temporaryFolder } from '../../support/command.js';
 
 const NOTHING: Sources = { flags: {}, environment: {} };
 const file = (values: Record<string, unknown>) => ({ path: 'serve.json', values });
 
 describe('settings', () => {
-  it.each(Object.entries<Setting>(SETTINGS).filter(([, { flag }]) => flag !== undefined))(
-    '%s is called the same as an option, in the environment and in a file',
-    (name, { flag }) => {
-      expect(new Option(flag as string, '').attributeName()).toBe(name);
-      expect(toEnvironmentName(name)).toMatch(/^YUBIKEY_[A-Z]+(_[A-Z]+)*$/);
+  it.each(LISTED_SETTINGS)(
+    '$name is called the same as an option, in the environment and in a file',
+    ({ name, option, variable }) => {
+      expect(new Option(option, '').attributeName()).toBe(name);
+      expect(variable).toMatch(/^YUBIKEY_[A-Z]+(_[A-Z]+)*$/);
+    },
+  );
+
+  it.each(LISTED_SETTINGS.filter(({ isGlobal }) => isGlobal))(
+    '$name is an option of every command',
+    ({ name, option }) => {
+      const program = new Command();
+      addGlobalOptions(program);
+      expect(program.options.find((each) => each.attributeName() === name)?.flags).toBe(option);
     },
   );
 
@@ -57,6 +68,7 @@ describe('mistakes in settings', () => {
     ['port', '-1', '--port'],
     ['port', '1e3', '--port'],
     ['host', '', '--host takes'],
+    ['masterKeyFile', '', '--master-key-file takes'],
     ['allowDecryptFrom', '10.0.0.0/33', '--allow-decrypt-from takes addresses and ranges'],
     ['allowDecryptFrom', 'loopback', '--allow-decrypt-from'],
     ['allowDecryptFrom', '10', '--allow-decrypt-from'],
