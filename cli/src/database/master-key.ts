@@ -3,9 +3,10 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { type Keyring, newMasterKey, parseKeyring } from 'passport-yubikey-otp/stores';
 import { createFile } from '../files/durable-file.js';
+import { warnIfOthersCanRead } from '../files/private-file.js';
+import { readVariable } from '../terminal/environment.js';
 import { SetupError } from '../terminal/failure.js';
 import { DEFAULT_MASTER_KEY_FILE } from '../terminal/global-options.js';
-import { warn } from '../terminal/output.js';
 import { quoteForShell } from './shell.js';
 
 /** The shell's `set -C` refuses to overwrite an existing master key. */
@@ -93,17 +94,13 @@ async function findMasterKeys(file: string | undefined): Promise<{ source: strin
   return { source: DEFAULT_MASTER_KEY_FILE, text: await readMasterKeyFile(DEFAULT_MASTER_KEY_FILE) };
 }
 
-/** Many tools leave a variable out by setting it to an empty text. */
-const inEnvironment = () => process.env.YUBIKEY_MASTER_KEY?.trim() || undefined;
+const inEnvironment = () => readVariable('YUBIKEY_MASTER_KEY');
 
 async function readMasterKeyFile(path: string): Promise<string> {
   let file: FileHandle | undefined;
   try {
     file = await open(path);
-    const { mode } = await file.stat();
-    if (process.platform !== 'win32' && (mode & 0o077) !== 0) {
-      warn(`The master key file ${path} can be read by other users: chmod 600 ${path}`);
-    }
+    warnIfOthersCanRead('master key', path, await file.stat());
     return await file.readFile('utf8');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;

@@ -1,15 +1,15 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import type { YubikeyError } from 'passport-yubikey-otp';
 import type { ClientStore } from 'passport-yubikey-otp/stores';
 import { isUrl } from '../database/database.js';
+import { formatClientVariables, newApiKey } from '../database/new-client.js';
 import { opensAny, type Secrets } from '../database/session.js';
 import { createFile } from '../files/durable-file.js';
 import { SetupError } from '../terminal/failure.js';
 import { warn } from '../terminal/output.js';
 
 const ID = '1';
-const API_KEY_LENGTH = 20;
 
 /** The client that a first start made, and where its API key is shown. */
 export interface FirstClient {
@@ -28,7 +28,7 @@ export async function makeFirstClient(
   where: string,
 ): Promise<FirstClient | undefined> {
   if ((await sealed.list({ limit: 1 })).records.length > 0) return assertClientsOpen(sealed, clients);
-  const apiKey = randomBytes(API_KEY_LENGTH);
+  const apiKey = newApiKey();
   const text = apiKey.toString('base64');
   const add = () => clients.add({ id: ID, apiKey, notes: 'made by the first start of yubikey-otp serve' });
   if (process.stderr.isTTY)
@@ -36,7 +36,7 @@ export async function makeFirstClient(
   // The file comes first: a client whose API key is shown nowhere would be useless and in the way.
   const file = await writeApiKey(
     `${isUrl(where) ? './yubikey-otp' : where}.client-${ID}`,
-    `YUBIKEY_CLIENT_ID=${ID}\nYUBIKEY_API_KEY=${text}\n`,
+    formatClientVariables(ID, text),
   );
   if (file === undefined) return undefined;
   let isAdded = false;

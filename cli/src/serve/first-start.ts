@@ -1,4 +1,6 @@
 import { isUrl } from '../database/database.js';
+import { quoteForShell } from '../database/shell.js';
+import { readVariable } from '../terminal/environment.js';
 import { DEFAULT_DATABASE, DEFAULT_MASTER_KEY_FILE } from '../terminal/global-options.js';
 import { say } from '../terminal/output.js';
 import type { FirstClient } from './first-client.js';
@@ -15,11 +17,11 @@ export function sayFirstSteps(
   if (ksm !== undefined) say(`KSM:               ${ksm}/api/v1/decrypt and ${ksm}/wsapi/decrypt`);
   if (!client) return;
   const { id, apiKey } = client;
-  const masterKey = process.env.YUBIKEY_MASTER_KEY?.trim()
+  const masterKey = readVariable('YUBIKEY_MASTER_KEY')
     ? 'The master key of YUBIKEY_MASTER_KEY'
     : `The master key ${masterKeyFile ?? DEFAULT_MASTER_KEY_FILE}`;
   const database = isUrl(db) ? 'the database' : db;
-  const option = db === DEFAULT_DATABASE || isUrl(db) ? '' : ` --db ${db}`;
+  const option = db === DEFAULT_DATABASE || isUrl(db) ? '' : ` --db ${quoteForShell(db)}`;
   say(`
 This is the first start, which made client ${id}. ${
     'text' in apiKey

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import type { Server as HttpsServer } from 'node:https';
 import { createSecureContext } from 'node:tls';
+import { readNamedFile } from '../files/named-file.js';
 import { SetupError } from '../terminal/failure.js';
 import type { Log } from './logs.js';
 import type { Settings } from './settings/serve-settings.js';
@@ -17,7 +17,10 @@ export interface Certificate {
  */
 export function readCertificate({ tlsCert, tlsKey }: Settings): Certificate | undefined {
   if (tlsCert === undefined || tlsKey === undefined) return undefined;
-  const certificate = { cert: read('--tls-cert', tlsCert), key: read('--tls-key', tlsKey) };
+  const certificate = {
+    cert: readNamedFile(tlsCert, `--tls-cert: ${tlsCert}`),
+    key: readNamedFile(tlsKey, `--tls-key: ${tlsKey}`),
+  };
   try {
     createSecureContext(certificate);
   } catch (error) {
@@ -27,14 +30,6 @@ export function readCertificate({ tlsCert, tlsKey }: Settings): Certificate | un
     );
   }
   return certificate;
-}
-
-function read(flag: string, path: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    throw new SetupError(`${flag}: ${path} cannot be read (${(error as NodeJS.ErrnoException).code})`);
-  }
 }
 
 /** Loads a renewed certificate on SIGHUP; open connections keep the old one. */

@@ -1,9 +1,9 @@
 import type { RecordStore } from 'passport-yubikey-otp/stores';
+import { quoteForShell } from '../database/shell.js';
 import { adviseOnUnopened } from '../database/unopened.js';
 import { writeLines } from '../files/write-lines.js';
 import { EXIT } from '../terminal/failure.js';
 import { say } from '../terminal/output.js';
-import { quotePublicId } from './public-id.js';
 import { readUnsealedRecords } from './read-records.js';
 
 export interface SecretsExport<Stored> {
@@ -23,7 +23,7 @@ export async function exportSecrets<Stored>(options: SecretsExport<Stored>): Pro
   let [written, leftOut] = [0, 0];
   const records = readUnsealedRecords(sealed, raw, toId, (id, error) => {
     leftOut += 1;
-    say(`Left out: ${adviseOnUnopened(error, `yubikey-otp ${noun} delete ${quotePublicId(id)}`)}`);
+    say(`Left out: ${adviseOnUnopened(error, `yubikey-otp ${noun} delete ${quoteForShell(id)}`)}`);
   });
   async function* counted() {
     for await (const record of records) {

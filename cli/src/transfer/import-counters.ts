@@ -1,7 +1,7 @@
 import type { Counters } from 'passport-yubikey-otp';
 import type { CounterRecord, CounterStore, KeyRecord, KeyStore } from 'passport-yubikey-otp/stores';
+import { quoteForShell } from '../database/shell.js';
 import type { Outcome } from './import-lines.js';
-import { quotePublicId } from './public-id.js';
 import type { CountersEntry } from './ykval.js';
 
 export interface CountersTarget {
@@ -95,5 +95,5 @@ function explainNotStored({ publicId }: CountersEntry): string {
 }
 
 function explainStaysActive({ publicId }: CountersEntry): string {
-  return `the key ${publicId} is deactivated in this file, but was enabled here after an import had disabled it, so it stays active; to disable it: yubikey-otp keys disable ${quotePublicId(publicId)}`;
+  return `the key ${publicId} is deactivated in this file, but was enabled here after an import had disabled it, so it stays active; to disable it: yubikey-otp keys disable ${quoteForShell(publicId)}`;
 }

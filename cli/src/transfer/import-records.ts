@@ -1,9 +1,9 @@
 import { timingSafeEqual } from 'node:crypto';
 import type { ClientStore, KeyRecord, KeyStore } from 'passport-yubikey-otp/stores';
+import { quoteForShell } from '../database/shell.js';
 import { isUnopened } from '../database/unopened.js';
 import type { Outcome } from './import-lines.js';
 import type { KeyEntry } from './key-columns.js';
-import { quotePublicId } from './public-id.js';
 import type { ClientEntry } from './ykval-clients.js';
 
 /** Adds a key. If its public ID is taken, the stored key does not change. */
@@ -13,12 +13,12 @@ export async function importKey(keys: Pick<KeyStore, 'add' | 'get'>, entry: KeyE
   const stored = await ignoreUnopened(keys.get(publicId));
   if (!stored)
     return conflict(
-      `the key ${publicId} is stored already and does not open: to see why, run yubikey-otp keys show ${quotePublicId(publicId)}`,
+      `the key ${publicId} is stored already and does not open: to see why, run yubikey-otp keys show ${quoteForShell(publicId)}`,
     );
   const difference = describeDifference(stored, entry);
   if (difference !== undefined) return conflict(`the key ${publicId} is stored already ${difference}`);
   if (entry.active || !stored.active) return { tally: 'already there' };
-  const problem = `the key ${publicId} is disabled in this file and active here: to disable it, run yubikey-otp keys disable ${quotePublicId(publicId)}`;
+  const problem = `the key ${publicId} is disabled in this file and active here: to disable it, run yubikey-otp keys disable ${quoteForShell(publicId)}`;
   return { tally: 'already there', problem };
 }
 
@@ -34,7 +34,7 @@ function describeDifference(
   if (privateId === undefined || isSame(stored.privateId, privateId)) return undefined;
   return stored.privateId
     ? `with another private ID: ${COUNTERS_STAY}`
-    : `without a private ID: to add it, run yubikey-otp keys pin ${quotePublicId(publicId)} and touch the key`;
+    : `without a private ID: to add it, run yubikey-otp keys pin ${quoteForShell(publicId)} and touch the key`;
 }
 
 /** Adds a client. If its id is taken, the stored client does not change. */

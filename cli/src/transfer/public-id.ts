@@ -1,5 +1,5 @@
-import { parseOtp, YubikeyError } from 'passport-yubikey-otp';
 import { SetupError } from '../terminal/failure.js';
+import { readOtp } from '../terminal/otp-input.js';
 import { isPublicId } from './modhex.js';
 
 /**
@@ -10,24 +10,10 @@ import { isPublicId } from './modhex.js';
  */
 export function parsePublicId(text: string): string {
   if (isPublicId(text)) return text;
-  const meant = findPublicId(text);
+  const read = readOtp(text);
   throw new SetupError(
-    meant === undefined
+    'problem' in read
       ? 'A public ID has 0 to 16 of the letters cbdefghijklnrtuv, usually 12: the beginning of every OTP of the key'
-      : `This is a whole OTP, which does not belong on a command line: give only its public ID, ${meant}`,
+      : `This is a whole OTP, which does not belong on a command line: give only its public ID, ${read.otp.publicId}`,
   );
-}
-
-/** Quotes the empty public ID for a command line, where it would be no argument. */
-export function quotePublicId(publicId: string): string {
-  return publicId || "''";
-}
-
-function findPublicId(text: string): string | undefined {
-  try {
-    return parseOtp(text).publicId;
-  } catch (error) {
-    if (error instanceof YubikeyError) return undefined;
-    throw error;
-  }
 }

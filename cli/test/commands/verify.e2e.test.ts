@@ -36,6 +36,16 @@ function expectNoOtp(ended: Ended, otp: string): void {
 }
 
 describe('yubikey-otp verify, with the database', () => {
+  it('quotes the empty public ID in the command that it advises', async () => {
+    const yubikey = new SoftYubikey({ publicId: '' });
+    const command = await enrolled(yubikey);
+    expect(await command(['keys', 'disable', ''])).toMatchObject({ code: 0 });
+    expect(await command(['verify', yubikey.press()])).toMatchObject({
+      code: 1,
+      stdout: expect.stringContaining("yubikey-otp keys enable ''"),
+    });
+  });
+
   it('accepts an OTP once: 0, then 1', async () => {
     const yubikey = new SoftYubikey();
     const { publicId } = yubikey;

@@ -38,6 +38,14 @@ describe('the first start', () => {
     }
   });
 
+  it('quotes the database in the commands that it advises', async () => {
+    const service = await serve(['--db', 'my keys.db'], { cwd: temporaryFolder() });
+    await service.says("yubikey-otp --db 'my keys.db' keys new --help");
+    expect((await service.stop()).stderr).toContain(
+      "yubikey-otp --db 'my keys.db' press | xargs yubikey-otp --db 'my keys.db' verify",
+    );
+  });
+
   it('has made the client when it logs that it listens', async () => {
     const cwd = temporaryFolder();
     const service = new Service(start(['serve', '--port', '0'], { cwd }));

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { addRecordsDelete } from '../records/delete.js';
 import { addRecordsList } from '../records/list.js';
-import { addRecordsDisable, addRecordsEnable } from '../records/set-active.js';
+import { addRecordsActivation } from '../records/set-active.js';
 import { addClientsExport } from './export.js';
 import { addClientsImport } from './import.js';
 import { CLIENT } from './kind.js';
@@ -14,8 +14,7 @@ export function addClients(program: Command): void {
     .description('manage the clients of a validation server and their API keys');
   addClientsNew(clients);
   addRecordsList(clients, CLIENT);
-  addRecordsDisable(clients, CLIENT);
-  addRecordsEnable(clients, CLIENT);
+  addRecordsActivation(clients, CLIENT);
   addRecordsDelete(clients, CLIENT);
   addClientsImport(clients);
   addClientsExport(clients);

@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import type { Command } from 'commander';
 import type { ClientStore } from 'passport-yubikey-otp/stores';
+import { formatClientVariables, newApiKey } from '../../database/new-client.js';
 import { withSecrets } from '../../database/session.js';
 import { Refusal, SetupError } from '../../terminal/failure.js';
 import type { GlobalOptions } from '../../terminal/global-options.js';
@@ -13,8 +13,6 @@ interface Options extends GlobalOptions {
   notes: string;
 }
 
-/** The length of an HMAC-SHA-1, and of the API keys that the reference server makes. */
-const API_KEY_LENGTH = 20;
 const MAX_ID = 10n ** 20n - 1n;
 
 /** `yubikey-otp clients new` */
@@ -27,7 +25,7 @@ export function addClientsNew(parent: Command): void {
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<Options>();
       const wanted = options.id === undefined ? undefined : parseClientId(options.id);
-      const apiKey = randomBytes(API_KEY_LENGTH);
+      const apiKey = newApiKey();
       await withSecrets(options, 'create', async ({ database, clients }) => {
         const add = (id: string) => clients.add({ id, apiKey, notes: options.notes });
         const id = wanted ?? (await addUnderNextId(database.clients, add));
@@ -56,5 +54,5 @@ async function printNewClient({ json }: Options, id: string, apiKey: string): Pr
     `Stored client ${id}. Its API key is secret and is shown only now; this is what its application needs:`,
   );
   if (json) await printJson({ id, apiKey });
-  else await print(`YUBIKEY_CLIENT_ID=${id}\nYUBIKEY_API_KEY=${apiKey}\n`);
+  else await print(formatClientVariables(id, apiKey));
 }

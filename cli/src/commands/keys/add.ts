@@ -1,13 +1,15 @@
 import type { Command } from 'commander';
-import { parseAesKey, parseOtp, YubikeyError } from 'passport-yubikey-otp';
+import { type Otp, parseAesKey } from 'passport-yubikey-otp';
 import { MemoryStore, type NewKey } from 'passport-yubikey-otp/stores';
 import type { Database } from '../../database/database.js';
 import { withSecrets } from '../../database/session.js';
+import { quoteForShell } from '../../database/shell.js';
 import { Refusal, SetupError } from '../../terminal/failure.js';
 import type { GlobalOptions } from '../../terminal/global-options.js';
+import { readOtp } from '../../terminal/otp-input.js';
 import { printJson, say, warn } from '../../terminal/output.js';
 import { openPrompt } from '../../terminal/prompt.js';
-import { parsePublicId, quotePublicId } from '../../transfer/public-id.js';
+import { parsePublicId } from '../../transfer/public-id.js';
 import { warnOfStoredCounters } from './counters-exist.js';
 import { pinFromOtp } from './pin.js';
 
@@ -19,7 +21,7 @@ interface Options extends GlobalOptions {
 interface KeySecrets {
   aesKey: Buffer;
   privateId?: Buffer | undefined;
-  otp?: string | undefined;
+  otp?: Otp | undefined;
 }
 
 /** `yubikey-otp keys add PUBLIC_ID` */
@@ -52,7 +54,7 @@ the YubiKey. Without a terminal, both are lines of standard input:
         const hasPrivateId = privateId !== undefined;
         if (!hasPrivateId) {
           warn(
-            `${publicId} has no private ID. Its OTPs are refused until you pin the private ID: yubikey-otp keys pin ${quotePublicId(publicId)}`,
+            `${publicId} has no private ID. Its OTPs are refused until you pin the private ID: yubikey-otp keys pin ${quoteForShell(publicId)}`,
           );
         }
         if (options.json) await printJson({ publicId, hasPrivateId });
@@ -62,7 +64,7 @@ the YubiKey. Without a terminal, both are lines of standard input:
 }
 
 /** Pins the private ID in memory, before the key is stored, so that a wrong OTP leaves nothing behind. */
-async function pinInMemory(otp: string, key: NewKey, database: Database): Promise<Uint8Array | undefined> {
+async function pinInMemory(otp: Otp, key: NewKey, database: Database): Promise<Uint8Array | undefined> {
   const { keys } = new MemoryStore();
   await keys.add(key);
   await pinFromOtp(database, keys, otp);
@@ -90,14 +92,12 @@ function parseTypedAesKey(text: string): Buffer {
   }
 }
 
-function parseTypedOtp(text: string, publicId: string): string {
-  try {
-    const otp = parseOtp(text);
-    if (otp.publicId === publicId) return otp.value;
-  } catch (error) {
-    if (!(error instanceof YubikeyError)) throw error;
+function parseTypedOtp(text: string, publicId: string): Otp {
+  const read = readOtp(text);
+  if ('problem' in read) {
     throw new SetupError('This is neither 12 hexadecimal digits nor an OTP; nothing was added');
   }
+  if (read.otp.publicId === publicId) return read.otp;
   throw new SetupError(`This OTP is not from the key ${publicId}; nothing was added`);
 }
 

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { addRecordsDelete } from '../records/delete.js';
 import { addRecordsList } from '../records/list.js';
-import { addRecordsDisable, addRecordsEnable } from '../records/set-active.js';
+import { addRecordsActivation } from '../records/set-active.js';
 import { addKeysAdd } from './add.js';
 import { addKeysExport } from './export.js';
 import { addKeysImport } from './import.js';
@@ -19,8 +19,7 @@ export function addKeys(program: Command): void {
   addKeysPin(keys);
   addRecordsList(keys, KEY);
   addKeysShow(keys);
-  addRecordsDisable(keys, KEY);
-  addRecordsEnable(keys, KEY);
+  addRecordsActivation(keys, KEY);
   addRecordsDelete(keys, KEY);
   addKeysImport(keys);
   addKeysExport(keys);

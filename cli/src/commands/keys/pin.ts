@@ -1,10 +1,11 @@
 import type { Command } from 'commander';
-import { type Otp, type Pinning, parseOtp, pinPrivateId, YubikeyError } from 'passport-yubikey-otp';
+import { type Otp, type Pinning, pinPrivateId } from 'passport-yubikey-otp';
 import type { KeyStore } from 'passport-yubikey-otp/stores';
 import { type Database, warnUnlessDurable } from '../../database/database.js';
 import { withSecrets } from '../../database/session.js';
 import { Refusal, SetupError } from '../../terminal/failure.js';
 import type { GlobalOptions } from '../../terminal/global-options.js';
+import { readOtp } from '../../terminal/otp-input.js';
 import { printJson, say } from '../../terminal/output.js';
 import { askOnce } from '../../terminal/prompt.js';
 import { parsePublicId } from '../../transfer/public-id.js';
@@ -20,11 +21,12 @@ export function addKeysPin(parent: Command): void {
       const publicId = parsePublicId(text);
       await withSecrets(options, 'refuse', async ({ database, keys }) => {
         if (!(await keys.get(publicId))) throw new Refusal(`There is no key ${publicId}`);
-        const otp = await askOnce('Touch the key: ');
-        if (parseFreshOtp(otp).publicId !== publicId) {
+        const read = readOtp(await askOnce('Touch the key: '));
+        if ('problem' in read) throw new SetupError(`${read.problem}; nothing was changed`);
+        if (read.otp.publicId !== publicId) {
           throw new SetupError(`This OTP is not from the key ${publicId}; nothing was changed`);
         }
-        const result = await pinFromOtp(database, keys, otp);
+        const result = await pinFromOtp(database, keys, read.otp);
         if (options.json) await printJson({ publicId, result: result === 'PINNED' ? 'pinned' : 'unchanged' });
         else if (result === 'PINNED') say(`Pinned the private ID of ${publicId}`);
         else say(`${publicId} has this private ID already`);
@@ -40,22 +42,12 @@ export function addKeysPin(parent: Command): void {
 export async function pinFromOtp(
   database: Database,
   keys: KeyStore,
-  typed: string,
+  otp: Otp,
 ): Promise<'PINNED' | 'ALREADY_PINNED'> {
-  const otp = parseFreshOtp(typed);
   warnUnlessDurable(database);
   const pinning = await pinPrivateId(keys, database.counters, otp);
   if (pinning === 'PINNED' || pinning === 'ALREADY_PINNED') return pinning;
   throw toRefusal(otp, pinning);
-}
-
-function parseFreshOtp(typed: string): Otp {
-  try {
-    return parseOtp(typed);
-  } catch (error) {
-    if (!(error instanceof YubikeyError)) throw error;
-    throw new SetupError(`${error.message}; nothing was changed`);
-  }
 }
 
 function toRefusal({ publicId }: Otp, reason: Exclude<Pinning, 'PINNED' | 'ALREADY_PINNED'>): Refusal {

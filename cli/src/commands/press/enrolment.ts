@@ -1,6 +1,7 @@
 import type { SoftYubikey } from 'passport-yubikey-otp/testing';
 import { makeFirstMasterKey } from '../../database/first-master-key.js';
 import { withDatabase, withSecrets } from '../../database/session.js';
+import { quoteForShell } from '../../database/shell.js';
 import { Refusal } from '../../terminal/failure.js';
 import type { GlobalOptions } from '../../terminal/global-options.js';
 import { warn } from '../../terminal/output.js';
@@ -40,7 +41,7 @@ async function findEnrolmentProblem(options: GlobalOptions, publicId: string): P
       if (!key)
         problem = `The database does not know ${publicId}: to store it there, run yubikey-otp press --enrol`;
       else if (!key.active)
-        problem = `${publicId} is disabled: to enable it, run yubikey-otp keys enable ${publicId}`;
+        problem = `${publicId} is disabled: to enable it, run yubikey-otp keys enable ${quoteForShell(publicId)}`;
     });
   } catch (error) {
     return `${(error as Error).message}. OTPs of ${publicId} are refused until the database knows it: yubikey-otp press --enrol`;

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { SoftYubikey, type SoftYubikeyState } from 'passport-yubikey-otp/testing';
+import { quoteForShell } from '../../database/shell.js';
 import { exclusively } from '../../files/exclusively.js';
 import { SetupError } from '../../terminal/failure.js';
 import type { GlobalOptions } from '../../terminal/global-options.js';
@@ -54,7 +55,7 @@ async function plugIn(options: Options): Promise<SoftYubikeyState> {
   } else {
     say(`Made the virtual YubiKey ${publicId} in ${options.file}, and stored it in the database.`);
     say(
-      `For tests and demos only: anyone who can read that file can sign in as this key. To remove the key: yubikey-otp keys delete ${publicId}`,
+      `For tests and demos only: anyone who can read that file can sign in as this key. To remove the key: yubikey-otp keys delete ${quoteForShell(publicId)}`,
     );
   }
   return yubikey.toJSON();

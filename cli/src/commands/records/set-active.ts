@@ -8,28 +8,20 @@ import type { RecordKind, RecordKindStore } from './kind.js';
 
 type Result = 'done' | 'unchanged' | 'not found';
 
-/** `yubikey-otp keys disable PUBLIC_ID…`, `yubikey-otp clients disable ID…` */
-export function addRecordsDisable<Stored extends RecordFields>(
+/** `yubikey-otp keys disable PUBLIC_ID…`, `enable`, `yubikey-otp clients disable ID…`, `enable` */
+export function addRecordsActivation<Stored extends RecordFields>(
   parent: Command,
   kind: RecordKind<Stored>,
 ): void {
-  parent
-    .command('disable')
-    .argument(kind.idArgument.flags, kind.idArgument.description)
-    .description(kind.descriptions.disable)
-    .action((ids: string[], _options: unknown, command: Command) => setActive(kind, ids, false, command));
-}
-
-/** `yubikey-otp keys enable PUBLIC_ID…`, `yubikey-otp clients enable ID…` */
-export function addRecordsEnable<Stored extends RecordFields>(
-  parent: Command,
-  kind: RecordKind<Stored>,
-): void {
-  parent
-    .command('enable')
-    .argument(kind.idArgument.flags, kind.idArgument.description)
-    .description(kind.descriptions.enable)
-    .action((ids: string[], _options: unknown, command: Command) => setActive(kind, ids, true, command));
+  for (const name of ['disable', 'enable'] as const) {
+    parent
+      .command(name)
+      .argument(kind.idArgument.flags, kind.idArgument.description)
+      .description(kind.descriptions[name])
+      .action((ids: string[], _options: unknown, command: Command) =>
+        setActive(kind, ids, name === 'enable', command),
+      );
+  }
 }
 
 /**

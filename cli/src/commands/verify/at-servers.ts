@@ -1,5 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { CloudVerifier, type CloudVerifierOptions, type Otp } from 'passport-yubikey-otp';
+import { readNamedFile } from '../../files/named-file.js';
+import { readVariable } from '../../terminal/environment.js';
 import { SetupError } from '../../terminal/failure.js';
 import { warn } from '../../terminal/output.js';
 import type { VerifyOptions } from './options.js';
@@ -11,7 +12,7 @@ import type { Verdict } from './verdict.js';
  * @throws SetupError for options that cannot be used, YubikeyError if there is no verdict.
  */
 export async function verifyAtServers(otp: Otp, options: VerifyOptions): Promise<Verdict> {
-  const verifier = createVerifier(await readServerSettings(options));
+  const verifier = createVerifier(readServerSettings(options));
   try {
     return { verification: await verifier.verify(otp) };
   } finally {
@@ -27,13 +28,13 @@ function createVerifier(settings: CloudVerifierOptions): CloudVerifier {
   }
 }
 
-async function readServerSettings({ url, clientId, apiKeyFile, ca, protocol, timeout }: VerifyOptions) {
+function readServerSettings({ url, clientId, apiKeyFile, ca, protocol, timeout }: VerifyOptions) {
   if (!clientId) {
     throw new SetupError(
       'Validation servers answer only the clients that they know: give --client-id, or set YUBIKEY_CLIENT_ID',
     );
   }
-  const apiKey = await readApiKey(apiKeyFile);
+  const apiKey = readApiKey(apiKeyFile);
   if (apiKey === undefined) {
     warn(
       'Without an API key (YUBIKEY_API_KEY or --api-key-file), only TLS proves that the answer comes from the server',
@@ -55,13 +56,10 @@ function parseTimeout(seconds: string): number {
   throw new SetupError('--timeout takes seconds, such as 10');
 }
 
-async function readApiKey(path: string | undefined): Promise<string | undefined> {
-  if (path === undefined) return process.env.YUBIKEY_API_KEY?.trim() || undefined;
-  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    throw new SetupError(
-      `The API key file ${path} cannot be read (${error.code}): name another one with --api-key-file`,
-    );
-  });
-  if (text.trim() !== '') return text.trim();
+function readApiKey(path: string | undefined): string | undefined {
+  if (path === undefined) return readVariable('YUBIKEY_API_KEY');
+  const advice = ': name another one with --api-key-file';
+  const text = readNamedFile(path, `The API key file ${path}`, advice).toString().trim();
+  if (text !== '') return text;
   throw new SetupError(`There is no API key in ${path}: the file must contain the API key in base64`);
 }

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readNamedFile } from '../../files/named-file.js';
 import { SetupError } from '../../terminal/failure.js';
 
 export interface ConfigFile {
@@ -8,21 +8,12 @@ export interface ConfigFile {
 
 /** @throws SetupError for a file that cannot be read, or does not hold a JSON object. */
 export function readConfigFile(path: string): ConfigFile {
-  const values = parse(path, read(path));
+  const text = readNamedFile(path, `The configuration file ${path}`).toString();
+  const values = parse(path, text);
   if (typeof values !== 'object' || values === null || Array.isArray(values)) {
     throw new SetupError(`${path} must hold one JSON object, such as {"port": 8080}`);
   }
   return { path, values: values as ConfigFile['values'] };
-}
-
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new SetupError(
-      `The configuration file ${path} cannot be read (${(error as NodeJS.ErrnoException).code})`,
-    );
-  }
 }
 
 /** Drops the parser's message, which would repeat part of the file, such as a password in a URL. */

@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
-import { warn } from '../../terminal/output.js';
+import { warnIfOthersCanRead } from '../../files/private-file.js';
+import { type Environment, readVariable } from '../../terminal/environment.js';
 import type { Settings } from './serve-settings.js';
 
 const VARIABLE = 'YUBIKEY_MANAGEMENT_TOKEN';
@@ -16,13 +17,13 @@ export interface ManagementToken {
 /** Reads the token that allows managing keys, which never stands on a command line or in a configuration file. */
 export function readManagementToken(
   { managementTokenFile: path }: Settings,
-  environment: Readonly<Record<string, string | undefined>>,
+  environment: Environment,
 ): ManagementToken {
-  const inEnvironment = environment[VARIABLE]?.trim() || undefined;
+  const inEnvironment = readVariable(VARIABLE, environment);
   if (path === undefined) return checked(inEnvironment, VARIABLE);
   if (inEnvironment !== undefined) return wrong(`${FLAG} and ${VARIABLE} are both given: leave one out`);
   try {
-    warnWhereOthersRead(path);
+    warnIfOthersCanRead('management token', path, statSync(path));
     return checked(readFileSync(path, 'utf8').trim(), FLAG);
   } catch (error) {
     return wrong(`${FLAG}: ${path} cannot be read (${(error as NodeJS.ErrnoException).code})`);
@@ -38,9 +39,3 @@ function checked(token: string | undefined, where: string): ManagementToken {
 }
 
 const wrong = (mistake: string): ManagementToken => ({ mistakes: [mistake] });
-
-function warnWhereOthersRead(path: string): void {
-  if (process.platform !== 'win32' && (statSync(path).mode & 0o077) !== 0) {
-    warn(`The management token file ${path} can be read by other users: chmod 600 ${path}`);
-  }
-}

@@ -1,3 +1,4 @@
+import { type Environment, readVariable } from '../../terminal/environment.js';
 import type { ConfigFile } from './config-file.js';
 import { LISTED_SETTINGS, type ListedSetting } from './listed-settings.js';
 import { SETTINGS, type Settings } from './serve-settings.js';
@@ -8,7 +9,7 @@ import { readValue } from './value-types.js';
 export interface Sources {
   /** As commander read them, without defaults. */
   readonly flags: Readonly<Record<string, unknown>>;
-  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly environment: Environment;
   readonly file?: ConfigFile | undefined;
 }
 
@@ -43,7 +44,7 @@ function findGiven(
   // Many tools leave a variable out by setting it to an empty text.
   const text = isGlobal ? undefined : environment[variable];
   if (text) return { where: variable, value: readValue(text, type) };
-  const isOverruled = name === 'masterKeyFile' && environment.YUBIKEY_MASTER_KEY?.trim();
+  const isOverruled = name === 'masterKeyFile' && readVariable('YUBIKEY_MASTER_KEY', environment);
   if (!file || isOverruled || !Object.hasOwn(file.values, name)) return undefined;
   return { where: `${name} in ${file.path}`, value: file.values[name] };
 }

@@ -1,4 +1,5 @@
-import { distance } from 'fastest-levenshtein';
+import { closest, distance } from 'fastest-levenshtein';
+import type { Environment } from '../../terminal/environment.js';
 import type { ConfigFile } from './config-file.js';
 import { LISTED_SETTINGS } from './listed-settings.js';
 
@@ -15,7 +16,7 @@ export function findUnknownNames({
   environment,
   file,
 }: {
-  environment: Readonly<Record<string, string | undefined>>;
+  environment: Environment;
   file?: ConfigFile | undefined;
 }): string[] {
   return [...(file ? listUnknown(file) : []), ...listMisspelled(Object.keys(environment))];
@@ -43,8 +44,6 @@ function listMisspelled(variables: readonly string[]): string[] {
 /** The closest name within two letters, ignoring case and separators. */
 function findNearest(text: string, names: readonly string[]): string | undefined {
   const bare = (name: string) => name.toLowerCase().replace(/[^a-z]/g, '');
-  const [best] = names
-    .map((name) => ({ name, distance: distance(bare(name), bare(text)) }))
-    .sort((one, other) => one.distance - other.distance);
-  return best && best.distance <= 2 ? best.name : undefined;
+  const nearest = closest(bare(text), names.map(bare));
+  return distance(nearest, bare(text)) <= 2 ? names.find((name) => bare(name) === nearest) : undefined;
 }
