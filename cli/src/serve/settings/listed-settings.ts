@@ -16,16 +16,18 @@ export interface ListedSetting {
   readonly isGlobal: boolean;
 }
 
-export const LISTED_SETTINGS: readonly ListedSetting[] = Object.entries<
-  z.ZodDefault<z.ZodType> | z.ZodOptional<z.ZodType>
->(SETTINGS.shape).map(([name, setting]) => {
-  const type = setting.unwrap();
+export const LISTED_SETTINGS = Object.entries(SETTINGS.shape).map(([name, entry]) =>
+  listSetting(name, entry),
+);
+
+function listSetting(name: string, entry: z.ZodDefault<z.ZodType> | z.ZodOptional<z.ZodType>): ListedSetting {
+  const type = entry.unwrap();
   const argument = type.meta()?.argument;
-  const { description = '', isGlobal = false } = setting.meta() ?? {};
-  const fallback = setting.parse(undefined);
+  const { description = '', isGlobal = false } = entry.meta() ?? {};
+  const fallback = entry.parse(undefined);
+  const isTold = typeof fallback === 'string' || typeof fallback === 'number';
   const words = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
   const flag = `--${fallback === true ? 'no-' : ''}${words}`;
-  const isTold = typeof fallback === 'string' || typeof fallback === 'number';
   return {
     name,
     type,
@@ -35,4 +37,4 @@ export const LISTED_SETTINGS: readonly ListedSetting[] = Object.entries<
     variable: `YUBIKEY_${words.replaceAll('-', '_').toUpperCase()}`,
     isGlobal,
   };
-});
+}
