@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { assertOptional, type OptionNames } from './options.js';
 
 /**
@@ -134,6 +135,9 @@ const HTTP_STATUS: Record<YubikeyErrorCode, number> = {
   SECOND_FACTOR_REQUIRED: 403,
 };
 
+/** Marks the errors of every copy of this package. The version is that of the properties that they promise. */
+const BRAND = Symbol.for('passport-yubikey-otp.YubikeyError.v1');
+
 /**
  * The error that this package throws for everything except wrong arguments, which are a `TypeError`.
  *
@@ -141,6 +145,8 @@ const HTTP_STATUS: Record<YubikeyErrorCode, number> = {
  * application should answer with: 400 for a malformed OTP, 401 and 403 from `requireSecondFactor`, 415 for a body
  * that is neither a form nor JSON, 429 for too many requests, 500 if the configuration must change, 503 if trying
  * again may help. A refused OTP is a verdict, not an error.
+ *
+ * `instanceof YubikeyError` also holds for the errors of another copy of this package in the process.
  */
 export class YubikeyError extends Error {
   override readonly name = 'YubikeyError';
@@ -157,4 +163,20 @@ export class YubikeyError extends Error {
     this.status = HTTP_STATUS[code] ?? 503;
     this.servers = options.servers ?? [];
   }
+
+  /** @internal A subclass keeps the usual meaning of `instanceof`. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    // biome-ignore lint/complexity/noThisInStatic: `this` is the class right of `instanceof`, which may be a subclass
+    return super[Symbol.hasInstance](value) || (this === YubikeyError && isBranded(value));
+  }
+
+  // On the prototype, where no log, no JSON and no copy of the properties shows it.
+  static {
+    Object.defineProperty(YubikeyError.prototype, BRAND, { value: true });
+  }
+}
+
+/** Only a real error is branded: a plain object with the symbol would have no stack. */
+function isBranded(value: unknown): boolean {
+  return types.isNativeError(value) && BRAND in value;
 }

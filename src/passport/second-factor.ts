@@ -2,6 +2,7 @@ import type { Request, RequestHandler } from 'express';
 import { YubikeyError } from '../errors.js';
 import { assertOptional, type OptionNames } from '../options.js';
 import { readUserId, type UserId } from './user-id.js';
+import { takeVerifiedFactor } from './verified-factors.js';
 
 /**
  * The record that `completeSecondFactor` stores in the session, as `req.session.secondFactor`. To read it with types,
@@ -36,28 +37,12 @@ const OPTION_NAMES: OptionNames<RequireSecondFactorOptions> = {
   userId: true,
 };
 
-interface VerifiedFactor {
-  userId: string;
-  publicId: string;
-  sessionIdBefore: string | undefined;
-}
-
 /** A request with the properties that express-session adds. */
 type SessionRequest = Request & { sessionID?: string | undefined; session?: Session | undefined };
 
 interface Session {
   secondFactor?: SecondFactor | undefined;
   save?(done: (error?: unknown) => void): unknown;
-}
-
-const verifiedFactors = new WeakMap<Request, VerifiedFactor>();
-
-/** Called by `YubikeyStrategy` to tell `completeSecondFactor` that a second factor was verified in this request. */
-export function noteVerifiedFactor(
-  req: SessionRequest,
-  factor: Omit<VerifiedFactor, 'sessionIdBefore'>,
-): void {
-  verifiedFactors.set(req, { ...factor, sessionIdBefore: req.sessionID });
 }
 
 /**
@@ -69,8 +54,7 @@ export function noteVerifiedFactor(
  */
 export function completeSecondFactor(): RequestHandler {
   return (req: SessionRequest, _res, next) => {
-    const verified = verifiedFactors.get(req);
-    verifiedFactors.delete(req);
+    const verified = takeVerifiedFactor(req);
     if (!verified || !req.user) {
       return next(
         new YubikeyError(

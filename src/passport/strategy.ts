@@ -7,8 +7,8 @@ import type { Rejection } from '../protocol/status.js';
 import type { Verification, Verifier, YubikeyIdentity } from '../verifiers/verifier.js';
 import { type ExtractOtp, otpInBody } from './extract-otp.js';
 import { type Lookup, lookUp } from './lookup.js';
-import { noteVerifiedFactor } from './second-factor.js';
 import { readUserId, type UserId } from './user-id.js';
+import { noteVerifiedFactor } from './verified-factors.js';
 
 /** Why a sign-in was refused. `code` is for the application: strangers should only see `message`. */
 export interface FailureInfo {

@@ -21,13 +21,16 @@ export interface ResealProgress {
   resealed: number;
 }
 
+/** Also fits a keyring of another copy of this package: the whole class would not, because of its private members. */
+type AnyKeyring = Pick<Keyring, 'seal' | 'open' | 'isCurrent'>;
+
 /** Seals the secrets of records before another store gets them, and opens them for callers. */
 class SealedRecords<Stored extends RecordFields, New> implements RecordStore<Stored, New> {
   readonly #kind: RecordKind<Stored, New>;
   readonly #store: RecordStore<Stored, New>;
-  readonly #keyring: Keyring;
+  readonly #keyring: AnyKeyring;
 
-  constructor(kind: RecordKind<Stored, New>, store: RecordStore<Stored, New>, keyring: Keyring) {
+  constructor(kind: RecordKind<Stored, New>, store: RecordStore<Stored, New>, keyring: AnyKeyring) {
     this.#kind = kind;
     this.#store = store;
     this.#keyring = keyring;
@@ -165,14 +168,14 @@ class Unopened {
 
 /** Keys whose AES key and private ID are sealed with a {@link Keyring} before `store` gets them, both as its `aesKey`. */
 export class SealedKeyStore extends SealedRecords<KeyRecord, NewKey> implements KeyStore {
-  constructor(store: KeyStore, keyring: Keyring) {
+  constructor(store: KeyStore, keyring: AnyKeyring) {
     super(YUBIKEY, store, keyring);
   }
 }
 
 /** Clients whose API key is sealed with a {@link Keyring} before `store` gets it. */
 export class SealedClientStore extends SealedRecords<ClientRecord, NewClient> implements ClientStore {
-  constructor(store: ClientStore, keyring: Keyring) {
+  constructor(store: ClientStore, keyring: AnyKeyring) {
     super(CLIENT, store, keyring);
   }
 }
