@@ -170,7 +170,7 @@ export class YubikeyError extends Error {
     return super[Symbol.hasInstance](value) || (this === YubikeyError && isBranded(value));
   }
 
-  // On the prototype, where no log, no JSON and no copy of the properties shows it.
+  // On the prototype, so that logs, JSON and copies of the properties do not have it.
   static {
     Object.defineProperty(YubikeyError.prototype, BRAND, { value: true });
   }
