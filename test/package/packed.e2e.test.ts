@@ -133,7 +133,7 @@ describe('the packed tarball', () => {
     },
   );
 
-  it('can be used from TypeScript as ESM and as CommonJS, with its types checked', () => {
+  it('can be used from TypeScript as ESM, as CommonJS and as both, with its types checked', () => {
     const options = [
       '--strict',
       '--module',
@@ -146,12 +146,13 @@ describe('the packed tarball', () => {
       'node',
     ];
     try {
-      run(bin('tsc'), ...options, 'typed.mts', 'typed.cts');
+      run(bin('tsc'), ...options, 'typed.mts', 'typed.cts', 'mixed.mts');
     } catch (error) {
       throw new Error((error as { stdout: string }).stdout);
     }
     expect(run(process.execPath, 'typed.mjs')).toContain('TypeScript works as ESM');
     expect(run(process.execPath, 'typed.cjs')).toContain('TypeScript works as CommonJS');
+    expect(run(process.execPath, 'mixed.mjs')).toContain('TypeScript works with both builds');
   }, 60_000);
 
   it('passes publint and "Are the types wrong?"', () => {
