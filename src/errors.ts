@@ -1,4 +1,3 @@
-import { types } from 'node:util';
 import { assertOptional, type OptionNames } from './options.js';
 
 /**
@@ -176,7 +175,7 @@ export class YubikeyError extends Error {
   }
 }
 
-/** Only a real error is branded: a plain object with the symbol would have no stack. */
+/** Only an error counts, of whatever realm: a plain object with the symbol has no stack. */
 function isBranded(value: unknown): boolean {
-  return types.isNativeError(value) && BRAND in value;
+  return Object.prototype.toString.call(value) === '[object Error]' && BRAND in (value as Error);
 }
