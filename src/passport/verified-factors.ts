@@ -19,7 +19,7 @@ const NAME = Symbol.for('passport-yubikey-otp.verified-factors.v1');
  */
 const verifiedFactors = shareVerifiedFactors();
 
-/** The property is locked by the copy that is loaded first. Without it, a copy sees only its own factors. */
+/** The first copy locks the property. If it cannot be had, a copy keeps to itself: it refuses the factors of others. */
 function shareVerifiedFactors(): VerifiedFactors {
   const own: VerifiedFactors = new WeakMap();
   const locked = { value: own, writable: false, enumerable: false, configurable: false };
