@@ -1,3 +1,5 @@
+import type { WriteFault } from '../batching/batch.js';
+
 /** Serialization failure and deadlock: PostgreSQL rolled back, so nothing was written. */
 const ROLLED_BACK = ['40001', '40P01'];
 /** Data exceptions, violated constraints, and errors raised by triggers. */
@@ -9,14 +11,16 @@ const UNCERTAIN = /^(08|57P|58|XX|40003)/;
 
 export const isRolledBack = (error: unknown) => ROLLED_BACK.includes(readSqlState(error));
 
-/** Whether another transaction has locked a row; nothing was written. */
-export const isRowLocked = (error: unknown) => readSqlState(error) === LOCKED;
-
-/** Whether the server refused a value of a row; nothing was written. */
-export const isPostgresRowFault = (error: unknown) => FAULT_OF_ROW.test(readSqlState(error));
+/** Tells what an error of a statement means. */
+export function classifyPostgresFault(error: unknown): WriteFault {
+  if (!isRefusal(error)) return 'UNANSWERED';
+  const state = readSqlState(error);
+  if (state === LOCKED) return 'LOCKED';
+  return FAULT_OF_ROW.test(state) ? 'ITEM_REFUSED' : 'REFUSED';
+}
 
 /** Whether the server reported that the statement had no effect, and is still running. */
-export function isPostgresRefusal(error: unknown): boolean {
+function isRefusal(error: unknown): boolean {
   const { severity } = Object(error) as { severity?: unknown };
   const state = readSqlState(error);
   return (
@@ -29,7 +33,7 @@ export function isPostgresRefusal(error: unknown): boolean {
 
 /** Whether the severity is in another language, so that only another query tells whether the server still runs. */
 export const isTranslatedRefusal = (error: unknown) =>
-  isPostgresRefusal(error) && (error as { severity?: unknown }).severity !== 'ERROR';
+  isRefusal(error) && (error as { severity?: unknown }).severity !== 'ERROR';
 
 function readSqlState(error: unknown): string {
   return String((error as { code?: unknown } | undefined)?.code);

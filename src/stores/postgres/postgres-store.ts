@@ -1,29 +1,22 @@
 import { YubikeyError } from '../../errors.js';
 import { assertOptions, type OptionNames } from '../../options.js';
-import type { Batch } from '../batch-writer.js';
+import type { Batch } from '../batching/batch.js';
 import { Calls } from '../calls.js';
-import {
-  ADVANCE_MANY,
-  ADVANCE_ONE,
-  type AdvanceRow,
-  Finder,
-  forManyIds,
-  isRead,
-  migrationsFrom,
-  SCHEMA_TABLE,
-  SCHEMA_VERSION,
-  type SqlRow,
-  sqlStores,
-} from '../sql/sql-stores.js';
+import type { AdvanceRow } from '../sql/advance-statement.js';
+import { Finder } from '../sql/finder.js';
+import { migrationsFrom, SCHEMA_TABLE, SCHEMA_VERSION } from '../sql/schema.js';
+import type { SqlRow } from '../sql/sql-runner.js';
+import { sqlStores } from '../sql/sql-stores.js';
+import { readStatement, type Statement, writeStatement } from '../sql/statement.js';
 import type { ClientStore, CounterStore, Durability, KeyStore } from '../store.js';
 import { Connections, type PostgresClient, type PostgresPool } from './connections.js';
 import {
-  isPostgresRefusal,
-  isPostgresRowFault,
-  isRolledBack,
-  isRowLocked,
-  isTranslatedRefusal,
-} from './postgres-faults.js';
+  advanceInPostgres,
+  findInPostgres,
+  type PostgresFind,
+  postgresPlaceholder,
+} from './postgres-dialect.js';
+import { classifyPostgresFault, isRolledBack, isTranslatedRefusal } from './postgres-faults.js';
 
 export type { PostgresClient, PostgresPool } from './connections.js';
 
@@ -49,7 +42,8 @@ const OPTION_NAMES: OptionNames<PostgresStoreOptions> = {
 /** The advisory lock that lets one instance migrate at a time: an arbitrary number. */
 const MIGRATION_LOCK = 7_982_356_411;
 /** Changes nothing, but PostgreSQL writes a new version of the row, and so writes its log. */
-const WRITE_UNCHANGED = 'UPDATE yubikey_schema SET version = version';
+const WRITE_UNCHANGED = writeStatement('UPDATE yubikey_schema SET version = version');
+const READ_FSYNC = readStatement("SELECT current_setting('fsync') AS fsync");
 const MAX_TRIES = 5;
 /** Batches in flight, each on its own connection: the server syncs concurrent commits together. */
 const BATCHES_AT_ONCE = 2;
@@ -83,18 +77,22 @@ export class PostgresStore {
     this.#calls = new Calls(timeout);
     this.#connections = new Connections(pool, this.#calls.timeout);
     this.#allowReplayAfterCrash = allowReplayAfterCrash;
-    const finder = new Finder((sql, ids) => this.#findAll(sql, ids));
+    const finder = new Finder<PostgresFind>((find, ids) => this.#findAll(find, ids));
     const { keys, clients, counters } = sqlStores(
-      (sql, values) => this.#run(sql, values),
+      {
+        placeholder: postgresPlaceholder,
+        run: (statement, parameters) => this.#run(statement, parameters),
+        prepareFind: (selection) => {
+          const find = findInPostgres(selection);
+          return (id) => this.#calls.run(() => finder.find(find, id));
+        },
+      },
       {
         write: (batch) => this.#advance(batch),
-        isRefusal: isPostgresRefusal,
-        isLocked: isRowLocked,
-        isItemFault: isPostgresRowFault,
+        classifyFault: classifyPostgresFault,
         atOnce: BATCHES_AT_ONCE,
         slowMs: SLOW_MS,
       },
-      (sql, id) => this.#calls.run(() => finder.find(sql, id)),
       this.#calls,
     );
     this.keys = keys;
@@ -120,7 +118,7 @@ export class PostgresStore {
   }
 
   async #setUp(client: PostgresClient): Promise<Durability> {
-    const [row] = await query(client, "SELECT current_setting('fsync') AS fsync");
+    const [row] = await query(client, READ_FSYNC);
     const isSynced = row?.fsync === 'on';
     if (!isSynced && !this.#allowReplayAfterCrash) {
       throw new YubikeyError(
@@ -136,34 +134,35 @@ export class PostgresStore {
     this.#assertMigrated();
     const advanceOn = (client: PostgresClient) =>
       retryRolledBack(async () => {
-        const rows = batch.take();
-        const advanced = new Map((await writeRows(client, rows)).map((row) => [row.id, row]));
-        return rows.map(({ id }) => advanced.get(id));
+        if (!batch.beginWrite()) return [];
+        const { statement, parameters } = advanceInPostgres(batch.items);
+        const advanced = new Map((await query(client, statement, parameters)).map((row) => [row.id, row]));
+        return batch.items.map(({ id }) => advanced.get(id));
       });
     return this.#connections.lend(advanceOn);
   }
 
   /** Resolves with the row of each id, in the order of the ids. */
-  async #findAll(sql: string, ids: readonly string[]): Promise<(SqlRow | undefined)[]> {
+  async #findAll({ one, many }: PostgresFind, ids: readonly string[]): Promise<(SqlRow | undefined)[]> {
     this.#assertMigrated();
     return this.#connections.lend(async (client) => {
-      if (ids.length === 1) return query(client, sql, ids);
-      const found = new Map((await query(client, forManyIds(sql), [ids])).map((row) => [row.id, row]));
+      if (ids.length === 1) return query(client, one, ids);
+      const found = new Map((await query(client, many, [ids])).map((row) => [row.id, row]));
       return ids.map((id) => found.get(id));
     });
   }
 
-  #run(sql: string, values: readonly unknown[]): Promise<SqlRow[]> {
+  #run(statement: Statement, parameters: readonly unknown[]): Promise<SqlRow[]> {
     return this.#calls.run(async (call) => {
       this.#assertMigrated();
       return this.#connections.lend((client) =>
         retryRolledBack(async () => {
-          if (call.isOver) return [];
-          if (!isRead(sql)) call.sent();
+          const isWanted = statement.kind === 'read' ? call.isWanted : call.beginWrite();
+          if (!isWanted) return [];
           try {
-            return await query(client, sql, values);
+            return await query(client, statement, parameters);
           } catch (error) {
-            if (isPostgresRefusal(error)) call.refused();
+            if (classifyPostgresFault(error) !== 'UNANSWERED') call.refused();
             throw error;
           }
         }),
@@ -177,22 +176,13 @@ export class PostgresStore {
   }
 }
 
-/** A single row has a statement of its own, which is planned faster. */
-async function writeRows(client: PostgresClient, batch: readonly AdvanceRow[]): Promise<SqlRow[]> {
-  const [first, second] = batch;
-  if (!first) return [];
-  if (!second) return query(client, ADVANCE_ONE, first.values);
-  const columns = first.values.map((_, column) => batch.map(({ values }) => values[column]));
-  return query(client, ADVANCE_MANY, columns);
-}
-
 async function query(
   client: PostgresClient,
-  sql: string,
-  values: readonly unknown[] = [],
+  { sql }: Statement,
+  parameters: readonly unknown[] = [],
 ): Promise<SqlRow[]> {
   try {
-    return (await client.query(numberParameters(sql), [...values])).rows as SqlRow[];
+    return (await client.query(sql, [...parameters])).rows as SqlRow[];
   } catch (error) {
     // In another language, it may be PANIC or FATAL: these end the connection, and may occur during a commit.
     if (isTranslatedRefusal(error)) await client.query('SELECT 1');
@@ -220,17 +210,11 @@ async function runMigrations(client: PostgresClient): Promise<void> {
   try {
     await client.query(`SELECT pg_advisory_xact_lock(${MIGRATION_LOCK})`);
     await client.query(SCHEMA_TABLE);
-    const [row] = (await client.query(SCHEMA_VERSION)).rows as SqlRow[];
+    const [row] = (await client.query(SCHEMA_VERSION.sql)).rows as SqlRow[];
     for (const sql of migrationsFrom(row)) await client.query(sql);
     await client.query('COMMIT');
   } catch (error) {
     await client.query('ROLLBACK').catch(() => undefined);
     throw error;
   }
-}
-
-/** Replaces each `?` by `$1`, `$2` …: no statement contains one inside a literal. */
-function numberParameters(sql: string): string {
-  let count = 0;
-  return sql.replaceAll('?', () => `$${++count}`);
 }

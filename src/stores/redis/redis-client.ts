@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { YubikeyError } from '../../errors.js';
-import type { Call, Calls } from '../calls.js';
+import type { Call } from '../call.js';
+import type { Calls } from '../calls.js';
 import { isRedisRefusal, isScriptError, isUnknownScript } from './redis-faults.js';
 import { Unanswered } from './unanswered.js';
 
@@ -53,9 +54,9 @@ export class RedisCommands {
   readonly #open = new Set<Sent>();
   #hasEnded = false;
   readonly #redis: RedisClient;
-  readonly #call: Pick<Call<unknown>, 'isOver' | 'sent' | 'refused'>;
+  readonly #call: Pick<Call<unknown>, 'isWanted' | 'beginWrite' | 'refused'>;
 
-  constructor(redis: RedisClient, call: Pick<Call<unknown>, 'isOver' | 'sent' | 'refused'>) {
+  constructor(redis: RedisClient, call: Pick<Call<unknown>, 'isWanted' | 'beginWrite' | 'refused'>) {
     this.#redis = redis;
     this.#call = call;
   }
@@ -74,7 +75,7 @@ export class RedisCommands {
   async write(key: string, command: string[]): Promise<unknown> {
     this.#assertWanted(key);
     this.#uncertain++;
-    this.#call.sent();
+    this.#call.beginWrite();
     try {
       return await this.#deliver(key, command);
     } catch (error) {
@@ -107,7 +108,7 @@ export class RedisCommands {
   }
 
   #assertWanted(key: string | undefined): void {
-    if (this.#call.isOver) throw new Error('The caller no longer waits for an answer');
+    if (!this.#call.isWanted) throw new Error('The caller no longer waits for an answer');
     this.#redis.unanswered.assertRoom(key);
   }
 

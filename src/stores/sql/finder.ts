@@ -10,34 +10,34 @@ interface FindCall {
 const MAX_IDS_IN_MESSAGE = 128;
 
 /** Lets callers that look for rows in the same turn of the event loop share one message or round trip. */
-export class Finder {
+export class Finder<Statement> {
   /** By statement, the calls of this turn that others may still join. */
-  readonly #calls = new Map<string, FindCall[]>();
-  readonly #findAll: (sql: string, ids: readonly string[]) => Promise<(SqlRow | undefined)[]>;
+  readonly #calls = new Map<Statement, FindCall[]>();
+  readonly #findAll: (statement: Statement, ids: readonly string[]) => Promise<(SqlRow | undefined)[]>;
 
-  constructor(findAll: (sql: string, ids: readonly string[]) => Promise<(SqlRow | undefined)[]>) {
+  constructor(findAll: (statement: Statement, ids: readonly string[]) => Promise<(SqlRow | undefined)[]>) {
     this.#findAll = findAll;
   }
 
-  find(sql: string, id: string): Promise<SqlRow | undefined> {
+  find(statement: Statement, id: string): Promise<SqlRow | undefined> {
     return new Promise((resolve, reject) => {
       const call = { id, resolve, reject };
-      const others = this.#calls.get(sql);
+      const others = this.#calls.get(statement);
       if (others && others.length < MAX_IDS_IN_MESSAGE) {
         others.push(call);
         return;
       }
       const calls = [call];
-      this.#calls.set(sql, calls);
-      setImmediate(() => void this.#ask(sql, calls));
+      this.#calls.set(statement, calls);
+      setImmediate(() => void this.#ask(statement, calls));
     });
   }
 
-  async #ask(sql: string, calls: readonly FindCall[]): Promise<void> {
-    if (this.#calls.get(sql) === calls) this.#calls.delete(sql);
+  async #ask(statement: Statement, calls: readonly FindCall[]): Promise<void> {
+    if (this.#calls.get(statement) === calls) this.#calls.delete(statement);
     try {
       const rows = await this.#findAll(
-        sql,
+        statement,
         calls.map(({ id }) => id),
       );
       calls.forEach(({ resolve }, n) => {

@@ -1,9 +1,10 @@
 import { YubikeyError } from '../../errors.js';
 import type { SqlRow } from './sql-runner.js';
+import { readStatement } from './statement.js';
 
 /** The table with the schema's version: the only one that {@link MIGRATIONS} do not create. */
 export const SCHEMA_TABLE = 'CREATE TABLE IF NOT EXISTS yubikey_schema (version INTEGER NOT NULL)';
-export const SCHEMA_VERSION = 'SELECT max(version) AS version FROM yubikey_schema';
+export const SCHEMA_VERSION = readStatement('SELECT max(version) AS version FROM yubikey_schema');
 
 /**
  * The statements that each schema version adds. Types are PostgreSQL's, which SQLite accepts unchanged. Times are

@@ -1,19 +1,17 @@
+import type { Selection, Statement } from './statement.js';
+
 export type SqlValue = string | number | null | Uint8Array;
 export type SqlRow = Record<string, unknown>;
 
-/** Runs one statement, with `?` for its parameters, in its own transaction, which is durable once it resolves. */
-export type RunSql = (sql: string, parameters: readonly SqlValue[]) => Promise<SqlRow[]>;
+/** Finds the row with an id. Callers that ask in the same turn of the event loop may share one round trip. */
+export type FindRow = (id: string) => Promise<SqlRow | undefined>;
 
-/** Reads the row with an id, by a statement that ends in `WHERE id = ?`. */
-export type FindSql = (sql: string, id: string) => Promise<SqlRow | undefined>;
-
-/** Turns such a statement into one for an array of ids, in PostgreSQL. */
-export const forManyIds = (sql: string) => sql.replace('WHERE id = ?', 'WHERE id = ANY (?::text[])');
-
-/** How a database runs statements. */
+/** A database that understands the statements of this folder, and what it says in its own dialect. */
 export interface SqlRunner {
-  readonly run: RunSql;
-  readonly find: FindSql;
+  /** The placeholder of the parameter at a position, counted from 1. A statement has its parameters in their order. */
+  placeholder(position: number): string;
+  /** Runs one statement in its own transaction, which is durable once it resolves. */
+  run(statement: Statement, parameters: readonly SqlValue[]): Promise<SqlRow[]>;
+  /** Prepares to find rows of a selection, which is a `SELECT` without `WHERE`, by the column `id`. */
+  prepareFind(selection: Selection): FindRow;
 }
-
-export const isRead = (sql: string) => sql.startsWith('SELECT');

@@ -1,9 +1,13 @@
 import type { RecordKind, Row, RowTable } from '../records.js';
-import type { SqlRow, SqlRunner, SqlValue } from './sql-runner.js';
+import { prepareReadPage, type ReadPage } from './read-page.js';
+import type { FindRow, SqlRow, SqlRunner, SqlValue } from './sql-runner.js';
+import { type Selection, type WriteStatement, writeStatement } from './statement.js';
 
 export class SqlTable implements RowTable {
   readonly #secretNames: readonly string[];
-  readonly #statements: Record<'get' | 'add' | 'replace' | 'delete' | 'first' | 'next', string>;
+  readonly #writes: Record<'add' | 'replace' | 'delete', WriteStatement>;
+  readonly #find: FindRow;
+  readonly #readPage: ReadPage;
   readonly #sql: SqlRunner;
 
   constructor(
@@ -15,46 +19,41 @@ export class SqlTable implements RowTable {
     this.#secretNames = secretNames;
     const changing = [...secretNames, 'notes', 'active', 'revision'];
     const columns = ['id', ...changing, 'created_at'];
-    const select = `SELECT ${columns.join(', ')} FROM ${table}`;
-    this.#statements = {
-      get: `${select} WHERE id = ?`,
-      add: `INSERT INTO ${table} (${columns.join(', ')}) VALUES (${columns.map(() => '?').join(', ')})
-        ON CONFLICT (id) DO NOTHING RETURNING id`,
-      replace: `UPDATE ${table} SET ${changing.map((column) => `${column} = ?`).join(', ')}
-        WHERE id = ? AND revision = ? RETURNING id`,
-      delete: `DELETE FROM ${table} WHERE id = ? RETURNING id`,
-      first: `${select} ORDER BY id LIMIT ?`,
-      next: `${select} WHERE id > ? ORDER BY id LIMIT ?`,
+    const rows: Selection = `SELECT ${columns.join(', ')} FROM ${table}`;
+    this.#find = sql.prepareFind(rows);
+    this.#readPage = prepareReadPage(sql, rows);
+    const at = (position: number) => sql.placeholder(position);
+    this.#writes = {
+      add: writeStatement(`INSERT INTO ${table} (${columns.join(', ')})
+        VALUES (${columns.map((_, n) => at(n + 1)).join(', ')}) ON CONFLICT (id) DO NOTHING RETURNING id`),
+      replace:
+        writeStatement(`UPDATE ${table} SET ${changing.map((column, n) => `${column} = ${at(n + 1)}`).join(', ')}
+        WHERE id = ${at(changing.length + 1)} AND revision = ${at(changing.length + 2)} RETURNING id`),
+      delete: writeStatement(`DELETE FROM ${table} WHERE id = ${at(1)} RETURNING id`),
     };
   }
 
   async get(id: string): Promise<Row | undefined> {
-    const row = await this.#sql.find(this.#statements.get, id);
+    const row = await this.#find(id);
     return row && this.#toRow(row);
   }
 
   async add(row: Row): Promise<boolean> {
     const values = [row.id, ...this.#changingValues(row), row.createdAt.getTime()];
-    return (await this.#sql.run(this.#statements.add, values)).length === 1;
+    return (await this.#sql.run(this.#writes.add, values)).length === 1;
   }
 
   async replace(row: Row, revision: string): Promise<boolean> {
-    return (
-      (await this.#sql.run(this.#statements.replace, [...this.#changingValues(row), row.id, revision]))
-        .length === 1
-    );
+    const values = [...this.#changingValues(row), row.id, revision];
+    return (await this.#sql.run(this.#writes.replace, values)).length === 1;
   }
 
   async list(after: string | undefined, limit: number): Promise<Row[]> {
-    const { first, next } = this.#statements;
-    const rows = await (after === undefined
-      ? this.#sql.run(first, [limit])
-      : this.#sql.run(next, [after, limit]));
-    return rows.map((row) => this.#toRow(row));
+    return (await this.#readPage(after, limit)).map((row) => this.#toRow(row));
   }
 
   async delete(id: string): Promise<boolean> {
-    return (await this.#sql.run(this.#statements.delete, [id])).length === 1;
+    return (await this.#sql.run(this.#writes.delete, [id])).length === 1;
   }
 
   #changingValues({ secrets, notes, active, revision }: Row): SqlValue[] {

@@ -1,10 +1,12 @@
+import type { Claims } from '../callers.js';
+
 const [WAITING, BEGUN, GIVEN_UP] = [0, 1, 2];
 
 /**
  * The state of each call of a job, in memory shared by two threads: the worker begins calls, the waiting thread gives them
  * up, and for each call whichever comes first decides. A call that was given up is never written.
  */
-export class CallStates {
+export class CallStates implements Claims {
   constructor(readonly states: Int32Array) {}
 
   static create(calls: number): CallStates {
@@ -19,7 +21,6 @@ export class CallStates {
     return this.#has(BEGUN);
   }
 
-  /** Gives a call up. Returns false if it has already begun. */
   giveUp(call: number): boolean {
     return Atomics.compareExchange(this.states, call, WAITING, GIVEN_UP) !== BEGUN;
   }

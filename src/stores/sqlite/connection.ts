@@ -1,25 +1,21 @@
 import { YubikeyError } from '../../errors.js';
-import {
-  ADVANCE_MANY_JSON,
-  isRead,
-  migrationsFrom,
-  SCHEMA_TABLE,
-  SCHEMA_VERSION,
-  type SqlRow,
-  type SqlValue,
-} from '../sql/sql-stores.js';
+import type { Callers } from '../callers.js';
+import { migrationsFrom, SCHEMA_TABLE, SCHEMA_VERSION } from '../sql/schema.js';
+import type { SqlRow, SqlValue } from '../sql/sql-runner.js';
+import type { ReadStatement, Statement } from '../sql/statement.js';
 import type { Durability } from '../store.js';
 import type { SqliteDatabase, SqliteStatement } from './driver.js';
 import { addSequence, FileWatch, readDatabasePath } from './file-watch.js';
+import { ADVANCE_IN_SQLITE } from './sqlite-dialect.js';
 import { FileLost, isBusy, isCorrupt, Uncertain } from './sqlite-faults.js';
-import { type Waiter, whenFree } from './waiter.js';
+import { whenFree } from './when-free.js';
 
 /** How long a statement may block the thread for a lock of another process. Zero, since any number of calls may wait. */
 const BUSY_TIMEOUT_MS = 0;
 
 /** Runs statements on an open database, in the calling thread. */
 export class SqliteConnection {
-  readonly #statements = new Map<string, SqliteStatement>();
+  readonly #prepared = new Map<string, SqliteStatement>();
   /** Set once the database has been made durable. */
   #watch: FileWatch | undefined;
   #lost: FileLost | undefined;
@@ -32,9 +28,14 @@ export class SqliteConnection {
     this.#path = path;
   }
 
-  async migrate(waiter: Waiter): Promise<Durability> {
-    await this.#whenFree(() => this.#makeDurable(), waiter);
-    await this.#write(() => this.#runMigrations(), waiter);
+  /** No OTP depends on it, so for its caller, it does not count as a write whose answer may be lost. */
+  async migrate(callers: Callers): Promise<Durability> {
+    await this.#whenFree(() => this.#makeDurable(), callers);
+    await this.#write(
+      () => this.#runMigrations(),
+      callers,
+      () => callers.isWanted,
+    );
     this.#watch ??= new FileWatch(this.#database, this.#path);
     return {
       durable: true,
@@ -43,34 +44,38 @@ export class SqliteConnection {
     };
   }
 
-  run(sql: string, parameters: readonly SqlValue[], waiter: Waiter): Promise<SqlRow[]> {
-    const work = () => this.#statement(sql).all(...parameters) as SqlRow[];
-    return isRead(sql) ? this.#whenFree(work, waiter) : this.#write(work, waiter);
+  run(statement: Statement, parameters: readonly SqlValue[], callers: Callers): Promise<SqlRow[]> {
+    const work = () => this.#prepare(statement).all(...parameters) as SqlRow[];
+    return statement.kind === 'read' ? this.#whenFree(work, callers) : this.#write(work, callers);
   }
 
   /** Resolves with the row of each id, in the order of the ids. */
-  findAll(sql: string, ids: readonly string[], waiter: Waiter): Promise<(SqlRow | undefined)[]> {
+  findAll(
+    statement: ReadStatement,
+    ids: readonly string[],
+    callers: Callers,
+  ): Promise<(SqlRow | undefined)[]> {
     return this.#whenFree(
-      () => ids.map((id) => this.#statement(sql).all(id)[0] as SqlRow | undefined),
-      waiter,
+      () => ids.map((id) => this.#prepare(statement).all(id)[0] as SqlRow | undefined),
+      callers,
     );
   }
 
-  /** Calls `rows` for the values, a JSON array of arrays, once the transaction has begun. */
-  advance(rows: () => string, waiter: Waiter): Promise<SqlRow[]> {
-    return this.#write(() => this.#statement(ADVANCE_MANY_JSON).all(rows()) as SqlRow[], waiter);
+  /** Calls `rows` for the encoded rows once their write has begun. */
+  advance(rows: () => string, callers: Callers): Promise<SqlRow[]> {
+    return this.#write(() => this.#prepare(ADVANCE_IN_SQLITE).all(rows()) as SqlRow[], callers);
   }
 
   /** Runs a write transaction that changes no record. */
-  probe(waiter: Waiter): Promise<void> {
-    return this.#write(() => undefined, waiter);
+  probe(callers: Callers): Promise<void> {
+    return this.#write(() => undefined, callers);
   }
 
-  #write<T>(work: () => T, waiter: Waiter): Promise<T> {
-    return this.#whenFree(() => this.#transaction(work, waiter), waiter);
+  #write<T>(work: () => T, callers: Callers, begin = () => callers.beginWrite()): Promise<T> {
+    return this.#whenFree(() => this.#transaction(work, begin), callers);
   }
 
-  #whenFree<T>(work: () => T, waiter: Waiter): Promise<T> {
+  #whenFree<T>(work: () => T, callers: Callers): Promise<T> {
     return whenFree(() => {
       if (this.#lost) throw this.#lost;
       refuseUnusableHandle(this.#database);
@@ -79,7 +84,7 @@ export class SqliteConnection {
       } catch (error) {
         throw this.#rememberLoss(error);
       }
-    }, waiter);
+    }, callers);
   }
 
   /** Treats damage as a loss of the file, and remembers a loss. */
@@ -114,7 +119,7 @@ export class SqliteConnection {
   #runMigrations(): void {
     this.#database.exec(SCHEMA_TABLE);
     addSequence(this.#database);
-    const [row] = this.#database.prepare(SCHEMA_VERSION).all() as SqlRow[];
+    const [row] = this.#database.prepare(SCHEMA_VERSION.sql).all() as SqlRow[];
     for (const sql of migrationsFrom(row)) this.#database.exec(sql);
   }
 
@@ -122,14 +127,14 @@ export class SqliteConnection {
    * Takes the lock before the work begins. In libsql, a statement that finds the file locked stays half done until it
    * runs again; until then, other writes on the handle are not committed, and are rolled back with it.
    */
-  #transaction<T>(work: () => T, waiter: Waiter, hasRestartedLog = false): T {
+  #transaction<T>(work: () => T, begin: () => boolean, hasRestartedLog = false): T {
     this.#watch?.dropCachedPages();
     this.#database.exec('BEGIN IMMEDIATE');
     let result: T;
     let sequence: number | undefined;
     let hasLogShrunk = false;
     try {
-      if (!waiter.begin()) throw new Error('The caller no longer waits for it');
+      if (!begin()) throw new Error('The caller no longer waits for it');
       sequence = this.#watch?.raiseSequence();
       result = work();
       hasLogShrunk = this.#watch?.hasLogShrunk ?? false;
@@ -140,7 +145,7 @@ export class SqliteConnection {
     if (hasLogShrunk && !hasRestartedLog) {
       this.#rollBack();
       this.#watch?.restartLog();
-      return this.#transaction(work, waiter, true);
+      return this.#transaction(work, begin, true);
     }
     this.#commit();
     this.#checkFile(sequence);
@@ -183,13 +188,13 @@ export class SqliteConnection {
     return row && Object.values(row)[0];
   }
 
-  #statement(sql: string): SqliteStatement {
-    let statement = this.#statements.get(sql);
-    if (!statement) {
-      statement = this.#database.prepare(sql);
-      this.#statements.set(sql, statement);
+  #prepare({ sql }: Statement): SqliteStatement {
+    let prepared = this.#prepared.get(sql);
+    if (!prepared) {
+      prepared = this.#database.prepare(sql);
+      this.#prepared.set(sql, prepared);
     }
-    return statement;
+    return prepared;
   }
 }
 

@@ -1,4 +1,4 @@
-import type { SqlRow } from '../sql/sql-stores.js';
+import type { SqlRow } from '../sql/sql-runner.js';
 import type { SqliteDatabase, SqliteStatement } from './driver.js';
 import { OpenedFile } from './opened-file.js';
 import { FileLost, isCorrupt, isUnknownTable } from './sqlite-faults.js';

@@ -1,12 +1,14 @@
-import type { Batch } from '../batch-writer.js';
-import type { Call } from '../calls.js';
-import type { AdvanceRow, SqlRow, SqlValue } from '../sql/sql-stores.js';
+import type { Batch } from '../batching/batch.js';
+import type { Call } from '../call.js';
+import type { AdvanceRow } from '../sql/advance-statement.js';
+import type { SqlRow, SqlValue } from '../sql/sql-runner.js';
+import type { ReadStatement, Statement } from '../sql/statement.js';
 import type { Durability } from '../store.js';
 import { SqliteConnection } from './connection.js';
 import type { SqliteDatabase } from './driver.js';
-import { type AdvancedRows, encodeAdvanceRows, type SqliteEngine } from './engine.js';
+import type { SqliteEngine } from './engine.js';
 import { readDatabasePath } from './file-watch.js';
-import { createWaiter } from './waiter.js';
+import { encodeAdvanceRows } from './sqlite-dialect.js';
 
 /** An open database of the application, used in the calling thread. */
 export class SqliteHandle implements SqliteEngine {
@@ -23,38 +25,27 @@ export class SqliteHandle implements SqliteEngine {
   }
 
   migrate(call: Call<Durability>): Promise<Durability> {
-    return this.#connection.migrate(createWaiter(call));
+    return this.#connection.migrate(call);
   }
 
-  run(sql: string, parameters: readonly SqlValue[], call: Call<SqlRow[]>): Promise<SqlRow[]> {
-    return this.#connection.run(
-      sql,
-      parameters,
-      createWaiter(call, () => call.sent()),
-    );
+  run(statement: Statement, parameters: readonly SqlValue[], call: Call<SqlRow[]>): Promise<SqlRow[]> {
+    return this.#connection.run(statement, parameters, call);
   }
 
-  async find(sql: string, id: string, call: Call<SqlRow | undefined>): Promise<SqlRow | undefined> {
-    return (await this.#connection.findAll(sql, [id], createWaiter(call)))[0];
+  async find(
+    statement: ReadStatement,
+    id: string,
+    call: Call<SqlRow | undefined>,
+  ): Promise<SqlRow | undefined> {
+    return (await this.#connection.findAll(statement, [id], call))[0];
   }
 
-  async advance(batch: Batch<AdvanceRow>): Promise<AdvancedRows> {
-    let rows: readonly AdvanceRow[] = [];
-    const advanced = await this.#connection.advance(() => encodeAdvanceRows(rows), {
-      get isWanted() {
-        return batch.isWanted;
-      },
-      begin: () => {
-        rows = batch.take();
-        return rows.length > 0;
-      },
-      waitsFor: (obstacle) => batch.waitsFor(obstacle),
-    });
-    return { rows, advanced };
+  advance(batch: Batch<AdvanceRow>): Promise<SqlRow[]> {
+    return this.#connection.advance(() => encodeAdvanceRows(batch.items), batch);
   }
 
   probe(call: Call<void>): Promise<void> {
-    return this.#connection.probe(createWaiter(call, () => call.sent()));
+    return this.#connection.probe(call);
   }
 
   /** Does nothing: the application owns the database. */

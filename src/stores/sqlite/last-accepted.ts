@@ -1,10 +1,14 @@
-import type { AdvanceRow, SqlRow } from '../sql/sql-stores.js';
+import type { AdvanceRow } from '../sql/advance-statement.js';
+import type { SqlRow } from '../sql/sql-runner.js';
+import { readStatement } from '../sql/statement.js';
 
 /** How many keys are remembered, at about 100 bytes each. */
 const MAX_KEYS = 100_000;
 
 /** Selects the rows that {@link LastAccepted} loads first: an arbitrary selection, limited so that it takes little time. */
-export const FIRST_COUNTERS_TO_REMEMBER = `SELECT id, usage_counter, session_use FROM yubikey_counters LIMIT ${MAX_KEYS}`;
+export const FIRST_COUNTERS_TO_REMEMBER = readStatement(
+  `SELECT id, usage_counter, session_use FROM yubikey_counters LIMIT ${MAX_KEYS}`,
+);
 
 /** The highest counters that this process has read or accepted, by key. No row may hold lower ones. */
 export class LastAccepted {

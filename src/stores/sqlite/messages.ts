@@ -1,5 +1,6 @@
 import { YubikeyError, type YubikeyErrorCode } from '../../errors.js';
-import type { SqlValue } from '../sql/sql-stores.js';
+import type { SqlValue } from '../sql/sql-runner.js';
+import type { ReadStatement, WriteStatement } from '../sql/statement.js';
 import type { FoundDriver } from './driver.js';
 import { FileLost, Uncertain } from './sqlite-faults.js';
 
@@ -9,12 +10,19 @@ export interface ThreadOptions {
   readonly path: string;
 }
 
-export type ThreadJob =
+/** What the thread that reads is asked. */
+export type ReadJob =
+  | readonly ['run', statement: ReadStatement, parameters: readonly SqlValue[]]
+  | readonly ['findAll', statement: ReadStatement, ids: readonly string[]];
+
+/** What the thread that writes is asked. `rows` are encoded. */
+export type WriteJob =
   | readonly ['migrate']
-  | readonly ['run', sql: string, parameters: readonly SqlValue[]]
-  | readonly ['findAll', sql: string, ids: readonly string[]]
+  | readonly ['run', statement: WriteStatement, parameters: readonly SqlValue[]]
   | readonly ['advance', rows: string]
   | readonly ['probe'];
+
+export type ThreadJob = ReadJob | WriteJob;
 
 /** `states` is the shared memory of {@link CallStates}. */
 export type ThreadRequest = readonly [sequence: number, job: ThreadJob, states: Int32Array] | 'close';

@@ -1,4 +1,5 @@
 import { YubikeyError } from '../../errors.js';
+import type { WriteFault } from '../batching/batch.js';
 
 /** A write that may have taken effect, now or after a restart. All other errors of SQLite mean that it rolled back. */
 export class Uncertain extends Error {
@@ -58,8 +59,14 @@ function isShortRead(error: unknown): boolean {
 export const isUnknownTable = (error: unknown) =>
   hasResultCode(error, { ERROR: 1 }) && /no such table/.test((error as Error).message);
 
-/** Whether SQLite or its driver refused a value of a row, and so rolled back. */
-export const isSqliteRowFault = (error: unknown) =>
+/** Tells what an error of a batch means. */
+export function classifySqliteFault(error: unknown): WriteFault {
+  if (error instanceof Uncertain) return 'UNANSWERED';
+  return isRowFault(error) ? 'ITEM_REFUSED' : 'REFUSED';
+}
+
+/** Whether SQLite or its driver refused a value of a row. */
+const isRowFault = (error: unknown) =>
   error instanceof TypeError || hasResultCode(error, { TOOBIG, CONSTRAINT, MISMATCH });
 
 /** Whether the error has one of these primary result codes, or an extended code of one, in the form of any driver. */

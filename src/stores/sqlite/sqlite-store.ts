@@ -1,15 +1,19 @@
 import { resolve } from 'node:path';
 import { YubikeyError } from '../../errors.js';
 import { assertOptions, type OptionNames } from '../../options.js';
-import type { Batch } from '../batch-writer.js';
-import { type Call, Calls } from '../calls.js';
-import { type AdvanceRow, type SqlRow, sqlStores } from '../sql/sql-stores.js';
+import type { Batch } from '../batching/batch.js';
+import type { Call } from '../call.js';
+import { Calls } from '../calls.js';
+import type { AdvanceRow } from '../sql/advance-statement.js';
+import type { SqlRow } from '../sql/sql-runner.js';
+import { sqlStores } from '../sql/sql-stores.js';
 import type { ClientStore, CounterStore, Durability, KeyStore } from '../store.js';
 import { findDriver, type SqliteDatabase, type SqliteDriver } from './driver.js';
 import type { SqliteEngine } from './engine.js';
 import { SqliteHandle } from './handle.js';
 import { FIRST_COUNTERS_TO_REMEMBER, LastAccepted } from './last-accepted.js';
-import { FileLost, findFileLoss, isSqliteRowFault, Uncertain } from './sqlite-faults.js';
+import { findInSqlite, sqlitePlaceholder } from './sqlite-dialect.js';
+import { classifySqliteFault, FileLost, findFileLoss, Uncertain } from './sqlite-faults.js';
 import { SqliteThreads } from './threads.js';
 
 export type { SqliteDatabase, SqliteDriver, SqliteStatement } from './driver.js';
@@ -98,15 +102,15 @@ export class SqliteStore {
     const onEnd = (error: YubikeyError) => this.#endWith({ kind: 'THREAD_ENDED', error });
     this.#engine = createEngine(options ?? {}, this.#calls.timeout, onEnd);
     const { keys, clients, counters } = sqlStores(
-      (sql, parameters) => this.#ask((engine, call) => engine.run(sql, parameters, call)),
       {
-        write: (batch) => this.#advance(batch),
-        isRefusal: (error) => !(error instanceof Uncertain),
-        isLocked: () => false,
-        isItemFault: isSqliteRowFault,
-        atOnce: 1,
+        placeholder: sqlitePlaceholder,
+        run: (statement, parameters) => this.#ask((engine, call) => engine.run(statement, parameters, call)),
+        prepareFind: (selection) => {
+          const statement = findInSqlite(selection);
+          return (id) => this.#ask((engine, call) => engine.find(statement, id, call));
+        },
       },
-      (sql, id) => this.#ask((engine, call) => engine.find(sql, id, call)),
+      { write: (batch) => this.#advance(batch), classifyFault: classifySqliteFault, atOnce: 1 },
       this.#calls,
     );
     this.keys = keys;
@@ -158,11 +162,11 @@ export class SqliteStore {
   async #advance(batch: Batch<AdvanceRow>): Promise<(SqlRow | undefined)[]> {
     this.#assertMigrated();
     return this.#askEngine(async (engine) => {
-      const { rows, advanced } = await engine.advance(batch);
-      const rowsById = new Map(advanced.map((row) => [row.id, row]));
-      const loss = this.#lastAccepted.record(rows, rowsById) ? this.#lost : FileLost.goneBack(engine.path);
+      const advanced = new Map((await engine.advance(batch)).map((row) => [row.id, row]));
+      const isRising = this.#lastAccepted.record(batch.items, advanced);
+      const loss = isRising ? this.#lost : FileLost.goneBack(engine.path);
       if (loss) throw new Uncertain('The write was committed to a file that has been lost', loss);
-      return rows.map(({ id }) => rowsById.get(id));
+      return batch.items.map(({ id }) => advanced.get(id));
     });
   }
 

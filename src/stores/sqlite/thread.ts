@@ -2,6 +2,7 @@ import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { YubikeyError } from '../../errors.js';
+import type { Callers } from '../callers.js';
 import type { CallStates } from './call-states.js';
 import {
   deserializeError,
@@ -20,14 +21,13 @@ const JOBS_AT_ONCE = 8;
 interface QueuedJob {
   readonly job: ThreadJob;
   readonly callStates: CallStates;
+  readonly callers: Pick<Callers, 'waitsFor'> | undefined;
   resolve(result: unknown): void;
   reject(error: unknown): void;
-  /** Called with the error that keeps the job from beginning. */
-  waitsFor(obstacle: unknown): void;
 }
 
 /** A thread with its own connection, started for its first job. It does not keep the process alive. */
-export class SqliteThread {
+export class SqliteThread<Job extends ThreadJob> {
   readonly #queue: QueuedJob[] = [];
   readonly #posted = new Map<number, QueuedJob>();
   #worker: Worker | undefined;
@@ -50,15 +50,11 @@ export class SqliteThread {
   }
 
   /** Runs a job, without a deadline: the job is dropped once all of its calls are given up. */
-  async run<T>(
-    job: ThreadJob,
-    callStates: CallStates,
-    waitsFor: (obstacle: unknown) => void = () => undefined,
-  ): Promise<T> {
+  async run<T>(job: Job, callStates: CallStates, callers?: QueuedJob['callers']): Promise<T> {
     if (this.#end) throw this.#end;
     return new Promise((resolve, reject) => {
       this.#dropUnwanted();
-      this.#queue.push({ job, callStates, resolve: resolve as QueuedJob['resolve'], reject, waitsFor });
+      this.#queue.push({ job, callStates, resolve: resolve as QueuedJob['resolve'], reject, callers });
       this.#post();
     });
   }
@@ -149,7 +145,7 @@ export class SqliteThread {
     const [, sequence] = reply;
     const order = this.#posted.get(sequence);
     if (reply[0] === 'waits') {
-      order?.waitsFor(deserializeError(reply[2]));
+      order?.callers?.waitsFor(deserializeError(reply[2]));
       return;
     }
     this.#posted.delete(sequence);

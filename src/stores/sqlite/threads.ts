@@ -1,18 +1,16 @@
 import type { YubikeyError } from '../../errors.js';
-import type { Batch } from '../batch-writer.js';
-import type { Call } from '../calls.js';
-import {
-  type AdvanceRow,
-  Finder,
-  isRead,
-  SCHEMA_VERSION,
-  type SqlRow,
-  type SqlValue,
-} from '../sql/sql-stores.js';
+import type { Batch } from '../batching/batch.js';
+import type { Call } from '../call.js';
+import type { AdvanceRow } from '../sql/advance-statement.js';
+import { Finder } from '../sql/finder.js';
+import { SCHEMA_VERSION } from '../sql/schema.js';
+import type { SqlRow, SqlValue } from '../sql/sql-runner.js';
+import type { ReadStatement, Statement } from '../sql/statement.js';
 import type { Durability } from '../store.js';
 import { CallStates } from './call-states.js';
-import { type AdvancedRows, encodeAdvanceRows, type SqliteEngine } from './engine.js';
-import type { ThreadJob, ThreadOptions } from './messages.js';
+import type { SqliteEngine } from './engine.js';
+import type { ReadJob, ThreadJob, ThreadOptions, WriteJob } from './messages.js';
+import { encodeAdvanceRows } from './sqlite-dialect.js';
 import { SqliteThread } from './thread.js';
 
 /**
@@ -21,9 +19,9 @@ import { SqliteThread } from './thread.js';
  */
 export class SqliteThreads implements SqliteEngine {
   readonly path: string;
-  readonly #writer: SqliteThread;
-  readonly #reader: SqliteThread;
-  readonly #finder: Finder;
+  readonly #writer: SqliteThread<WriteJob>;
+  readonly #reader: SqliteThread<ReadJob>;
+  readonly #finder: Finder<ReadStatement>;
   readonly #timeout: number;
 
   constructor(options: ThreadOptions, timeout: number, onFault: (error: YubikeyError) => void) {
@@ -36,40 +34,35 @@ export class SqliteThreads implements SqliteEngine {
     };
     this.#writer = new SqliteThread(options, timeout, end);
     this.#reader = new SqliteThread(options, timeout, end);
-    this.#finder = new Finder((sql, ids) => this.#findAll(sql, ids));
+    this.#finder = new Finder((statement, ids) => this.#findAll(statement, ids));
   }
 
   async migrate(call: Call<Durability>): Promise<Durability> {
-    const durability = await this.#ask<Durability>(this.#writer, ['migrate'], call);
+    const durability = await this.#ask<WriteJob, Durability>(this.#writer, ['migrate'], call);
     // Opens the file before the first caller waits for it.
     await this.#ask(this.#reader, ['run', SCHEMA_VERSION, []], call);
     return durability;
   }
 
-  run(sql: string, parameters: readonly SqlValue[], call: Call<SqlRow[]>): Promise<SqlRow[]> {
-    const job: ThreadJob = ['run', sql, parameters];
-    return isRead(sql) ? this.#ask(this.#reader, job, call) : this.#write(job, call);
+  run(statement: Statement, parameters: readonly SqlValue[], call: Call<SqlRow[]>): Promise<SqlRow[]> {
+    return statement.kind === 'read'
+      ? this.#ask(this.#reader, ['run', statement, parameters], call)
+      : this.#ask(this.#writer, ['run', statement, parameters], call);
   }
 
-  find(sql: string, id: string): Promise<SqlRow | undefined> {
-    return this.#finder.find(sql, id);
+  find(statement: ReadStatement, id: string): Promise<SqlRow | undefined> {
+    return this.#finder.find(statement, id);
   }
 
-  async advance(batch: Batch<AdvanceRow>): Promise<AdvancedRows> {
-    let callStates = CallStates.create(0);
-    const rows = batch.take((call) => !callStates.giveUp(call));
-    callStates = CallStates.create(rows.length);
-    const waitsFor = (obstacle: unknown) => batch.waitsFor(obstacle);
-    const advanced = await this.#writer.run<SqlRow[]>(
-      ['advance', encodeAdvanceRows(rows)],
-      callStates,
-      waitsFor,
-    );
-    return { rows, advanced };
+  advance(batch: Batch<AdvanceRow>): Promise<SqlRow[]> {
+    batch.fix();
+    const callStates = CallStates.create(batch.items.length);
+    batch.handOver(callStates);
+    return this.#writer.run(['advance', encodeAdvanceRows(batch.items)], callStates, batch);
   }
 
   probe(call: Call<void>): Promise<void> {
-    return this.#write(['probe'], call);
+    return this.#ask(this.#writer, ['probe'], call);
   }
 
   async close(): Promise<void> {
@@ -78,27 +71,17 @@ export class SqliteThreads implements SqliteEngine {
     await Promise.all(closings);
   }
 
-  #write<T>(job: ThreadJob, call: Call<T>): Promise<T> {
+  #ask<Job extends ThreadJob, T>(thread: SqliteThread<Job>, job: Job, call: Call<unknown>): Promise<T> {
     const callStates = CallStates.create(1);
-    call.sent(() => !callStates.giveUp(0));
-    return this.#writer.run(job, callStates, (obstacle) => {
-      call.obstacle = obstacle;
-    });
+    call.handOver(callStates);
+    return thread.run(job, callStates, call);
   }
 
-  #ask<T>(thread: SqliteThread, job: ThreadJob, call: Call<unknown>): Promise<T> {
-    const callStates = CallStates.create(1);
-    call.onGivenUp = () => callStates.giveUp(0);
-    return thread.run(job, callStates, (obstacle) => {
-      call.obstacle = obstacle;
-    });
-  }
-
-  async #findAll(sql: string, ids: readonly string[]): Promise<(SqlRow | undefined)[]> {
+  async #findAll(statement: ReadStatement, ids: readonly string[]): Promise<(SqlRow | undefined)[]> {
     const callStates = CallStates.create(1);
     const timer = setTimeout(() => callStates.giveUp(0), this.#timeout).unref();
     try {
-      return await this.#reader.run(['findAll', sql, ids], callStates);
+      return await this.#reader.run(['findAll', statement, ids], callStates);
     } finally {
       clearTimeout(timer);
     }

@@ -1,5 +1,6 @@
 import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import { YubikeyError } from '../../errors.js';
+import type { Callers } from '../callers.js';
 import { CallStates } from './call-states.js';
 import { SqliteConnection } from './connection.js';
 import { openSqliteFile } from './driver.js';
@@ -10,7 +11,6 @@ import {
   type ThreadReply,
   type ThreadRequest,
 } from './messages.js';
-import type { Waiter } from './waiter.js';
 
 /** A thread of a `SqliteStore` with a path: opens the file, and does its jobs until it is closed. */
 const port = parentPort as MessagePort;
@@ -33,13 +33,13 @@ function openConnection(): SqliteConnection {
   return new SqliteConnection(database, path);
 }
 
-function runJob(job: ThreadJob, callStates: CallStates, waiter: Waiter): Promise<unknown> {
+function runJob(job: ThreadJob, callStates: CallStates, callers: Callers): Promise<unknown> {
   connection ??= openConnection();
-  if (job[0] === 'migrate') return connection.migrate(waiter);
-  if (job[0] === 'run') return connection.run(job[1], job[2], waiter);
-  if (job[0] === 'findAll') return connection.findAll(job[1], job[2], waiter);
-  if (job[0] === 'probe') return connection.probe(waiter);
-  return connection.advance(() => selectBegunRows(job[1], callStates), waiter);
+  if (job[0] === 'migrate') return connection.migrate(callers);
+  if (job[0] === 'run') return connection.run(job[1], job[2], callers);
+  if (job[0] === 'findAll') return connection.findAll(job[1], job[2], callers);
+  if (job[0] === 'probe') return connection.probe(callers);
+  return connection.advance(() => selectBegunRows(job[1], callStates), callers);
 }
 
 /** Selects the rows of the calls that have begun. */
@@ -58,24 +58,38 @@ function close(): void {
   database?.close();
 }
 
+/** The callers of a job, who wait in another thread. */
+class DistantCallers implements Callers {
+  #hasPostedObstacle = false;
+  readonly #sequence: number;
+  readonly #states: CallStates;
+
+  constructor(sequence: number, states: CallStates) {
+    this.#sequence = sequence;
+    this.#states = states;
+  }
+
+  get isWanted(): boolean {
+    return this.#states.isWanted;
+  }
+
+  beginWrite(): boolean {
+    return this.#states.begin();
+  }
+
+  waitsFor(obstacle: unknown): void {
+    if (!this.#hasPostedObstacle) post(['waits', this.#sequence, serializeError(obstacle)]);
+    this.#hasPostedObstacle = true;
+  }
+}
+
 async function runRequest(request: ThreadRequest): Promise<void> {
   if (request === 'close') return close();
   const [sequence, job, states] = request;
   const callStates = new CallStates(states);
-  let hasPostedWait = false;
-  const waiter: Waiter = {
-    get isWanted() {
-      return callStates.isWanted;
-    },
-    begin: () => callStates.begin(),
-    waitsFor: (obstacle) => {
-      if (!hasPostedWait) post(['waits', sequence, serializeError(obstacle)]);
-      hasPostedWait = true;
-    },
-  };
   try {
     if (!callStates.isWanted) throw new Error('The caller no longer waits for it');
-    post(['done', sequence, await runJob(job, callStates, waiter)]);
+    post(['done', sequence, await runJob(job, callStates, new DistantCallers(sequence, callStates))]);
   } catch (error) {
     post(['failed', sequence, serializeError(error)]);
   }

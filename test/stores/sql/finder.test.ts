@@ -5,7 +5,7 @@ const foundRow = (sql: string, id: string) => ({ found: `${id} by ${sql}` });
 
 function createRecordingFinder() {
   const messages: [string, number][] = [];
-  const finder = new Finder(async (sql, ids) => {
+  const finder = new Finder<string>(async (sql, ids) => {
     messages.push([sql, ids.length]);
     if (sql === 'BROKEN') throw new Error('no answer');
     return ids.map((id) => (id === 'none' ? undefined : foundRow(sql, id)));

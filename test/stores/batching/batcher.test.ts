@@ -1,10 +1,10 @@
 import { getEventListeners } from 'node:events';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import type { YubikeyError } from '../../src/errors.js';
-import { Batcher } from '../../src/stores/batch.js';
-import type { Batch } from '../../src/stores/batch-writer.js';
-import { Calls } from '../../src/stores/calls.js';
+import type { YubikeyError } from '../../../src/errors.js';
+import type { Batch, WriteFault } from '../../../src/stores/batching/batch.js';
+import { Batcher } from '../../../src/stores/batching/batcher.js';
+import { Calls } from '../../../src/stores/calls.js';
 
 interface Item {
   id: string;
@@ -26,7 +26,8 @@ class Writer {
   ) {}
 
   async write(batch: Batch<Item>): Promise<string[]> {
-    const ids = batch.take().map(({ id }) => id);
+    batch.beginWrite();
+    const ids = batch.items.map(({ id }) => id);
     this.batches.push(ids);
     if (this.isHeld) await new Promise<void>((resolve) => this.#releases.push(resolve));
     if (ids.includes('bad')) throw this.faultOfOne;
@@ -36,16 +37,11 @@ class Writer {
     return ids.map((id) => `wrote ${id}`);
   }
 
-  isRefusal(error: unknown): boolean {
-    return error === this.faultOfOne || /^(refused|locked)$/.test((error as Error).message);
-  }
-
-  isLocked(error: unknown): boolean {
-    return (error as Error).message === 'locked';
-  }
-
-  isItemFault(error: unknown): boolean {
-    return error === this.faultOfOne;
+  classifyFault(error: unknown): WriteFault {
+    if (error === this.faultOfOne) return 'ITEM_REFUSED';
+    const { message } = error as Error;
+    if (message === 'locked') return 'LOCKED';
+    return message === 'refused' ? 'REFUSED' : 'UNANSWERED';
   }
 
   /** Answers the first `count` held batches, or all. */
@@ -167,9 +163,7 @@ describe('Batcher', () => {
     const batcher = new Batcher<Item, string>(
       {
         atOnce: 1,
-        isRefusal: () => false,
-        isLocked: () => false,
-        isItemFault: () => false,
+        classifyFault: () => 'UNANSWERED',
         write: async (batch) => {
           await nextTurn();
           if (++attempts === 1) throw new Error('no connection');

@@ -1,6 +1,7 @@
-import type { BatchWriter } from './batch-writer.js';
-import type { Calls } from './calls.js';
-import { Lane, type Waiting } from './lane.js';
+import type { Calls } from '../calls.js';
+import type { BatchWriter } from './batch.js';
+import { Lane } from './lane.js';
+import type { Waiting } from './lane-batch.js';
 
 /** Also limits how long one batch keeps an embedded database, and so the event loop, busy. */
 const MAX_BATCH_SIZE = 128;
@@ -33,8 +34,7 @@ export class Batcher<Item extends { readonly id: string }, Result> {
   /** Rejects at its deadline or on abort: with `STORE_FAILED` while it waits, with `ANSWER_LOST` once it was sent. */
   async add(item: Item, signal?: AbortSignal): Promise<Result> {
     const call = this.#calls.begin<Result>(signal);
-    const holder = [this.#shared, this.#separate].find((lane) => lane.holds(item.id));
-    if (!call.isOver) (holder ?? this.#chooseLane(item.id)).add({ item, call });
+    if (call.isWanted) this.#findLane(item.id).add({ item, call });
     return call.result;
   }
 
@@ -42,6 +42,11 @@ export class Batcher<Item extends { readonly id: string }, Result> {
     const next = this.#chooseLane(id);
     if (next === lane) lane.takeBack(id, waitings);
     else for (const waiting of waitings) next.add(waiting);
+  }
+
+  /** The lane that holds the id already, since a write of it may be in flight there. */
+  #findLane(id: string): Lane<Item, Result> {
+    return [this.#shared, this.#separate].find((lane) => lane.holds(id)) ?? this.#chooseLane(id);
   }
 
   #chooseLane(id: string): Lane<Item, Result> {
