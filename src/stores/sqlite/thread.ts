@@ -27,7 +27,7 @@ interface QueuedJob {
 }
 
 /** A thread with its own connection, started for its first job. It does not keep the process alive. */
-export class SqliteThread<Job extends ThreadJob> {
+export class SqliteThread<in Job extends ThreadJob> {
   readonly #queue: QueuedJob[] = [];
   readonly #posted = new Map<number, QueuedJob>();
   #worker: Worker | undefined;

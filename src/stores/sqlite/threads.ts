@@ -71,7 +71,11 @@ export class SqliteThreads implements SqliteEngine {
     await Promise.all(closings);
   }
 
-  #ask<Job extends ThreadJob, T>(thread: SqliteThread<Job>, job: Job, call: Call<unknown>): Promise<T> {
+  #ask<Job extends ThreadJob, T>(
+    thread: SqliteThread<Job>,
+    job: NoInfer<Job>,
+    call: Call<unknown>,
+  ): Promise<T> {
     const callStates = CallStates.create(1);
     call.handOver(callStates);
     return thread.run(job, callStates, call);

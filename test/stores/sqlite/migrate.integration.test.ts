@@ -54,6 +54,20 @@ describe.each(drivers)('migrate() of SqliteStore with $name', (driver) => {
     expect(firstValue(database, 'SELECT count(*) FROM yubikey_schema')).toBe(1);
   });
 
+  it('rejects with STORE_FAILED if its commit fails: no OTP was used up by it', async () => {
+    const database = openFor(driver, temporaryFile());
+    const store = new SqliteStore({
+      database: {
+        ...ignoring('none', database),
+        exec: (sql) => {
+          if (sql === 'COMMIT') throw new Error('disk I/O error');
+          return database.exec(sql);
+        },
+      },
+    });
+    await expect(store.migrate()).rejects.toMatchObject({ code: 'STORE_FAILED' });
+  });
+
   it('can run on several handles at once', async () => {
     const path = temporaryFile();
     const stores = Array.from({ length: 4 }, () => new SqliteStore({ database: openFor(driver, path) }));

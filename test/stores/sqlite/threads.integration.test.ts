@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { YubikeyError } from '../../../src/errors.js';
-import { SqliteStore } from '../../../src/stores/index.js';
+import { type KeyRecord, SqliteStore } from '../../../src/stores/index.js';
 import { drivers, openFor, type SqliteDriver, temporaryFile } from '../../support/stores/sqlite-drivers.js';
 import { migrateAndFindWorkers } from '../../support/stores/sqlite-workers.js';
 
@@ -136,6 +136,29 @@ describe.each(drivers)('SqliteStore with a path, through $name', (driver) => {
       expect([writer.threadId, reader.threadId]).toEqual([-1, -1]);
     },
   );
+
+  it('asks its reading thread only for reads, and its writing thread only for writes', async () => {
+    const { store, writer, reader } = await openStoreWithWorkers(driver, temporaryFile());
+    const [toWriter, toReader] = [writer, reader].map((worker) => vi.spyOn(worker, 'postMessage'));
+    await store.keys.add({ publicId: 'c', aesKey: Buffer.alloc(16) });
+    await store.keys.replace((await store.keys.get('c')) as KeyRecord, { notes: 'new' });
+    await store.keys.list({ after: 'b' });
+    await store.clients.add({ id: '1', apiKey: Buffer.alloc(20) });
+    await store.clients.get('1');
+    for (const nonce of ['one', 'two']) await store.counters.advance('c', COUNTERS, nonce);
+    await store.counters.get('c');
+    await store.counters.list();
+    await Promise.all([store.keys.delete('c'), store.clients.delete('1'), store.probe()]);
+    const kinds = (spy: typeof toWriter) =>
+      new Set(
+        spy?.mock.calls.map(([[, [job, statement]]]) =>
+          job === 'run' ? `run ${statement.kind}` : String(job),
+        ),
+      );
+    expect(kinds(toReader)).toEqual(new Set(['findAll', 'run read']));
+    expect(kinds(toWriter)).toEqual(new Set(['run write', 'advance', 'probe']));
+    await store.close();
+  });
 
   it('resolves every call of close() once it is closed', async () => {
     const { store, writer } = await openStoreWithWorkers(driver, temporaryFile());
