@@ -42,6 +42,7 @@ const NOT_HTTP = /^(UND_ERR_HEADERS_OVERFLOW|UND_ERR_RES_)/;
 
 /** Classifies an error of a request that got no answer. */
 export function toRequestFault(error: unknown): TransportFault {
+  if (error instanceof TransportFault) return error;
   const {
     code: rawCode,
     name,
@@ -55,6 +56,11 @@ export function toRequestFault(error: unknown): TransportFault {
   }
   if (NEVER_SENT.test(code)) return new TransportFault('UNREACHABLE', `unreachable: ${what}`, true, false);
   return new TransportFault('UNREACHABLE', `connection lost: ${what}`, true, true);
+}
+
+/** The fault of a request that got no answer in time. */
+export function timedOut(milliseconds: number): TransportFault {
+  return new TransportFault('TIMED_OUT', `no answer in ${milliseconds} ms`, true, true);
 }
 
 /** Classifies an HTTP status other than 200, which a proxy or a failing server sends. */

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { Agent, buildConnector, Dispatcher } from 'undici';
-import { Exchange, type HttpAnswer, type HttpOutcome } from './exchange.js';
+import { Exchange, type HttpOutcome } from './exchange.js';
 
 const KEEP_ALIVE_MS = 30_000;
 
@@ -65,22 +65,6 @@ export class Transport {
       .then(({ dispatcher }) => this.#dispatch(dispatcher, request, exchange))
       .catch((error: unknown) => exchange.fail(error));
     return exchange;
-  }
-
-  /** @throws TransportFault, undici's own errors, or the signal's reason as soon as it is aborted. */
-  send(request: HttpRequest, signal: AbortSignal): Promise<HttpAnswer> {
-    return new Promise((resolve, reject) => {
-      signal.throwIfAborted();
-      const exchange = this.start(request, (outcome) => {
-        if ('answer' in outcome) resolve(outcome.answer);
-        else reject(outcome.error);
-      });
-      const abort = () => {
-        exchange.abort();
-        reject(signal.reason);
-      };
-      signal.addEventListener('abort', abort, { once: true });
-    });
   }
 
   #dispatch(dispatcher: Dispatcher, { url, accept, json }: HttpRequest, exchange: Exchange): void {

@@ -1,11 +1,12 @@
 import { YubikeyError } from '../../errors.js';
+import { InFlight } from '../../http/in-flight.js';
+import { TimedRequests } from '../../http/timed-requests.js';
 import { Transport } from '../../http/transport.js';
-import { redactFault, TransportFault, toRequestFault } from '../../http/transport-fault.js';
+import { redactFault, toRequestFault } from '../../http/transport-fault.js';
 import { assertOptional, assertSignal } from '../../options.js';
 import { assertOtp, type Otp } from '../../otp/otp.js';
 import { DECRYPT_OPTIONS, type Decryption, type DecryptOptions, type Ksm } from '../ksm.js';
 import { untilAborted } from '../until-aborted.js';
-import { Deadline } from './deadline.js';
 import { buildKsmRequest, readKsmAnswer } from './remote-ksm-answer.js';
 import {
   type KsmServer,
@@ -15,9 +16,6 @@ import {
 } from './remote-ksm-settings.js';
 import { decideDecryption, isDecrypted, isFinal, type KsmReply } from './remote-ksm-verdict.js';
 
-/** How many decided decryptions may still have pending requests, which a hanging server would accumulate. */
-const MAX_LOSERS = 32;
-
 /**
  * Decrypts OTPs at one or many KSMs over HTTP, which hold the keys: yubikey-ksm and servers with the same protocol.
  *
@@ -26,11 +24,7 @@ const MAX_LOSERS = 32;
 export class RemoteKsm implements Ksm {
   readonly #settings: RemoteKsmSettings;
   readonly #transport: Transport;
-  /** The deadlines of all pending requests, including those of decided decryptions. */
-  readonly #deadlines = new Set<Deadline>();
-  /** The deadlines of decided decryptions that still have pending requests. */
-  readonly #losers = new Set<Deadline>();
-  #closed = false;
+  readonly #inFlight: InFlight;
 
   /** Opens no connection. @throws TypeError for a missing, unknown or unusable option. */
   constructor(options: RemoteKsmOptions) {
@@ -45,6 +39,7 @@ export class RemoteKsm implements Ksm {
       // A KSM that refuses replays uses up the OTP, which must not be lost on a connection that is closing.
       freshConnections: isOnce,
     });
+    this.#inFlight = new InFlight('RemoteKsm', this.#transport);
   }
 
   /**
@@ -69,10 +64,8 @@ export class RemoteKsm implements Ksm {
   }
 
   /** Ends pending decryptions with `CLOSED` and closes every connection. A given dispatcher stays open. */
-  async close(): Promise<void> {
-    this.#closed = true;
-    for (const deadline of this.#deadlines) deadline.end(closedError());
-    await this.#transport.close();
+  close(): Promise<void> {
+    return this.#inFlight.close();
   }
 
   /** Asks one KSM after another, so that no KSM that refuses replays gets an OTP that another one decrypts. */
@@ -82,8 +75,8 @@ export class RemoteKsm implements Ksm {
     const replies: KsmReply[] = [];
     for (const [index, server] of servers.entries()) {
       const share = (end - performance.now()) / (servers.length - index);
-      const deadline = this.#startDeadline(Math.ceil(share));
-      const reply = await this.#ask(server, otp, deadline).finally(() => this.#clear(deadline));
+      const requests = this.#startRequests(Math.ceil(share));
+      const reply = await this.#ask(server, otp, requests).finally(() => this.#end(requests));
       replies.push(reply);
       if (isFinal(reply)) break;
     }
@@ -93,58 +86,47 @@ export class RemoteKsm implements Ksm {
   /** Asks all KSMs at once, and resolves with the first reply that decrypts the OTP, otherwise with all replies. */
   async #askAll(otp: Otp): Promise<KsmReply[]> {
     const { servers, timeout } = this.#settings;
-    const deadline = this.#startDeadline(timeout);
-    const asked = servers.map((server) => this.#askAgainIfLost(server, otp, deadline));
-    const all = Promise.all(asked).finally(() => this.#clear(deadline));
+    const requests = this.#startRequests(timeout);
+    const asked = servers.map((server) => this.#askAgainIfLost(server, otp, requests));
+    const all = Promise.all(asked).finally(() => this.#end(requests));
     const decrypted = asked.map(async (reply) => (isDecrypted(await reply) ? [await reply] : all));
     try {
       return await Promise.race([all, ...decrypted]);
     } finally {
-      this.#letGo(deadline);
+      requests.unref();
+      this.#inFlight.decide(requests);
     }
   }
 
   /** Asks again if the server closed the connection as it was reused, which is harmless at a stateless KSM. */
-  async #askAgainIfLost(server: KsmServer, otp: Otp, deadline: Deadline): Promise<KsmReply> {
-    const first = await this.#ask(server, otp, deadline);
+  async #askAgainIfLost(server: KsmServer, otp: Otp, requests: TimedRequests): Promise<KsmReply> {
+    const first = await this.#ask(server, otp, requests);
     const isLost = 'fault' in first.answer && first.answer.fault.code === 'UNREACHABLE' && first.maybeUsedUp;
-    return isLost ? { ...(await this.#ask(server, otp, deadline)), maybeUsedUp: true } : first;
+    return isLost ? { ...(await this.#ask(server, otp, requests)), maybeUsedUp: true } : first;
   }
 
-  async #ask(server: KsmServer, otp: Otp, { signal }: Deadline): Promise<KsmReply> {
+  async #ask(server: KsmServer, otp: Otp, requests: TimedRequests): Promise<KsmReply> {
     const { protocol } = this.#settings;
-    try {
-      const response = await this.#transport.send(buildKsmRequest(protocol, server, otp), signal);
-      return toKsmReply(server, otp, readKsmAnswer(protocol, response, otp));
-    } catch (error) {
-      if (this.#closed) throw closedError();
-      return toKsmReply(server, otp, {
-        fault: error instanceof TransportFault ? error : toRequestFault(error),
-      });
-    }
+    const outcome = await requests.send(buildKsmRequest(protocol, server, otp));
+    return toKsmReply(
+      server,
+      otp,
+      'answer' in outcome
+        ? readKsmAnswer(protocol, outcome.answer, otp)
+        : { fault: toRequestFault(outcome.error) },
+    );
   }
 
-  #startDeadline(milliseconds: number): Deadline {
-    if (this.#closed) throw closedError();
-    const deadline = new Deadline(milliseconds);
-    this.#deadlines.add(deadline);
-    return deadline;
+  #startRequests(milliseconds: number): TimedRequests {
+    this.#inFlight.assertOpen();
+    const requests = new TimedRequests(this.#transport, milliseconds);
+    this.#inFlight.add(requests);
+    return requests;
   }
 
-  #clear(deadline: Deadline): void {
-    deadline.clear();
-    this.#deadlines.delete(deadline);
-    this.#losers.delete(deadline);
-    if (this.#deadlines.size === 0) this.#transport.dropConnecting();
-  }
-
-  /** Lets pending requests finish, so that connections stay open, without keeping the process alive or piling up. */
-  #letGo(deadline: Deadline): void {
-    if (!this.#deadlines.has(deadline)) return;
-    deadline.unref();
-    this.#losers.add(deadline);
-    const [oldest] = this.#losers;
-    if (this.#losers.size > MAX_LOSERS) oldest?.end();
+  #end(requests: TimedRequests): void {
+    requests.clear();
+    this.#inFlight.end(requests);
   }
 }
 
@@ -164,8 +146,4 @@ function answerLost(cause: unknown): YubikeyError {
     'The decryption was aborted while a KSM had the OTP, so it may be used up: touch the key again',
     { cause },
   );
-}
-
-function closedError(): YubikeyError {
-  return new YubikeyError('CLOSED', 'The RemoteKsm was closed');
 }

@@ -1,7 +1,9 @@
 import { YubikeyError } from '../../errors.js';
 import type { HttpOutcome } from '../../http/exchange.js';
-import { Transport } from '../../http/transport.js';
-import { redactFault, TransportFault, toRequestFault } from '../../http/transport-fault.js';
+import { InFlight, type Requests } from '../../http/in-flight.js';
+import { TimedRequests } from '../../http/timed-requests.js';
+import { type HttpRequest, Transport } from '../../http/transport.js';
+import { redactFault, toRequestFault } from '../../http/transport-fault.js';
 import { assertOptional, assertSignal } from '../../options.js';
 import { assertOtp, type Otp } from '../../otp/otp.js';
 import { formatValidationRequest } from '../../protocol/validation-request.js';
@@ -13,13 +15,12 @@ import {
   type Verifier,
   type VerifyOptions,
 } from '../verifier.js';
-import { type CloudAnswer, type CloudVerdict, type Question, readCloudAnswer } from './cloud-answer.js';
+import { type CloudAnswer, type CloudVerdict, readCloudAnswer } from './cloud-answer.js';
 import { type CloudSettings, type CloudVerifierOptions, readCloudSettings } from './cloud-settings.js';
+import { askInTurn } from './in-turn.js';
 import { Race } from './race.js';
 import { Standing } from './standing.js';
 
-/** How many decided verifications may still have pending requests, which a hanging server would accumulate. */
-const MAX_LOSERS = 32;
 /** The prefix of the public IDs of keys that their owners uploaded to YubiCloud. */
 const UPLOADED_PREFIX = 'vv';
 
@@ -34,11 +35,7 @@ export class CloudVerifier implements Verifier {
   readonly #settings: CloudSettings;
   readonly #transport: Transport;
   readonly #standings: ReadonlyMap<string, Standing>;
-  /** All races with pending requests, including decided ones. */
-  readonly #races = new Set<Race>();
-  /** Decided races that still have pending requests. */
-  readonly #losers = new Set<Race>();
-  #closed = false;
+  readonly #inFlight: InFlight;
 
   /** Opens no connection. @throws TypeError for a missing, unknown or unusable option. */
   constructor(options: CloudVerifierOptions) {
@@ -53,6 +50,7 @@ export class CloudVerifier implements Verifier {
       // A request of protocol 1.0 is never repeated, so it must not be lost on a connection that is closing.
       freshConnections: isOnce,
     });
+    this.#inFlight = new InFlight('CloudVerifier', this.#transport);
   }
 
   /**
@@ -68,80 +66,89 @@ export class CloudVerifier implements Verifier {
     const { signal, nonce = newNonce() } = options;
     assertNonce(nonce);
     assertSignal(signal);
-    if (this.#closed) throw closedError();
+    this.#inFlight.assertOpen();
     if (signal?.aborted) throw abortedError(signal);
     if (this.#settings.refuseUploadedKeys && otp.publicId.startsWith(UPLOADED_PREFIX)) {
       return { ok: false, reason: 'BAD_OTP' };
     }
 
-    const race = this.#startRace(otp, nonce);
-    const abort = () => race.cancel(abortedError(signal as AbortSignal));
+    const { requests, verdict } = this.#start(otp, nonce);
+    const abort = () => requests.cancel(abortedError(signal as AbortSignal));
     signal?.addEventListener('abort', abort, { once: true });
     try {
-      return toVerification(await race.result, otp);
+      return toVerification(await verdict, otp);
     } finally {
       signal?.removeEventListener('abort', abort);
-      this.#letGo(race);
+      this.#inFlight.decide(requests);
     }
   }
 
   /** Ends pending verifications with `CLOSED` and closes every connection. A given dispatcher stays open. */
-  async close(): Promise<void> {
-    this.#closed = true;
-    for (const race of this.#races) race.cancel(closedError());
-    await this.#transport.close();
+  close(): Promise<void> {
+    return this.#inFlight.close();
   }
 
-  /** Lets pending requests finish, so that connections stay open, without keeping the process alive or piling up. */
-  #letGo(race: Race): void {
-    if (!this.#races.has(race)) return;
-    this.#losers.add(race);
-    const [oldest] = this.#losers;
-    if (this.#losers.size > MAX_LOSERS) oldest?.abandon();
+  #start(otp: Otp, nonce: string): StartedVerification {
+    return this.#settings.protocol === '1.0' ? this.#startInTurn(otp, nonce) : this.#startRace(otp, nonce);
   }
 
-  #end(race: Race): void {
-    this.#races.delete(race);
-    this.#losers.delete(race);
-    if (this.#races.size === 0) this.#transport.dropConnecting();
-  }
-
-  #startRace(otp: Otp, nonce: string): Race {
-    const { clientId, apiKey, protocol, counters, syncLevel, syncTimeout } = this.#settings;
-    const query = formatValidationRequest(
-      {
-        id: clientId,
-        otp: otp.value,
-        nonce: protocol === '2.0' ? nonce : undefined,
-        timestamp: counters,
-        sl: syncLevel,
-        timeout: syncTimeout,
-      },
-      apiKey,
-    );
-    const question = { otp: otp.value, nonce, apiKey, protocol };
+  #startRace(otp: Otp, nonce: string): StartedVerification {
+    const query = this.#formatQuery(otp, nonce);
     const race = new Race(
       this.#settings,
       this.#standings,
       (server, answered) =>
-        this.#transport.start({ url: `${server}?${query}`, accept: 'text/plain' }, (outcome) => {
-          const answer = toCloudAnswer(outcome, { ...question, isTls: server.startsWith('https:') });
-          answered('fault' in answer ? { fault: redactFault(otp.token, answer.fault) } : answer);
-        }),
-      () => this.#end(race),
+        this.#transport.start(toHttpRequest(server, query), (outcome) =>
+          answered(this.#readAnswer(server, outcome, otp, nonce)),
+        ),
+      () => this.#inFlight.end(race),
     );
-    this.#races.add(race);
-    return race;
+    this.#inFlight.add(race);
+    return { requests: race, verdict: race.start() };
+  }
+
+  #startInTurn(otp: Otp, nonce: string): StartedVerification {
+    const { servers, timeout } = this.#settings;
+    const query = this.#formatQuery(otp, undefined);
+    const requests = new TimedRequests(this.#transport, timeout);
+    this.#inFlight.add(requests);
+    const verdict = askInTurn(servers, async (server) =>
+      this.#readAnswer(server, await requests.send(toHttpRequest(server, query)), otp, nonce),
+    ).finally(() => {
+      requests.clear();
+      this.#inFlight.end(requests);
+    });
+    return { requests, verdict };
+  }
+
+  #formatQuery(otp: Otp, nonce: string | undefined): string {
+    const { clientId, apiKey, counters, syncLevel, syncTimeout } = this.#settings;
+    return formatValidationRequest(
+      { id: clientId, otp: otp.value, nonce, timestamp: counters, sl: syncLevel, timeout: syncTimeout },
+      apiKey,
+    );
+  }
+
+  /** Reads what one server answered, or why it did not. Every answer passes through here. */
+  #readAnswer(server: string, outcome: HttpOutcome, otp: Otp, nonce: string): CloudAnswer {
+    const { apiKey, protocol } = this.#settings;
+    const isTls = server.startsWith('https:');
+    const answer =
+      'answer' in outcome
+        ? readCloudAnswer(outcome.answer.text, { otp: otp.value, nonce, apiKey, protocol, isTls })
+        : { fault: toRequestFault(outcome.error) };
+    return 'fault' in answer ? { fault: redactFault(otp.token, answer.fault) } : answer;
   }
 }
 
-function toCloudAnswer(outcome: HttpOutcome, question: Question): CloudAnswer {
-  try {
-    if ('answer' in outcome) return readCloudAnswer(outcome.answer.text, question);
-    throw outcome.error;
-  } catch (error) {
-    return { fault: error instanceof TransportFault ? error : toRequestFault(error) };
-  }
+/** A verification whose requests are on their way. */
+interface StartedVerification {
+  readonly requests: Requests;
+  readonly verdict: Promise<CloudVerdict>;
+}
+
+function toHttpRequest(server: string, query: string): HttpRequest {
+  return { url: `${server}?${query}`, accept: 'text/plain' };
 }
 
 function toVerification({ status, counters }: CloudVerdict, { publicId }: Otp): Verification {
@@ -151,8 +158,4 @@ function toVerification({ status, counters }: CloudVerdict, { publicId }: Otp): 
 
 function abortedError(signal: AbortSignal): YubikeyError {
   return new YubikeyError('ABORTED', 'The verification was aborted', { cause: signal.reason });
-}
-
-function closedError(): YubikeyError {
-  return new YubikeyError('CLOSED', 'The CloudVerifier was closed');
 }

@@ -1,22 +1,14 @@
 import { YubikeyError } from '../../errors.js';
-import { Alarm, isDue } from './alarm.js';
+import { Alarm, isDue } from '../../http/alarm.js';
+import type { Requests } from '../../http/in-flight.js';
 import type { CloudAnswer, CloudVerdict } from './cloud-answer.js';
 import type { CloudFault } from './cloud-fault.js';
 import type { CloudSettings } from './cloud-settings.js';
-import { type CloudServerFault, isUsedUp, moreTelling, noVerdict } from './outcome.js';
+import { Entrant } from './entrant.js';
+import { conclude, takeFault, takeTimeout, takeVerdict } from './outcome.js';
 import { RETRY_DELAY_MS, type Standing } from './standing.js';
 
-const NOTHING_SAID = { authenticated: false, retry: true, maybeAccepted: true } as const;
-/** The fault of a server that reported a replay, if no verdict was reached. */
-const HAS_SEEN_IT: CloudFault = {
-  code: 'ANSWER_LOST',
-  message: 'it has seen the OTP before, perhaps in this very request',
-  authenticated: true,
-  retry: false,
-  maybeAccepted: true,
-};
-
-type RaceSettings = Pick<CloudSettings, 'timeout' | 'attemptTimeout' | 'retries' | 'settleTime' | 'protocol'>;
+type RaceSettings = Pick<CloudSettings, 'timeout' | 'attemptTimeout' | 'retries' | 'settleTime'>;
 
 /** A pending request. */
 export interface Asked {
@@ -27,44 +19,26 @@ export interface Asked {
 /** Asks one server once and calls `answered` with its answer or a fault, always asynchronously. */
 export type Ask = (server: string, answered: (answer: CloudAnswer) => void) => Asked;
 
-/** The state of one server in a race. */
-interface Entrant {
-  readonly server: string;
-  readonly standing: Standing;
-  attempts: number;
-  running: number;
-  /** When the server is asked next, unless it answers before. */
-  nextAttemptAt: number;
-  /** Whether the server is not to be asked again. */
-  final: boolean;
-  /** The most informative fault of all attempts. */
-  fault: CloudFault | undefined;
-  /** The server reports a replay, which our own earlier request may have caused. */
-  replayed: 'REPLAYED_OTP' | 'REPLAYED_REQUEST' | undefined;
-  /** Whether the server may have accepted one of our requests although its answer was lost. */
-  maybeAccepted: boolean;
-}
-
 /**
- * One verification at all servers: the first authentic answer that is decisive wins.
+ * One verification at all servers by protocol 2.0: the first authentic answer that is decisive wins.
  *
  * Servers in good standing are asked at once. The others are asked after some time, after an answer that does not
  * decide, or after all have failed. OK decides immediately. So does REPLAYED_OTP, unless our own earlier attempt at that
  * server may have caused it, because some servers do not use REPLAYED_REQUEST. BAD_OTP and DELAYED_OTP wait `settleTime`
- * for another server's OK. Faults, NOT_ENOUGH_ANSWERS and REPLAYED_REQUEST decide only if nothing else is pending. In
- * protocol 1.0, servers are asked one after another, and the next one only if the last cannot have accepted the OTP.
+ * for another server's OK. Faults, NOT_ENOUGH_ANSWERS and REPLAYED_REQUEST decide only if nothing else is pending.
+ *
+ * A race only decides when to ask which server. `outcome.ts` says what the answers mean.
  */
-export class Race {
-  readonly result: Promise<CloudVerdict>;
+export class Race implements Requests {
   readonly #settings: RaceSettings;
   readonly #ask: Ask;
   readonly #onEnd: () => void;
-  #resolve!: (verdict: CloudVerdict) => void;
-  #reject!: (error: YubikeyError) => void;
   readonly #entrants: readonly Entrant[];
   readonly #running = new Set<Asked>();
   readonly #alarm = new Alarm(() => this.#onAlarm());
-  readonly #deadline: number;
+  #resolve!: (verdict: CloudVerdict) => void;
+  #reject!: (error: YubikeyError) => void;
+  #deadline = Infinity;
   #settledAt = Infinity;
   #refusal: CloudVerdict | undefined;
   #decided = false;
@@ -74,33 +48,28 @@ export class Race {
     this.#settings = settings;
     this.#ask = ask;
     this.#onEnd = onEnd;
-    this.result = new Promise((resolve, reject) => {
-      this.#resolve = resolve;
-      this.#reject = reject;
-    });
-    this.#entrants = Array.from(standings, ([server, standing]) => ({
-      server,
-      standing,
-      attempts: 0,
-      running: 0,
-      nextAttemptAt: Infinity,
-      final: false,
-      fault: undefined,
-      replayed: undefined,
-      maybeAccepted: false,
-    }));
-    this.#deadline = performance.now() + settings.timeout;
-    this.#start();
-    this.#setAlarm();
+    this.#entrants = Array.from(
+      standings,
+      ([server, standing]) => new Entrant(server, standing, settings.retries),
+    );
   }
 
-  /** Ends the race immediately with an error, and all its requests. */
+  /** Asks the first servers. @throws YubikeyError if no server gives a verdict, or the error of `cancel()`. */
+  start(): Promise<CloudVerdict> {
+    return new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+      this.#deadline = performance.now() + this.#settings.timeout;
+      this.#askMore();
+      this.#setAlarm();
+    });
+  }
+
   cancel(error: YubikeyError): void {
     this.#decide(error);
     this.abandon();
   }
 
-  /** Abandons all pending requests of a decided race. */
   abandon(): void {
     if (this.#running.size === 0) return;
     for (const asked of this.#running) asked.abort();
@@ -110,11 +79,6 @@ export class Race {
       standing.owes(-running);
     }
     this.#endIfIdle();
-  }
-
-  #start(): void {
-    if (this.#settings.protocol === '1.0') this.#attempt(this.#entrants[0] as Entrant);
-    else this.#askMore();
   }
 
   /** Asks the servers in good standing that were not asked yet, at least one. The others wait, but not until the end. */
@@ -129,10 +93,8 @@ export class Race {
   }
 
   #attempt(entrant: Entrant): void {
-    entrant.attempts += 1;
-    entrant.running += 1;
+    entrant.ask();
     const number = entrant.attempts;
-    entrant.standing.asked();
     const asked = this.#ask(entrant.server, (answer) => {
       this.#running.delete(asked);
       entrant.running -= 1;
@@ -147,12 +109,7 @@ export class Race {
       }
     });
     this.#running.add(asked);
-    this.#scheduleAttempt(entrant, this.#settings.attemptTimeout);
-  }
-
-  #scheduleAttempt(entrant: Entrant, delay: number): void {
-    const isLast = entrant.final || entrant.attempts > this.#settings.retries;
-    entrant.nextAttemptAt = isLast ? Infinity : performance.now() + delay;
+    entrant.askAgainAfter(this.#settings.attemptTimeout);
   }
 
   #onAlarm(): void {
@@ -162,7 +119,7 @@ export class Race {
     }
     if (!this.#decided) {
       const due = this.#entrants.filter(({ nextAttemptAt }) => isDue(nextAttemptAt));
-      if (due.some(isUnasked)) this.#askMore();
+      if (due.some(({ isWaiting }) => isWaiting)) this.#askMore();
       for (const entrant of due) if (isDue(entrant.nextAttemptAt)) this.#attempt(entrant);
       if (isDue(this.#settledAt)) this.#conclude();
     }
@@ -184,93 +141,42 @@ export class Race {
     if ('fault' in answer) this.#takeFault(entrant, answer.fault, number);
     else this.#takeVerdict(entrant, answer.verdict);
     if (this.#decided) return;
-    this.#askOthers(answer);
-    if (this.#entrants.some(isPending)) this.#setAlarm();
+    if (this.#entrants.some(({ isPending }) => isPending)) this.#setAlarm();
     else this.#conclude();
   }
 
-  /** Asks further servers after an answer that does not decide, or if no request is pending after a fault. */
-  #askOthers(answer: CloudAnswer): void {
-    const unasked = this.#entrants.filter(isUnasked);
-    if ('verdict' in answer) for (const entrant of unasked) this.#attempt(entrant);
-    else if (this.#running.size === 0 && unasked.length > 0) this.#askMore();
-  }
-
   #takeVerdict(entrant: Entrant, verdict: CloudVerdict): void {
-    const { status } = verdict;
-    const mayBeOurs = entrant.running > 0 || entrant.maybeAccepted;
-    if (status === 'OK' || (status === 'REPLAYED_OTP' && !mayBeOurs)) {
+    const decides = takeVerdict(entrant, verdict);
+    if (decides === 'immediately') {
       this.#decide(verdict);
       return;
     }
-    stop(entrant);
-    if (status === 'REPLAYED_OTP' || status === 'REPLAYED_REQUEST') {
-      entrant.replayed = status;
-      return;
+    entrant.stop();
+    if (decides === 'after-settling' && !this.#refusal) {
+      this.#refusal = verdict;
+      this.#settledAt = performance.now() + this.#settings.settleTime;
     }
-    this.#refusal ??= verdict;
-    this.#settledAt = Math.min(this.#settledAt, performance.now() + this.#settings.settleTime);
+    // The servers that wait to be asked may disagree.
+    for (const other of this.#entrants) if (other.isWaiting) this.#attempt(other);
   }
 
   #takeFault(entrant: Entrant, fault: CloudFault, number: number): void {
-    entrant.fault = entrant.fault ? moreTelling(entrant.fault, fault) : fault;
-    entrant.maybeAccepted ||= fault.maybeAccepted;
-    if (!fault.retry) stop(entrant);
-    else if (number === entrant.attempts) this.#scheduleAttempt(entrant, RETRY_DELAY_MS);
-    if (this.#settings.protocol === '1.0' && !fault.maybeAccepted) {
-      const next = this.#entrants.find(({ attempts }) => attempts === 0);
-      if (next) this.#attempt(next);
-    }
+    takeFault(entrant, fault);
+    if (!fault.retry) entrant.stop();
+    else if (number === entrant.attempts) entrant.askAgainAfter(RETRY_DELAY_MS);
+    if (this.#running.size === 0 && this.#entrants.some(({ isWaiting }) => isWaiting)) this.#askMore();
   }
 
   #timeUp(): void {
     if (!this.#decided) {
-      for (const entrant of this.#entrants.filter(({ running }) => running > 0)) {
-        entrant.fault ??= {
-          ...NOTHING_SAID,
-          code: 'TIMED_OUT',
-          message: `no answer in ${this.#settings.timeout} ms`,
-        };
-        entrant.maybeAccepted = true;
-      }
+      for (const entrant of this.#entrants) takeTimeout(entrant, this.#settings.timeout);
       this.#conclude();
     }
     this.abandon();
   }
 
   #conclude(): void {
-    this.#decide(this.#outcome());
-  }
-
-  /** The outcome of all answers, once no more answers are to come. */
-  #outcome(): CloudVerdict | YubikeyError {
-    if (this.#refusal) return this.#refusal;
-    if (this.#entrants.some(({ fault }) => fault && isUsedUp(fault))) return noVerdict(this.#faults());
-    const replayed = this.#entrants.find((entrant) => entrant.replayed)?.replayed;
-    if (!replayed) return noVerdict(this.#faults());
-    return this.#entrants.some(({ maybeAccepted }) => maybeAccepted)
-      ? this.#answerLost()
-      : { status: replayed };
-  }
-
-  #answerLost(): YubikeyError {
-    const message =
-      'A server accepted the OTP, but its answer was lost and the OTP is used up: touch the key again';
-    return new YubikeyError('ANSWER_LOST', message, { servers: this.#faults() });
-  }
-
-  #faults(): CloudServerFault[] {
-    return this.#entrants
-      .filter(({ attempts }) => attempts > 0)
-      .map(({ server, attempts, fault = HAS_SEEN_IT }) => {
-        const times = attempts > 1 ? ` (${attempts} attempts)` : '';
-        return {
-          server,
-          code: fault.code,
-          message: fault.message + times,
-          authenticated: fault.authenticated,
-        };
-      });
+    this.#decide(conclude(this.#refusal, this.#entrants));
   }
 
   #decide(outcome: CloudVerdict | YubikeyError): void {
@@ -290,20 +196,6 @@ export class Race {
   }
 }
 
-function isPending({ running, nextAttemptAt }: Entrant): boolean {
-  return running > 0 || nextAttemptAt < Infinity;
-}
-
-/** Whether the server waits to be asked for the first time. */
-function isUnasked({ attempts, nextAttemptAt }: Entrant): boolean {
-  return attempts === 0 && nextAttemptAt < Infinity;
-}
-
 function pickBest(entrants: readonly Entrant[]): Entrant[] {
   return [entrants.reduce((best, next) => (next.standing.isBetterThan(best.standing) ? next : best))];
-}
-
-function stop(entrant: Entrant): void {
-  entrant.final = true;
-  entrant.nextAttemptAt = Infinity;
 }
