@@ -9,7 +9,7 @@ import { VirtualClock } from '../../virtual-clock.js';
 import { API_KEY, CLIENT_ID } from './fake-server.js';
 
 /** A trial: a pool of servers that fail in random ways, and some verifications there. The seed tells everything. */
-export interface Trial {
+interface Trial {
   readonly options: CloudVerifierOptions & { servers: string[]; timeout: number; retries: number };
   readonly verifications: readonly TrialVerification[];
 }
@@ -23,7 +23,7 @@ interface TrialVerification {
 }
 
 /** A request that reached the network. */
-export interface TrialRequest {
+interface TrialRequest {
   readonly at: number;
   readonly server: number;
   readonly verification: number;
