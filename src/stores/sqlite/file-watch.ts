@@ -1,13 +1,17 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { SqlRow } from '../sql/sql-runner.js';
 import type { SqliteDatabase, SqliteStatement } from './driver.js';
 import { OpenedFile } from './opened-file.js';
-import { FileLost, isCorrupt, isUnknownTable } from './sqlite-faults.js';
+import { FileLost, isCorrupt, isFromSqlite, isUnknownTable } from './sqlite-faults.js';
 
 /** A number that every write increments: in an older copy of the file, it is lower. */
 const SEQUENCE_TABLE = 'CREATE TABLE IF NOT EXISTS yubikey_sequence (number INTEGER NOT NULL)';
 const SEQUENCE = 'SELECT number FROM yubikey_sequence';
 const FIRST_SEQUENCE = 'INSERT INTO yubikey_sequence VALUES (0)';
 const RAISE_SEQUENCE = 'UPDATE yubikey_sequence SET number = number + 1 RETURNING number';
+
+/** How long to wait before the log of a lost file is copied again. */
+const SAVE_RETRY_MS = 50;
 
 /** Creates the number unless it exists, and then writes nothing, so that a read-only file works too. */
 export function addSequence(database: SqliteDatabase): void {
@@ -73,7 +77,7 @@ export class FileWatch {
     const { changed, hasShrunk } = this.#file.findChanges();
     const [lost] = changed;
     if (lost) {
-      if (changed.includes('log') && !changed.includes('file')) this.#saveLog();
+      void this.#saveLog();
       throw FileLost.since(`${this.#file.paths[lost]} was replaced, removed or emptied while it was in use`);
     }
     if (hasShrunk.file && this.#isDamaged())
@@ -95,12 +99,22 @@ export class FileWatch {
     }
   }
 
-  /** The contents of a log that was removed would be lost with this process. */
-  #saveLog(): void {
+  /**
+   * Copies a log in danger into the file: what only a removed log holds would be lost with this process. Tries again in
+   * the background while a reader, a lock or a full disk prevents that.
+   */
+  async #saveLog(): Promise<void> {
+    while (!this.#copyLog()) await sleep(SAVE_RETRY_MS, undefined, { ref: false });
+  }
+
+  /** Returns false if it must be tried again, which is of no use once the handle is closed or the log is damaged. */
+  #copyLog(): boolean {
     try {
-      this.#checkpoint('PASSIVE');
-    } catch {
-      // The file is lost in any case.
+      if (!this.#file.findChanges().isLogInDanger) return true;
+      const [row] = this.#checkpoint('PASSIVE');
+      return Number(row?.busy) === 0 && row?.checkpointed === row?.log;
+    } catch (error) {
+      return !isFromSqlite(error);
     }
   }
 

@@ -11,6 +11,11 @@ export interface FileChanges {
   readonly changed: readonly (keyof DatabasePaths)[];
   /** Which of them became smaller. */
   readonly hasShrunk: { readonly file: boolean; readonly log: boolean };
+  /**
+   * Whether the log was removed or replaced, or may be removed next, as its index was. If the index was only replaced,
+   * other processes use the log, and do not see the locks of this one.
+   */
+  readonly isLogInDanger: boolean;
 }
 
 /**
@@ -49,7 +54,8 @@ export class OpenedFile {
     const hasShrunk = { file: fileSize < this.#fileSize, log: logSize < this.#logSize };
     this.#fileSize = fileSize;
     if (!hasShrunk.log) this.#logSize = logSize;
-    return { changed, hasShrunk };
+    const isLogInDanger = !changed.includes('file') && (changed.includes('log') || stats.index === undefined);
+    return { changed, hasShrunk, isLogInDanger };
   }
 
   /** Whether the log is smaller than it was. Stays true until {@link acceptLog} is called. */

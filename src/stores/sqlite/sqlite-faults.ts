@@ -69,6 +69,12 @@ export function classifySqliteFault(error: unknown): WriteFault {
 const isRowFault = (error: unknown) =>
   error instanceof TypeError || hasResultCode(error, { TOOBIG, CONSTRAINT, MISMATCH });
 
+/** Whether SQLite reported the error, and not its driver, as for a closed handle. */
+export function isFromSqlite(error: unknown): boolean {
+  const { code, errcode } = Object(error) as { code?: unknown; errcode?: unknown };
+  return String(code).startsWith('SQLITE_') || typeof errcode === 'number';
+}
+
 /** Whether the error has one of these primary result codes, or an extended code of one, in the form of any driver. */
 function hasResultCode(error: unknown, codes: Record<string, number>): boolean {
   const { code, errcode } = Object(error) as { code?: unknown; errcode?: unknown };

@@ -11,7 +11,7 @@ import {
 import { dirname, join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { type KeyRecord, SqliteStore } from '../../../src/stores/index.js';
+import { type KeyRecord, type SqliteDatabase, SqliteStore } from '../../../src/stores/index.js';
 import {
   drivers,
   migratedStoreFor,
@@ -62,6 +62,25 @@ async function otherFile({ open }: SqliteDriver): Promise<string> {
   await store.counters.advance('another', counters(1));
   database.close();
   return path;
+}
+
+/**
+ * Reads the usage counter of a key as a new process would find it if this one were killed and its log were gone. Returns
+ * undefined if only the log holds it.
+ */
+function readWithoutLog(driver: SqliteDriver, path: string, id: string): unknown {
+  const copy = temporaryFile();
+  copyFileSync(path, copy);
+  const database = driver.open(copy);
+  try {
+    const rows = database.prepare('SELECT usage_counter FROM yubikey_counters WHERE id = ?').all(id);
+    return (rows[0] as { usage_counter: number } | undefined)?.usage_counter;
+  } catch {
+    // The file has no tables yet, or lacks some of its pages.
+    return undefined;
+  } finally {
+    database.close();
+  }
 }
 
 type Replacement = (path: string, other: string) => void;
@@ -217,6 +236,40 @@ describe.each(ways)('SqliteStore with $name', (way) => {
     await expectLost(store, path);
   });
 
+  it.each([
+    ['the log was removed', ['-wal']],
+    ["the log's index was removed, and then the log", ['-shm', '-wal']],
+  ])('has accepted OTPs in the file when it reports that %s', async (_, [first, ...later]) => {
+    const { path, store } = await storeWithRival();
+    unlinkSync(path + first);
+    await expect(store.counters.advance('b', counters(1))).rejects.toMatchObject({ code: 'ANSWER_LOST' });
+    await expectLost(store, path);
+    for (const part of later) unlinkSync(path + part);
+    expect(readWithoutLog(way.driver, path, 'c')).toBe(5);
+  });
+
+  it('copies a removed log into the file as soon as no older reader prevents it', async () => {
+    const { path, store, rival } = await storeWithRival();
+    rival.exec('BEGIN');
+    rival.prepare('SELECT id FROM yubikey_counters').all();
+    await store.counters.advance('c', counters(6));
+    unlinkSync(`${path}-wal`);
+    await expect(store.counters.advance('b', counters(1))).rejects.toMatchObject({ code: 'ANSWER_LOST' });
+    await expectLost(store, path);
+    expect(readWithoutLog(way.driver, path, 'c')).not.toBe(6);
+    rival.exec('COMMIT');
+    await expect.poll(() => readWithoutLog(way.driver, path, 'c')).toBe(6);
+  });
+
+  it('copies no log while other processes use it with an index of their own', async () => {
+    const { path, store } = await storeWithRival();
+    unlinkSync(`${path}-shm`);
+    copyFileSync(path, `${path}-shm`);
+    await expect(store.counters.advance('b', counters(1))).rejects.toMatchObject({ code: 'ANSWER_LOST' });
+    await expectLost(store, path);
+    expect(readWithoutLog(way.driver, path, 'c')).toBeUndefined();
+  });
+
   it('detects with a health check that the file was removed', async () => {
     const { path, store } = await storeWithRival();
     await store.probe();
@@ -243,6 +296,32 @@ describe.each(ways)('SqliteStore with $name', (way) => {
     truncateSync(path, size);
     await store.keys.get('c').catch(() => undefined);
     await expectLost(store, path);
+  });
+});
+
+describe.each(drivers)('SqliteStore with an open database of $name', (driver) => {
+  it('copies a removed log into the file as soon as the disk has room', async () => {
+    const path = temporaryFile();
+    const database = openFor(driver, path);
+    let isFull = true;
+    const store = new SqliteStore({
+      database: {
+        inTransaction: false,
+        exec: (sql: string) => database.exec(sql),
+        prepare: (sql: string) => {
+          if (isFull && sql.includes('wal_checkpoint'))
+            throw Object.assign(new Error('database or disk is full'), { code: 'SQLITE_FULL' });
+          return database.prepare(sql);
+        },
+      } as SqliteDatabase,
+    });
+    await store.migrate();
+    await store.counters.advance('c', counters(5));
+    unlinkSync(`${path}-shm`);
+    await expect(store.probe()).rejects.toMatchObject({ code: 'ANSWER_LOST' });
+    expect(readWithoutLog(driver, path, 'c')).toBeUndefined();
+    isFull = false;
+    await expect.poll(() => readWithoutLog(driver, path, 'c')).toBe(5);
   });
 });
 
