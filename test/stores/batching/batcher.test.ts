@@ -5,6 +5,7 @@ import type { YubikeyError } from '../../../src/errors.js';
 import type { Batch, WriteFault } from '../../../src/stores/batching/batch.js';
 import { Batcher } from '../../../src/stores/batching/batcher.js';
 import { Calls } from '../../../src/stores/calls.js';
+import { until, withStoppedClock } from '../../support/stopped-clock.js';
 
 interface Item {
   id: string;
@@ -201,21 +202,24 @@ describe('Batcher, if a batch is not answered in time,', () => {
   const TIMEOUT = 150;
   const LATE = `No answer within ${TIMEOUT} ms`;
 
-  it('rejects calls that were sent with ANSWER_LOST, and those that wait behind them with STORE_FAILED', async () => {
-    const writer = new Writer();
-    writer.isHeld = true;
-    const add = batcherOver(writer, TIMEOUT);
-    const calls = add('a', 'b', 'a');
-    expect(await collectOutcomes(calls)).toEqual([
-      `ANSWER_LOST: ${LATE}`,
-      `ANSWER_LOST: ${LATE}`,
-      `STORE_FAILED: ${LATE}`,
-    ]);
-    writer.isHeld = false;
-    writer.release();
-    await nextTurn();
-    expect(writer.batches, 'a call that was given up is never sent').toEqual([['a', 'b']]);
-  });
+  it('rejects calls that were sent with ANSWER_LOST, and those that wait behind them with STORE_FAILED', () =>
+    withStoppedClock(async () => {
+      const writer = new Writer();
+      writer.isHeld = true;
+      const add = batcherOver(writer, TIMEOUT);
+      const calls = add('a', 'b', 'a');
+      await nextTurn();
+      vi.advanceTimersByTime(TIMEOUT);
+      expect(await collectOutcomes(calls)).toEqual([
+        `ANSWER_LOST: ${LATE}`,
+        `ANSWER_LOST: ${LATE}`,
+        `STORE_FAILED: ${LATE}`,
+      ]);
+      writer.isHeld = false;
+      writer.release();
+      await nextTurn();
+      expect(writer.batches, 'a call that was given up is never sent').toEqual([['a', 'b']]);
+    }));
 
   it('goes on with other ids meanwhile', async () => {
     const writer = new Writer(2, 50);
@@ -231,47 +235,50 @@ describe('Batcher, if a batch is not answered in time,', () => {
     expect(await collectOutcomes(held)).toEqual(['wrote a', 'wrote b']);
   });
 
-  it('writes its ids separately from others until a write of theirs is answered, at most two at once', async () => {
-    const writer = new Writer();
-    const add = batcherOver(writer, TIMEOUT);
-    expect(await collectOutcomes(add('lost', 'a', 'b', 'c'))).toEqual([LOST, LOST, LOST, LOST]);
-    writer.isHeld = true;
-    const apart = add('a', 'b', 'c');
-    await nextTurn();
-    await nextTurn();
-    expect(writer.batches.slice(1), 'two of them, each alone').toEqual([['a'], ['b']]);
-    const others = add('d', 'e');
-    await nextTurn();
-    expect(writer.batches.slice(3)).toEqual([['d', 'e']]);
-    writer.isHeld = false;
-    writer.release();
-    expect(await collectOutcomes([...apart, ...others])).toEqual(
-      ['a', 'b', 'c', 'd', 'e'].map((id) => `wrote ${id}`),
-    );
-    await collectOutcomes(add('a', 'b', 'c', 'd'));
-    expect(writer.batches.at(-1), 'once answered, they are written with others again').toEqual([
-      'a',
-      'b',
-      'c',
-      'd',
-    ]);
-  });
+  it('writes its ids separately from others until a write of theirs is answered, at most two at once', () =>
+    withStoppedClock(async () => {
+      const writer = new Writer();
+      const add = batcherOver(writer, TIMEOUT);
+      expect(await collectOutcomes(add('lost', 'a', 'b', 'c'))).toEqual([LOST, LOST, LOST, LOST]);
+      writer.isHeld = true;
+      const apart = add('a', 'b', 'c');
+      await nextTurn();
+      await nextTurn();
+      expect(writer.batches.slice(1), 'two of them, each alone').toEqual([['a'], ['b']]);
+      const others = add('d', 'e');
+      await nextTurn();
+      expect(writer.batches.slice(3)).toEqual([['d', 'e']]);
+      writer.isHeld = false;
+      writer.release();
+      expect(await collectOutcomes([...apart, ...others])).toEqual(
+        ['a', 'b', 'c', 'd', 'e'].map((id) => `wrote ${id}`),
+      );
+      await collectOutcomes(add('a', 'b', 'c', 'd'));
+      expect(writer.batches.at(-1), 'once answered, they are written with others again').toEqual([
+        'a',
+        'b',
+        'c',
+        'd',
+      ]);
+    }));
 
-  it('retries each call alone if one of them is locked, and the locked one until it is free or times out', async () => {
-    const writer = new Writer();
-    writer.locked.add('b');
-    const timeout = 1_500;
-    const add = batcherOver(writer, timeout);
-    const [a, b, c] = add('a', 'b', 'c') as [Promise<string>, Promise<string>, Promise<string>];
-    const late = collectOutcomes([b, ...add('b')]);
-    expect(await collectOutcomes([a, c])).toEqual(['wrote a', 'wrote c']);
-    expect(await late).toEqual(['STORE_FAILED: locked', `STORE_FAILED: No answer within ${timeout} ms`]);
-    expect(writer.batches.flat().filter((id) => id === 'b').length).toBeGreaterThan(2);
-    const again = add('b', 'b');
-    await nextTurn();
-    writer.locked.clear();
-    expect(await collectOutcomes(again)).toEqual(['wrote b', 'wrote b']);
-  });
+  it('retries each call alone if one of them is locked, and the locked one until it is free or times out', () =>
+    withStoppedClock(async () => {
+      const writer = new Writer();
+      writer.locked.add('b');
+      const add = batcherOver(writer, TIMEOUT);
+      const sendings = () => writer.batches.flat().filter((id) => id === 'b').length;
+      const [a, b, c] = add('a', 'b', 'c') as [Promise<string>, Promise<string>, Promise<string>];
+      const late = collectOutcomes([b, ...add('b')]);
+      expect(await collectOutcomes([a, c])).toEqual(['wrote a', 'wrote c']);
+      await until(() => sendings() > 2);
+      vi.advanceTimersByTime(TIMEOUT);
+      expect(await late).toEqual(['STORE_FAILED: locked', `STORE_FAILED: ${LATE}`]);
+      const again = add('b', 'b');
+      await nextTurn();
+      writer.locked.clear();
+      expect(await collectOutcomes(again)).toEqual(['wrote b', 'wrote b']);
+    }));
 
   it('counts a refusal by the database as an answer', async () => {
     const writer = new Writer();
