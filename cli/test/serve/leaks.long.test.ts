@@ -18,7 +18,7 @@ describe('the search of the long tests', () => {
     const file = join(temporaryFolder(), 'log');
     writeFileSync(
       file,
-      `${LINE}\n${LINE.replace('1.25', `1.25,"canary":"${planted}"`)}\n${LINE}\n`,
+      `${LINE}\n${LINE.replace('1.25', () => `1.25,"canary":"${planted}"`)}\n${LINE}\n`,
       'latin1',
     );
     const leaks = new Leaks();
