@@ -78,10 +78,10 @@ module.exports = {
     },
     {
       name: 'not-by-a-public-entry-point',
-      comment: 'passport-yubikey-otp, or its /stores, /server or /testing.',
+      comment: 'passport-yubikey-otp, or its /protocol, /stores, /server or /testing.',
       severity: 'error',
       from: { path: '^(cli|example-app)/src/' },
-      to: { path: '^(src|dist)/', pathNot: '^dist/(index|stores|server|testing)[.][dm]' },
+      to: { path: '^(src|dist)/', pathNot: '^dist/(index|protocol|stores|server|testing)[.][dm]' },
     },
     {
       name: 'package-of-the-workspace-imported-by-path',

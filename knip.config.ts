@@ -13,7 +13,7 @@ export default {
     '.': {
       entry: [
         // Entry points that package.json does not name in a way knip follows: dist/stores.mjs is src/stores/index.ts.
-        'src/{stores,server,testing}/index.ts',
+        'src/{protocol,stores,server,testing}/index.ts',
         // `npm run bench` loads benches by their names, and starts the modules in bench/service/ as processes.
         'bench/*.bench.ts',
         'bench/service/{bare,constant}.ts',

@@ -4,6 +4,7 @@ export default defineConfig([
   {
     entry: {
       index: 'src/index.ts',
+      protocol: 'src/protocol/index.ts',
       stores: 'src/stores/index.ts',
       server: 'src/server/index.ts',
       testing: 'src/testing/index.ts',

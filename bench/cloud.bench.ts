@@ -1,7 +1,6 @@
 import { CloudVerifier, parseOtp } from 'passport-yubikey-otp';
+import { formatValidationRequest, parseApiKey } from 'passport-yubikey-otp/protocol';
 import { Agent, request } from 'undici';
-import { parseApiKey } from '../src/protocol/signature.js';
-import { formatValidationRequest } from '../src/protocol/validation-request.js';
 import { newNonce } from '../src/verifiers/verifier.js';
 import { type Ask, type Load, latencies } from './cloud/latency.js';
 import { Libykclient } from './cloud/libykclient.js';
@@ -27,7 +26,8 @@ const libykclient = Libykclient.compile();
 /** Signed requests, prepared before the measurement. */
 const queries = otps.take(5_000).map((otp) => {
   const nonce = newNonce();
-  return { nonce, query: formatValidationRequest({ id: CLIENT_ID, otp, nonce }, parseApiKey(API_KEY)) };
+  const query = formatValidationRequest({ id: CLIENT_ID, otp: parseOtp(otp), nonce }, parseApiKey(API_KEY));
+  return { nonce, query };
 });
 let asked = 0;
 

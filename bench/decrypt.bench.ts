@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { createDecipheriv, type Decipher } from 'node:crypto';
 import { LocalKsm, MemoryStore, parseOtp } from 'passport-yubikey-otp';
-import { decodeModhex } from '../src/otp/modhex.js';
+import { decodeModhex } from 'passport-yubikey-otp/protocol';
 import { compare, ratio } from './compare.js';
 import { Otps } from './otps.js';
 import { keepReport } from './report.js';

@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { CompilerState, Extractor, ExtractorConfig, ExtractorLogLevel } from '@microsoft/api-extractor';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const ENTRIES = ['index', 'stores', 'server', 'testing'];
+const ENTRIES = ['index', 'protocol', 'stores', 'server', 'testing'];
 /** What is said here in fewer words. */
 const CHATTER = /^console-(preamble|api-report-(created|copied|not-copied|missing))$/;
 const QUIET = { logLevel: ExtractorLogLevel.None, addToApiReportFile: false };

@@ -3,6 +3,7 @@ export { parseAesKey } from './ksm/aes-key.js';
 export type { Decryption, DecryptOptions, Ksm } from './ksm/ksm.js';
 export { LocalKsm } from './ksm/local-ksm.js';
 export { type Pinning, pinPrivateId } from './ksm/pin.js';
+export { parsePrivateId } from './ksm/private-id.js';
 export { RemoteKsm } from './ksm/remote/remote-ksm.js';
 export type { RemoteKsmOptions } from './ksm/remote/remote-ksm-settings.js';
 export type { Counters } from './otp/counters.js';

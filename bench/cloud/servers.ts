@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { VALIDATION_PATHS } from 'passport-yubikey-otp/protocol';
 import { freePort } from '../../test/support/programs.js';
 
 export const CLIENT_ID = '87';
@@ -68,5 +69,5 @@ async function start(kind: string, milliseconds = 0): Promise<{ child: ChildProc
 }
 
 function verifyUrl(port: number): string {
-  return `http://127.0.0.1:${port}/wsapi/2.0/verify`;
+  return `http://127.0.0.1:${port}${VALIDATION_PATHS['2.0']}`;
 }

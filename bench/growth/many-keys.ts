@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import LibsqlDatabase from 'libsql';
+import { encodeModhex } from 'passport-yubikey-otp/protocol';
 import { type KeyStore, type NewKey, parseKeyring, SealedKeyStore } from 'passport-yubikey-otp/stores';
 import { SoftYubikey } from 'passport-yubikey-otp/testing';
 import pg from 'pg';
-import { encodeModhex } from '../../src/otp/modhex.js';
 import type { ServiceDatabase } from '../service/database.js';
 
 const CHUNK = 5_000;

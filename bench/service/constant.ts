@@ -1,5 +1,5 @@
 import { createServer } from 'node:http';
-import { formatValidationResponse } from '../../src/protocol/validation-response.js';
+import { formatValidationResponse } from 'passport-yubikey-otp/protocol';
 
 /** Sends one constant answer, of the same length as that of a validation server. */
 const body = formatValidationResponse(

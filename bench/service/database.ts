@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import LibsqlDatabase from 'libsql';
+import { formatApiKey } from 'passport-yubikey-otp/protocol';
 import { newMasterKey } from 'passport-yubikey-otp/stores';
 import type { SoftYubikey } from 'passport-yubikey-otp/testing';
 import pg from 'pg';
@@ -26,7 +27,7 @@ export class ServiceDatabase {
       ({ publicId, privateId, aesKey }) => `0,${publicId},${hex(privateId)},${hex(aesKey)},,,`,
     );
     this.#run(['keys', 'import', '-'], `# ykksm 1\n${keys.join('\n')}\n`);
-    this.#run(['clients', 'import', '-'], `${CLIENT.id},${CLIENT.apiKey.toString('base64')}\n`);
+    this.#run(['clients', 'import', '-'], `${CLIENT.id},${formatApiKey(CLIENT.apiKey)}\n`);
   }
 
   /** Returns the number of OTPs accepted so far. */

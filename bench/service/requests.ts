@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { formatValidationRequest } from '../../src/protocol/validation-request.js';
+import { formatValidationRequest, parseOtp, VALIDATION_PATHS } from 'passport-yubikey-otp/protocol';
 import type { Otps } from '../otps.js';
 
 /** The client, with the shortest API key that every server accepts. */
@@ -9,7 +9,8 @@ export const CLIENT = { id: '1', apiKey: Buffer.from('a test key only') };
 export function writeRequests(path: string, otps: Otps, count: number): void {
   const lines = otps.takeForConnections(count).map((otp, at) => {
     const nonce = at.toString().padStart(32, '0');
-    return `/wsapi/2.0/verify?${formatValidationRequest({ id: CLIENT.id, otp, nonce }, CLIENT.apiKey)}`;
+    const request = { id: CLIENT.id, otp: parseOtp(otp), nonce };
+    return `${VALIDATION_PATHS['2.0']}?${formatValidationRequest(request, CLIENT.apiKey)}`;
   });
   writeFileSync(path, `${lines.join('\n')}\n`);
 }

@@ -1,6 +1,7 @@
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import LibsqlDatabase from 'libsql';
+import { formatApiKey } from 'passport-yubikey-otp/protocol';
 import type { SoftYubikey } from 'passport-yubikey-otp/testing';
 import { freePort } from '../../test/support/programs.js';
 import { CLIENT } from './requests.js';
@@ -27,7 +28,7 @@ export async function startYubiserver(folder: string, yubikeys: readonly SoftYub
   }
   database
     .prepare('INSERT INTO apikeys (nickname, secret, id) VALUES (?, ?, ?)')
-    .run('bench', CLIENT.apiKey.toString('base64'), Number(CLIENT.id));
+    .run('bench', formatApiKey(CLIENT.apiKey), Number(CLIENT.id));
   database.exec('COMMIT');
   database.close();
   // yubiserver switches to another user.

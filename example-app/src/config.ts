@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
+import { isClientId, parseApiKey } from 'passport-yubikey-otp/protocol';
+import { isLoopback } from 'passport-yubikey-otp/server';
 
 export interface Config {
   production: boolean;
@@ -94,10 +96,6 @@ export function readConfig(environment: NodeJS.ProcessEnv): Config {
   };
 }
 
-function isLoopback(host: string): boolean {
-  return /^(localhost|127(\.\d{1,3}){3}|::1)$/i.test(host);
-}
-
 type Read = (name: string) => string | undefined;
 
 /** Error messages do not repeat the URL, since it may contain a password. */
@@ -118,13 +116,21 @@ function readCloud(read: Read, mistakes: string[]): CloudConfig | undefined {
   if (!clientId && !apiKey && !servers) return undefined;
 
   if (!clientId) mistakes.push('YUBICO_CLIENT_ID is missing; it goes with YUBICO_API_KEY');
-  else if (!/^\d+$/.test(clientId)) mistakes.push('YUBICO_CLIENT_ID must be a number, such as 12345');
+  else if (!isClientId(clientId)) mistakes.push('YUBICO_CLIENT_ID must be a number, such as 12345');
   if (!apiKey) mistakes.push('YUBICO_API_KEY is missing; it goes with YUBICO_CLIENT_ID');
-  else if (!/^[A-Za-z0-9+/]+={0,2}$/.test(apiKey)) mistakes.push('YUBICO_API_KEY must be base64');
+  else if (!isApiKey(apiKey)) mistakes.push('YUBICO_API_KEY must be base64');
   for (const url of servers ?? []) {
     if (!/^https?:/i.test(url) || !URL.canParse(url)) {
       mistakes.push(`YUBIKEY_SERVERS must be URLs separated by commas; this is not a URL: "${url}"`);
     }
   }
   return { clientId: clientId ?? '', apiKey: apiKey ?? '', servers };
+}
+
+function isApiKey(text: string): boolean {
+  try {
+    return parseApiKey(text).length > 0;
+  } catch {
+    return false;
+  }
 }

@@ -1,6 +1,7 @@
+import { isModhex } from 'passport-yubikey-otp/protocol';
+
 /** The token alone has 32 characters. */
 const SHORTEST = 32;
-const MODHEX = /^[cbdefghijklnrtuv]*$/i;
 
 const PART = 'Only part of it arrived: leave the cursor in the field until the key has finished.';
 const OTHER_LAYOUT =
@@ -11,5 +12,5 @@ export function touchHint(typed: unknown): string | undefined {
   const otp = typeof typed === 'string' ? typed.trim() : '';
   if (otp === '' || otp.includes('://')) return undefined;
   if (otp.length < SHORTEST) return PART;
-  return MODHEX.test(otp) ? undefined : OTHER_LAYOUT;
+  return isModhex(otp.toLowerCase()) ? undefined : OTHER_LAYOUT;
 }

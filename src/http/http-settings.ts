@@ -9,11 +9,6 @@ export function checkMilliseconds(name: string, value: number): number {
   return value;
 }
 
-/** Whether requests to this host stay on this machine. */
-export function isLoopback(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname);
-}
-
 /** @throws TypeError */
 export function assertDispatcher(dispatcher: Dispatcher | undefined, ca: string | undefined): void {
   if (dispatcher !== undefined && typeof dispatcher.dispatch !== 'function') {

@@ -6,10 +6,9 @@ import type { Token } from '../otp/token.js';
 import type { KeyRecord, KeyStore } from '../stores/store.js';
 import { AES_KEY_LENGTH } from './aes-key.js';
 import { DECRYPT_OPTIONS, type DecryptOptions } from './ksm.js';
+import { PRIVATE_ID_LENGTH } from './private-id.js';
 import { TokenDeciphers } from './token-deciphers.js';
 import { untilAborted } from './until-aborted.js';
-
-const PRIVATE_ID_LENGTH = 6;
 
 /** A token and the key that decrypted it, or why no key does. */
 export type OpenedOtp =

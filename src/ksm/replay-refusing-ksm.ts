@@ -88,7 +88,7 @@ export class ReplayRefusingKsm implements Ksm {
 
   async #isUsedUp(row: string, { counters }: Token): Promise<boolean> {
     const last = await this.#counters.get(row);
-    return last !== undefined && !isNewer(counters, last);
+    return !isNewer(counters, last);
   }
 }
 

@@ -9,17 +9,40 @@ export interface Counters {
 }
 
 export const MAX_USAGE_COUNTER = 0x7fff;
-/** The bit in a token's usage counter field that tells whether caps lock triggered the key. Not part of the counter. */
-export const CAPS_LOCK_BIT = 0x8000;
+export const MAX_SESSION_USE = 0xff;
+export const MAX_TIMESTAMP = 0xff_ffff;
 
-const CLOCK_RANGE = 2 ** 24;
+const CLOCK_RANGE = MAX_TIMESTAMP + 1;
 const CLOCK_HZ = 8;
 
-/** Whether `next` was typed after `last`: its usage counter is higher, or equal with a higher session use. */
-export function isNewer(next: Counters, last: Counters): boolean {
+/**
+ * Whether `next` was typed after `last`, the counters of the last OTP of the same key that was accepted: its usage
+ * counter is higher, or equal with a higher session use (validation protocol 2.0, "Server algorithm"). Without a last
+ * OTP, every OTP is newer. The timestamp does not count, because it starts at a random value at each power-up.
+ *
+ * Both usage counters must be without the caps-lock bit, as `readCounterFields` and the parsers of this package return
+ * them. A comparison is no protection against replays by itself: two requests may compare at the same time, so a store
+ * must compare and write in one atomic step.
+ */
+export function isNewer(next: Counters, last: Counters | undefined): boolean {
+  if (last === undefined) return true;
   return next.usageCounter === last.usageCounter
     ? next.sessionUse > last.sessionUse
     : next.usageCounter > last.usageCounter;
+}
+
+/** @throws RangeError for counters that no OTP can have. */
+export function assertCounters({ usageCounter, sessionUse, timestamp }: Counters): void {
+  assertRange('usageCounter', usageCounter, MAX_USAGE_COUNTER);
+  assertRange('sessionUse', sessionUse, MAX_SESSION_USE);
+  assertRange('timestamp', timestamp, MAX_TIMESTAMP);
+}
+
+/** @throws RangeError */
+export function assertRange(name: string, value: number, most: number): void {
+  if (!Number.isInteger(value) || value < 0 || value > most) {
+    throw new RangeError(`${name} must be a whole number from 0 to ${most}`);
+  }
 }
 
 /** Whether both belong to the same touch. Like the reference server, it ignores the clock. */

@@ -1,7 +1,8 @@
 import { createCipheriv, createDecipheriv } from 'node:crypto';
-import { CAPS_LOCK_BIT, type Counters, MAX_USAGE_COUNTER } from './counters.js';
+import { joinUsageField, splitUsageField } from './counter-fields.js';
+import type { Counters } from './counters.js';
 import { CRC_RESIDUE, crc16 } from './crc16.js';
-import { decodeModhex, encodeModhex } from './modhex.js';
+import { decodeModhexInto, encodeModhex } from './modhex.js';
 
 /** The decrypted fields of an OTP, which fill one AES block (Yubico, "OTPs explained"). */
 export interface Token {
@@ -34,7 +35,7 @@ export class TokenDecipher {
    * proves little, because one random token in 65,536 passes it: compare the private ID.
    */
   decrypt(token: string): Token | undefined {
-    const block = this.#decipher.update(decodeModhex(token, CIPHERTEXT));
+    const block = this.#decipher.update(decodeModhexInto(CIPHERTEXT, token));
     return crc16(block) === CRC_RESIDUE ? readToken(block) : undefined;
   }
 }
@@ -45,15 +46,15 @@ export function decryptToken(token: string, aesKey: Uint8Array): Token | undefin
 }
 
 function readToken(block: Buffer): Token {
-  const usageField = byteAt(block, 6) | (byteAt(block, 7) << 8);
+  const { usageCounter, capsLock } = splitUsageField(byteAt(block, 6) | (byteAt(block, 7) << 8));
   return {
     privateId: block.subarray(0, 6),
     counters: {
-      usageCounter: usageField & MAX_USAGE_COUNTER,
+      usageCounter,
       timestamp: byteAt(block, 8) | (byteAt(block, 9) << 8) | (byteAt(block, 10) << 16),
       sessionUse: byteAt(block, 11),
     },
-    capsLock: (usageField & CAPS_LOCK_BIT) !== 0,
+    capsLock,
     random: byteAt(block, 12) | (byteAt(block, 13) << 8),
   };
 }
@@ -66,7 +67,7 @@ function byteAt(block: Buffer, at: number): number {
 export function encryptToken(token: Token, aesKey: Uint8Array): string {
   const block = Buffer.alloc(BLOCK_LENGTH);
   block.set(token.privateId, 0);
-  block.writeUInt16LE(token.counters.usageCounter | (token.capsLock ? CAPS_LOCK_BIT : 0), 6);
+  block.writeUInt16LE(joinUsageField(token.counters.usageCounter, token.capsLock), 6);
   block.writeUIntLE(token.counters.timestamp, 8, 3);
   block.writeUInt8(token.counters.sessionUse, 11);
   block.writeUInt16LE(token.random, 12);

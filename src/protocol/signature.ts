@@ -4,8 +4,9 @@ import { createHmac, timingSafeEqual } from 'node:crypto';
 export type MessageParameters = ReadonlyMap<string, string>;
 
 /**
- * The signature of a message of the validation protocol: HMAC-SHA-1, in base64, over every parameter except `h`, as
- * `k=v` joined by `&` and sorted by key (validation protocol 2.0, "Generating signatures").
+ * Signs a message of the validation protocol: HMAC-SHA-1, in base64, over every parameter except `h`, as `k=v` joined by
+ * `&` and sorted by key (validation protocol 2.0, "Generating signatures"). With an empty API key, the signature proves
+ * nothing: the reference server sends such signatures to unknown clients.
  */
 export function signParameters(parameters: MessageParameters, apiKey: Uint8Array): string {
   let message = '';
@@ -15,27 +16,18 @@ export function signParameters(parameters: MessageParameters, apiKey: Uint8Array
   return createHmac('sha1', apiKey).update(message).digest('base64');
 }
 
-/** Whether the parameters contain a signature. An empty or blank `h` does not count. */
+/** Whether the parameters contain a signature, which may be wrong. An empty or blank `h` does not count. */
 export function isSigned(parameters: MessageParameters): boolean {
   return (parameters.get('h') ?? '').trim() !== '';
 }
 
-/** Whether `h` is the signature of the parameters with this key. Compares in constant time. */
+/**
+ * Whether `h` is the signature of the parameters with this API key, in exactly the spelling of {@link signParameters}.
+ * Compares in constant time, and returns false for a missing signature. Pass the parameters as they were received:
+ * unknown ones are signed too.
+ */
 export function isSignedWith(parameters: MessageParameters, apiKey: Uint8Array): boolean {
   const expected = Buffer.from(signParameters(parameters, apiKey));
   const actual = Buffer.from(parameters.get('h') ?? '');
   return actual.length === expected.length && timingSafeEqual(actual, expected);
-}
-
-/**
- * Reads an API key as validation servers issue it: base64 with its padding, and not empty.
- *
- * @throws TypeError, which does not repeat the key.
- */
-export function parseApiKey(apiKey: string): Buffer {
-  const bytes = Buffer.from(String(apiKey), 'base64');
-  if (bytes.length === 0 || bytes.toString('base64') !== apiKey) {
-    throw new TypeError('apiKey must be the base64 text of the API key, with its padding and without blanks');
-  }
-  return bytes;
 }

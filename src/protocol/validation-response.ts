@@ -1,10 +1,19 @@
-import { CAPS_LOCK_BIT, type Counters, MAX_USAGE_COUNTER } from '../otp/counters.js';
+import { MAX_COUNTER_FIELDS, splitUsageField } from '../otp/counter-fields.js';
+import {
+  assertCounters,
+  assertRange,
+  type Counters,
+  MAX_SESSION_USE,
+  MAX_TIMESTAMP,
+} from '../otp/counters.js';
 import { type MessageParameters, signParameters } from './signature.js';
 import { isStatus, type Status } from './status.js';
+import { MAX_SYNC_LEVEL } from './validation-request.js';
 
-/** The answer to a validation request. */
+/** The answer to a validation request (validation protocol 2.0, "Response"). */
 export interface ValidationResponse {
   readonly status: Status;
+  /** The OTP of the request, as the server read it: in lower case, whatever the keyboard layout was. */
   readonly otp?: string | undefined;
   readonly nonce?: string | undefined;
   /** The percentage of other servers that agreed, 0 to 100. */
@@ -29,6 +38,10 @@ export class MalformedResponse extends Error {
  * Writes an answer as the reference server does: `h` first, `t` second, `status` last, CRLF after each line,
  * then an empty line. The signature covers all other lines. Without an API key, it signs with the empty key, as the
  * reference server does for an unknown client.
+ *
+ * @param at The time of the answer, for `t`.
+ * @throws TypeError for an unknown status, or text that could be read as more than one parameter. RangeError for a sync
+ * level that is not a whole number from 0 to 100, and for counters that no OTP can have.
  */
 export function formatValidationResponse(
   response: ValidationResponse,
@@ -39,13 +52,18 @@ export function formatValidationResponse(
   const { otp, nonce, sl, counters, info, status } = response;
   if (otp !== undefined) parameters.set('otp', assertValue('otp', otp));
   if (nonce !== undefined) parameters.set('nonce', assertValue('nonce', nonce));
-  if (sl !== undefined) parameters.set('sl', String(sl));
+  if (sl !== undefined) {
+    assertRange('sl', sl, MAX_SYNC_LEVEL);
+    parameters.set('sl', String(sl));
+  }
   if (counters) {
+    assertCounters(counters);
     parameters.set('timestamp', String(counters.timestamp));
     parameters.set('sessioncounter', String(counters.usageCounter));
     parameters.set('sessionuse', String(counters.sessionUse));
   }
   if (info !== undefined) parameters.set('info', assertValue('info', info));
+  if (!isStatus(status)) throw new TypeError('status must be a status of the validation protocol');
   parameters.set('status', status);
   let text = `h=${signParameters(parameters, apiKey)}\r\n`;
   for (const [key, value] of parameters) text += `${key}=${value}\r\n`;
@@ -83,7 +101,10 @@ export function parseResponseParameters(text: string): MessageParameters {
 }
 
 /**
- * Reads an answer without checking whether it is authentic: check its signature and echo before trusting it.
+ * Reads the parameters of an answer.
+ *
+ * It does not check whether the answer is authentic. Before you trust it, `isSignedWith` must be true of the parameters,
+ * and an answer `OK` or `REPLAYED_…` of protocol 2.0 must repeat the `otp` and the `nonce` of your request.
  *
  * @throws MalformedResponse for an unknown status, or a number out of its range.
  */
@@ -94,18 +115,18 @@ export function readValidationResponse(parameters: MessageParameters): Validatio
     status,
     otp: parameters.get('otp'),
     nonce: parameters.get('nonce'),
-    sl: readNumber(parameters, 'sl', 100),
+    sl: readNumber(parameters, 'sl', MAX_SYNC_LEVEL),
     counters: readCounters(parameters),
     info: parameters.get('info'),
   };
 }
 
 function readCounters(parameters: MessageParameters): Counters | undefined {
-  const timestamp = readNumber(parameters, 'timestamp', 0xff_ffff);
-  const usageField = readNumber(parameters, 'sessioncounter', CAPS_LOCK_BIT | MAX_USAGE_COUNTER);
-  const sessionUse = readNumber(parameters, 'sessionuse', 0xff);
+  const timestamp = readNumber(parameters, 'timestamp', MAX_TIMESTAMP);
+  const usageField = readNumber(parameters, 'sessioncounter', MAX_COUNTER_FIELDS.counter);
+  const sessionUse = readNumber(parameters, 'sessionuse', MAX_SESSION_USE);
   if (timestamp === undefined || usageField === undefined || sessionUse === undefined) return undefined;
-  return { usageCounter: usageField & MAX_USAGE_COUNTER, sessionUse, timestamp };
+  return { usageCounter: splitUsageField(usageField).usageCounter, sessionUse, timestamp };
 }
 
 function readNumber(parameters: MessageParameters, key: string, most: number): number | undefined {

@@ -1,5 +1,5 @@
+import type { ProtocolVersion } from '../protocol/paths.js';
 import type { Status } from '../protocol/status.js';
-import type { ProtocolVersion } from '../protocol/validation-request.js';
 
 /** One answer of a validation service, for logs and metrics. It contains no secrets. */
 export interface VerificationEvent {

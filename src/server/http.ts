@@ -34,16 +34,25 @@ export function parseTarget({ url = '/' }: IncomingMessage): RequestTarget {
   };
 }
 
+/** An HTTP answer of a service. */
 export interface ListenerAnswer {
+  /** The HTTP status. */
   readonly status: number;
-  readonly type: 'text/plain; charset=utf-8' | 'application/json';
+  /** The Content-Type. Default: plain text in UTF-8. */
+  readonly type?: string | undefined;
   /** Text, or a stream of it. */
   readonly body: string | AsyncIterable<string>;
   readonly headers?: Readonly<Record<string, string>> | undefined;
 }
 
-/** Sends an answer that must not be cached. A stream that fails breaks the connection, so it never looks complete. */
-export function sendAnswer(response: ServerResponse, { status, type, body, headers }: ListenerAnswer): void {
+const PLAIN_TEXT = 'text/plain; charset=utf-8';
+
+/**
+ * Sends an answer that must not be cached. A stream that fails breaks the connection, so it never looks complete. Does
+ * nothing if the response was begun already.
+ */
+export function sendAnswer(response: ServerResponse, answer: ListenerAnswer): void {
+  const { status, type = PLAIN_TEXT, body, headers } = answer;
   // The application may have answered in the meantime, for example because of its own time limit.
   if (response.headersSent) return;
   if (typeof body === 'string') {
@@ -73,16 +82,8 @@ export async function sendOnceReady(
   } catch (error) {
     if (next) return next(error);
     process.emitWarning(error instanceof Error ? error : String(error));
-    sendAnswer(response, textAnswer(500, 'The server failed\n'));
+    sendAnswer(response, { status: 500, body: 'The server failed\n' });
   }
-}
-
-export function textAnswer(
-  status: number,
-  body: string,
-  headers?: ListenerAnswer['headers'],
-): ListenerAnswer {
-  return { status, type: 'text/plain; charset=utf-8', body, headers };
 }
 
 export function jsonAnswer(
@@ -96,5 +97,5 @@ export function jsonAnswer(
 /** Passes a request for another path to the application, or answers it with 404 if there is none. */
 export function answerNotServed(response: ServerResponse, next?: (error?: unknown) => void): void {
   if (next) next();
-  else sendAnswer(response, textAnswer(404, 'Nothing is served at this path\n'));
+  else sendAnswer(response, { status: 404, body: 'Nothing is served at this path\n' });
 }

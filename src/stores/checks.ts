@@ -1,4 +1,4 @@
-import { type Counters, MAX_USAGE_COUNTER } from '../otp/counters.js';
+import { assertCounters, type Counters } from '../otp/counters.js';
 
 /**
  * Checks the id of a row. Concurrent calls share one message to the database, so an id that the database rejects would
@@ -23,20 +23,8 @@ function assertText(name: string, text: string): void {
  *
  * @throws RangeError for counters out of range, TypeError for an id or a nonce that is not text.
  */
-export function assertAdvance(
-  publicId: string,
-  { usageCounter, sessionUse, timestamp }: Counters,
-  nonce: string | undefined,
-): void {
+export function assertAdvance(publicId: string, counters: Counters, nonce: string | undefined): void {
   assertId(publicId);
   if (nonce !== undefined) assertText('A nonce', nonce);
-  assertRange('usageCounter', usageCounter, MAX_USAGE_COUNTER);
-  assertRange('sessionUse', sessionUse, 0xff);
-  assertRange('timestamp', timestamp, 0xff_ffff);
-}
-
-function assertRange(name: string, value: number, max: number): void {
-  if (!Number.isInteger(value) || value < 0 || value > max) {
-    throw new RangeError(`${name} must be a whole number from 0 to ${max}, not ${value}`);
-  }
+  assertCounters(counters);
 }

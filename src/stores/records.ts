@@ -43,7 +43,7 @@ export const YUBIKEY: RecordKind<KeyRecord, NewKey> = {
       throw new TypeError('aesKey must be bytes (Uint8Array); parseAesKey() reads hex and base64');
     }
     if (privateId !== undefined && !(privateId instanceof Uint8Array)) {
-      throw new TypeError("privateId must be bytes (Uint8Array), such as Buffer.from(hex, 'hex')");
+      throw new TypeError('privateId must be bytes (Uint8Array); parsePrivateId() reads hex');
     }
   },
   recordId: ({ publicId }) => publicId,

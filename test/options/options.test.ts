@@ -30,6 +30,10 @@ const OPEN = [
   'KeyRecord',
   'ClientRecord',
   'SoftYubikeyState',
+  'CounterFields',
+  'ValidationRequest',
+  'ValidationResponse',
+  'ListenerAnswer',
   // Objects of other authors
   'Verifier',
   'Ksm',
@@ -39,8 +43,15 @@ const OPEN = [
   'PostgresPool',
 ];
 
+/** Functions that take data of a type without a name: one of several kinds of answer. */
+const TAKE_ANSWERS = ['formatKsmResponse', 'formatKsmRestResponse'];
+
 const doors = readDoors();
 const closed = Object.entries(CLOSED);
+
+function isOpen({ name, takes }: Door): boolean {
+  return OPEN.includes(takes) || (takes === '__type' && TAKE_ANSWERS.includes(name));
+}
 
 function isClosed({ name, takes }: Door): boolean {
   return CLOSED[name]?.takes === takes;
@@ -68,7 +79,7 @@ function createInstance(options: object): object {
 
 describe('the table of options', () => {
   it('has every object that the entry points take, unless it is known to be open', () => {
-    const unknown = doors.filter((door) => !isClosed(door) && !OPEN.includes(door.takes));
+    const unknown = doors.filter((door) => !isClosed(door) && !isOpen(door));
     expect(unknown).toEqual([]);
   });
 
@@ -76,6 +87,7 @@ describe('the table of options', () => {
     const found = (name: string, takes: string) => doors.some((it) => it.name === name && it.takes === takes);
     expect(closed.filter(([name, { takes }]) => !found(name, takes))).toEqual([]);
     expect(OPEN.filter((takes) => !doors.some((door) => door.takes === takes))).toEqual([]);
+    expect(TAKE_ANSWERS.filter((name) => !found(name, '__type'))).toEqual([]);
   });
 });
 

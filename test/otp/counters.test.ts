@@ -27,6 +27,10 @@ describe('isNewer', () => {
     expect(isNewer(next, touch(5, 7))).toBe(newer);
   });
 
+  it('is true of the first OTP of a key', () => {
+    expect(isNewer(touch(0, 0), undefined)).toBe(true);
+  });
+
   it('orders any two OTPs of different touches', () => {
     fc.assert(
       fc.property(counters, counters, (one, other) => {

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { decodeModhex, encodeModhex, isModhex } from '../../src/otp/modhex.js';
-import { anyText, modhex } from '../support/arbitraries.js';
+import { decodeModhex, decodeModhexInto, encodeModhex, isModhex } from '../../src/otp/modhex.js';
+import { anyText, modhex, NOT_STRINGS } from '../support/arbitraries.js';
 
 describe('modhex', () => {
   it('stands for hexadecimal, letter by letter', () => {
@@ -54,10 +54,10 @@ describe('modhex', () => {
 
   it('decodes only into bytes of the matching length', () => {
     const bytes = Buffer.alloc(2);
-    expect(decodeModhex('cbde', bytes)).toBe(bytes);
+    expect(decodeModhexInto(bytes, 'cbde')).toBe(bytes);
     expect(bytes).toEqual(Buffer.of(0x01, 0x23));
     for (const text of ['', 'cb', 'cbd', 'cbdef', 'cbdefg']) {
-      expect(() => decodeModhex(text, bytes)).toThrow(TypeError);
+      expect(() => decodeModhexInto(bytes, text)).toThrow(TypeError);
     }
   });
 
@@ -69,4 +69,18 @@ describe('modhex', () => {
     expect(['', 'c', 'cbdefghijklnrtuv'].every(isModhex)).toBe(true);
     expect(['C', 'a', 'cc\n', '\ncc', ' ', 'cс'].some(isModhex)).toBe(false);
   });
+
+  // The word `undefined` is modhex.
+  it.each(NOT_STRINGS)('refuses %s', (_, value) => {
+    expect(isModhex(value)).toBe(false);
+    expect(isModhex(['cc'])).toBe(false);
+    expect(() => decodeModhex(value as string)).toThrow(/^Expected modhex/);
+  });
+
+  it.each([...NOT_STRINGS.filter(([, value]) => !Buffer.isBuffer(value)), ['text', 'cc'] as const])(
+    'encodeModhex refuses %s',
+    (_, value) => {
+      expect(() => encodeModhex(value as Uint8Array)).toThrow(TypeError);
+    },
+  );
 });

@@ -4,7 +4,7 @@ import { decryptToken } from '../../src/otp/token.js';
 import {
   formatKsmResponse,
   KSM_ERRORS,
-  type KsmAnswer,
+  type KsmResponse,
   parseKsmResponse,
 } from '../../src/protocol/ksm-response.js';
 import { MalformedResponse } from '../../src/protocol/validation-response.js';
@@ -18,7 +18,7 @@ const REFERENCE = 'OK counter=0001 low=8d40 high=0f use=00';
 const errorText = fc
   .string({ unit: fc.integer({ min: 0x20, max: 0x7e }).map((code) => String.fromCharCode(code)) })
   .filter((text) => text !== '' && text === text.trim());
-const answer: fc.Arbitrary<KsmAnswer> = fc.oneof(
+const answer: fc.Arbitrary<KsmResponse> = fc.oneof(
   fc.record({ ok: fc.constant(true as const), counters, capsLock: fc.boolean() }),
   fc.record({ ok: fc.constant(false as const), error: errorText }),
 );
@@ -50,6 +50,7 @@ describe('formatKsmResponse', () => {
   );
 
   it.each([
+    { usageCounter: 0x8000, sessionUse: 0, timestamp: 0 },
     { usageCounter: 0x1_0000, sessionUse: 0, timestamp: 0 },
     { usageCounter: 1, sessionUse: 0x100, timestamp: 0 },
     { usageCounter: 1, sessionUse: 0, timestamp: 0x100_0000 },
@@ -57,7 +58,7 @@ describe('formatKsmResponse', () => {
     { usageCounter: 1, sessionUse: 0.5, timestamp: 0 },
     { usageCounter: 1, sessionUse: Number.NaN, timestamp: 0 },
   ])('refuses to write counters out of their range: %j', (counters) => {
-    expect(() => formatKsmResponse({ ok: true, counters, capsLock: false })).toThrow(TypeError);
+    expect(() => formatKsmResponse({ ok: true, counters, capsLock: false })).toThrow(RangeError);
   });
 });
 

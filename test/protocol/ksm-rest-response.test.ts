@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { KSM_REST_STATUSES, parseKsmRestResponse } from '../../src/protocol/ksm-rest-response.js';
+import {
+  formatKsmRestResponse,
+  KSM_REST_ERRORS,
+  type KsmRestError,
+  parseKsmRestResponse,
+} from '../../src/protocol/ksm-rest-response.js';
 import { MalformedResponse } from '../../src/protocol/validation-response.js';
 import { anyText, counters, modhex } from '../support/arbitraries.js';
 
@@ -16,7 +21,67 @@ const REFERENCE = {
 };
 const ERROR = { status: 'ERROR', error_code: 'KEY_NOT_FOUND', message: 'Key not found' };
 
+/** As the reference lists them. */
+const STATUSES: [KsmRestError, number][] = [
+  ['INVALID_OTP', 400],
+  ['KEY_NOT_FOUND', 404],
+  ['REPLAY_DETECTED', 409],
+  ['DECRYPTION_FAILED', 422],
+  ['PRIVATE_ID_UNKNOWN', 422],
+  ['STORAGE_ERROR', 500],
+];
+
 const parse = (status: number, body: unknown) => parseKsmRestResponse(status, JSON.stringify(body));
+
+describe('formatKsmRestResponse', () => {
+  const at = new Date('2024-01-15T10:30:45.678Z');
+
+  it('writes the answer in the documentation of the REST reference server', () => {
+    const counters = { usageCounter: 26, sessionUse: 3, timestamp: (15 << 16) + 35599 };
+    const { httpStatus, text } = formatKsmRestResponse(
+      { ok: true, publicId: 'cccccccccccc', counters, capsLock: false, privateIdChecked: true },
+      at,
+    );
+    expect(httpStatus).toBe(200);
+    expect(JSON.parse(text)).toEqual({ ...REFERENCE, private_id_checked: true });
+  });
+
+  it('writes the error in the documentation of the REST reference server', () => {
+    const { httpStatus, text } = formatKsmRestResponse({ ok: false, error: 'KEY_NOT_FOUND' }, at);
+    expect(httpStatus).toBe(404);
+    expect(JSON.parse(text)).toEqual(ERROR);
+  });
+
+  it('writes what parseKsmRestResponse reads, errors too', () => {
+    const success = fc.record({
+      ok: fc.constant(true as const),
+      publicId: modhex(12),
+      counters,
+      capsLock: fc.boolean(),
+      privateIdChecked: fc.boolean(),
+    });
+    const errors = STATUSES.map(([error]) => ({ ok: false, error }) as const);
+    fc.assert(
+      fc.property(fc.oneof(success, fc.constantFrom(...errors)), (response) => {
+        const { httpStatus, text } = formatKsmRestResponse(response, at);
+        expect(parseKsmRestResponse(httpStatus, text)).toEqual(response);
+      }),
+    );
+  });
+
+  it('has an HTTP status for every error that it knows', () => {
+    expect(Object.keys(KSM_REST_ERRORS).sort()).toEqual(STATUSES.map(([error]) => error).sort());
+  });
+
+  it.each([
+    { usageCounter: 0x8000, sessionUse: 0, timestamp: 0 },
+    { usageCounter: 1, sessionUse: 0x100, timestamp: 0 },
+    { usageCounter: 1, sessionUse: 0, timestamp: -1 },
+  ])('refuses to write counters that no OTP can have: %j', (counters) => {
+    const response = { ok: true, publicId: '', counters, capsLock: false, privateIdChecked: true } as const;
+    expect(() => formatKsmRestResponse(response, at)).toThrow(RangeError);
+  });
+});
 
 describe('parseKsmRestResponse', () => {
   it('reads the answer in the documentation of the REST reference server', () => {
@@ -52,7 +117,7 @@ describe('parseKsmRestResponse', () => {
     );
   });
 
-  it.each(Object.entries(KSM_REST_STATUSES))('reads %s only with HTTP %i', (error, status) => {
+  it.each(STATUSES)('reads %s only with HTTP %i', (error, status) => {
     const body = { ...ERROR, error_code: error };
     expect(parse(status, body)).toEqual({ ok: false, error });
     for (const other of [200, 400, 404, 409, 422, 500].filter((other) => other !== status)) {

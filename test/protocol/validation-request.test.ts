@@ -1,14 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isSignedWith, parseApiKey } from '../../src/protocol/signature.js';
+import { parseOtp } from '../../src/otp/otp.js';
+import { parseApiKey } from '../../src/protocol/api-key.js';
+import type { ProtocolVersion } from '../../src/protocol/paths.js';
+import { isSignedWith } from '../../src/protocol/signature.js';
 import {
   formatValidationRequest,
   isClientId,
   isNonce,
   isSyncLevel,
-  type ProtocolVersion,
-  parseParameters,
-  RequestFault,
+  MalformedRequest,
+  parseRequestParameters,
   readValidationRequest,
   type ValidationRequest,
 } from '../../src/protocol/validation-request.js';
@@ -23,7 +25,7 @@ const digits = (maxLength: number) =>
 
 const parts = {
   id: digits(20),
-  otp: otpText,
+  otp: otpText.map(parseOtp),
   nonce: fc.string({ unit: letterOrDigit, minLength: 16, maxLength: 40 }),
   timestamp: fc.constantFrom(true as const, undefined),
   sl: fc.option(fc.oneof(fc.integer({ min: 0, max: 100 }), fc.constantFrom('fast' as const, 'secure')), {
@@ -37,12 +39,12 @@ const REQUESTS: Record<ProtocolVersion, fc.Arbitrary<ValidationRequest>> = {
   '2.0': fc.record(parts) as fc.Arbitrary<ValidationRequest>,
 };
 
-function catchFault(query: string, version: ProtocolVersion = '2.0'): RequestFault {
+function catchFault(query: string, version: ProtocolVersion = '2.0'): MalformedRequest {
   try {
-    readValidationRequest(parseParameters(query), version);
+    readValidationRequest(parseRequestParameters(query), version);
   } catch (error) {
-    expect(error).toBeInstanceOf(RequestFault);
-    return error as RequestFault;
+    expect(error).toBeInstanceOf(MalformedRequest);
+    return error as MalformedRequest;
   }
   throw new Error('The request was not refused');
 }
@@ -56,7 +58,7 @@ describe('a validation request', () => {
     (version) => {
       fc.assert(
         fc.property(REQUESTS[version], bytes(20), (request, apiKey) => {
-          const parameters = parseParameters(formatValidationRequest(request, apiKey));
+          const parameters = parseRequestParameters(formatValidationRequest(request, apiKey));
           expect(isSignedWith(parameters, apiKey)).toBe(true);
           expect(readValidationRequest(parameters, version)).toEqual(request);
         }),
@@ -66,42 +68,60 @@ describe('a validation request', () => {
 
   it('has the published signature, with +, / and = percent-encoded', () => {
     const { params, secret, h } = signatureVector('request');
-    const text = formatValidationRequest(params as unknown as ValidationRequest, parseApiKey(secret));
+    const { id, otp, nonce } = params as { id: string; otp: string; nonce: string };
+    const text = formatValidationRequest({ id, otp: parseOtp(otp), nonce }, parseApiKey(secret));
     expect(text).toBe(`id=1&otp=${params.otp}&nonce=${params.nonce}&h=${encodeURIComponent(h)}`);
     expect(text).toMatch(/h=%2B[^&+]+%3D$/);
   });
 
   it('has no h without an API key', () => {
-    const request = { id: '1', otp: OTP, nonce: NONCE, timestamp: true, sl: 'secure', timeout: 8 } as const;
-    expect(formatValidationRequest(request)).toBe(
+    const request = { id: '1', otp: parseOtp(OTP), nonce: NONCE } as const;
+    expect(formatValidationRequest({ ...request, timestamp: true, sl: 'secure', timeout: 8 })).toBe(
       `id=1&otp=${OTP}&nonce=${NONCE}&timestamp=1&sl=secure&timeout=8`,
     );
+  });
+
+  it.each([
+    ['an OTP that parseOtp did not return', { otp: { value: `${OTP}&nonce=` } }],
+    ['an OTP as text', { otp: OTP }],
+    ['an id that is not a number', { id: '1&nonce=x' }],
+    ['a nonce that is not one', { nonce: 'short' }],
+    ['a nonce with a parameter in it', { nonce: `${NONCE}&sl=0` }],
+    ['a sync level as text', { sl: '50' }],
+    ['a sync level over 100', { sl: 101 }],
+    ['a timeout that is not a whole number', { timeout: 0.5 }],
+    ['a negative timeout', { timeout: -1 }],
+    ['an endless timeout', { timeout: Number.POSITIVE_INFINITY }],
+  ])('is not written with %s', (_, changes) => {
+    const request = { id: '1', otp: parseOtp(OTP), nonce: NONCE, ...changes } as ValidationRequest;
+    expect(() => formatValidationRequest(request, Buffer.alloc(20))).toThrow(TypeError);
+    expect(() => formatValidationRequest(request)).not.toThrow(OTP);
   });
 
   it('has no valid signature if its + was not percent-encoded', () => {
     const { params, secret, h } = signatureVector('request');
     const signed = new URLSearchParams(params);
-    const received = parseParameters(`${signed}&h=${h}`);
+    const received = parseRequestParameters(`${signed}&h=${h}`);
     expect(h).toContain('+');
     expect(isSignedWith(received, parseApiKey(secret))).toBe(false);
   });
 
   it('has a signature that covers unknown parameters as received', () => {
     const { params, secret, h } = signatureVector('request');
-    const received = parseParameters(`${new URLSearchParams({ ...params, h })}&_=123`);
+    const received = parseRequestParameters(`${new URLSearchParams({ ...params, h })}&_=123`);
     expect(isSignedWith(received, parseApiKey(secret))).toBe(false);
-    expect(readValidationRequest(received, '2.0').otp).toBe(params.otp);
+    expect(readValidationRequest(received, '2.0').otp.value).toBe(params.otp);
   });
 
   it('has a normalised OTP: capitals, white space, US Dvorak', () => {
     const onDvorak = 'kkjjjjjjjjjjjxe.uidchtnbpygkkgypbnthcdiu.exj';
     for (const otp of [OTP.toUpperCase(), `  ${OTP} `, onDvorak]) {
-      expect(readValidationRequest(parseParameters(query({ otp })), '2.0').otp).toBe(OTP);
+      expect(readValidationRequest(parseRequestParameters(query({ otp })), '2.0').otp.value).toBe(OTP);
     }
   });
 });
 
-describe('parseParameters', () => {
+describe('parseRequestParameters', () => {
   it.each([
     ['a repeated parameter', `${query()}&otp=${OTP}`, 'otp'],
     ['a repeated unknown parameter', `${query()}&x=1&x=1`, 'x'],
@@ -113,7 +133,7 @@ describe('parseParameters', () => {
     ['a line separator', query({ x: '\u2028' }), 'x'],
     ['DEL', query({ x: '\u007f' }), 'x'],
   ])('refuses %s', (_, text, parameter) => {
-    expect(() => parseParameters(text)).toThrow(RequestFault);
+    expect(() => parseRequestParameters(text)).toThrow(MalformedRequest);
     expect(catchFault(text)).toMatchObject({ parameter, status: 'MISSING_PARAMETER' });
   });
 
@@ -131,7 +151,7 @@ describe('parseParameters', () => {
       fc.property(anyText, (text) => {
         const wellFormed = Buffer.from(text).toString();
         fc.pre(!/[\p{Cc}\u2028\u2029]/u.test(wellFormed));
-        expect(parseParameters(`v=${encodeURIComponent(wellFormed)}`).get('v')).toBe(wellFormed);
+        expect(parseRequestParameters(`v=${encodeURIComponent(wellFormed)}`).get('v')).toBe(wellFormed);
       }),
     );
   });
@@ -166,8 +186,8 @@ describe('parseParameters', () => {
         const isRepeated = new Map(pairs).size < pairs.length;
         // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what it looks for
         const isRefused = isRepeated || /[\u0000-\u001f\u007f\u2028\u2029]/.test(pairs.flat().join(''));
-        if (isRefused) expect(() => parseParameters(query)).toThrow(RequestFault);
-        else expect([...parseParameters(query)]).toEqual(pairs);
+        if (isRefused) expect(() => parseRequestParameters(query)).toThrow(MalformedRequest);
+        else expect([...parseRequestParameters(query)]).toEqual(pairs);
       }),
       { numRuns: 2000 },
     );
@@ -175,7 +195,7 @@ describe('parseParameters', () => {
 
   it('reads a query of any length, because a form that a parser has read may be long', () => {
     const long = 'b'.repeat(10_000_000);
-    expect(parseParameters(`id=1&otp=${long}`).get('otp')).toBe(long);
+    expect(parseRequestParameters(`id=1&otp=${long}`).get('otp')).toBe(long);
   });
 
   it('accepts or refuses any query, and never fails otherwise', () => {
@@ -183,9 +203,9 @@ describe('parseParameters', () => {
       fc.property(anyText, (text) => {
         for (const query of [text, `id=1&otp=${OTP}&nonce=${NONCE}&${text}`]) {
           try {
-            readValidationRequest(parseParameters(query), '2.0');
+            readValidationRequest(parseRequestParameters(query), '2.0');
           } catch (error) {
-            expect(error).toBeInstanceOf(RequestFault);
+            expect(error).toBeInstanceOf(MalformedRequest);
           }
         }
       }),
@@ -250,14 +270,20 @@ describe('readValidationRequest', () => {
   });
 
   it('ignores the parameters of 2.0 in 1.x', () => {
-    const parameters = parseParameters(query({ nonce: '-', sl: '-', timeout: '-', timestamp: '1' }));
-    expect(readValidationRequest(parameters, '1.0')).toEqual({ id: '1', otp: OTP });
-    expect(readValidationRequest(parameters, '1.1')).toEqual({ id: '1', otp: OTP, timestamp: true });
+    const parameters = parseRequestParameters(query({ nonce: '-', sl: '-', timeout: '-', timestamp: '1' }));
+    expect(readValidationRequest(parameters, '1.0')).toEqual({ id: '1', otp: parseOtp(OTP) });
+    expect(readValidationRequest(parameters, '1.1')).toEqual({
+      id: '1',
+      otp: parseOtp(OTP),
+      timestamp: true,
+    });
   });
 
   it('requests counters only for timestamp=1', () => {
     for (const timestamp of ['0', '', 'true', '11']) {
-      expect(readValidationRequest(parseParameters(query({ timestamp })), '2.0').timestamp).toBeUndefined();
+      expect(
+        readValidationRequest(parseRequestParameters(query({ timestamp })), '2.0').timestamp,
+      ).toBeUndefined();
     }
   });
 });

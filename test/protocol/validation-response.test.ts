@@ -90,6 +90,23 @@ describe('formatValidationResponse', () => {
   );
 });
 
+describe('formatValidationResponse', () => {
+  const counters = { usageCounter: 1, sessionUse: 1, timestamp: 1 };
+
+  it.each([
+    ['an unknown status', { status: 'MAYBE' }],
+    ['a status with a line break', { status: 'OK\r\nstatus=OK' }],
+    ['a sync level over 100', { sl: 101 }],
+    ['a sync level as text', { sl: '100\r\nstatus=OK' }],
+    ['a usage counter with the caps-lock bit', { counters: { ...counters, usageCounter: 0x8001 } }],
+    ['a session use out of range', { counters: { ...counters, sessionUse: 0x100 } }],
+    ['a timestamp as text', { counters: { ...counters, timestamp: '1\r\nstatus=OK' } }],
+  ])('refuses to write %s', (_, changes) => {
+    const response = { status: 'OK', ...changes } as unknown as ValidationResponse;
+    expect(() => formatValidationResponse(response, AT)).toThrow(/ must be /);
+  });
+});
+
 describe('parseResponseParameters', () => {
   it('accepts CRLF and LF, any order, and any number of empty lines at the end', () => {
     const expected = new Map([

@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import type { Otp } from 'passport-yubikey-otp';
+import { decodeModhex } from 'passport-yubikey-otp/protocol';
 import { Refusal } from '../terminal/failure.js';
 import type { GlobalOptions } from '../terminal/global-options.js';
 import { readOtp, readOtpText } from '../terminal/otp-input.js';
 import { printFields, printJson, say } from '../terminal/output.js';
-import { modhexToHex } from '../transfer/modhex.js';
 
 type Origin = 'factory' | 'uploaded' | 'own';
 
@@ -42,7 +42,7 @@ export function addInspect(program: Command): void {
 
 /** Leaves out the token: until the OTP is used, anyone who can read it can use it. */
 function collectFacts({ value, publicId, token }: Otp) {
-  const hex = modhexToHex(publicId);
+  const hex = formatHex(publicId);
   return {
     publicId,
     publicIdHex: hex,
@@ -74,7 +74,15 @@ function detectOrigin(publicId: string): Origin {
 /** The serial number, which Yubico (`cccc`) and `ykman --serial-public-id` (`vvcc`) put into the last four bytes. */
 function readSerial(publicId: string): number | undefined {
   const [, letters] = /^(?:cccc|vvcc)(.{8})$/.exec(publicId) ?? [];
-  return letters === undefined ? undefined : Number.parseInt(modhexToHex(letters), 16);
+  return letters === undefined ? undefined : decodeModhex(letters).readUInt32BE();
+}
+
+/** The public ID in hexadecimal, one digit for a letter. It may have an odd number of letters. */
+function formatHex(publicId: string): string {
+  const padding = 'c'.repeat(publicId.length % 2);
+  return decodeModhex(padding + publicId)
+    .toString('hex')
+    .slice(padding.length);
 }
 
 /** The ways in which the text differs from the OTP. */

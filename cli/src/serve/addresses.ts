@@ -1,18 +1,7 @@
-import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import type { AddressOf } from 'passport-yubikey-otp/server';
 import proxyAddr from 'proxy-addr';
-
-/** Whether a server on this address can be reached only from this machine. */
-export function isLoopbackHost(host: string): boolean {
-  return host.toLowerCase() === 'localhost' || isLoopback(host);
-}
-
-/** Whether this is a loopback address. */
-export function isLoopback(address: string | undefined): boolean {
-  return isIP(address ?? '') !== 0 && ipaddr.process(address as string).range() === 'loopback';
-}
 
 /**
  * Makes the function that finds the address of a request: the last address in `X-Forwarded-For` that is not a trusted
@@ -26,11 +15,6 @@ export function createAddressReader(trustedProxies: readonly string[] | undefine
     // A client can write any text into this header.
     return unmapped(isIP(address) ? address : request.socket.remoteAddress);
   };
-}
-
-/** Whether the headers say that a proxy passed this request on. */
-export function isForwarded({ headers }: IncomingMessage): boolean {
-  return headers['x-forwarded-for'] !== undefined || headers.forwarded !== undefined;
 }
 
 /** The network of one subscriber: an IPv4 address, or the first 64 bits of an IPv6 address. */

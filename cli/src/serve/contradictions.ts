@@ -1,4 +1,4 @@
-import { isLoopbackHost } from './addresses.js';
+import { isLoopback } from 'passport-yubikey-otp/server';
 import { planPlaces } from './places.js';
 import type { Settings } from './settings/serve-settings.js';
 
@@ -23,7 +23,7 @@ export function contradictionsIn(settings: Settings, hasManagementToken: boolean
 function unprotectedManagement(settings: Settings): string | false {
   const { ksm } = planPlaces(settings);
   if (!ksm) return false;
-  const who = !isLoopbackHost(ksm.host)
+  const who = !isLoopback(ksm.host)
     ? `anybody who reaches ${ksm.host}`
     : settings.trustProxy && 'anybody who reaches the proxy';
   if (!who) return false;
@@ -36,7 +36,7 @@ function unprotectedManagement(settings: Settings): string | false {
 /** Warnings about settings that are allowed but seldom intended. */
 export function warningsAbout(settings: Settings): string[] {
   const { validation, ksm } = planPlaces(settings);
-  const open = [validation, ksm].filter((place) => place && !isLoopbackHost(place.host));
+  const open = [validation, ksm].filter((place) => place && !isLoopback(place.host));
   const warnings = [];
   if (open.length > 0 && settings.tlsCert === undefined) {
     warnings.push(

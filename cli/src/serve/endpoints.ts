@@ -1,7 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Listener } from 'passport-yubikey-otp/server';
-import { isForwarded, isLoopback } from './addresses.js';
-import { answer, answerJson, send } from './answer.js';
+import { isLocalRequest, type Listener, sendAnswer } from 'passport-yubikey-otp/server';
 import type { Metrics } from './metrics.js';
 import type { Readiness } from './readiness.js';
 
@@ -10,7 +8,7 @@ const HEALTH_MS = 250;
 
 export interface EndpointsOptions {
   readonly readiness: Readiness;
-  /** Served on loopback only. Undefined: not here. */
+  /** Served to this machine only. Undefined: not here. */
   readonly metrics?: Metrics | undefined;
   isStopping(): boolean;
 }
@@ -29,7 +27,7 @@ export function endpoints({ readiness, metrics, isStopping }: EndpointsOptions):
         if (isRead(request, response)) void answerReady(response, readiness, isStopping());
         return;
       case '/metrics':
-        if (metrics && isLocal(request)) {
+        if (metrics && isLocalRequest(request)) {
           if (isRead(request, response)) void answerMetrics(response, metrics);
           return;
         }
@@ -41,8 +39,9 @@ export function endpoints({ readiness, metrics, isStopping }: EndpointsOptions):
 /** Serves `/metrics` alone, on its own port. */
 export function metricsListener(metrics: Metrics): Listener {
   return (request, response) => {
-    if (parsePath(request) !== '/metrics') answer(response, 404, 'Not found: this port has /metrics');
-    else if (isRead(request, response)) void answerMetrics(response, metrics);
+    if (parsePath(request) !== '/metrics') {
+      sendAnswer(response, { status: 404, body: 'Not found: this port has /metrics\n' });
+    } else if (isRead(request, response)) void answerMetrics(response, metrics);
   };
 }
 
@@ -63,7 +62,7 @@ async function answerReady(
 }
 
 async function answerMetrics(response: ServerResponse, metrics: Metrics): Promise<void> {
-  send(response, 200, metrics.contentType, await metrics.text());
+  sendAnswer(response, { status: 200, type: metrics.contentType, body: await metrics.text() });
 }
 
 function parsePath({ url = '' }: IncomingMessage): string {
@@ -71,11 +70,12 @@ function parsePath({ url = '' }: IncomingMessage): string {
   return mark < 0 ? url : url.slice(0, mark);
 }
 
-const isLocal = (request: IncomingMessage) =>
-  isLoopback(request.socket.remoteAddress) && !isForwarded(request);
-
 function isRead({ method }: IncomingMessage, response: ServerResponse): boolean {
   if (method === 'GET' || method === 'HEAD') return true;
-  answer(response, 405, 'Use GET', { Allow: 'GET, HEAD' });
+  sendAnswer(response, { status: 405, body: 'Use GET\n', headers: { Allow: 'GET, HEAD' } });
   return false;
+}
+
+function answerJson(response: ServerResponse, status: number, value: unknown): void {
+  sendAnswer(response, { status, type: 'application/json', body: JSON.stringify(value) });
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { rm } from 'node:fs/promises';
 import type { YubikeyError } from 'passport-yubikey-otp';
+import { formatApiKey } from 'passport-yubikey-otp/protocol';
 import type { ClientStore } from 'passport-yubikey-otp/stores';
 import { isUrl } from '../database/database.js';
 import { formatClientVariables, newApiKey } from '../database/new-client.js';
@@ -29,7 +30,7 @@ export async function makeFirstClient(
 ): Promise<FirstClient | undefined> {
   if ((await sealed.list({ limit: 1 })).records.length > 0) return assertClientsOpen(sealed, clients);
   const apiKey = newApiKey();
-  const text = apiKey.toString('base64');
+  const text = formatApiKey(apiKey);
   const add = () => clients.add({ id: ID, apiKey, notes: 'made by the first start of yubikey-otp serve' });
   if (process.stderr.isTTY)
     return (await add()) ? { id: ID, apiKey: { text } } : assertClientsOpen(sealed, clients);

@@ -1,3 +1,4 @@
+import { KSM_PATHS, VALIDATION_PATHS } from 'passport-yubikey-otp/protocol';
 import { isUrl } from '../database/database.js';
 import { quoteForShell } from '../database/shell.js';
 import { readVariable } from '../terminal/environment.js';
@@ -13,8 +14,8 @@ export function sayFirstSteps(
   client: FirstClient | undefined,
   { db, masterKeyFile }: Settings,
 ): void {
-  if (validation !== undefined) say(`Validation server: ${validation}/wsapi/2.0/verify`);
-  if (ksm !== undefined) say(`KSM:               ${ksm}/api/v1/decrypt and ${ksm}/wsapi/decrypt`);
+  if (validation !== undefined) say(`Validation server: ${validation}${VALIDATION_PATHS['2.0']}`);
+  if (ksm !== undefined) say(`KSM:               ${ksm}${KSM_PATHS.rest} and ${ksm}${KSM_PATHS.wsapi}`);
   if (!client) return;
   const { id, apiKey } = client;
   const masterKey = readVariable('YUBIKEY_MASTER_KEY')

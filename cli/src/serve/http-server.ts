@@ -1,9 +1,8 @@
 import { createServer, type Server } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
-import type { Listener } from 'passport-yubikey-otp/server';
+import { type Listener, sendAnswer } from 'passport-yubikey-otp/server';
 import { SetupError } from '../terminal/failure.js';
-import { answer } from './answer.js';
 import type { Certificate } from './tls.js';
 
 /** The longest honest URL has some 400 characters. */
@@ -31,9 +30,10 @@ const MAKE_ROOM_INTERVAL_MS = 1_000;
 export function createHttpServer(listener: Listener, certificate: Certificate | undefined): Server {
   const limited: Listener = (request, response) => {
     if ((request.url ?? '').length > MAX_URL_LENGTH) {
-      return answer(response, 414, `The URL is longer than ${MAX_URL_LENGTH} characters`);
+      const body = `The URL is longer than ${MAX_URL_LENGTH} characters\n`;
+      return sendAnswer(response, { status: 414, body });
     }
-    listener(request, response, () => answer(response, 404, 'Not found'));
+    listener(request, response, () => sendAnswer(response, { status: 404, body: 'Not found\n' }));
   };
   const server = certificate
     ? createTlsServer({ ...LIMITS, ...certificate, handshakeTimeout: HANDSHAKE_TIMEOUT_MS }, limited)

@@ -1,9 +1,9 @@
 import { LRUCache } from 'lru-cache';
 import { YubikeyError } from 'passport-yubikey-otp';
-import type { AddressOf, Listener } from 'passport-yubikey-otp/server';
+import { isNewer } from 'passport-yubikey-otp/protocol';
+import { type AddressOf, type Listener, sendAnswer } from 'passport-yubikey-otp/server';
 import type { Advance, CounterStore } from 'passport-yubikey-otp/stores';
 import { toNetwork } from './addresses.js';
-import { answer } from './answer.js';
 
 const WINDOW_MS = 60_000;
 /** A sender with more addresses than this pushes out the addresses that were used least recently. */
@@ -53,8 +53,10 @@ export function limitAddresses(listener: Listener, limit: RateLimit, readAddress
   return (request, response, next) => {
     const network = toNetwork(readAddress(request) ?? '');
     if (limit.take(network)) return listener(request, response, next);
-    answer(response, 429, 'Too many requests from this address', {
-      'Retry-After': String(limit.secondsLeft(network)),
+    sendAnswer(response, {
+      status: 429,
+      body: 'Too many requests from this address\n',
+      headers: { 'Retry-After': String(limit.secondsLeft(network)) },
     });
   };
 }
@@ -68,7 +70,7 @@ export function limitReplays(counters: CounterStore, limit: RateLimit): CounterS
     get: (publicId) => counters.get(publicId),
     list: (options) => counters.list(options),
     async advance(publicId, ...row): Promise<Advance> {
-      if (limit.isReached(publicId) && !(await isFresh(counters, publicId, row[0]))) {
+      if (limit.isReached(publicId) && !isNewer(row[0], await counters.get(publicId))) {
         throw new YubikeyError('RATE_LIMITED', 'Too many replayed OTPs of this key: wait a minute');
       }
       const advance = await counters.advance(publicId, ...row);
@@ -76,12 +78,4 @@ export function limitReplays(counters: CounterStore, limit: RateLimit): CounterS
       return advance;
     },
   };
-}
-
-type Counters = Parameters<CounterStore['advance']>[1];
-
-async function isFresh(counters: CounterStore, publicId: string, next: Counters): Promise<boolean> {
-  const last = await counters.get(publicId);
-  if (!last || next.usageCounter > last.usageCounter) return true;
-  return next.usageCounter === last.usageCounter && next.sessionUse > last.sessionUse;
 }

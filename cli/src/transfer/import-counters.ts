@@ -1,5 +1,5 @@
-import type { Counters } from 'passport-yubikey-otp';
-import type { CounterRecord, CounterStore, KeyRecord, KeyStore } from 'passport-yubikey-otp/stores';
+import { type Counters, isNewer } from 'passport-yubikey-otp/protocol';
+import type { CounterStore, KeyRecord, KeyStore } from 'passport-yubikey-otp/stores';
 import { quoteForShell } from '../database/shell.js';
 import type { Outcome } from './import-lines.js';
 import type { CountersEntry } from './ykval.js';
@@ -61,12 +61,6 @@ async function hasNewerCounters(
   { publicId, counters }: CountersEntry,
 ): Promise<boolean> {
   return counters !== undefined && isNewer(counters, await store.get(publicId));
-}
-
-function isNewer({ usageCounter, sessionUse }: Counters, stored: CounterRecord | undefined): boolean {
-  if (!stored) return true;
-  if (usageCounter !== stored.usageCounter) return usageCounter > stored.usageCounter;
-  return sessionUse > stored.sessionUse;
 }
 
 async function raise(

@@ -1,6 +1,6 @@
+import { isPublicId } from 'passport-yubikey-otp/protocol';
 import type { NewKey } from 'passport-yubikey-otp/stores';
 import type { Parsed } from './line.js';
-import { isPublicId } from './modhex.js';
 
 /** The columns that the key files of all tools have in common, as text. */
 export interface KeyColumns {

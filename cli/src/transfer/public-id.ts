@@ -1,6 +1,6 @@
+import { isPublicId } from 'passport-yubikey-otp/protocol';
 import { SetupError } from '../terminal/failure.js';
 import { readOtp } from '../terminal/otp-input.js';
-import { isPublicId } from './modhex.js';
 
 /**
  * Parses a public ID from the command line. A whole OTP is refused, because others can read the command line, and the OTP

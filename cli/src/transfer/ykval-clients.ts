@@ -1,3 +1,4 @@
+import { formatApiKey, isClientId, parseApiKey } from 'passport-yubikey-otp/protocol';
 import type { ClientRecord, NewClient } from 'passport-yubikey-otp/stores';
 import { oneLine } from '../terminal/output.js';
 import type { Parsed } from './line.js';
@@ -44,22 +45,18 @@ export function parseYkvalClientsLine(text: string): Parsed<ClientEntry> {
 
 function parseClient(id: string, secret: string, notes: string, active: boolean): Parsed<ClientEntry> {
   if (!isClientId(id)) return { problem: 'the client id is not 1 to 20 decimal digits' };
-  const apiKey = Buffer.from(secret, 'base64');
-  if (secret === '' || apiKey.toString('base64') !== secret) {
+  try {
+    return { entry: { id, apiKey: parseApiKey(secret), notes, active } };
+  } catch {
     return { problem: 'the secret is not an API key in base64' };
   }
-  return { entry: { id, apiKey, notes, active } };
-}
-
-function isClientId(text: string): boolean {
-  return /^\d{1,20}$/.test(text);
 }
 
 /**
  * Formats a client for `ykval-import-clients` and {@link parseYkvalClientsLine}, without the line end. The line is secret.
  */
 export function formatYkvalClientsLine({ id, apiKey, active, createdAt, notes }: ClientRecord): string {
-  const secret = Buffer.from(apiKey).toString('base64');
+  const secret = formatApiKey(apiKey);
   // The format does not allow commas in notes.
   const text = oneLine(notes).replaceAll(',', ';').replaceAll('"', "'");
   return [id, active ? 1 : 0, unixTime(createdAt), secret, '', text, ''].join(',');

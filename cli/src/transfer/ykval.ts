@@ -1,7 +1,13 @@
-import type { Counters } from 'passport-yubikey-otp';
+import {
+  type CounterFields,
+  type Counters,
+  formatCounterFields,
+  isPublicId,
+  MAX_COUNTER_FIELDS,
+  readCounterFields,
+} from 'passport-yubikey-otp/protocol';
 import type { ListedCounters } from 'passport-yubikey-otp/stores';
 import type { Parsed } from './line.js';
-import { isPublicId } from './modhex.js';
 
 export interface CountersEntry {
   readonly publicId: string;
@@ -14,9 +20,6 @@ export interface CountersEntry {
   /** The problem with the rest of a deactivated key's line. Then only `active` and the public ID count. */
   readonly problem?: string | undefined;
 }
-
-/** A flag in the usage counter field that tells caps lock was on. It does not belong to the counter. */
-const CAPS_LOCK_BIT = 0x8000;
 
 /**
  * Reads a line of `ykval-export`: `active,created,modified,yk_publicname,yk_counter,yk_use,yk_low,yk_high,nonce,notes` (old
@@ -49,31 +52,25 @@ const NEVER_USED: ReadCounters = { counters: undefined, nonce: undefined, accept
 function parseCounters(columns: readonly string[], modified: string): ReadCounters {
   const [counter = '', use = '', low = '', high = '', nonce = ''] = columns;
   if (isNone(counter)) return NEVER_USED;
-  const problem = findCounterProblem([counter, use, low, high], modified);
+  if (!isUnixTime(modified) && !isNone(modified))
+    return { ...NEVER_USED, problem: 'the column modified is not a number of seconds since 1970' };
+  const fields = { counter, use, low, high };
+  const problem = findFieldProblem(fields);
   if (problem !== undefined) return { ...NEVER_USED, problem };
+  const numbers = { counter: Number(counter), use: Number(use), low: Number(low), high: Number(high) };
   return {
-    counters: {
-      usageCounter: Number(counter) & ~CAPS_LOCK_BIT,
-      sessionUse: Number(use),
-      timestamp: Number(high) * 0x1_0000 + Number(low),
-    },
+    counters: readCounterFields(numbers).counters,
     // The nonce only tells a repeated request from a replayed OTP, so counters are imported without an invalid one.
     nonce: /^[A-Za-z0-9]{1,40}$/.test(nonce) ? nonce : undefined,
     acceptedAt: isNone(modified) ? NEVER_USED.acceptedAt : new Date(Number(modified) * 1000),
   };
 }
 
-function findCounterProblem(
-  counters: readonly [string, string, string, string],
-  modified: string,
-): string | undefined {
-  const [counter, use, low, high] = counters;
-  if (!isUnixTime(modified) && !isNone(modified))
-    return 'the column modified is not a number of seconds since 1970';
-  if (!isWithin(counter, 0xffff)) return 'yk_counter is not a number from 0 to 65535';
-  if (!isWithin(use, 0xff)) return 'yk_use is not a number from 0 to 255';
-  if (!isWithin(low, 0xffff)) return 'yk_low is not a number from 0 to 65535';
-  if (!isWithin(high, 0xff)) return 'yk_high is not a number from 0 to 255';
+function findFieldProblem(fields: Readonly<Record<keyof CounterFields, string>>): string | undefined {
+  for (const name of ['counter', 'use', 'low', 'high'] as const) {
+    const most = MAX_COUNTER_FIELDS[name];
+    if (!isWithin(fields[name], most)) return `yk_${name} is not a number from 0 to ${most}`;
+  }
   return undefined;
 }
 
@@ -117,10 +114,10 @@ export interface ExportedKey {
 
 /** Formats counters for `ykval-import` and {@link parseYkvalLine}, without the line end. */
 export function formatYkvalLine(listed: ListedCounters, key: ExportedKey | undefined): string {
-  const { publicId, usageCounter, sessionUse, timestamp, nonce, acceptedAt } = listed;
+  const { publicId, nonce, acceptedAt } = listed;
   const [active, createdAt] = key ? [key.active, key.createdAt] : [true, acceptedAt];
-  const clock = [timestamp & 0xffff, timestamp >> 16];
-  const counters = [usageCounter, sessionUse, ...clock];
+  const { counter, use, low, high } = formatCounterFields(listed);
+  const counters = [counter, use, low, high];
   const times = [createdAt, acceptedAt].map(unixTime);
   return [active ? 1 : 0, ...times, publicId, ...counters, nonce ?? '', ''].join(',');
 }

@@ -2,9 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SoftYubikey } from 'passport-yubikey-otp/testing';
 import { expect, it } from 'vitest';
-import { formatValidationRequest } from '../../../src/protocol/validation-request.js';
+import { encodeModhex, formatValidationRequest, parseOtp } from '../../../src/protocol/index.js';
 import { repetitions } from '../../../test/support/long/repetitions.js';
-import { encodeModhex } from '../../src/transfer/modhex.js';
 import { HttpClient } from '../support/long/serve/http-client.js';
 import type { Instance } from '../support/long/serve/instance.js';
 import { Site } from '../support/long/serve/site.js';
@@ -50,7 +49,7 @@ class Attack {
     const corrupt = publicId + encodeModhex(randomBytes(16));
     const validate = async (otp: string, { key = undefined as Uint8Array | undefined, more = '' } = {}) => {
       const nonce = newNonce();
-      const query = formatValidationRequest({ id: this.site.clientId, otp, nonce }, key);
+      const query = formatValidationRequest({ id: this.site.clientId, otp: parseOtp(otp), nonce }, key);
       const { status, body } = await http.send(`${url}/wsapi/2.0/verify?${query}${more}`);
       return status === 200 ? (/^status=(\w+)/m.exec(body)?.[1] ?? 'no status') : `HTTP ${status}`;
     };

@@ -3,9 +3,9 @@ import { once } from 'node:events';
 import { createReadStream, createWriteStream, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { encodeModhex } from 'passport-yubikey-otp/protocol';
 import { newMasterKey } from 'passport-yubikey-otp/stores';
 import { describe, expect, it } from 'vitest';
-import { encodeModhex } from '../../src/transfer/modhex.js';
 import { commandOn, start, temporaryFolder } from '../support/command.js';
 
 const COUNT = 100_000;

@@ -1,11 +1,8 @@
 import type { Dispatcher } from 'undici';
-import {
-  assertDispatcher,
-  checkMilliseconds,
-  isLoopback,
-  readCertificates,
-} from '../../http/http-settings.js';
+import { assertDispatcher, checkMilliseconds, readCertificates } from '../../http/http-settings.js';
+import { isLoopback } from '../../http/loopback.js';
 import { assertOptions, type OptionNames } from '../../options.js';
+import { KSM_PATHS } from '../../protocol/paths.js';
 
 export interface RemoteKsmOptions {
   /**
@@ -88,7 +85,7 @@ function parseKsmUrl(url: unknown, protocol: 'rest' | 'wsapi', isForgeableAllowe
     parsed?.username === '' && parsed.password === '' && !/[?#]/.test(withoutEnd(String(url), query));
   if (!parsed || !isPlain || !['https:', 'http:'].includes(parsed.protocol)) {
     throw new TypeError(
-      `urls takes URLs like https://ksm.example/ or https://ksm.example/${PATHS[protocol]}${query}, without credentials, other query or fragment`,
+      `urls takes URLs like https://ksm.example/ or https://ksm.example${PATHS[protocol]}${query}, without credentials, other query or fragment`,
     );
   }
   if (parsed.protocol === 'http:' && !isLoopback(parsed.hostname) && !isForgeableAllowed) {
@@ -97,13 +94,14 @@ function parseKsmUrl(url: unknown, protocol: 'rest' | 'wsapi', isForgeableAllowe
   return { url: url as string, endpoint: buildEndpoint(parsed, protocol, query) };
 }
 
-const PATHS = { rest: 'api/v1/decrypt', wsapi: 'wsapi/decrypt/' } as const;
-const IS_WHOLE = { rest: /\/api\/v1\/decrypt$/, wsapi: /\/wsapi\/decrypt\/?$/ } as const;
+/** A reference server of `wsapi` needs the slash. */
+const PATHS = { rest: KSM_PATHS.rest, wsapi: `${KSM_PATHS.wsapi}/` } as const;
 
 /** Appends the standard path, unless the URL has that path or a query: other KSMs have other paths. */
 function buildEndpoint({ origin, pathname, search }: URL, protocol: 'rest' | 'wsapi', query: string): string {
-  const isWhole = search !== '' || IS_WHOLE[protocol].test(pathname);
-  return origin + (isWhole ? pathname : `${withoutEnd(pathname, '/')}/${PATHS[protocol]}`) + query;
+  const folder = withoutEnd(pathname, '/');
+  const isWhole = search !== '' || folder.endsWith(KSM_PATHS[protocol]);
+  return origin + (isWhole ? pathname : folder + PATHS[protocol]) + query;
 }
 
 function withoutEnd(text: string, end: string): string {

@@ -1,12 +1,11 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { BlockList, isIP } from 'node:net';
-import { isLoopback } from '../../http/http-settings.js';
+import { isLoopback } from '../../http/loopback.js';
 import type { AddressOf } from '../http.js';
 import { HttpFault } from '../http-fault.js';
-
-/** Printable ASCII, as in a header. A line break, read from a file with the token, would make it match nothing. */
-const TOKEN = /^[!-~]{16,}$/;
+import { isLocalRequest } from '../local-request.js';
+import { isManagementToken } from '../management-token.js';
 
 export interface ManagementAccess {
   /**
@@ -47,7 +46,7 @@ export function addressGate(allowed: readonly string[] | undefined, addressOf: A
 }
 
 function tokenGate(token: string): Gate {
-  if (typeof token !== 'string' || !TOKEN.test(token)) {
+  if (!isManagementToken(token)) {
     throw new TypeError(
       'managementToken must be a string of at least 16 ASCII characters, without spaces or line breaks',
     );
@@ -62,14 +61,10 @@ function tokenGate(token: string): Gate {
   };
 }
 
-const FORWARDED = ['forwarded', 'via', 'x-forwarded-for', 'x-forwarded-host', 'x-real-ip'];
-
 /** Checks Host too: a web page whose host name resolves to this machine sends that name (DNS rebinding). */
-const localGate: Gate = ({ headers, socket }) => {
-  const address = (socket.remoteAddress ?? '').replace(/^::ffff:/, '');
-  const isLocal = address === '::1' || isLoopback(address);
-  const host = (headers.host ?? '').replace(/:\d+$/, '').toLowerCase();
-  if (isLocal && isLoopback(host) && !FORWARDED.some((name) => name in headers)) return;
+const localGate: Gate = (request) => {
+  const host = (request.headers.host ?? '').replace(/:\d+$/, '');
+  if (isLocalRequest(request) && isLoopback(host)) return;
   throw new HttpFault(403, 'Without a management token, keys can be managed from this machine only');
 };
 

@@ -2,11 +2,11 @@ import { YubikeyError } from '../../errors.js';
 import type { Decryption, Ksm } from '../../ksm/ksm.js';
 import type { Otp } from '../../otp/otp.js';
 import { formatKsmResponse } from '../../protocol/ksm-response.js';
+import { formatKsmRestResponse } from '../../protocol/ksm-rest-response.js';
 import { readJson } from '../body.js';
-import { jsonAnswer, textAnswer } from '../http.js';
 import { KsmFault, type KsmFaultCode } from './ksm-fault.js';
 import type { Operation } from './operations.js';
-import { formatTime, readObject, readOtp } from './wire.js';
+import { readObject, readOtp } from './wire.js';
 
 /** `POST /api/v1/decrypt`. */
 export function decryptByRest(ksm: Ksm, allowUnpinnedKeys: boolean): Operation['run'] {
@@ -14,16 +14,11 @@ export function decryptByRest(ksm: Ksm, allowUnpinnedKeys: boolean): Operation['
     const otp = readOtp(readObject(await readJson(request)).otp);
     reportPublicId(otp.publicId);
     const { counters, privateIdChecked } = await decryptOrRefuse(ksm, otp, allowUnpinnedKeys);
-    return jsonAnswer(200, {
-      status: 'OK',
-      key_id: otp.publicId,
-      counter: counters.usageCounter,
-      timestamp_low: counters.timestamp & 0xffff,
-      timestamp_high: counters.timestamp >>> 16,
-      session_use: counters.sessionUse,
-      decrypted_at: formatTime(new Date()),
-      private_id_checked: privateIdChecked,
-    });
+    const { publicId } = otp;
+    // The caps-lock bit stays out, because clients of this API may compare the counter as it is.
+    const response = { ok: true, publicId, counters, capsLock: false, privateIdChecked } as const;
+    const { httpStatus, text } = formatKsmRestResponse(response, new Date());
+    return { status: httpStatus, type: 'application/json', body: text };
   };
 }
 
@@ -35,7 +30,7 @@ export function decryptByWsapi(ksm: Ksm, allowUnpinnedKeys: boolean): Operation[
     const otp = readOtp(given.length === 1 ? given[0] : undefined);
     reportPublicId(otp.publicId);
     const { counters, capsLock } = await decryptOrRefuse(ksm, otp, allowUnpinnedKeys);
-    return textAnswer(200, formatKsmResponse({ ok: true, counters, capsLock }));
+    return { status: 200, body: formatKsmResponse({ ok: true, counters, capsLock }) };
   };
 }
 

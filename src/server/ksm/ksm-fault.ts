@@ -1,15 +1,13 @@
 import { STATUS_CODES } from 'node:http';
 import { YubikeyError } from '../../errors.js';
 import { formatKsmResponse, KSM_ERRORS } from '../../protocol/ksm-response.js';
-import { jsonAnswer, type ListenerAnswer, textAnswer } from '../http.js';
+import { KSM_REST_ERRORS } from '../../protocol/ksm-rest-response.js';
+import { jsonAnswer, type ListenerAnswer } from '../http.js';
 import { HttpFault, toHttpFault } from '../http-fault.js';
 
 /** HTTP status and message of each error code of the REST API (KSM REST API reference, "Error Codes"). */
 const ERROR_CODES = {
-  INVALID_OTP: [400, 'OTP format is invalid'],
-  KEY_NOT_FOUND: [404, 'Key not found'],
-  REPLAY_DETECTED: [409, 'OTP has already been used'],
-  DECRYPTION_FAILED: [422, 'OTP decryption failed'],
+  ...KSM_REST_ERRORS,
   INVALID_JSON: [400, 'Request body contains invalid JSON'],
   MISSING_KEY_ID: [400, 'Key ID field is required'],
   MISSING_AES_KEY: [400, 'AES key field is required'],
@@ -17,13 +15,11 @@ const ERROR_CODES = {
   INVALID_KEY_ID_FORMAT: [400, 'Key ID contains invalid modhex characters'],
   INVALID_AES_KEY_FORMAT: [400, 'AES key format is invalid (not hex or base64)'],
   INVALID_AES_KEY_LENGTH: [400, 'AES key must be exactly 16 bytes'],
-  STORAGE_ERROR: [500, 'The database failed'],
   // Additions to the reference.
   INVALID_PRIVATE_ID: [400, 'Private ID must be 12 hexadecimal digits'],
   INVALID_DESCRIPTION: [400, 'Description must be text of up to 1000 characters without control characters'],
   INVALID_PAGE: [400, 'limit must be 1 to 1000, and after must be a key ID'],
   KEY_EXISTS: [409, 'A key with this key ID exists already'],
-  PRIVATE_ID_UNKNOWN: [422, 'The private ID of this key is not known yet: touch the key again'],
   // Only `wsapi` returns this error.
   MISSING_OTP: [200, 'No OTP provided'],
 } as const satisfies Record<string, readonly [number, string]>;
@@ -71,8 +67,10 @@ const WSAPI_ERRORS: Partial<Record<KsmFaultCode, string>> = {
 
 /** One line; the HTTP status is 200 for errors that the KSM protocol has a message for. */
 export function formatWsapiFault(fault: KsmFault | HttpFault, unknownKey: string): ListenerAnswer {
-  if (fault instanceof HttpFault) return textAnswer(fault.status, `ERR ${fault.message}\n`, fault.headers);
+  if (fault instanceof HttpFault) {
+    return { status: fault.status, body: `ERR ${fault.message}\n`, headers: fault.headers };
+  }
   const error =
     fault.code === 'KEY_NOT_FOUND' ? unknownKey : (WSAPI_ERRORS[fault.code] ?? KSM_ERRORS.databaseError);
-  return textAnswer(200, formatKsmResponse({ ok: false, error }));
+  return { status: 200, body: formatKsmResponse({ ok: false, error }) };
 }

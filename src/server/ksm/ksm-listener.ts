@@ -3,6 +3,7 @@ import { LocalKsm } from '../../ksm/local-ksm.js';
 import { ReplayRefusingKsm } from '../../ksm/replay-refusing-ksm.js';
 import { assertOptions, type OptionNames } from '../../options.js';
 import { KSM_ERRORS } from '../../protocol/ksm-response.js';
+import { KSM_PATHS } from '../../protocol/paths.js';
 import type { CounterStore, KeyStore } from '../../stores/store.js';
 import type { KsmEvent } from '../events.js';
 import {
@@ -118,10 +119,10 @@ export function ksmListener(options: KsmListenerOptions): Listener {
         POST: restOperation('add', manage, addKey(stores)),
       },
       '/api/v1/keys/*': { DELETE: restOperation('delete', manage, deleteKey(stores)) },
-      '/api/v1/decrypt': {
+      [KSM_PATHS.rest]: {
         POST: restOperation('decrypt', mayDecrypt, decryptByRest(pinning, allowUnpinnedKeys)),
       },
-      '/wsapi/decrypt': {
+      [KSM_PATHS.wsapi]: {
         GET: {
           operation: 'decrypt',
           protocol: 'wsapi',

@@ -2,12 +2,13 @@ import { timingSafeEqual } from 'node:crypto';
 import { useUpSeenOtps } from '../../ksm/pin.js';
 import { isPublicId } from '../../otp/otp.js';
 import { decryptToken, type Token } from '../../otp/token.js';
+import { formatRestTime } from '../../protocol/ksm-rest-response.js';
 import type { CounterStore, KeyRecord, KeyStore, NewKey } from '../../stores/store.js';
 import { readJson } from '../body.js';
 import { jsonAnswer } from '../http.js';
 import { KsmFault } from './ksm-fault.js';
 import type { Operation } from './operations.js';
-import { formatTime, readKeyId, readNewKey, readObject, readOtp } from './wire.js';
+import { readKeyId, readNewKey, readObject, readOtp } from './wire.js';
 
 export interface KsmStores {
   readonly keys: KeyStore;
@@ -100,8 +101,8 @@ async function describeKey({ counters }: KsmStores, key: KeyRecord): Promise<obj
   return {
     key_id: key.publicId,
     description: key.notes,
-    created_at: formatTime(key.createdAt),
-    last_used: used ? formatTime(used.acceptedAt) : null,
+    created_at: formatRestTime(key.createdAt),
+    last_used: used ? formatRestTime(used.acceptedAt) : null,
     usage_count: used?.acceptedCount ?? 0,
     active: key.active,
     private_id_known: key.privateId !== undefined,

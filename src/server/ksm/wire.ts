@@ -1,4 +1,5 @@
 import { AES_KEY_LENGTH, decodeHexOrBase64 } from '../../ksm/aes-key.js';
+import { parsePrivateId } from '../../ksm/private-id.js';
 import { isModhex } from '../../otp/modhex.js';
 import { type Otp, parseOtp } from '../../otp/otp.js';
 import type { NewKey } from '../../stores/store.js';
@@ -46,8 +47,11 @@ function readAesKey(value: unknown): Uint8Array {
 
 function readPrivateId(value: unknown): Uint8Array | undefined {
   if (isMissing(value)) return undefined;
-  if (typeof value !== 'string' || !/^[0-9a-f]{12}$/i.test(value)) throw new KsmFault('INVALID_PRIVATE_ID');
-  return Buffer.from(value, 'hex');
+  try {
+    return parsePrivateId(value as string);
+  } catch {
+    throw new KsmFault('INVALID_PRIVATE_ID');
+  }
 }
 
 function readDescription(value: unknown): string {
@@ -75,9 +79,4 @@ export function readOtp(value: unknown): Otp {
     // Refused below.
   }
   throw new KsmFault('INVALID_OTP');
-}
-
-/** Formats a time as the REST API does, in whole seconds. */
-export function formatTime(at: Date): string {
-  return at.toISOString().replace(/\.\d+Z$/, 'Z');
 }

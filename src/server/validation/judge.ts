@@ -1,11 +1,10 @@
 import { YubikeyError } from '../../errors.js';
-import { parseOtp } from '../../otp/otp.js';
+import type { ProtocolVersion } from '../../protocol/paths.js';
 import { isSigned, isSignedWith } from '../../protocol/signature.js';
 import {
   isClientId,
-  type ProtocolVersion,
-  parseParameters,
-  RequestFault,
+  MalformedRequest,
+  parseRequestParameters,
   readValidationRequest,
   type ValidationRequest,
 } from '../../protocol/validation-request.js';
@@ -58,11 +57,11 @@ export async function judgeRequest(
     error,
   });
   try {
-    const parameters = parseParameters(query);
+    const parameters = parseRequestParameters(query);
     const id = parameters.get('id');
     if (isClientId(id)) clientId = id;
     request = readValidationRequest(parameters, protocol);
-    const otp = parseOtp(request.otp);
+    const { otp, nonce } = request;
     publicId = otp.publicId;
     client = await findClient(clients, request.id);
     if (!client?.active) return concludeWith({ status: 'NO_SUCH_CLIENT' });
@@ -70,12 +69,11 @@ export async function judgeRequest(
       if (!isSignedWith(parameters, client.apiKey)) return concludeWith({ status: 'BAD_SIGNATURE' });
       if (limitClient && !(await limitClient(client.id))) throw tooManyRequests(client.id);
     }
-    const { nonce } = request;
     return concludeWith(
       toResponse(request, await verifier.verify(otp, nonce === undefined ? {} : { nonce })),
     );
   } catch (error) {
-    if (!(error instanceof RequestFault)) return concludeWith(toErrorResponse(error, request), error);
+    if (!(error instanceof MalformedRequest)) return concludeWith(toErrorResponse(error, request), error);
     // If the client cannot be read, the fault is still reported, signed with the empty key.
     if (clientId !== undefined) client = await findClient(clients, clientId).catch(() => undefined);
     return concludeWith({ status: error.status, info: error.parameter });

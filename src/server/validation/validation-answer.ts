@@ -1,6 +1,7 @@
 import { YubikeyError } from '../../errors.js';
+import type { ProtocolVersion } from '../../protocol/paths.js';
 import { isFaultStatus, isRejection, STATUSES, type Status } from '../../protocol/status.js';
-import type { ProtocolVersion, ValidationRequest } from '../../protocol/validation-request.js';
+import type { ValidationRequest } from '../../protocol/validation-request.js';
 import type { ValidationResponse } from '../../protocol/validation-response.js';
 import type { Verification } from '../../verifiers/verifier.js';
 
@@ -13,10 +14,9 @@ const SYNC_LEVEL_REACHED = 100;
  * @throws TypeError for an invalid verdict, which a custom verifier may return.
  */
 export function toResponse(request: ValidationRequest, verification: Verification): ValidationResponse {
-  const { otp, nonce, timestamp } = request;
   if (verification.ok === true) {
-    const counters = timestamp ? verification.identity.counters : undefined;
-    return { status: 'OK', otp, nonce, sl: SYNC_LEVEL_REACHED, counters };
+    const counters = request.timestamp ? verification.identity.counters : undefined;
+    return { ...echo('OK', request), sl: SYNC_LEVEL_REACHED, counters };
   }
   if (!isRejection(verification.reason))
     throw new TypeError('The verifier returned something that is not a verdict');
@@ -31,7 +31,7 @@ export function toErrorResponse(error: unknown, request: ValidationRequest | und
 
 function echo(status: Status, request: ValidationRequest | undefined): ValidationResponse {
   if (STATUSES[status].echo === 'never') return { status };
-  return { status, otp: request?.otp, nonce: request?.nonce };
+  return { status, otp: request?.otp.value, nonce: request?.nonce };
 }
 
 /** Adapts a response to a protocol version: 1.x echoes nothing, and only 1.x names the missing parameter. */

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { assertOptions, type OptionNames } from '../../options.js';
-import type { ProtocolVersion } from '../../protocol/validation-request.js';
+import { type ProtocolVersion, VALIDATION_PATHS } from '../../protocol/paths.js';
 import { formatValidationResponse } from '../../protocol/validation-response.js';
 import { readForm } from '../body.js';
 import type { VerificationEvent } from '../events.js';
@@ -12,7 +12,6 @@ import {
   type ListenerAnswer,
   parseTarget,
   sendOnceReady,
-  textAnswer,
 } from '../http.js';
 import { isRateLimited, methodNotAllowed, toHttpFault } from '../http-fault.js';
 import { type Judgement, type JudgeOptions, judgeRequest } from './judge.js';
@@ -33,11 +32,9 @@ const OPTION_NAMES: OptionNames<ValidationListenerOptions> = {
   onVerification: true,
 };
 
-const PROTOCOLS = new Map<string, ProtocolVersion>([
-  ['/wsapi/2.0/verify', '2.0'],
-  ['/wsapi/1.1/verify', '1.1'],
-  ['/wsapi/verify', '1.0'],
-]);
+const PROTOCOLS = new Map<string, ProtocolVersion>(
+  Object.entries(VALIDATION_PATHS).map(([version, path]) => [path, version as ProtocolVersion]),
+);
 
 /**
  * A validation server for existing clients: validation protocols 2.0, 1.1 and 1.0, by GET and POST, with the same
@@ -80,12 +77,13 @@ export function validationListener(options: ValidationListenerOptions): Listener
       judgement = await judgeRequest(options, form === '' ? query : `${query}&${form}`, protocol);
       if (isRateLimited(judgement.error)) throw judgement.error;
       const response = toProtocol(protocol, judgement.response);
+      const body = formatValidationResponse(response, new Date(), judgement.apiKey);
       report(response.status, 200, judgement);
-      return textAnswer(200, formatValidationResponse(response, new Date(), judgement.apiKey));
+      return { status: 200, body };
     } catch (error) {
       const { status, message, headers } = toHttpFault(error);
       report('HTTP_ERROR', status, { ...judgement, error });
-      return textAnswer(status, `${message}\n`, headers);
+      return { status, body: `${message}\n`, headers };
     }
   }
 

@@ -1,12 +1,8 @@
 import type { Dispatcher } from 'undici';
-import {
-  assertDispatcher,
-  checkMilliseconds,
-  isLoopback,
-  readCertificates,
-} from '../../http/http-settings.js';
+import { assertDispatcher, checkMilliseconds, readCertificates } from '../../http/http-settings.js';
+import { isLoopback } from '../../http/loopback.js';
 import { assertOptions, type OptionNames } from '../../options.js';
-import { parseApiKey } from '../../protocol/signature.js';
+import { parseApiKey } from '../../protocol/api-key.js';
 import { isClientId, isSyncLevel, type SyncLevel } from '../../protocol/validation-request.js';
 
 /** Yubico's validation service at its current address. The default of `servers`. */

@@ -124,7 +124,7 @@ export class CloudVerifier implements Verifier {
   #formatQuery(otp: Otp, nonce: string | undefined): string {
     const { clientId, apiKey, counters, syncLevel, syncTimeout } = this.#settings;
     return formatValidationRequest(
-      { id: clientId, otp: otp.value, nonce, timestamp: counters, sl: syncLevel, timeout: syncTimeout },
+      { id: clientId, otp, nonce, timestamp: counters, sl: syncLevel, timeout: syncTimeout },
       apiKey,
     );
   }

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { YubikeyError } from '../../../src/index.js';
-import type { ProtocolVersion } from '../../../src/protocol/validation-request.js';
+import type { ProtocolVersion } from '../../../src/protocol/paths.js';
 import { SoftYubikey } from '../../../src/testing/index.js';
 import { describeWith } from '../../support/programs.js';
 import { type SignedAnswer, wronglySigned } from '../../support/server/validation/openssl.js';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
 import { parseOtp } from '../../../src/index.js';
-import type { ProtocolVersion } from '../../../src/protocol/validation-request.js';
+import type { ProtocolVersion } from '../../../src/protocol/paths.js';
 import {
   parseResponseParameters,
   readValidationResponse,

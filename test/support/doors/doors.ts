@@ -8,7 +8,7 @@ import {
   YubikeyError,
   YubikeyStrategy,
 } from '../../../src/index.js';
-import type { ProtocolVersion } from '../../../src/protocol/validation-request.js';
+import type { ProtocolVersion } from '../../../src/protocol/paths.js';
 import { ksmListener, validationListener } from '../../../src/server/index.js';
 import { logIn, signInApp } from '../passport/app.js';
 import { decrypt, serve, wsapi } from '../server/ksm/service.js';

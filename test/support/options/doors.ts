@@ -2,9 +2,13 @@ import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 
 const SRC = fileURLToPath(new URL('../../../src/', import.meta.url));
-const ENTRIES = ['index.ts', 'stores/index.ts', 'server/index.ts', 'testing/index.ts'].map(
-  (entry) => SRC + entry,
-);
+const ENTRIES = [
+  'index.ts',
+  'protocol/index.ts',
+  'stores/index.ts',
+  'server/index.ts',
+  'testing/index.ts',
+].map((entry) => SRC + entry);
 
 /** A part of the public API that takes an object whose type this package declares. */
 export interface Door {

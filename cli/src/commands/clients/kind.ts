@@ -1,3 +1,4 @@
+import { isClientId } from 'passport-yubikey-otp/protocol';
 import type { ClientRecord } from 'passport-yubikey-otp/stores';
 import { SetupError } from '../../terminal/failure.js';
 import type { RecordKind } from '../records/kind.js';
@@ -23,6 +24,6 @@ export const CLIENT: RecordKind<ClientRecord> = {
 
 /** @throws SetupError */
 export function parseClientId(text: string): string {
-  if (/^\d{1,20}$/.test(text)) return text;
+  if (isClientId(text)) return text;
   throw new SetupError('A client id has 1 to 20 decimal digits, such as 42');
 }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { formatApiKey } from 'passport-yubikey-otp/protocol';
 import type { ClientStore } from 'passport-yubikey-otp/stores';
 import { formatClientVariables, newApiKey } from '../../database/new-client.js';
 import { withSecrets } from '../../database/session.js';
@@ -34,7 +35,7 @@ export function addClientsNew(parent: Command): void {
             `The client ${wanted} is stored already; leave out --id to take the next free id`,
           );
         }
-        await printNewClient(options, id, apiKey.toString('base64'));
+        await printNewClient(options, id, formatApiKey(apiKey));
       });
     });
 }

@@ -1,9 +1,9 @@
 import type { Command } from 'commander';
+import { isPublicId } from 'passport-yubikey-otp/protocol';
 import { withDatabase } from '../../database/session.js';
 import { writeLines } from '../../files/write-lines.js';
 import type { GlobalOptions } from '../../terminal/global-options.js';
 import { say } from '../../terminal/output.js';
-import { isPublicId } from '../../transfer/modhex.js';
 import { readRecords } from '../../transfer/read-records.js';
 import { formatYkvalLine } from '../../transfer/ykval.js';
 

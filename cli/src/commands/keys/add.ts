@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { type Otp, parseAesKey } from 'passport-yubikey-otp';
+import { type Otp, parseAesKey, parsePrivateId } from 'passport-yubikey-otp';
 import { MemoryStore, type NewKey } from 'passport-yubikey-otp/stores';
 import type { Database } from '../../database/database.js';
 import { withSecrets } from '../../database/session.js';
@@ -77,8 +77,7 @@ async function askForSecrets(publicId: string): Promise<KeySecrets> {
     const aesKey = parseTypedAesKey(await prompt.ask('AES key (32 hexadecimal digits, or base64): '));
     const answer = await prompt.ask('Private ID (12 hexadecimal digits), or touch the key; Enter for none: ');
     if (answer === '') return { aesKey };
-    if (/^[0-9a-f]{12}$/i.test(answer)) return { aesKey, privateId: Buffer.from(answer, 'hex') };
-    return { aesKey, otp: parseTypedOtp(answer, publicId) };
+    return { aesKey, ...parseTypedProof(answer, publicId) };
   } finally {
     prompt.close();
   }
@@ -89,6 +88,15 @@ function parseTypedAesKey(text: string): Buffer {
     return parseAesKey(text);
   } catch (error) {
     throw new SetupError(`${(error as Error).message}; nothing was added`);
+  }
+}
+
+/** A private ID cannot be an OTP, which is longer. */
+function parseTypedProof(answer: string, publicId: string): Pick<KeySecrets, 'privateId' | 'otp'> {
+  try {
+    return { privateId: parsePrivateId(answer) };
+  } catch {
+    return { otp: parseTypedOtp(answer, publicId) };
   }
 }
 

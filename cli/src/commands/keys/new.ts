@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { type Command, Option } from 'commander';
+import { encodeModhex } from 'passport-yubikey-otp/protocol';
 import { withSecrets } from '../../database/session.js';
 import { Refusal, SetupError } from '../../terminal/failure.js';
 import type { GlobalOptions } from '../../terminal/global-options.js';
 import { print, printJson, say } from '../../terminal/output.js';
-import { encodeModhex } from '../../transfer/modhex.js';
 import { parsePublicId } from '../../transfer/public-id.js';
 import { warnOfStoredCounters } from './counters-exist.js';
 

@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander';
+import { YUBICLOUD } from 'passport-yubikey-otp';
 import { EXIT } from '../../terminal/failure.js';
 import { readOtp, readOtpText } from '../../terminal/otp-input.js';
 import { print, printJson } from '../../terminal/output.js';
@@ -28,7 +29,7 @@ export function addVerify(program: Command): void {
       'after',
       `
   $ yubikey-otp verify
-  $ yubikey-otp verify --client-id 87 --url https://api.yubico.com/wsapi/2.0/verify
+  $ yubikey-otp verify --client-id 87 --url ${YUBICLOUD[0]}
 
 Exit codes: 0 valid, 1 refused, 2 no verdict: a server, the database or the set-up failed.`,
     )

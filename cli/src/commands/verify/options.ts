@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { YUBICLOUD } from 'passport-yubikey-otp';
 import { SetupError } from '../../terminal/failure.js';
 import type { GlobalOptions } from '../../terminal/global-options.js';
 
@@ -29,7 +30,7 @@ export function assertServerOptions(command: Command, { url }: VerifyOptions): v
   for (const [name, flag] of Object.entries(FOR_SERVERS)) {
     if (command.getOptionValueSource(name) !== 'cli') continue;
     throw new SetupError(
-      `${flag} is for validation servers: name them with --url, such as --url https://api.yubico.com/wsapi/2.0/verify`,
+      `${flag} is for validation servers: name them with --url, such as --url ${YUBICLOUD[0]}`,
     );
   }
 }

@@ -1,12 +1,11 @@
 import { readFileSync, statSync } from 'node:fs';
+import { isManagementToken } from 'passport-yubikey-otp/server';
 import { warnIfOthersCanRead } from '../../files/private-file.js';
 import { type Environment, readVariable } from '../../terminal/environment.js';
 import type { Settings } from './serve-settings.js';
 
 const VARIABLE = 'YUBIKEY_MANAGEMENT_TOKEN';
 const FLAG = '--management-token-file';
-/** Characters that an HTTP header can carry; too long to be guessed. */
-const TOKEN = /^[\x21-\x7e]{16,}$/;
 
 export interface ManagementToken {
   /** Secret. */
@@ -32,7 +31,7 @@ export function readManagementToken(
 
 function checked(token: string | undefined, where: string): ManagementToken {
   if (token === undefined) return { mistakes: [] };
-  if (TOKEN.test(token)) return { token, mistakes: [] };
+  if (isManagementToken(token)) return { token, mistakes: [] };
   return wrong(
     `${where} takes 16 or more letters, digits and punctuation marks, without spaces; make one with: openssl rand -hex 32`,
   );

@@ -3,7 +3,7 @@ import { text as readBody } from 'node:stream/consumers';
 import { type Ksm, LocalKsm, MemoryStore, parseOtp, RemoteKsm } from '../../../../src/index.js';
 import type { RemoteKsmOptions } from '../../../../src/ksm/remote/remote-ksm-settings.js';
 import { formatKsmResponse, KSM_ERRORS } from '../../../../src/protocol/ksm-response.js';
-import { KSM_REST_STATUSES, type KsmRestError } from '../../../../src/protocol/ksm-rest-response.js';
+import { KSM_REST_ERRORS, type KsmRestError } from '../../../../src/protocol/ksm-rest-response.js';
 import { SoftYubikey } from '../../../../src/testing/index.js';
 import {
   type Behaviour,
@@ -95,7 +95,7 @@ export const restError =
   (error_code: KsmRestError): Behaviour =>
   (_query, res) =>
     void res
-      .writeHead(KSM_REST_STATUSES[error_code])
+      .writeHead(KSM_REST_ERRORS[error_code][0])
       .end(JSON.stringify({ status: 'ERROR', error_code, message: 'in words' }));
 
 export const wsapiError =

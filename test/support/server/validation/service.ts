@@ -1,7 +1,7 @@
 import { request as httpRequest } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { KsmVerifier, LocalKsm, type Verifier } from '../../../../src/index.js';
-import type { ProtocolVersion } from '../../../../src/protocol/validation-request.js';
+import type { ProtocolVersion } from '../../../../src/protocol/paths.js';
 import { type Listener, type VerificationEvent, validationListener } from '../../../../src/server/index.js';
 import type { ValidationListenerOptions } from '../../../../src/server/validation/validation-listener.js';
 import type { ClientStore, CounterStore, KeyStore } from '../../../../src/stores/index.js';

@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { decodeModhex } from 'passport-yubikey-otp/protocol';
 import { secretsIn } from '../../../../../test/support/stores/secret-search.js';
-import { modhexToHex } from '../../../../src/transfer/modhex.js';
 
 /** What any spelling of a secret is made of; shorter pieces than any of a secret are left out. */
 const PIECES = /[A-Za-z0-9+/=_%-]{6,}/g;
@@ -35,7 +35,7 @@ export class Leaks {
     for (const [at, otp] of otps.entries()) {
       const token = otp.slice(-32);
       for (const text of [token, token.toUpperCase()]) if (kept.includes(text)) found.push(`OTP ${at}`);
-      found.push(...secretsIn(kept, { [`token of OTP ${at}`]: Buffer.from(modhexToHex(token), 'hex') }));
+      found.push(...secretsIn(kept, { [`token of OTP ${at}`]: decodeModhex(token) }));
     }
     return found;
   }

@@ -1,10 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { isSignedWith } from '../../../../../src/protocol/signature.js';
 import {
   formatValidationRequest,
+  isSignedWith,
+  parseOtp,
+  parseResponseParameters,
+  VALIDATION_PATHS,
   type ValidationRequest,
-} from '../../../../../src/protocol/validation-request.js';
-import { parseResponseParameters } from '../../../../../src/protocol/validation-response.js';
+} from '../../../../../src/protocol/index.js';
 import { HttpClient, type HttpClientOptions } from './http-client.js';
 import type { Site } from './site.js';
 
@@ -26,9 +28,9 @@ export class ValidationClient {
    * @throws Unanswered, and an Error for an answer that is forged, or another request's.
    */
   async verify({ url }: { url: string }, otp: string, nonce = newNonce()): Promise<string> {
-    const request: ValidationRequest = { id: this.site.clientId, otp, nonce, timestamp: true };
+    const request: ValidationRequest = { id: this.site.clientId, otp: parseOtp(otp), nonce, timestamp: true };
     const query = formatValidationRequest(request, this.site.apiKey);
-    const { status, body } = await this.http.send(`${url}/wsapi/2.0/verify?${query}`);
+    const { status, body } = await this.http.send(`${url}${VALIDATION_PATHS['2.0']}?${query}`);
     if (status !== 200) return `HTTP ${status}`;
     const answer = parseResponseParameters(body);
     if (!isSignedWith(answer, this.site.apiKey)) throw new Error(`The answer is not signed:\n${body}`);
