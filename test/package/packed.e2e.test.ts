@@ -85,6 +85,7 @@ describe('the packed tarball', () => {
 
   it.each([
     ['passport-yubikey-otp', ['passport-strategy']],
+    ['passport-yubikey-otp/protocol', []],
     ['passport-yubikey-otp/stores', []],
     ['passport-yubikey-otp/server', []],
     ['passport-yubikey-otp/testing', []],
@@ -107,6 +108,23 @@ describe('the packed tarball', () => {
     load('commonjs', `require('${entryPoint}')`);
     rmSync(alone, { recursive: true });
   });
+
+  it.each(['protocol.mjs', 'protocol.cjs'])(
+    'has %s, which needs nothing of Node.js but its crypto',
+    (entry) => {
+      const dist = join(project, 'node_modules/passport-yubikey-otp/dist');
+      const files = new Set([entry]);
+      const needed = new Set<string>();
+      for (const file of files) {
+        const loads = readFileSync(join(dist, file), 'utf8').matchAll(
+          /(?:from |import |require\()"([^"]+)"/g,
+        );
+        for (const [, name = ''] of loads)
+          (name.startsWith('./') ? files : needed).add(name.replace('./', ''));
+      }
+      expect([...needed]).toEqual(['node:crypto']);
+    },
+  );
 
   it('is imported from ESM', () => {
     expect(run(process.execPath, 'use.mjs')).toContain('ESM works');
