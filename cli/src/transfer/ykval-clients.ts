@@ -2,7 +2,7 @@ import { formatApiKey, isClientId, parseApiKey } from 'passport-yubikey-otp/prot
 import type { ClientRecord, NewClient } from 'passport-yubikey-otp/stores';
 import { oneLine } from '../terminal/output.js';
 import type { Parsed } from './line.js';
-import { findDelimiter, parseActive, unixTime } from './ykval.js';
+import { findDelimiter, isUnixTime, parseActive, unixTime } from './ykval.js';
 
 export interface ClientEntry extends NewClient {
   readonly notes: string;
@@ -33,8 +33,7 @@ export function parseYkvalClientsLine(text: string): Parsed<ClientEntry> {
     .slice(5, Math.max(6, columns.length - 1))
     .join(delimiter)
     .trim();
-  const isTime = /^\d{1,11}$/.test(created);
-  const parsed: Parsed<ClientEntry> = isTime
+  const parsed: Parsed<ClientEntry> = isUnixTime(created)
     ? parseClient(id, secret, [email, notes].filter((part) => part !== '').join(' '), active)
     : { problem: 'the column created is not a number of seconds since 1970' };
   if (!parsed || !('problem' in parsed) || active || !isClientId(id)) return parsed;

@@ -98,7 +98,8 @@ function isNone(text: string): boolean {
   return /^(-1|NULL|\\N)?$/.test(text);
 }
 
-function isUnixTime(text: string): boolean {
+/** Whether this is a number of seconds since 1970. */
+export function isUnixTime(text: string): boolean {
   return /^\d{1,11}$/.test(text);
 }
 

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { formatApiKey } from 'passport-yubikey-otp/protocol';
+import { formatApiKey, isClientId } from 'passport-yubikey-otp/protocol';
 import type { ClientStore } from 'passport-yubikey-otp/stores';
 import { formatClientVariables, newApiKey } from '../../database/new-client.js';
 import { withSecrets } from '../../database/session.js';
@@ -13,8 +13,6 @@ interface Options extends GlobalOptions {
   id?: string | undefined;
   notes: string;
 }
-
-const MAX_ID = 10n ** 20n - 1n;
 
 /** `yubikey-otp clients new` */
 export function addClientsNew(parent: Command): void {
@@ -44,7 +42,7 @@ export function addClientsNew(parent: Command): void {
 async function addUnderNextId(clients: ClientStore, add: (id: string) => Promise<boolean>): Promise<string> {
   let highest = 0n;
   for await (const { id } of readRecords(clients)) if (BigInt(id) > highest) highest = BigInt(id);
-  for (let id = highest + 1n; id <= MAX_ID; id++) {
+  for (let id = highest + 1n; isClientId(String(id)); id++) {
     if (await add(String(id))) return String(id);
   }
   throw new SetupError('The highest client id is taken: choose a free one with --id');
