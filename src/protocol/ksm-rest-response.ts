@@ -16,6 +16,9 @@ export const KSM_REST_ERRORS = {
   STORAGE_ERROR: [500, 'The database failed'],
 } as const satisfies Record<string, readonly [httpStatus: number, message: string]>;
 
+/** The only length of a public ID that the REST API accepts as a key ID (KSM REST API, "Error Codes"). */
+export const KEY_ID_LENGTH = 12;
+
 export type KsmRestError = keyof typeof KSM_REST_ERRORS;
 
 /** A KSM's answer to `POST /api/v1/decrypt` with the JSON `{ "otp": … }`. */

@@ -3,7 +3,7 @@ import type { HttpRequest } from '../../http/transport.js';
 import { type Fault, type TransportFaultCode, toHttpStatusFault } from '../../http/transport-fault.js';
 import type { Otp } from '../../otp/otp.js';
 import { KSM_ERRORS, parseKsmResponse } from '../../protocol/ksm-response.js';
-import { type KsmRestError, parseKsmRestResponse } from '../../protocol/ksm-rest-response.js';
+import { KEY_ID_LENGTH, type KsmRestError, parseKsmRestResponse } from '../../protocol/ksm-rest-response.js';
 import { MalformedResponse } from '../../protocol/validation-response.js';
 import type { Decryption } from '../ksm.js';
 import type { KsmServer, RemoteKsmSettings } from './remote-ksm-settings.js';
@@ -14,9 +14,6 @@ type KsmFault = Fault<TransportFaultCode | 'MISSING_PARAMETER' | 'BACKEND_ERROR'
 
 /** One KSM's answer for an OTP, or why it gave none. */
 export type RemoteKsmAnswer = { readonly decryption: Decryption } | { readonly fault: KsmFault };
-
-/** The only length of public IDs that some KSMs accept, such as the REST reference server. */
-const USUAL_PUBLIC_ID_LENGTH = 12;
 
 export function buildKsmRequest(protocol: Protocol, { endpoint }: KsmServer, { value }: Otp): HttpRequest {
   return protocol === 'wsapi'
@@ -98,9 +95,9 @@ const UNKNOWN_KEY: RemoteKsmAnswer = { decryption: { ok: false, reason: 'UNKNOWN
 const CORRUPT_OTP: RemoteKsmAnswer = { decryption: { ok: false, reason: 'CORRUPT_OTP' } };
 const REPLAYED_OTP: RemoteKsmAnswer = { decryption: { ok: false, reason: 'REPLAYED_OTP' } };
 
-/** The OTP that was sent is well-formed. A KSM that only accepts the usual length has no key with another public ID. */
+/** The OTP that was sent is well-formed. A KSM that accepts one length of public IDs has no key with another one. */
 function readInvalid({ publicId }: Otp): RemoteKsmAnswer {
-  if (publicId.length !== USUAL_PUBLIC_ID_LENGTH) return UNKNOWN_KEY;
+  if (publicId.length !== KEY_ID_LENGTH) return UNKNOWN_KEY;
   return fault('ANSWER_MALFORMED', 'it refuses a well-formed OTP as malformed');
 }
 

@@ -2,10 +2,10 @@ import { AES_KEY_LENGTH, decodeHexOrBase64 } from '../../ksm/aes-key.js';
 import { parsePrivateId } from '../../ksm/private-id.js';
 import { isModhex } from '../../otp/modhex.js';
 import { type Otp, parseOtp } from '../../otp/otp.js';
+import { KEY_ID_LENGTH } from '../../protocol/ksm-rest-response.js';
 import type { NewKey } from '../../stores/store.js';
 import { KsmFault } from './ksm-fault.js';
 
-const KEY_ID_LENGTH = 12;
 const MAX_DESCRIPTION_LENGTH = 1000;
 
 /** Checks that a JSON value is an object. */
