@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici';
 import type { CloudVerifier, CloudVerifierOptions } from '../../../../src/index.js';
 import { parseOtp, YubikeyError } from '../../../../src/index.js';
-import { parseApiKey } from '../../../../src/protocol/signature.js';
+import { parseApiKey } from '../../../../src/protocol/api-key.js';
 import type { Status } from '../../../../src/protocol/status.js';
 import { formatValidationResponse } from '../../../../src/protocol/validation-response.js';
 import { SoftYubikey } from '../../../../src/testing/index.js';
