@@ -1,1 +1,12 @@
 export { SoftYubikey, type SoftYubikeyOptions, type SoftYubikeyState } from './soft-yubikey.js';
+export {
+  describeStoreContract,
+  type OpenStore,
+  type StoreContractOptions,
+} from './store-contract/store-contract.js';
+export type { TestRunner } from './test-runner.js';
+export {
+  describeVerifierContract,
+  type OpenVerifier,
+  type VerifierContractOptions,
+} from './verifier-contract.js';

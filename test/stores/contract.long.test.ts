@@ -1,13 +1,14 @@
 import { afterAll, beforeAll, describe } from 'vitest';
 import { PostgresStore, RedisStore, type SendCommand } from '../../src/stores/index.js';
+import type { OpenStore } from '../../src/testing/index.js';
 import { describeWith } from '../support/programs.js';
 import { missingPostgres, PostgresServer } from '../support/servers/postgres.js';
 import { RedisServer } from '../support/servers/redis.js';
-import { describeStore, type OpenStore } from '../support/stores/contract/store-contract.js';
 import { type RedisClient, redisClients } from '../support/stores/redis-clients.js';
 import { RedisCluster, redisClusterClients } from '../support/stores/redis-cluster.js';
 import { withSealedSecrets } from '../support/stores/seal.js';
 import { openEmptyStore, ways } from '../support/stores/sqlite-drivers.js';
+import { describeStore } from '../support/stores/store-contract.js';
 
 // The whole contract with the combinations for which the integration tests have only a smoke test.
 

@@ -1,6 +1,6 @@
 import { MemoryStore } from '../../src/stores/index.js';
-import { describeStore } from '../support/stores/contract/store-contract.js';
 import { withSealedSecrets } from '../support/stores/seal.js';
+import { describeStore } from '../support/stores/store-contract.js';
 
 const open = async () => {
   const { keys, clients, counters } = new MemoryStore();

@@ -2,10 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'libsql';
+import { describe, it } from 'vitest';
 import { CloudVerifier, KsmVerifier, LocalKsm, MemoryStore } from '../../src/index.js';
 import { SqliteStore } from '../../src/stores/index.js';
 import type { CounterStore, KeyStore } from '../../src/stores/store.js';
-import type { SoftYubikey } from '../../src/testing/index.js';
+import { describeVerifierContract, type SoftYubikey } from '../../src/testing/index.js';
 import {
   API_KEY,
   CLIENT_ID,
@@ -13,7 +14,6 @@ import {
   startFakeServer,
 } from '../support/verifiers/cloud/fake-server.js';
 import { validating } from '../support/verifiers/cloud/honest-server.js';
-import { describeVerifier } from '../support/verifiers/contract.js';
 
 async function createKsmVerifier(
   store: { keys: KeyStore; counters: CounterStore },
@@ -23,29 +23,40 @@ async function createKsmVerifier(
   return new KsmVerifier({ ksm: new LocalKsm(store.keys), counters: store.counters });
 }
 
-describeVerifier('KsmVerifier over memory', async (keys) => ({
-  verifier: await createKsmVerifier(new MemoryStore(), keys),
-  close: () => undefined,
-}));
-
-describeVerifier('KsmVerifier over SQLite', async (keys) => {
-  const folder = mkdtempSync(join(tmpdir(), 'verifier-'));
-  const database = new Database(join(folder, 'keys.db'));
-  const store = new SqliteStore({ database });
-  await store.migrate();
-  const close = () => {
-    database.close();
-    rmSync(folder, { recursive: true });
-  };
-  return { verifier: await createKsmVerifier(store, keys), close };
+describeVerifierContract({ describe, it }, 'KsmVerifier over memory', {
+  open: async (keys) => ({
+    verifier: await createKsmVerifier(new MemoryStore(), keys),
+    close: () => undefined,
+  }),
 });
 
-describeVerifier('CloudVerifier, at a validation server of the same protocol code', async (keys) => {
-  const server = await startFakeServer(validating(await createKsmVerifier(new MemoryStore(), keys)));
-  const verifier = new CloudVerifier({ clientId: CLIENT_ID, apiKey: API_KEY, servers: [server.url] });
-  const close = async () => {
-    await verifier.close();
-    await closeFakeServers();
-  };
-  return { verifier, close };
+describeVerifierContract({ describe, it }, 'KsmVerifier over SQLite', {
+  async open(keys) {
+    const folder = mkdtempSync(join(tmpdir(), 'verifier-'));
+    const database = new Database(join(folder, 'keys.db'));
+    const store = new SqliteStore({ database });
+    await store.migrate();
+    const close = () => {
+      database.close();
+      rmSync(folder, { recursive: true });
+    };
+    return { verifier: await createKsmVerifier(store, keys), close };
+  },
 });
+
+describeVerifierContract(
+  { describe, it },
+  'CloudVerifier, at a validation server of the same protocol code',
+  {
+    async open(keys) {
+      const server = await startFakeServer(validating(await createKsmVerifier(new MemoryStore(), keys)));
+      const verifier = new CloudVerifier({ clientId: CLIENT_ID, apiKey: API_KEY, servers: [server.url] });
+      const close = async () => {
+        await verifier.close();
+        await closeFakeServers();
+      };
+      return { verifier, close };
+    },
+    closes: true,
+  },
+);

@@ -1,12 +1,13 @@
+import { describe, it } from 'vitest';
 import { KsmVerifier, LocalKsm, MemoryStore, RemoteKsm } from '../../../src/index.js';
+import { describeVerifierContract, type OpenVerifier, type SoftYubikey } from '../../../src/testing/index.js';
 import { type Protocol, rest, startKsm, wsapi } from '../../support/ksm/remote/fake-ksm.js';
 import { closeFakeServers } from '../../support/verifiers/cloud/fake-server.js';
-import { describeVerifier } from '../../support/verifiers/contract.js';
 
 const BEHAVIOURS = { rest, wsapi };
 
 for (const protocol of ['rest', 'wsapi'] as Protocol[]) {
-  describeVerifier(`KsmVerifier over a RemoteKsm with two KSMs (${protocol})`, async (keys) => {
+  const open = async (keys: readonly SoftYubikey[]): Promise<OpenVerifier> => {
     const store = new MemoryStore();
     for (const key of keys) await store.keys.add(key);
     const local = new LocalKsm(store.keys);
@@ -17,5 +18,8 @@ for (const protocol of ['rest', 'wsapi'] as Protocol[]) {
       await closeFakeServers();
     };
     return { verifier: new KsmVerifier({ ksm, counters: store.counters }), close };
+  };
+  describeVerifierContract({ describe, it }, `KsmVerifier over a RemoteKsm with two KSMs (${protocol})`, {
+    open,
   });
 }

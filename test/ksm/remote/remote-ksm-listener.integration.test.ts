@@ -3,8 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import { KsmVerifier, MemoryStore, parseOtp, RemoteKsm, YubikeyError } from '../../../src/index.js';
 import { type KsmListenerOptions, ksmListener } from '../../../src/server/index.js';
-import { SoftYubikey } from '../../../src/testing/index.js';
-import { describeVerifier, type OpenVerifier } from '../../support/verifiers/contract.js';
+import { describeVerifierContract, type OpenVerifier, SoftYubikey } from '../../../src/testing/index.js';
 
 type Protocol = 'rest' | 'wsapi';
 
@@ -47,34 +46,38 @@ function broken(keys: KsmListenerOptions['keys']): KsmListenerOptions['keys'] {
   return { ...keys, get };
 }
 
-describeVerifier('KsmVerifier, RemoteKsm and two ksmListeners with wsapi', async (keys) => {
-  const { keys: stored, counters } = await storeWith(...keys);
-  return ask('wsapi', [
-    { keys: stored, counters },
-    { keys: stored, counters },
-  ]);
-});
-
-describeVerifier(
-  'KsmVerifier, RemoteKsm and a ksmListener that also refuses replays with wsapi',
-  async (keys) => {
-    const { keys: stored, counters } = await storeWith(...keys);
-    return ask('wsapi', [{ keys: stored, counters, refuseWsapiReplays: true }]);
-  },
-  'REPLAYED_OTP',
-);
-
-describeVerifier(
-  'KsmVerifier, RemoteKsm and two ksmListeners with REST',
-  async (keys) => {
-    const { keys: stored, counters } = await storeWith(...keys);
-    return ask('rest', [
-      { keys: stored, counters },
-      { keys: stored, counters },
+describeVerifierContract({ describe, it }, 'KsmVerifier, RemoteKsm and two ksmListeners with wsapi', {
+  open: async (yubikeys) => {
+    const { keys, counters } = await storeWith(...yubikeys);
+    return ask('wsapi', [
+      { keys, counters },
+      { keys, counters },
     ]);
   },
-  'REPLAYED_OTP',
+});
+
+describeVerifierContract(
+  { describe, it },
+  'KsmVerifier, RemoteKsm and a ksmListener that also refuses replays with wsapi',
+  {
+    open: async (yubikeys) => {
+      const { keys, counters } = await storeWith(...yubikeys);
+      return ask('wsapi', [{ keys, counters, refuseWsapiReplays: true }]);
+    },
+    nonces: false,
+  },
 );
+
+describeVerifierContract({ describe, it }, 'KsmVerifier, RemoteKsm and two ksmListeners with REST', {
+  open: async (yubikeys) => {
+    const { keys, counters } = await storeWith(...yubikeys);
+    return ask('rest', [
+      { keys, counters },
+      { keys, counters },
+    ]);
+  },
+  nonces: false,
+});
 
 describe('KsmVerifier, RemoteKsm and ksmListener', () => {
   const opened: OpenVerifier[] = [];

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { PostgresStore } from '../../../src/stores/index.js';
 import { describeWith } from '../../support/programs.js';
 import { missingPostgres, PostgresServer } from '../../support/servers/postgres.js';
-import { describeStore, describeStoreSmoke } from '../../support/stores/contract/store-contract.js';
 import { withSealedSecrets } from '../../support/stores/seal.js';
+import { describeStore, describeStoreSmoke } from '../../support/stores/store-contract.js';
 
 describeWith('PostgreSQL', missingPostgres, () => {
   let server: PostgresServer;

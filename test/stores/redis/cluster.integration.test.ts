@@ -2,10 +2,10 @@ import { Redis as IoRedis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RedisStore } from '../../../src/stores/index.js';
 import { describeWith } from '../../support/programs.js';
-import { describeStore, describeStoreSmoke } from '../../support/stores/contract/store-contract.js';
 import type { RedisClient } from '../../support/stores/redis-clients.js';
 import { RedisCluster, redisClusterClients } from '../../support/stores/redis-cluster.js';
 import { withSealedSecrets } from '../../support/stores/seal.js';
+import { describeStore, describeStoreSmoke } from '../../support/stores/store-contract.js';
 
 describeWith('Redis Cluster', ['redis-server'], () => {
   let cluster: RedisCluster;

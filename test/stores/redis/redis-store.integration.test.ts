@@ -2,9 +2,9 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { RedisStore, type SendCommand } from '../../../src/stores/index.js';
 import { describeWith } from '../../support/programs.js';
 import { RedisServer } from '../../support/servers/redis.js';
-import { describeStore, describeStoreSmoke } from '../../support/stores/contract/store-contract.js';
 import { redisClients } from '../../support/stores/redis-clients.js';
 import { withSealedSecrets } from '../../support/stores/seal.js';
+import { describeStore, describeStoreSmoke } from '../../support/stores/store-contract.js';
 
 describeWith('Redis', ['redis-server'], () => {
   let server: RedisServer;

@@ -5,8 +5,8 @@ import { RedisStore, type SendCommand } from '../../../src/stores/index.js';
 import { describeWith } from '../../support/programs.js';
 import { LossyProxy } from '../../support/servers/lossy-proxy.js';
 import { RedisServer } from '../../support/servers/redis.js';
-import { describeStore } from '../../support/stores/contract/store-contract.js';
 import { connectIoredis, type RedisClient } from '../../support/stores/redis-clients.js';
+import { describeStore } from '../../support/stores/store-contract.js';
 
 const counters = (usageCounter: number) => ({ usageCounter, sessionUse: 3, timestamp: 4 });
 const KEY = { publicId: 'vvcbdefghijk', aesKey: Buffer.alloc(16, 1), privateId: Buffer.alloc(6, 2) };

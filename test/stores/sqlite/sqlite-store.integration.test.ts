@@ -2,7 +2,6 @@ import { createRequire } from 'node:module';
 import { describe, expect, it } from 'vitest';
 import { type SqliteDatabase, SqliteStore } from '../../../src/stores/index.js';
 import { SQLITE_DRIVERS } from '../../support/fixtures/shared-store.js';
-import { describeStore, describeStoreSmoke } from '../../support/stores/contract/store-contract.js';
 import { withSealedSecrets } from '../../support/stores/seal.js';
 import {
   drivers,
@@ -13,6 +12,7 @@ import {
   temporaryFile,
   ways,
 } from '../../support/stores/sqlite-drivers.js';
+import { describeStore, describeStoreSmoke } from '../../support/stores/store-contract.js';
 
 for (const [n, way] of ways.entries()) {
   // The first two ways are one driver, in this thread and in others. Messages to threads do not depend on the driver.

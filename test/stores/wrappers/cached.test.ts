@@ -7,7 +7,7 @@ import {
   MemoryStore,
 } from '../../../src/stores/index.js';
 import { SoftYubikey } from '../../../src/testing/index.js';
-import { describeStore } from '../../support/stores/contract/store-contract.js';
+import { describeStore } from '../../support/stores/store-contract.js';
 
 describeStore('CachedKeyStore and CachedClientStore', async () => {
   const { keys, clients, counters } = new MemoryStore();

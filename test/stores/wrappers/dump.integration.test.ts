@@ -19,12 +19,12 @@ import {
   SealedKeyStore,
   SqliteStore,
 } from '../../../src/stores/index.js';
+import type { OpenStore } from '../../../src/testing/index.js';
 import { SoftYubikey } from '../../../src/testing/index.js';
 import { KsmVerifier } from '../../../src/verifiers/ksm-verifier.js';
 import { describeWith } from '../../support/programs.js';
 import { missingPostgres, PostgresServer } from '../../support/servers/postgres.js';
 import { RedisServer } from '../../support/servers/redis.js';
-import type { OpenStore } from '../../support/stores/contract/store-contract.js';
 import { redisClients } from '../../support/stores/redis-clients.js';
 import { secretsIn } from '../../support/stores/secret-search.js';
 import { drivers, openFor, temporaryFile } from '../../support/stores/sqlite-drivers.js';

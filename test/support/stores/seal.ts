@@ -1,5 +1,5 @@
 import { Keyring, newMasterKey, SealedClientStore, SealedKeyStore } from '../../../src/stores/index.js';
-import type { Open } from './contract/store-contract.js';
+import type { Open } from './store-contract.js';
 
 const keyring = new Keyring({ keys: { first: newMasterKey() }, current: 'first' });
 

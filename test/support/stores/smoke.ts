@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import type { ClientRecord, KeyRecord } from '../../../../src/stores/index.js';
-import type { OpenStore } from './store-contract.js';
+import type { ClientRecord, KeyRecord } from '../../../src/stores/index.js';
+import type { OpenStore } from '../../../src/testing/index.js';
 
 const NONCE = 'n'.repeat(16);
 const AES_KEY = Uint8Array.from({ length: 16 }, (_, n) => n * 17);
