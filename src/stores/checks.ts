@@ -21,6 +21,7 @@ function assertText(name: string, text: string): void {
  * Checks the arguments of `advance` before an engine compares them: a row with counters that are too high would refuse
  * every later OTP.
  *
+ * @experimental
  * @throws RangeError for counters out of range, TypeError for an id or a nonce that is not text.
  */
 export function assertAdvance(publicId: string, counters: Counters, nonce: string | undefined): void {

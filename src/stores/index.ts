@@ -1,3 +1,4 @@
+export { assertAdvance } from './checks.js';
 export { MemoryStore } from './memory-store.js';
 export {
   type PostgresClient,
@@ -5,6 +6,14 @@ export {
   PostgresStore,
   type PostgresStoreOptions,
 } from './postgres/postgres-store.js';
+export {
+  createClientStore,
+  createKeyStore,
+  cutPage,
+  type Row,
+  type RowTable,
+  readPageOptions,
+} from './records.js';
 export type { SendCommand } from './redis/redis-client.js';
 export { RedisStore, type RedisStoreOptions } from './redis/redis-store.js';
 export {

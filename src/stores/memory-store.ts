@@ -1,6 +1,13 @@
 import { type Counters, isNewer, isSameTouch } from '../otp/counters.js';
 import { assertAdvance } from './checks.js';
-import { CLIENT, cutPage, Records, type Row, type RowTable, readPageOptions, YUBIKEY } from './records.js';
+import {
+  createClientStore,
+  createKeyStore,
+  cutPage,
+  type Row,
+  type RowTable,
+  readPageOptions,
+} from './records.js';
 import type {
   Advance,
   ClientStore,
@@ -17,8 +24,8 @@ import type {
  * that it accepted would be accepted again: keep the counters of real keys in a database.
  */
 export class MemoryStore {
-  readonly keys: KeyStore = new Records(YUBIKEY, new MemoryTable());
-  readonly clients: ClientStore = new Records(CLIENT, new MemoryTable());
+  readonly keys: KeyStore = createKeyStore(new MemoryTable());
+  readonly clients: ClientStore = createClientStore(new MemoryTable());
   readonly counters: CounterStore = new MemoryCounterStore();
 }
 

@@ -5,7 +5,9 @@ import { isClientId } from '../protocol/validation-request.js';
 import { assertId } from './checks.js';
 import {
   type ClientRecord,
+  type ClientStore,
   type KeyRecord,
+  type KeyStore,
   type NewClient,
   type NewKey,
   PAGE_OPTIONS,
@@ -80,13 +82,22 @@ export const CLIENT: RecordKind<ClientRecord, NewClient> = {
   }),
 };
 
-/** A record as engines see it, whatever its kind. */
+/**
+ * A record as engines see it, whatever its kind.
+ *
+ * @experimental
+ */
 export interface Row extends RecordFields {
   readonly id: string;
+  /** Opaque bytes; a secret that the record does not have is undefined. */
   readonly secrets: Secrets;
 }
 
-/** The operations of an engine, each in one atomic step. */
+/**
+ * The rows of keys or of clients in an engine. Each operation is one atomic step, durable once it has resolved.
+ *
+ * @experimental
+ */
 export interface RowTable {
   get(id: string): Promise<Row | undefined> | Row | undefined;
   /** Resolves with false if the id is taken. */
@@ -98,8 +109,26 @@ export interface RowTable {
   delete(id: string): Promise<boolean>;
 }
 
+/**
+ * Keys, stored as rows of an engine. Checks what it is given, and sets the dates and revisions.
+ *
+ * @experimental
+ */
+export function createKeyStore(table: RowTable): KeyStore {
+  return new Records(YUBIKEY, table);
+}
+
+/**
+ * Clients, stored as rows of an engine. Checks what it is given, and sets the dates and revisions.
+ *
+ * @experimental
+ */
+export function createClientStore(table: RowTable): ClientStore {
+  return new Records(CLIENT, table);
+}
+
 /** Records of one kind, stored as rows of an engine. */
-export class Records<Stored extends RecordFields, New extends Common> implements RecordStore<Stored, New> {
+class Records<Stored extends RecordFields, New extends Common> implements RecordStore<Stored, New> {
   readonly #kind: RecordKind<Stored, New>;
   readonly #table: RowTable;
 
@@ -158,14 +187,23 @@ export function applyChange<New>(expected: object, change: Partial<New>): New {
   return { ...expected, ...Object.fromEntries(given) } as New;
 }
 
-/** Checks the options of `list` and adds the defaults. @throws TypeError */
+/**
+ * Checks the options of `list` and adds the defaults.
+ *
+ * @experimental
+ * @throws TypeError for an unknown option.
+ */
 export function readPageOptions(options: PageOptions = {}): { after: string | undefined; limit: number } {
   assertOptional('list()', options, PAGE_OPTIONS);
   const { after, limit = 100 } = options;
   return { after, limit };
 }
 
-/** Makes a page of at most `limit` rows. `rows` has one more if there is another page. */
+/**
+ * Makes a page of at most `limit` rows. `rows` has one more if there is another page.
+ *
+ * @experimental
+ */
 export function cutPage<From extends { id: string }, Stored>(
   rows: readonly From[],
   limit: number,

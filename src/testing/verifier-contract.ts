@@ -44,6 +44,8 @@ interface Subject extends OpenVerifier {
 /**
  * Defines the tests that every verifier passes: what it accepts, what it refuses and why, and what it rejects. They do not
  * cover faults of servers and stores.
+ *
+ * @throws TypeError for a missing or unknown option.
  */
 export function describeVerifierContract(
   { describe, it }: TestRunner,
@@ -51,7 +53,10 @@ export function describeVerifierContract(
   options: VerifierContractOptions,
 ): void {
   assertOptions('describeVerifierContract', options, OPTION_NAMES);
-  const { open, nonces = true, closes = false } = options;
+  const { open, nonces = true, closes = false } = options ?? {};
+  if (typeof open !== 'function') {
+    throw new TypeError('describeVerifierContract requires open, which opens a verifier');
+  }
 
   async function openSubject(): Promise<Subject> {
     const [yubikey, other] = [new SoftYubikey(), new SoftYubikey()];

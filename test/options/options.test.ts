@@ -41,6 +41,8 @@ const OPEN = [
   'CounterStore',
   'SqliteDatabase',
   'PostgresPool',
+  'RowTable',
+  'TestRunner',
 ];
 
 /** Functions that take data of a type without a name: one of several kinds of answer. */

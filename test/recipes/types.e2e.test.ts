@@ -39,12 +39,13 @@ it('the code of the recipes compiles against the package', () => {
   }
 }, 120_000);
 
-it('each page is a complete app, and the index shows the verifier', () => {
-  expect(PAGES).toHaveLength(7);
+it('each page is a complete app or a store, and the index shows the verifier', () => {
+  expect(PAGES).toHaveLength(8);
   for (const page of PAGES) {
     const files = [...readFiles(page).keys()];
+    const isApp = page !== 'README' && page !== 'own-store';
     expect(files, page).toContainEqual(
-      page === 'README' ? 'verifier.js' : expect.stringMatching(/^server\.[jt]s$/),
+      isApp ? expect.stringMatching(/^server\.[jt]s$/) : page === 'README' ? 'verifier.js' : 'level-store.js',
     );
   }
 });

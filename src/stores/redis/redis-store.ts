@@ -1,7 +1,7 @@
 import { YubikeyError } from '../../errors.js';
 import { assertOptions, type OptionNames } from '../../options.js';
 import { Calls } from '../calls.js';
-import { CLIENT, Records, YUBIKEY } from '../records.js';
+import { CLIENT, createClientStore, createKeyStore, YUBIKEY } from '../records.js';
 import type { ClientStore, CounterStore, Durability, KeyStore } from '../store.js';
 import { readDurability } from './durability.js';
 import { RedisClient, type RedisCommands, type SendCommand } from './redis-client.js';
@@ -72,8 +72,8 @@ export class RedisStore {
     if (typeof sendCommand !== 'function') throw new TypeError('RedisStore requires sendCommand, a function');
     this.#redis = new RedisClient(sendCommand, prefix, new Calls(timeout));
     this.#allowReplayAfterCrash = allowReplayAfterCrash;
-    this.keys = new Records(YUBIKEY, new RedisTable(this.#redis, 'key', YUBIKEY));
-    this.clients = new Records(CLIENT, new RedisTable(this.#redis, 'client', CLIENT));
+    this.keys = createKeyStore(new RedisTable(this.#redis, 'key', YUBIKEY));
+    this.clients = createClientStore(new RedisTable(this.#redis, 'client', CLIENT));
     this.counters = new RedisCounterStore(this.#redis);
   }
 

@@ -1,6 +1,6 @@
 import type { BatchWriter } from '../batching/batch.js';
 import type { Calls } from '../calls.js';
-import { CLIENT, Records, YUBIKEY } from '../records.js';
+import { CLIENT, createClientStore, createKeyStore, YUBIKEY } from '../records.js';
 import type { ClientStore, CounterStore, KeyStore } from '../store.js';
 import type { AdvanceRow } from './advance-statement.js';
 import { SqlCounterStore } from './sql-counters.js';
@@ -19,8 +19,8 @@ export function sqlStores(
   calls: Calls,
 ): { keys: KeyStore; clients: ClientStore; counters: CounterStore } {
   return {
-    keys: new Records(YUBIKEY, new SqlTable('yubikey_keys', YUBIKEY, sql)),
-    clients: new Records(CLIENT, new SqlTable('yubikey_clients', CLIENT, sql)),
+    keys: createKeyStore(new SqlTable('yubikey_keys', YUBIKEY, sql)),
+    clients: createClientStore(new SqlTable('yubikey_clients', CLIENT, sql)),
     counters: new SqlCounterStore(sql, advance, calls),
   };
 }

@@ -36,7 +36,9 @@ const OPTION_NAMES: OptionNames<StoreContractOptions> = {
  * `CounterStore` promise, including calls at the same time within one process. They do not cover crashes, lost answers,
  * deadlines, or several processes.
  *
- * Each test opens a store of its own, and takes about as long as 500 writes at most.
+ * Each test opens a store of its own. The longest one makes about 500 writes, some of them at once.
+ *
+ * @throws TypeError for a missing or unknown option.
  */
 export function describeStoreContract<Store extends OpenStore>(
   { describe, it }: TestRunner,
@@ -44,7 +46,9 @@ export function describeStoreContract<Store extends OpenStore>(
   options: StoreContractOptions<Store>,
 ): void {
   assertOptions('describeStoreContract', options, OPTION_NAMES);
-  const { open, reopen } = options;
+  const { open, reopen } = options ?? {};
+  if (typeof open !== 'function')
+    throw new TypeError('describeStoreContract requires open, which opens a store');
   const defineTest: DefineTest<OpenStore> = (title, test) =>
     it(title, async () => {
       const store = await open();

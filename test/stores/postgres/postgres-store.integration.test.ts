@@ -12,19 +12,20 @@ describeWith('PostgreSQL', missingPostgres, () => {
   }, 60_000);
   afterAll(() => server?.stop(), 30_000);
 
-  async function openStore() {
-    const pool = server.pool({ connectionString: await server.newSchema() });
+  async function openStore(connectionString?: string) {
+    const pool = server.pool({ connectionString: connectionString ?? (await server.newSchema()) });
     const store = new PostgresStore({ pool });
     return { store, pool };
   }
 
-  const open = async () => {
-    const { store, pool } = await openStore();
+  const openAt = async (connectionString: string) => {
+    const { store, pool } = await openStore(connectionString);
     await store.migrate();
     const { keys, clients, counters } = store;
-    return { keys, clients, counters, close: () => pool.end() };
+    return { connectionString, keys, clients, counters, close: () => pool.end() };
   };
-  describeStore('PostgresStore', open);
+  const open = async () => openAt(await server.newSchema());
+  describeStore('PostgresStore', open, ({ connectionString }) => openAt(connectionString));
   describeStoreSmoke('PostgresStore, sealed', withSealedSecrets(open));
 
   it('reports durability, with synchronous_commit on in every connection it uses', async () => {

@@ -9,6 +9,7 @@ import {
   missingDrivers,
   openEmptyStore,
   openFor,
+  openStoreAt,
   temporaryFile,
   ways,
 } from '../../support/stores/sqlite-drivers.js';
@@ -16,9 +17,13 @@ import { describeStore, describeStoreSmoke } from '../../support/stores/store-co
 
 for (const [n, way] of ways.entries()) {
   // The first two ways are one driver, in this thread and in others. Messages to threads do not depend on the driver.
-  const describeOver = n < 2 || !way.name.endsWith('in threads') ? describeStore : describeStoreSmoke;
   const open = () => openEmptyStore(way);
-  describeOver(`SqliteStore with ${way.name}`, open);
+  const reopen = ({ path }: { path: string }) => openStoreAt(way, path);
+  if (n < 2 || !way.name.endsWith('in threads')) {
+    describeStore(`SqliteStore with ${way.name}`, () => openStoreAt(way, temporaryFile()), reopen);
+  } else {
+    describeStoreSmoke(`SqliteStore with ${way.name}`, open);
+  }
   describeStoreSmoke(`SqliteStore with ${way.name}, sealed`, withSealedSecrets(open));
 }
 

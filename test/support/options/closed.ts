@@ -23,11 +23,12 @@ import {
   PostgresStore,
   type RecordStore,
   RedisStore,
+  readPageOptions,
   SealedClientStore,
   SealedKeyStore,
   SqliteStore,
 } from '../../../src/stores/index.js';
-import { SoftYubikey } from '../../../src/testing/index.js';
+import { describeStoreContract, describeVerifierContract, SoftYubikey } from '../../../src/testing/index.js';
 
 /** A function or constructor that refuses unknown options. */
 export interface ClosedDoor {
@@ -50,6 +51,7 @@ const keyring = new Keyring({ keys: { a: newMasterKey() }, current: 'a' });
 const database = { prepare: () => ({ all: () => [] }), exec: () => undefined };
 const pool = { connect: () => undefined };
 const sendCommand = async () => null;
+const runner = { describe: () => undefined, it: () => undefined };
 const otp = () => parseOtp(new SoftYubikey().press());
 const cloud = { clientId: 1, servers: ['http://localhost:9/'], dangerouslyAllowForgeableAnswers: true };
 
@@ -178,6 +180,11 @@ export const CLOSED: Readonly<Record<string, ClosedDoor>> = {
   'SealedClientStore.list': listDoor(new SealedClientStore(clients, keyring)),
   'CachedKeyStore.list': listDoor(new CachedKeyStore(keys)),
   'CachedClientStore.list': listDoor(new CachedClientStore(clients)),
+  readPageOptions: {
+    takes: 'PageOptions',
+    good: { after: 'cccc', limit: 5 },
+    open: (options) => readPageOptions(options),
+  },
   ksmListener: {
     takes: 'KsmListenerOptions',
     good: { keys, counters },
@@ -199,6 +206,18 @@ export const CLOSED: Readonly<Record<string, ClosedDoor>> = {
     takes: 'PressOptions',
     good: { capsLock: true },
     open: (options) => new SoftYubikey().press(options),
+  },
+  describeStoreContract: {
+    takes: 'StoreContractOptions',
+    good: { open: async () => ({ ...store, close: async () => undefined }) },
+    open: (options) => describeStoreContract(runner, 'store', options),
+    requires: 'open',
+  },
+  describeVerifierContract: {
+    takes: 'VerifierContractOptions',
+    good: { open: async () => ({ verifier, close: () => undefined }) },
+    open: (options) => describeVerifierContract(runner, 'verifier', options),
+    requires: 'open',
   },
   YubikeyError: {
     takes: 'YubikeyErrorOptions',

@@ -69,17 +69,23 @@ export async function migratedStoreFor(way: SqliteWay, path: string): Promise<Sq
   return store;
 }
 
+/** Opens a store for the contract. */
+export async function openStoreAt(way: SqliteWay, path: string) {
+  const { store, close } = way.open(path);
+  await store.migrate();
+  const { keys, clients, counters } = store;
+  return { path, keys, clients, counters, close };
+}
+
 /** Opens an empty store in a folder of its own. Closing it removes the folder. */
 export async function openEmptyStore(way: SqliteWay) {
   const folder = mkdtempSync(join(tmpdir(), 'yubikey-otp-'));
-  const { store, close } = way.open(join(folder, 'yubikey.db'));
-  await store.migrate();
-  const { keys, clients, counters } = store;
+  const { close, ...store } = await openStoreAt(way, join(folder, 'yubikey.db'));
   const closeAndRemove = async () => {
     await close();
     rmSync(folder, { recursive: true });
   };
-  return { keys, clients, counters, close: closeAndRemove };
+  return { ...store, close: closeAndRemove };
 }
 
 /** The path of a database that does not exist yet. Its folder is removed when the test has finished. */
