@@ -27,6 +27,7 @@ const configs = ENTRIES.map((entry) =>
         enabled: true,
         // Types that no entry point exports, but that public ones are made of.
         includeForgottenExports: true,
+        tagsToReport: { '@experimental': true },
         reportFileName: `${entry}.api.md`,
         reportFolder: '<projectFolder>/api',
         reportTempFolder: '<projectFolder>/node_modules/.cache/api',

@@ -48,11 +48,12 @@ interface Subject extends OpenVerifier {
  * @throws TypeError for a missing or unknown option.
  */
 export function describeVerifierContract(
-  { describe, it }: TestRunner,
+  runner: TestRunner,
   name: string,
   options: VerifierContractOptions,
 ): void {
   assertOptions('describeVerifierContract', options, OPTION_NAMES);
+  const { describe, it } = runner;
   const { open, nonces = true, closes = false } = options ?? {};
   if (typeof open !== 'function') {
     throw new TypeError('describeVerifierContract requires open, which opens a verifier');

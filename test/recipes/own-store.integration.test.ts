@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -250,6 +250,13 @@ describe('the recipe for a store', () => {
   it('finds no fault in the engine with any of these tests', async () => {
     const tests = await collectTests('level-store.js');
     for (const { foundBy } of FAULTS) expect(await tests.run(foundBy)).toEqual(new Map());
+  });
+
+  it('imports every function of ./stores that is experimental: no more is exported than it needs', () => {
+    const report = readFileSync(new URL('../../api/stores.api.md', import.meta.url), 'utf8');
+    const functions = report.matchAll(/@experimental\nexport function (\w+)/g);
+    const [, imported = ''] = /import \{([^}]*)\} from 'passport-yubikey-otp\/stores'/.exec(ENGINE) ?? [];
+    expect(imported.match(/\w+/g)?.sort()).toEqual(Array.from(functions, ([, name]) => name).sort());
   });
 
   it('rejects with ANSWER_LOST if the write fails', async () => {

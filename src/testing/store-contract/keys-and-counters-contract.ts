@@ -7,7 +7,7 @@ import { assertMatch } from '../assertions.js';
 import { SoftYubikey, type SoftYubikeyOptions } from '../soft-yubikey.js';
 import type { DefineTest } from '../test-runner.js';
 import { assertVerdicts, toVerdict } from '../verdicts.js';
-import type { OpenStore } from './store-contract.js';
+import type { OpenStore } from './open-store.js';
 
 const createVerifier = ({ keys, counters }: OpenStore) =>
   new KsmVerifier({ ksm: new LocalKsm(keys), counters });

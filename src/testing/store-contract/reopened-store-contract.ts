@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { assertEqual } from '../assertions.js';
 import type { TestRunner } from '../test-runner.js';
-import type { OpenStore } from './store-contract.js';
+import type { OpenStore } from './open-store.js';
 
 const TOUCH = { usageCounter: 5, sessionUse: 7, timestamp: 99 };
 const NONCE = 'a'.repeat(32);

@@ -1,20 +1,11 @@
 import { assertOptions, type OptionNames } from '../../options.js';
-import type { ClientStore, CounterStore, KeyStore } from '../../stores/store.js';
 import type { DefineTest, TestRunner } from '../test-runner.js';
 import { describeClientStore } from './client-store-contract.js';
 import { describeCounterStore, describeCounterTransfer } from './counter-store-contract.js';
 import { describeKeyStore } from './key-store-contract.js';
 import { describeKeysAndCounters } from './keys-and-counters-contract.js';
+import type { OpenStore } from './open-store.js';
 import { describeReopenedStore } from './reopened-store-contract.js';
-
-/** A store that is open. An engine without keys or clients takes those of a `MemoryStore`. */
-export interface OpenStore {
-  keys: KeyStore;
-  clients: ClientStore;
-  counters: CounterStore;
-  /** Ends what `open` or `reopen` began. */
-  close(): Promise<void>;
-}
 
 export interface StoreContractOptions<Store extends OpenStore = OpenStore> {
   /** Opens an empty store, for each test a new one. */
@@ -41,11 +32,12 @@ const OPTION_NAMES: OptionNames<StoreContractOptions> = {
  * @throws TypeError for a missing or unknown option.
  */
 export function describeStoreContract<Store extends OpenStore>(
-  { describe, it }: TestRunner,
+  runner: TestRunner,
   name: string,
   options: StoreContractOptions<Store>,
 ): void {
   assertOptions('describeStoreContract', options, OPTION_NAMES);
+  const { describe, it } = runner;
   const { open, reopen } = options ?? {};
   if (typeof open !== 'function')
     throw new TypeError('describeStoreContract requires open, which opens a store');
