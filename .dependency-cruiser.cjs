@@ -7,6 +7,7 @@ const LIBRARY = [
   ['^src/errors[.]ts$'],
   ['^src/otp/'],
   ['^src/protocol/'],
+  ['^src/diagnostics[.]ts$'],
   ['^src/http/'],
   ['^src/stores/'],
   ['^src/ksm/'],
@@ -69,6 +70,13 @@ module.exports = {
       severity: 'error',
       from: { path: '^src/(options|errors)[.]ts$' },
       to: { pathNot: '^src/' },
+    },
+    {
+      name: 'diagnostics-imports-more-than-channels',
+      comment: 'It publishes what it is given: types, and nothing that runs.',
+      severity: 'error',
+      from: { path: '^src/diagnostics[.]ts$' },
+      to: { pathNot: '^diagnostics_channel$', dependencyTypesNot: ['type-only'] },
     },
     {
       name: 'library-imports-from-outside-src',

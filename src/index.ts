@@ -1,3 +1,4 @@
+export type { AnswerMessage, BatchMessage, RefusalMessage, StoreFaultMessage } from './diagnostics.js';
 export { type ServerFault, YubikeyError, type YubikeyErrorCode, type YubikeyErrorOptions } from './errors.js';
 export { parseAesKey } from './ksm/aes-key.js';
 export type { Decryption, DecryptOptions, Ksm } from './ksm/ksm.js';
@@ -35,4 +36,5 @@ export { type CloudVerifierOptions, YUBICLOUD, YUBICLOUD_POOL } from './verifier
 export { CloudVerifier } from './verifiers/cloud/cloud-verifier.js';
 export { type DelayTolerance, KsmVerifier, type KsmVerifierOptions } from './verifiers/ksm-verifier.js';
 export { type SequenceOptions, verifySequence } from './verifiers/sequence.js';
+export type { VerifyMessage } from './verifiers/trace.js';
 export type { Verification, Verifier, VerifyOptions, YubikeyIdentity } from './verifiers/verifier.js';

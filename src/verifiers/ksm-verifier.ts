@@ -5,6 +5,7 @@ import { assertOptional, assertOptions, assertSignal, type OptionNames } from '.
 import { clockDeviation } from '../otp/counters.js';
 import { assertOtp, type Otp } from '../otp/otp.js';
 import type { Advance, CounterRecord, CounterStore } from '../stores/store.js';
+import { traceVerification } from './trace.js';
 import {
   assertNonce,
   VERIFY_OPTIONS,
@@ -88,7 +89,11 @@ export class KsmVerifier implements Verifier {
    * - `ANSWER_LOST` if a store or a remote KSM may have used up the OTP.
    * - If the signal fires, one of these, or `ABORTED` if neither the store nor the KSM knows more.
    */
-  async verify(otp: Otp, options: VerifyOptions = {}): Promise<Verification> {
+  verify(otp: Otp, options: VerifyOptions = {}): Promise<Verification> {
+    return traceVerification('KsmVerifier', otp, () => this.#verify(otp, options));
+  }
+
+  async #verify(otp: Otp, options: VerifyOptions): Promise<Verification> {
     assertOtp(otp);
     assertOptional('verify()', options, VERIFY_OPTIONS);
     const { signal, nonce } = options;

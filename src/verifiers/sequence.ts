@@ -2,6 +2,8 @@ import { YubikeyError } from '../errors.js';
 import { assertOptional, type OptionNames } from '../options.js';
 import { type Counters, isNewer, millisecondsBetween } from '../otp/counters.js';
 import type { Otp } from '../otp/otp.js';
+import type { Rejection } from '../protocol/status.js';
+import { publishRefusal } from './trace.js';
 import type { Verification, Verifier, VerifyOptions } from './verifier.js';
 
 export interface SequenceOptions extends Pick<VerifyOptions, 'signal'> {
@@ -35,7 +37,8 @@ export async function verifySequence(
   if (!Array.isArray(otps) || otps.length < 2)
     throw new TypeError('verifySequence requires at least two OTPs');
   if (!(window > 0)) throw new TypeError('window must be a positive number of milliseconds');
-  if (new Set(otps.map(({ publicId }) => publicId)).size > 1) return { ok: false, reason: 'BAD_OTP' };
+  const first = otps[0] as Otp;
+  if (otps.some(({ publicId }) => publicId !== first.publicId)) return refuse(first, 'BAD_OTP');
 
   const touches: Counters[] = [];
   let last: Verification | undefined;
@@ -44,7 +47,13 @@ export async function verifySequence(
     if (!last.ok) return last;
     touches.push(requireCounters(last.identity.counters));
   }
-  return isOneSequence(touches, window) ? (last as Verification) : { ok: false, reason: 'DELAYED_OTP' };
+  return isOneSequence(touches, window) ? (last as Verification) : refuse(first, 'DELAYED_OTP');
+}
+
+/** Refuses a sequence for what no single verification shows. */
+function refuse(otp: Otp, reason: Rejection): Verification {
+  publishRefusal('verifySequence', otp, reason);
+  return { ok: false, reason };
 }
 
 function isOneSequence(touches: readonly Counters[], window: number): boolean {

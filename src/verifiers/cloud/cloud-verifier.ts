@@ -7,6 +7,7 @@ import { redactFault, toRequestFault } from '../../http/transport-fault.js';
 import { assertOptional, assertSignal } from '../../options.js';
 import { assertOtp, type Otp } from '../../otp/otp.js';
 import { formatValidationRequest } from '../../protocol/validation-request.js';
+import { traceVerification } from '../trace.js';
 import {
   assertNonce,
   newNonce,
@@ -60,7 +61,11 @@ export class CloudVerifier implements Verifier {
    * - `ANSWER_LOST` and `NOT_ENOUGH_ANSWERS` mean that the OTP is used up, so the key must be touched again.
    * - `ABORTED` if the signal fires, `CLOSED` after `close()`.
    */
-  async verify(otp: Otp, options: VerifyOptions = {}): Promise<Verification> {
+  verify(otp: Otp, options: VerifyOptions = {}): Promise<Verification> {
+    return traceVerification('CloudVerifier', otp, () => this.#verify(otp, options));
+  }
+
+  async #verify(otp: Otp, options: VerifyOptions): Promise<Verification> {
     assertOtp(otp);
     assertOptional('verify()', options, VERIFY_OPTIONS);
     const { signal, nonce = newNonce() } = options;

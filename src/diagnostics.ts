@@ -1,0 +1,67 @@
+import { type Channel, channel } from 'node:diagnostics_channel';
+import type { YubikeyErrorCode } from './errors.js';
+import type { Rejection } from './protocol/status.js';
+
+/** On `passport-yubikey-otp:answer`: one answer of a validation server or a KSM, or why there is none. */
+export interface AnswerMessage {
+  readonly service: 'validation' | 'ksm';
+  /** The URL as configured. */
+  readonly server: string;
+  /** What the server says of the OTP, if its answer counts; otherwise the code of the fault. */
+  readonly status: 'OK' | Rejection | 'UNKNOWN_KEY' | 'CORRUPT_OTP' | YubikeyErrorCode;
+  /** Since the request. */
+  readonly milliseconds: number;
+}
+
+/** On `passport-yubikey-otp:refusal`: a refused OTP; on `passport-yubikey-otp:replay`: one that was used before. */
+export interface RefusalMessage {
+  /** What refused it: `CloudVerifier`, `KsmVerifier` or `verifySequence`. */
+  readonly verifier: string;
+  /** Undefined only if `verifySequence` was given other objects than OTPs. */
+  readonly publicId: string | undefined;
+  readonly reason: Rejection;
+}
+
+/** On `passport-yubikey-otp:batch`: one write of the counters of verifications that arrived together. */
+export interface BatchMessage {
+  /** The class of the store. */
+  readonly store: string;
+  /** How many verifications it holds; 0 if the store failed before it took any. */
+  readonly size: number;
+  readonly milliseconds: number;
+  /**
+   * `WRITTEN`; `STORE_FAILED` if the database wrote nothing; `ANSWER_LOST` if it may have written. A batch that failed
+   * may be written again, in parts, as further batches.
+   */
+  readonly outcome: 'WRITTEN' | 'STORE_FAILED' | 'ANSWER_LOST';
+}
+
+/** On `passport-yubikey-otp:store-fault`: a call of a store that rejected. */
+export interface StoreFaultMessage {
+  /** The class of the store. */
+  readonly store: string;
+  readonly code: YubikeyErrorCode;
+  /** Since the call. */
+  readonly milliseconds: number;
+}
+
+interface Messages {
+  answer: AnswerMessage;
+  refusal: RefusalMessage;
+  replay: RefusalMessage;
+  batch: BatchMessage;
+  'store-fault': StoreFaultMessage;
+}
+
+const CHANNELS: Readonly<Record<keyof Messages, Channel>> = {
+  answer: channel('passport-yubikey-otp:answer'),
+  refusal: channel('passport-yubikey-otp:refusal'),
+  replay: channel('passport-yubikey-otp:replay'),
+  batch: channel('passport-yubikey-otp:batch'),
+  'store-fault': channel('passport-yubikey-otp:store-fault'),
+};
+
+/** Publishes a message, which is built only if somebody subscribes. It must not contain a secret or an OTP. */
+export function publish<Name extends keyof Messages>(name: Name, build: () => Messages[Name]): void {
+  if (CHANNELS[name].hasSubscribers) CHANNELS[name].publish(build());
+}
