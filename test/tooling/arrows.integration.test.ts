@@ -51,6 +51,8 @@ const UP: [path: string, source: string][] = [
   ['src/testing/', "import { YubikeyStrategy } from '../passport/strategy.js';"],
   ['src/errors.ts', "import type { Status } from './protocol/status.js';"],
   ['src/options.ts', "import { YubikeyError } from './errors.js';"],
+  ['src/protocol/', "import { publish } from '../diagnostics.js';"],
+  ['src/diagnostics.ts', "import type { Verification } from './verifiers/verifier.js';"],
   ['src/index.ts', "export { SqliteStore } from './stores/index.js';"],
   ['src/new-room/', "import { YubikeyError } from '../errors.js';"],
   ['src/otp/', "import { say } from '../../cli/src/terminal/output.js';"],
@@ -70,6 +72,8 @@ const UP: [path: string, source: string][] = [
 const PACKAGES_IN_BOTTOM_FILES: [path: string, source: string, to: string][] = [
   ['src/errors.ts', "import { randomUUID } from 'node:crypto';", 'crypto'],
   ['src/options.ts', "import { inspect } from 'node:util';", 'util'],
+  ['src/diagnostics.ts', "import { AsyncLocalStorage } from 'node:async_hooks';", 'async_hooks'],
+  ['src/diagnostics.ts', "import { YubikeyError } from './errors.js';", 'src/errors.ts'],
 ];
 
 const ALLOWED: [path: string, source: string][] = [
@@ -80,6 +84,8 @@ const ALLOWED: [path: string, source: string][] = [
   ['src/errors.ts', "import { assertOptions } from './options.js';"],
   ['src/verifiers/', "import type { Verifier } from './verifier.js';"],
   ['src/ksm/remote/', "import { Transport } from '../../http/transport.js';"],
+  ['src/diagnostics.ts', "import type { Counters } from './otp/counters.js';"],
+  ['src/stores/', "import { publish } from '../diagnostics.js';"],
   ['src/stores/', "import { randomUUID } from 'node:crypto';"],
   ['src/stores/', "import { request } from 'undici';"],
   ['src/testing/', "import { KsmVerifier } from '../verifiers/ksm-verifier.js';"],
