@@ -61,7 +61,12 @@ const CHANNELS: Readonly<Record<keyof Messages, Channel>> = {
   'store-fault': channel('passport-yubikey-otp:store-fault'),
 };
 
+/** Whether anybody subscribes, where a message takes more than to build it. */
+export function isObserved(name: keyof Messages): boolean {
+  return CHANNELS[name].hasSubscribers;
+}
+
 /** Publishes a message, which is built only if somebody subscribes. It must not contain a secret or an OTP. */
 export function publish<Name extends keyof Messages>(name: Name, build: () => Messages[Name]): void {
-  if (CHANNELS[name].hasSubscribers) CHANNELS[name].publish(build());
+  if (isObserved(name)) CHANNELS[name].publish(build());
 }

@@ -1,4 +1,4 @@
-import { type InspectOptions, inspect } from 'node:util';
+import { inspect } from 'node:util';
 import type { Dispatcher } from 'undici';
 import { beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -19,6 +19,7 @@ import { encodeModhex } from '../src/otp/modhex.js';
 import { ksmListener, validationListener } from '../src/server/index.js';
 import { CachedKeyStore, Keyring, SealedClientStore, SealedKeyStore } from '../src/stores/index.js';
 import { SoftYubikey } from '../src/testing/index.js';
+import { findShownSecrets } from './support/shown-secrets.js';
 
 /** Printable in latin1, so that `inspect` shows them as they are. */
 const SECRETS = {
@@ -30,34 +31,7 @@ const SECRETS = {
 const { aesKey, privateId } = SECRETS;
 const API_KEY = SECRETS.apiKey.toString('base64');
 
-const OPTIONS: Readonly<Record<string, InspectOptions>> = {
-  'depth: Infinity': { depth: Infinity },
-  'showHidden: true': { depth: Infinity, showHidden: true, maxArrayLength: null, maxStringLength: null },
-};
-
-/** Every spelling of a secret that `inspect` could show, without white space. */
-function listSpellings(secret: Buffer): string[] {
-  const hex = secret.toString('hex');
-  const unpadded = secret.toString('base64url');
-  return [
-    hex,
-    hex.toUpperCase(),
-    encodeModhex(secret),
-    unpadded,
-    unpadded.replaceAll('-', '+').replaceAll('_', '/'),
-    secret.toString('latin1'),
-    [...secret].join(','),
-    [...secret].map((byte) => `0x${byte.toString(16)}`).join(','),
-  ];
-}
-
-/** The names of the secrets that `inspect` shows of a value, with any of the options. */
-function findShown(value: unknown): string[] {
-  const shown = Object.values(OPTIONS).map((options) => inspect(value, options).replaceAll(/\s/g, ''));
-  const isShown = (secret: Buffer) =>
-    listSpellings(secret).some((spelling) => shown.some((text) => text.includes(spelling)));
-  return Object.entries(SECRETS).flatMap(([name, secret]) => (isShown(secret) ? [name] : []));
-}
+const findShown = (value: unknown) => findShownSecrets(value, SECRETS);
 
 /** Keeps what it is given to send, and never answers. */
 class SilentDispatcher {

@@ -1,4 +1,6 @@
+import type { AnswerMessage } from '../../diagnostics.js';
 import { YubikeyError } from '../../errors.js';
+import { timeAsking } from '../../http/answer-timer.js';
 import { InFlight } from '../../http/in-flight.js';
 import { TimedRequests } from '../../http/timed-requests.js';
 import { Transport } from '../../http/transport.js';
@@ -7,7 +9,7 @@ import { assertOptional, assertSignal } from '../../options.js';
 import { assertOtp, type Otp } from '../../otp/otp.js';
 import { DECRYPT_OPTIONS, type Decryption, type DecryptOptions, type Ksm } from '../ksm.js';
 import { untilAborted } from '../until-aborted.js';
-import { buildKsmRequest, readKsmAnswer } from './remote-ksm-answer.js';
+import { buildKsmRequest, type RemoteKsmAnswer, readKsmAnswer } from './remote-ksm-answer.js';
 import {
   type KsmServer,
   type RemoteKsmOptions,
@@ -107,14 +109,13 @@ export class RemoteKsm implements Ksm {
 
   async #ask(server: KsmServer, otp: Otp, requests: TimedRequests): Promise<KsmReply> {
     const { protocol } = this.#settings;
-    const outcome = await requests.send(buildKsmRequest(protocol, server, otp));
-    return toKsmReply(
-      server,
-      otp,
-      'answer' in outcome
+    const answer = await timeAsking('ksm', server.url, readStatus, async () => {
+      const outcome = await requests.send(buildKsmRequest(protocol, server, otp));
+      return 'answer' in outcome
         ? readKsmAnswer(protocol, outcome.answer, otp)
-        : { fault: toRequestFault(outcome.error) },
-    );
+        : { fault: toRequestFault(outcome.error) };
+    });
+    return toKsmReply(server, otp, answer);
   }
 
   #startRequests(milliseconds: number): TimedRequests {
@@ -128,6 +129,11 @@ export class RemoteKsm implements Ksm {
     requests.clear();
     this.#inFlight.end(requests);
   }
+}
+
+function readStatus(answer: RemoteKsmAnswer): AnswerMessage['status'] {
+  if ('fault' in answer) return answer.fault.code;
+  return answer.decryption.ok ? 'OK' : answer.decryption.reason;
 }
 
 function toKsmReply(server: KsmServer, { token }: Otp, answer: KsmReply['answer']): KsmReply {

@@ -1,4 +1,6 @@
+import type { AnswerMessage } from '../../diagnostics.js';
 import { YubikeyError } from '../../errors.js';
+import { timeAnswer, timeAsking } from '../../http/answer-timer.js';
 import type { HttpOutcome } from '../../http/exchange.js';
 import { InFlight, type Requests } from '../../http/in-flight.js';
 import { TimedRequests } from '../../http/timed-requests.js';
@@ -102,10 +104,20 @@ export class CloudVerifier implements Verifier {
     const race = new Race(
       this.#settings,
       this.#standings,
-      (server, answered) =>
-        this.#transport.start(toHttpRequest(server, query), (outcome) =>
-          answered(this.#readAnswer(server, outcome, otp, nonce)),
-        ),
+      (server, answered) => {
+        const publishAnswer = timeAnswer('validation', server);
+        const exchange = this.#transport.start(toHttpRequest(server, query), (outcome) => {
+          const answer = this.#readAnswer(server, outcome, otp, nonce);
+          publishAnswer(readStatus(answer));
+          answered(answer);
+        });
+        return {
+          abort(code) {
+            exchange.abort();
+            publishAnswer(code);
+          },
+        };
+      },
       () => this.#inFlight.end(race),
     );
     this.#inFlight.add(race);
@@ -117,8 +129,10 @@ export class CloudVerifier implements Verifier {
     const query = this.#formatQuery(otp, undefined);
     const requests = new TimedRequests(this.#transport, timeout);
     this.#inFlight.add(requests);
-    const verdict = askInTurn(servers, async (server) =>
-      this.#readAnswer(server, await requests.send(toHttpRequest(server, query)), otp, nonce),
+    const verdict = askInTurn(servers, (server) =>
+      timeAsking('validation', server, readStatus, async () =>
+        this.#readAnswer(server, await requests.send(toHttpRequest(server, query)), otp, nonce),
+      ),
     ).finally(() => {
       requests.clear();
       this.#inFlight.end(requests);
@@ -154,6 +168,10 @@ interface StartedVerification {
 
 function toHttpRequest(server: string, query: string): HttpRequest {
   return { url: `${server}?${query}`, accept: 'text/plain' };
+}
+
+function readStatus(answer: CloudAnswer): AnswerMessage['status'] {
+  return 'fault' in answer ? answer.fault.code : answer.verdict.status;
 }
 
 function toVerification({ status, counters }: CloudVerdict, { publicId }: Otp): Verification {

@@ -1,4 +1,4 @@
-import { YubikeyError } from '../../errors.js';
+import { YubikeyError, type YubikeyErrorCode } from '../../errors.js';
 import { Alarm, isDue } from '../../http/alarm.js';
 import type { Requests } from '../../http/in-flight.js';
 import type { CloudAnswer, CloudVerdict } from './cloud-answer.js';
@@ -12,8 +12,8 @@ type RaceSettings = Pick<CloudSettings, 'timeout' | 'attemptTimeout' | 'retries'
 
 /** A pending request. */
 export interface Asked {
-  /** Abandons the request, so that no answer follows. */
-  abort(): void;
+  /** Abandons the request for a reason, so that no answer follows. */
+  abort(code: YubikeyErrorCode): void;
 }
 
 /** Asks one server once and calls `answered` with its answer or a fault, always asynchronously. */
@@ -67,12 +67,12 @@ export class Race implements Requests {
 
   cancel(error: YubikeyError): void {
     this.#decide(error);
-    this.abandon();
+    this.abandon(error.code);
   }
 
-  abandon(): void {
+  abandon(code: YubikeyErrorCode = 'TIMED_OUT'): void {
     if (this.#running.size === 0) return;
-    for (const asked of this.#running) asked.abort();
+    for (const asked of this.#running) asked.abort(code);
     this.#running.clear();
     for (const { standing, running } of this.#entrants) {
       standing.wasLate(running);

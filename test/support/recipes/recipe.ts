@@ -12,6 +12,9 @@ const RECIPES = fileURLToPath(new URL('../../../docs/recipes', import.meta.url))
 export const MANIFEST = join(RECIPES, 'package.json');
 export const PAGES = readdirSync(RECIPES).flatMap((file) => /^(.*)\.md$/.exec(file)?.[1] ?? []);
 
+/** A page beside the recipes, whose code a test runs, too. */
+export const OBSERVABILITY = '../observability';
+
 const readPage = (page: string) => readFileSync(join(RECIPES, `${page}.md`), 'utf8');
 
 /** The packages that a page tells its reader to install. */
