@@ -75,11 +75,11 @@ export function toHttpStatusFault(status: number): TransportFault {
 /** The maximum length of a fault's message, which may contain text from a server. */
 const MAX_MESSAGE_LENGTH = 300;
 
-/** Removes the OTP from a fault's message, in case a server or a dispatcher repeated it. */
+/** Removes parts of the request from a fault's message, in case a server or a dispatcher repeated them. */
 export function redactFault<Code extends YubikeyErrorCode>(
-  token: string,
+  parts: readonly string[],
   { code, message, authenticated, retry, maybeAccepted }: Fault<Code>,
 ): Fault<Code> {
-  const redacted = message.replaceAll(new RegExp(token, 'gi'), '…').slice(0, MAX_MESSAGE_LENGTH);
+  const redacted = message.replaceAll(new RegExp(parts.join('|'), 'gi'), '…').slice(0, MAX_MESSAGE_LENGTH);
   return { code, message: redacted, authenticated, retry, maybeAccepted };
 }

@@ -138,7 +138,7 @@ function readStatus(answer: RemoteKsmAnswer): AnswerMessage['status'] {
 
 function toKsmReply(server: KsmServer, { token }: Otp, answer: KsmReply['answer']): KsmReply {
   if ('decryption' in answer) return { server, answer, maybeUsedUp: false };
-  const fault = redactFault(token, answer.fault);
+  const fault = redactFault([token], answer.fault);
   return { server, answer: { fault }, maybeUsedUp: fault.maybeAccepted };
 }
 

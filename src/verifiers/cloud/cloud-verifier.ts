@@ -156,7 +156,7 @@ export class CloudVerifier implements Verifier {
       'answer' in outcome
         ? readCloudAnswer(outcome.answer.text, { otp: otp.value, nonce, apiKey, protocol, isTls })
         : { fault: toRequestFault(outcome.error) };
-    return 'fault' in answer ? { fault: redactFault(otp.token, answer.fault) } : answer;
+    return 'fault' in answer ? { fault: redactFault([otp.token, nonce], answer.fault) } : answer;
   }
 }
 
