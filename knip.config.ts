@@ -24,10 +24,10 @@ export default {
         'test/**/fixtures/**/*.{ts,mts,cts,js,mjs,cjs}',
         // Compiled, and never run.
         'test/types/refused.ts',
-        // Pages whose code imports packages; tests run that of README.md.
-        '*.md',
+        // Pages whose code imports packages; tests run it.
+        '{*,docs/*}.md',
       ],
-      project: ['{src,test,bench,scripts}/**/*.{ts,mts,cts,js,mjs,cjs}', '*.{ts,cjs,mjs,md}'],
+      project: ['{src,test,bench,scripts}/**/*.{ts,mts,cts,js,mjs,cjs}', '*.{ts,cjs,mjs,md}', 'docs/*.md'],
       ignoreDependencies: [
         // An alias of an older Express, which a test loads with require().
         'express4',
