@@ -61,7 +61,7 @@ const CHANNELS: Readonly<Record<keyof Messages, Channel>> = {
   'store-fault': channel('passport-yubikey-otp:store-fault'),
 };
 
-/** Whether anybody subscribes, where a message takes more than to build it. */
+/** Whether anybody subscribes: for work that is needed only then, besides building the message. */
 export function isObserved(name: keyof Messages): boolean {
   return CHANNELS[name].hasSubscribers;
 }

@@ -1,5 +1,5 @@
 import { tracingChannel } from 'node:diagnostics_channel';
-import { publish } from '../diagnostics.js';
+import { isObserved, publish } from '../diagnostics.js';
 import { YubikeyError } from '../errors.js';
 import { isPublicId, type Otp } from '../otp/otp.js';
 import type { Rejection } from '../protocol/status.js';
@@ -19,24 +19,34 @@ export interface VerifyMessage {
 
 const verifications = tracingChannel<unknown, VerifyMessage>('passport-yubikey-otp:verify');
 
-/** Traces one verification, as `tracePromise` of Node does, and publishes its refusal. */
-export async function traceVerification(
+/** Traces one verification, as `tracePromise` of Node does, and publishes its refusal, if anybody subscribes. */
+export function traceVerification(
   verifier: string,
   otp: Otp,
   verify: () => Promise<Verification>,
 ): Promise<Verification> {
-  if (!verifications.hasSubscribers) return judge(verifier, otp, verify);
+  const isWatched = verifications.hasSubscribers || isObserved('refusal') || isObserved('replay');
+  return isWatched ? traceWatched(verifier, otp, verify) : verify();
+}
+
+async function traceWatched(
+  verifier: string,
+  otp: Otp,
+  verify: () => Promise<Verification>,
+): Promise<Verification> {
   let fault: unknown;
-  const traced = async () => {
+  const judge = async () => {
     try {
-      return await judge(verifier, otp, verify);
+      const verification = await verify();
+      if (!verification.ok) publishRefusal(verifier, otp, verification.reason);
+      return verification;
     } catch (error) {
       fault = error;
       throw withoutCause(error);
     }
   };
   const message: VerifyMessage = { verifier, publicId: readPublicId(otp) };
-  return verifications.tracePromise(traced, message).catch(() => Promise.reject(fault));
+  return verifications.tracePromise(judge, message).catch(() => Promise.reject(fault));
 }
 
 /** Publishes that an OTP was refused. Replays are published on a channel of their own, too. */
@@ -44,12 +54,6 @@ export function publishRefusal(verifier: string, otp: Otp, reason: Rejection): v
   const build = () => ({ verifier, publicId: readPublicId(otp), reason });
   publish('refusal', build);
   if (reason === 'REPLAYED_OTP' || reason === 'REPLAYED_REQUEST') publish('replay', build);
-}
-
-async function judge(verifier: string, otp: Otp, verify: () => Promise<Verification>): Promise<Verification> {
-  const verification = await verify();
-  if (!verification.ok) publishRefusal(verifier, otp, verification.reason);
-  return verification;
 }
 
 /** The argument may be anything: its `publicId` may be a whole OTP. */
