@@ -28,12 +28,13 @@ export interface BatchMessage {
   readonly store: string;
   /** How many verifications it holds; 0 if the store failed before it took any. */
   readonly size: number;
+  /** Until the database answered, with the wait for a connection. */
   readonly milliseconds: number;
   /**
-   * `WRITTEN`; `STORE_FAILED` if the database wrote nothing; `ANSWER_LOST` if it may have written. A batch that failed
-   * may be written again, in parts, as further batches.
+   * `WRITTEN`, `UNANSWERED` if it may have been written, or `REFUSED` if nothing was. `ITEM_REFUSED` because of one of
+   * its verifications and `LOCKED` because of a lock of a row mean that the others, or each, are written again.
    */
-  readonly outcome: 'WRITTEN' | 'STORE_FAILED' | 'ANSWER_LOST';
+  readonly outcome: 'WRITTEN' | 'UNANSWERED' | 'REFUSED' | 'ITEM_REFUSED' | 'LOCKED';
 }
 
 /** On `passport-yubikey-otp:store-fault`: a call of a store that rejected. */

@@ -1,3 +1,4 @@
+import { isObserved, publish } from '../diagnostics.js';
 import { YubikeyError } from '../errors.js';
 import { assertSignal } from '../options.js';
 import { Call } from './call.js';
@@ -13,8 +14,14 @@ export class Calls {
     this.#open--;
   };
 
-  /** @throws TypeError if the timeout is not a positive whole number of milliseconds. */
-  constructor(readonly timeout: number = DEFAULT_TIMEOUT_MS) {
+  /**
+   * @param store The class of the store, which is published with its faults.
+   * @throws TypeError if the timeout is not a positive whole number of milliseconds.
+   */
+  constructor(
+    readonly store: string,
+    readonly timeout: number = DEFAULT_TIMEOUT_MS,
+  ) {
     if (!Number.isInteger(timeout) || timeout < 1 || timeout > 2 ** 31 - 1) {
       throw new TypeError('timeout must be a whole number of milliseconds, 1 or more');
     }
@@ -23,16 +30,21 @@ export class Calls {
   /**
    * @throws YubikeyError `STORE_FAILED` if too many calls wait already; TypeError for anything but an AbortSignal.
    */
-  begin<T>(signal?: AbortSignal, begunAt?: number): Call<T> {
+  begin<T>(signal?: AbortSignal, begunAt = performance.now()): Call<T> {
     assertSignal(signal);
     if (this.#open >= MAX_OPEN) {
-      throw new YubikeyError(
-        'STORE_FAILED',
-        `${MAX_OPEN} calls are already waiting for the database, so nothing was sent: try again later`,
-      );
+      const fault = tooManyCalls();
+      this.#publishFault(fault, begunAt);
+      throw fault;
     }
     this.#open++;
-    return new Call(this.timeout, this.#onOver, signal, begunAt);
+    const call = new Call<T>(this.timeout, this.#onOver, signal, begunAt);
+    if (isObserved('store-fault')) call.result.catch((fault) => this.#publishFault(fault, begunAt));
+    return call;
+  }
+
+  #publishFault({ code }: YubikeyError, begunAt: number): void {
+    publish('store-fault', () => ({ store: this.store, code, milliseconds: performance.now() - begunAt }));
   }
 
   /** Runs `ask`, and waits for its answer until the deadline, which counts from `begunAt` where that is given. */
@@ -44,4 +56,11 @@ export class Calls {
     );
     return call.result;
   }
+}
+
+function tooManyCalls(): YubikeyError {
+  return new YubikeyError(
+    'STORE_FAILED',
+    `${MAX_OPEN} calls are already waiting for the database, so nothing was sent: try again later`,
+  );
 }

@@ -26,9 +26,11 @@ export class Batcher<Item extends { readonly id: string }, Result> {
 
   constructor(writer: BatchWriter<Item, Result>, calls: Calls) {
     this.#calls = calls;
+    const { store } = calls;
     const { atOnce, slowMs } = writer;
-    this.#shared = new Lane(writer, { atOnce, maxItems: MAX_BATCH_SIZE, slowMs }, this);
-    this.#separate = new Lane(writer, { atOnce: SEPARATE_AT_ONCE, maxItems: 1, slowMs: undefined }, this);
+    this.#shared = new Lane(writer, { store, atOnce, maxItems: MAX_BATCH_SIZE, slowMs }, this);
+    const separately = { store, atOnce: SEPARATE_AT_ONCE, maxItems: 1, slowMs: undefined };
+    this.#separate = new Lane(writer, separately, this);
   }
 
   /** Rejects at its deadline or on abort: with `STORE_FAILED` while it waits, with `ANSWER_LOST` once it was sent. */

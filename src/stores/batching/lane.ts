@@ -1,8 +1,11 @@
+import { type BatchMessage, publish } from '../../diagnostics.js';
 import type { BatchWriter, WriteFault } from './batch.js';
 import { type CallQueue, LaneBatch, type Waiting, type Waitings } from './lane-batch.js';
 import { Place } from './place.js';
 
 export interface LaneSettings {
+  /** The class of the store, which is published with its batches. */
+  readonly store: string;
   /** Batches in flight at once. */
   readonly atOnce: number;
   /** Items in a batch. */
@@ -90,14 +93,27 @@ export class Lane<Item extends { readonly id: string }, Result> implements CallQ
   async #write(batch: LaneBatch<Item, Result>): Promise<void> {
     try {
       const results = await this.#writer.write(batch);
+      if (batch.begun?.length) this.#publish(batch, 'WRITTEN');
       batch.begun?.forEach(({ item, call }, n) => {
         this.#owner.noteOutcome(item.id, true);
         call.resolve(results[n] as Result);
       });
     } catch (error) {
-      if (batch.begun) await this.#fail(batch.begun, this.#writer.classifyFault(error), error);
+      const fault = batch.begun ? this.#writer.classifyFault(error) : 'REFUSED';
+      this.#publish(batch, fault);
+      if (batch.begun) await this.#fail(batch.begun, fault, error);
       else this.#rejectUnbegun(batch, error);
     }
+  }
+
+  #publish({ begun, createdAt }: LaneBatch<Item, Result>, outcome: BatchMessage['outcome']): void {
+    const { store } = this.#settings;
+    publish('batch', () => ({
+      store,
+      size: begun?.length ?? 0,
+      milliseconds: performance.now() - createdAt,
+      outcome,
+    }));
   }
 
   async #fail(begun: Waitings<Item, Result>, fault: WriteFault, error: unknown): Promise<void> {

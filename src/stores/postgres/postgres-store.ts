@@ -74,7 +74,7 @@ export class PostgresStore {
     assertOptions('PostgresStore', options, OPTION_NAMES);
     const { pool, allowReplayAfterCrash = false, timeout } = options ?? {};
     if (typeof pool?.connect !== 'function') throw new TypeError('PostgresStore requires pool: a Pool of pg');
-    this.#calls = new Calls(timeout);
+    this.#calls = new Calls('PostgresStore', timeout);
     this.#connections = new Connections(pool, this.#calls.timeout);
     this.#allowReplayAfterCrash = allowReplayAfterCrash;
     const finder = new Finder<PostgresFind>((find, ids) => this.#findAll(find, ids));

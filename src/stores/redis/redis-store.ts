@@ -70,7 +70,7 @@ export class RedisStore {
     assertOptions('RedisStore', options, OPTION_NAMES);
     const { sendCommand, prefix = 'yubikey-otp:', allowReplayAfterCrash = false, timeout } = options ?? {};
     if (typeof sendCommand !== 'function') throw new TypeError('RedisStore requires sendCommand, a function');
-    this.#redis = new RedisClient(sendCommand, prefix, new Calls(timeout));
+    this.#redis = new RedisClient(sendCommand, prefix, new Calls('RedisStore', timeout));
     this.#allowReplayAfterCrash = allowReplayAfterCrash;
     this.keys = createKeyStore(new RedisTable(this.#redis, 'key', YUBIKEY));
     this.clients = createClientStore(new RedisTable(this.#redis, 'client', CLIENT));

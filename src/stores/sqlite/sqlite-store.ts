@@ -95,7 +95,7 @@ export class SqliteStore {
    */
   constructor(options: SqliteStoreOptions) {
     assertOptions('SqliteStore', options, OPTION_NAMES);
-    this.#calls = new Calls(options?.timeout);
+    this.#calls = new Calls('SqliteStore', options?.timeout);
     this.fault = new Promise((resolve) => {
       this.#endWith = resolve;
     });
