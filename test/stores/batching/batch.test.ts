@@ -43,7 +43,7 @@ class Engine implements BatchWriter<Item, string> {
 /** The calls of one batch, which their callers can give up, and what the engine does with it. */
 async function startBatch(...ids: string[]) {
   const engine = new Engine();
-  const batcher = new Batcher<Item, string>(engine, new Calls(TIMEOUT));
+  const batcher = new Batcher<Item, string>(engine, new Calls('TestStore', TIMEOUT));
   const givingUp = new Map<string, AbortController>();
   const add = (id: string) => {
     const caller = new AbortController();

@@ -43,7 +43,7 @@ async function collectStatements(
       },
     },
     NO_BATCHES,
-    new Calls(),
+    new Calls('TestStore'),
   );
   const key = await keys.get('c');
   await keys.add({ publicId: 'c', aesKey: ROW.aes_key });
