@@ -38,6 +38,7 @@ interface TrialRequest {
 }
 
 export interface TrialOutcome {
+  readonly startedAt: number;
   readonly at: number;
   /** OK, a reason, or the code of an error. */
   readonly result: string;
@@ -243,18 +244,24 @@ export async function runTrial(
     return Promise.all(
       trial.verifications.map(async ({ otp, startsAfter, abortsAfter }) => {
         await new Promise<void>((resolve) => clock.after(startsAfter, resolve));
+        const startedAt = clock.now;
         const controller = new AbortController();
         if (abortsAfter !== undefined) clock.after(abortsAfter, () => controller.abort());
         return verifier.verify(parse(otp), { signal: controller.signal }).then(
-          (verdict) => ({ at: clock.now, result: verdict.ok ? 'OK' : verdict.reason, error: undefined }),
-          (error: YubikeyError) => ({ at: clock.now, result: String(error.code ?? error), error }),
+          (verdict) => ({
+            startedAt,
+            at: clock.now,
+            result: verdict.ok ? 'OK' : verdict.reason,
+            error: undefined,
+          }),
+          (error: unknown) => {
+            // Anything else is a fault of the code.
+            if (!(error instanceof YubikeyError)) throw error;
+            return { startedAt, at: clock.now, result: error.code as string, error };
+          },
         );
       }),
     );
   });
   return { trial, requests: pool.requests, outcomes };
-}
-
-export function isFault(outcome: TrialOutcome): outcome is TrialOutcome & { error: YubikeyError } {
-  return outcome.error instanceof YubikeyError;
 }
