@@ -37,7 +37,7 @@ interface TrialRequest {
   aborted: boolean;
 }
 
-export interface TrialOutcome {
+interface TrialOutcome {
   readonly startedAt: number;
   readonly at: number;
   /** OK, a reason, or the code of an error. */
