@@ -141,7 +141,8 @@ describe('requests of decided verifications', () => {
 
   it('do not accumulate during many simultaneous verifications', async () => {
     const [fast, hung] = await startAll(answer('OK'), hang);
-    const verifier = createVerifier([fast?.url, hung?.url] as string[]);
+    // A retry on a busy machine would be a second connection of its verification.
+    const verifier = createVerifier([fast?.url, hung?.url] as string[], { retries: 0 });
     await Promise.all(Array.from({ length: 100 }, () => verifier.verify(parseOtp(yubikey.press()))));
     // undici reconnects for abandoned requests, although nobody needs the connections.
     const waiting = () => [...(hung?.sockets ?? [])].filter(({ bytesRead }) => bytesRead > 0).length;
