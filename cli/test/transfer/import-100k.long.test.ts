@@ -1,14 +1,16 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { createReadStream, createWriteStream, existsSync, readFileSync } from 'node:fs';
+import { createReadStream, createWriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { encodeModhex } from 'passport-yubikey-otp/protocol';
 import { newMasterKey } from 'passport-yubikey-otp/stores';
 import { describe, expect, it } from 'vitest';
-import { commandOn, start, temporaryFolder } from '../support/command.js';
+import { commandOn, run, temporaryFolder } from '../support/command.js';
 
 const COUNT = 100_000;
+/** Enough for a command, but not for 100,000 keys: a command that kept them would be aborted. */
+const HEAP_MB = 24;
 const AES = 'ecde18dbe76fbd0c33330f1c354871db';
 const GOOD = `1,vvcccccccccb,ca62baca62ba,${AES},,2024-03-01T09:30:00,`;
 
@@ -56,37 +58,6 @@ async function writeFile(path: string): Promise<number[]> {
   return numbers;
 }
 
-/** Memory of a process in megabytes; undefined after the process has ended. */
-function measureMemory(pid: number): number | undefined {
-  const file = `/proc/${pid}/status`;
-  const kilobytes = existsSync(file) && /^VmRSS:\s+(\d+)/m.exec(readFileSync(file, 'utf8'))?.[1];
-  return kilobytes ? Number(kilobytes) / 1024 : undefined;
-}
-
-/** Runs a command, and measures its memory: the most in the first quarter, and the most of all. */
-async function runWatched(args: readonly string[], env: Record<string, string>) {
-  const began = performance.now();
-  const child = start(args, { env });
-  child.stdin.end();
-  let [stdout, stderr] = ['', ''];
-  child.stdout.on('data', (text) => {
-    stdout += text;
-  });
-  child.stderr.on('data', (text) => {
-    stderr += text;
-  });
-  const memory: number[] = [];
-  const watch = setInterval(() => {
-    const now = measureMemory(child.pid as number);
-    if (now !== undefined) memory.push(now);
-  }, 100);
-  const [code] = await once(child, 'close');
-  clearInterval(watch);
-  const seconds = (performance.now() - began) / 1000;
-  const settled = Math.max(...memory.slice(0, Math.ceil(memory.length / 4)));
-  return { code, stdout, stderr, seconds, settled, most: Math.max(...memory) };
-}
-
 /** A digest of the keys in a file, without the times of the import. */
 async function computeDigest(path: string): Promise<string> {
   const hash = createHash('sha256');
@@ -104,12 +75,13 @@ describe('100,000 lines, 20 of them bad', () => {
     const masterKey = `first:${newMasterKey().toString('base64')}`;
     const [here, there] = ['here.db', 'there.db'].map((name) => commandOn(join(folder, name), masterKey));
     if (!here || !there) throw new Error('no command');
-    const environment = ({ db }: { db: string }) => ({ YUBIKEY_DB: db, YUBIKEY_MASTER_KEY: masterKey });
+    const env = {
+      YUBIKEY_DB: here.db,
+      YUBIKEY_MASTER_KEY: masterKey,
+      NODE_OPTIONS: `--max-old-space-size=${HEAP_MB}`,
+    };
 
-    const imported = await runWatched(['keys', 'import', '--json', file], environment(here));
-    console.log(
-      `import: ${imported.seconds.toFixed(1)} s, ${imported.settled.toFixed(0)} MB in the first quarter, ${imported.most.toFixed(0)} MB at most`,
-    );
+    const imported = await run(['keys', 'import', '--json', file], { env });
     expect(imported.code).toBe(1);
     const { added, refused, problems } = JSON.parse(imported.stdout);
     expect([added, refused]).toEqual([99_980, 20]);
@@ -117,13 +89,10 @@ describe('100,000 lines, 20 of them bad', () => {
       numbers.map((line, at) => ({ file, line, reason: expect.stringContaining(BAD[at]?.[1] as string) })),
     );
     expect(imported.stderr).not.toContain(AES.slice(0, 12));
-    expect(imported.most - imported.settled).toBeLessThan(40);
 
     const [first, second] = ['first.txt', 'second.txt'].map((name) => join(folder, name)) as [string, string];
-    const exported = await runWatched(['keys', 'export', '-o', first], environment(here));
-    console.log(`export: ${exported.seconds.toFixed(1)} s, ${exported.most.toFixed(0)} MB at most`);
+    const exported = await run(['keys', 'export', '-o', first], { env });
     expect(exported.code).toBe(0);
-    expect(exported.most - exported.settled).toBeLessThan(40);
     expect(await there(['keys', 'import', first])).toMatchObject({
       code: 0,
       stderr: expect.stringContaining('99980 added'),
@@ -131,8 +100,7 @@ describe('100,000 lines, 20 of them bad', () => {
     expect(await there(['keys', 'export', '-o', second])).toMatchObject({ code: 0 });
     expect(await computeDigest(second)).toBe(await computeDigest(first));
 
-    const again = await runWatched(['keys', 'import', '--json', file], environment(here));
-    console.log(`again: ${again.seconds.toFixed(1)} s, ${again.most.toFixed(0)} MB at most`);
+    const again = await run(['keys', 'import', '--json', file], { env });
     expect(JSON.parse(again.stdout)).toMatchObject({ added: 0, alreadyThere: 99_980, refused: 20 });
-  }, 600_000);
+  });
 });
