@@ -8,11 +8,11 @@ const SYNC_MS = 500;
 
 const mayTrace = spawnSync('strace', ['-e', 'trace=none', 'true']).status === 0;
 
-/** Runs `advance-and-watch` with every sync delayed by {@link SYNC_MS}, and returns what it measured. */
-function watch(
-  driver: string,
-  where: 'here' | 'in threads',
-): { longestGap: number; shortestAdvance: number } {
+/**
+ * Runs `advance-and-watch` with every sync delayed by {@link SYNC_MS}. Returns the lowest of what it measured: a busy
+ * machine delays the event loop now and then, a sync that blocks it does so every time.
+ */
+function watch(driver: string, where: 'here' | 'in threads'): { longestGap: number; ms: number } {
   const syncs = 'fsync,fdatasync';
   const strace = [
     '-f',
@@ -28,7 +28,11 @@ function watch(
     encoding: 'utf8',
   });
   if (stdout === '') throw new Error(stderr);
-  return JSON.parse(stdout);
+  const measured: { longestGap: number; ms: number }[] = JSON.parse(stdout);
+  return {
+    longestGap: Math.min(...measured.map(({ longestGap }) => longestGap)),
+    ms: Math.min(...measured.map(({ ms }) => ms)),
+  };
 }
 
 describeWith('On a disk whose syncs take half a second', ['strace'], () => {
@@ -39,8 +43,8 @@ describeWith('On a disk whose syncs take half a second', ['strace'], () => {
 
   describe.each(drivers)('SqliteStore through $name', ({ name: driver }) => {
     it('with a path never blocks the event loop for a sync', () => {
-      const { longestGap, shortestAdvance } = watch(driver, 'in threads');
-      expect(shortestAdvance).toBeGreaterThanOrEqual(SYNC_MS);
+      const { longestGap, ms } = watch(driver, 'in threads');
+      expect(ms).toBeGreaterThanOrEqual(SYNC_MS);
       expect(longestGap).toBeLessThan(SYNC_MS / 2);
     });
 
