@@ -1,5 +1,20 @@
 import type { YubikeyErrorCode } from '../errors.js';
 
+/** Why an OTP was refused. */
+export type Rejection = 'BAD_OTP' | 'REPLAYED_OTP' | 'REPLAYED_REQUEST' | 'DELAYED_OTP';
+
+/** Statuses without a verdict: a fault of the request, the configuration or the server. */
+export type FaultStatus =
+  | 'BAD_SIGNATURE'
+  | 'MISSING_PARAMETER'
+  | 'NO_SUCH_CLIENT'
+  | 'OPERATION_NOT_ALLOWED'
+  | 'BACKEND_ERROR'
+  | 'NOT_ENOUGH_ANSWERS';
+
+/** What an answer says of an OTP (validation protocol 2.0, "Response"): OK, a refusal, or a fault. */
+export type Status = 'OK' | Rejection | FaultStatus;
+
 interface StatusRow<Kind> {
   readonly kind: Kind;
   /**
@@ -45,43 +60,46 @@ type StatusOfProtocol1 =
   | 'OPERATION_NOT_ALLOWED'
   | 'BACKEND_ERROR';
 
-const verdict = <Kind extends 'acceptance' | 'rejection'>(row: VerdictRow<Kind>) => row;
-const fault = <Code extends YubikeyErrorCode>(row: FaultRow<Code>) => row;
+type StatusTable = {
+  readonly [S in Status]: S extends FaultStatus
+    ? FaultRow<S>
+    : VerdictRow<S extends Rejection ? 'rejection' : 'acceptance'>;
+};
 
 /** The statuses of validation protocol 2.0, and all that a client and a server need to know about each of them. */
-export const STATUSES = {
-  OK: verdict({
+export const STATUSES: StatusTable = {
+  OK: {
     kind: 'acceptance',
     echo: 'always',
     decides: 'immediately',
     inProtocol1: 'OK',
-  }),
-  BAD_OTP: verdict({
+  },
+  BAD_OTP: {
     kind: 'rejection',
     echo: 'never',
     decides: 'after-settling',
     inProtocol1: 'BAD_OTP',
-  }),
-  REPLAYED_OTP: verdict({
+  },
+  REPLAYED_OTP: {
     kind: 'rejection',
     echo: 'always',
     // Some servers answer a repeated request with this status instead of REPLAYED_REQUEST.
     decides: 'unless-ours',
     inProtocol1: 'REPLAYED_OTP',
-  }),
-  REPLAYED_REQUEST: verdict({
+  },
+  REPLAYED_REQUEST: {
     kind: 'rejection',
     echo: 'always',
     decides: 'last',
     inProtocol1: 'REPLAYED_OTP',
-  }),
-  DELAYED_OTP: verdict({
+  },
+  DELAYED_OTP: {
     kind: 'rejection',
     echo: 'ours',
     decides: 'after-settling',
     inProtocol1: 'BAD_OTP',
-  }),
-  BAD_SIGNATURE: fault({
+  },
+  BAD_SIGNATURE: {
     kind: 'fault',
     code: 'BAD_SIGNATURE',
     rank: 10,
@@ -91,8 +109,8 @@ export const STATUSES = {
     passedOn: false,
     echo: 'never',
     inProtocol1: 'BAD_SIGNATURE',
-  }),
-  MISSING_PARAMETER: fault({
+  },
+  MISSING_PARAMETER: {
     kind: 'fault',
     code: 'MISSING_PARAMETER',
     rank: 13,
@@ -102,8 +120,8 @@ export const STATUSES = {
     passedOn: false,
     echo: 'never',
     inProtocol1: 'MISSING_PARAMETER',
-  }),
-  NO_SUCH_CLIENT: fault({
+  },
+  NO_SUCH_CLIENT: {
     kind: 'fault',
     code: 'NO_SUCH_CLIENT',
     rank: 11,
@@ -114,8 +132,8 @@ export const STATUSES = {
     passedOn: false,
     echo: 'never',
     inProtocol1: 'NO_SUCH_CLIENT',
-  }),
-  OPERATION_NOT_ALLOWED: fault({
+  },
+  OPERATION_NOT_ALLOWED: {
     kind: 'fault',
     code: 'OPERATION_NOT_ALLOWED',
     rank: 12,
@@ -125,8 +143,8 @@ export const STATUSES = {
     passedOn: true,
     echo: 'never',
     inProtocol1: 'OPERATION_NOT_ALLOWED',
-  }),
-  BACKEND_ERROR: fault({
+  },
+  BACKEND_ERROR: {
     kind: 'fault',
     code: 'BACKEND_ERROR',
     rank: 30,
@@ -136,8 +154,8 @@ export const STATUSES = {
     passedOn: true,
     echo: 'never',
     inProtocol1: 'BACKEND_ERROR',
-  }),
-  NOT_ENOUGH_ANSWERS: fault({
+  },
+  NOT_ENOUGH_ANSWERS: {
     kind: 'fault',
     code: 'NOT_ENOUGH_ANSWERS',
     rank: 0,
@@ -147,20 +165,8 @@ export const STATUSES = {
     passedOn: true,
     echo: 'ours',
     inProtocol1: 'BACKEND_ERROR',
-  }),
+  },
 };
-
-export type Status = keyof typeof STATUSES;
-
-type StatusOfKind<Kind> = {
-  [S in Status]: (typeof STATUSES)[S] extends StatusRow<Kind> ? S : never;
-}[Status];
-
-/** Why an OTP was refused. */
-export type Rejection = StatusOfKind<'rejection'>;
-
-/** Statuses without a verdict: a fault of the request, the configuration or the server. */
-export type FaultStatus = StatusOfKind<'fault'>;
 
 export function isStatus(text: unknown): text is Status {
   return typeof text === 'string' && Object.hasOwn(STATUSES, text);
