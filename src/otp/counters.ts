@@ -13,7 +13,7 @@ export const MAX_SESSION_USE = 0xff;
 export const MAX_TIMESTAMP = 0xff_ffff;
 
 const CLOCK_RANGE = MAX_TIMESTAMP + 1;
-const CLOCK_HZ = 8;
+export const CLOCK_HZ = 8;
 
 /**
  * Whether `next` was typed after `last`, the counters of the last OTP of the same key that was accepted: its usage

@@ -12,8 +12,8 @@ export interface Otp {
   readonly token: string;
 }
 
-const TOKEN_LENGTH = 32;
-const MAX_PUBLIC_ID_LENGTH = 16;
+export const TOKEN_LENGTH = 32;
+export const MAX_PUBLIC_ID_LENGTH = 16;
 const MAX_OTP_LENGTH = MAX_PUBLIC_ID_LENGTH + TOKEN_LENGTH;
 /** Longer than any URL that a key's NFC tag can hold. The limit bounds the work for any input. */
 const MAX_INPUT_LENGTH = 512;

@@ -1,6 +1,7 @@
 import type { Request } from 'express';
 import { YubikeyError } from '../errors.js';
 import { assertOptional, type OptionNames } from '../options.js';
+import { MAX_PUBLIC_ID_LENGTH, TOKEN_LENGTH } from '../otp/otp.js';
 
 /** Takes a possible OTP out of a request, synchronously and unchecked. Returns undefined if there is none. */
 export type ExtractOtp = (req: Request) => unknown;
@@ -13,8 +14,6 @@ export interface AppendedOtpOptions {
 const OPTION_NAMES: OptionNames<AppendedOtpOptions> = {
   publicIdLength: true,
 };
-
-const TOKEN_LENGTH = 32;
 
 /** Reads the OTP from a field of the body, which may be nested like `user[otp]`, or of the query if allowed. */
 export function otpInBody(field: string, allowOtpInQuery: boolean): ExtractOtp {
@@ -58,8 +57,8 @@ export function splitAppendedOtp(
 }
 
 function assertPublicIdLength({ publicIdLength = 12 }: AppendedOtpOptions): number {
-  if (!Number.isInteger(publicIdLength) || publicIdLength < 0 || publicIdLength > 16) {
-    throw new TypeError('publicIdLength must be a whole number from 0 to 16');
+  if (!Number.isInteger(publicIdLength) || publicIdLength < 0 || publicIdLength > MAX_PUBLIC_ID_LENGTH) {
+    throw new TypeError(`publicIdLength must be a whole number from 0 to ${MAX_PUBLIC_ID_LENGTH}`);
   }
   return publicIdLength;
 }

@@ -1,7 +1,15 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { inspect } from 'node:util';
+import { AES_KEY_LENGTH } from '../ksm/aes-key.js';
+import { PRIVATE_ID_LENGTH } from '../ksm/private-id.js';
 import { assertOptional, type OptionNames } from '../options.js';
-import { type Counters, MAX_USAGE_COUNTER } from '../otp/counters.js';
+import {
+  CLOCK_HZ,
+  type Counters,
+  MAX_SESSION_USE,
+  MAX_TIMESTAMP,
+  MAX_USAGE_COUNTER,
+} from '../otp/counters.js';
 import { KEYBOARD_LAYOUTS } from '../otp/keyboard.js';
 import { encodeModhex, MODHEX_ALPHABET } from '../otp/modhex.js';
 import { isPublicId } from '../otp/otp.js';
@@ -81,8 +89,8 @@ export class SoftYubikey {
     this.publicId = options.publicId ?? `vv${encodeModhex(randomBytes(5))}`;
     if (!isPublicId(this.publicId))
       throw new TypeError('publicId must be 0 to 16 modhex letters, lower case');
-    this.privateId = readBytes('privateId', options.privateId, 6);
-    this.aesKey = readBytes('aesKey', options.aesKey, 16);
+    this.privateId = readBytes('privateId', options.privateId, PRIVATE_ID_LENGTH);
+    this.aesKey = readBytes('aesKey', options.aesKey, AES_KEY_LENGTH);
     this.#layout = options.layout;
     if (this.#layout !== undefined) findLayoutCharacters(this.#layout);
     this.#usageCounter = checkWholeNumber('usageCounter', options.usageCounter ?? 0, MAX_USAGE_COUNTER);
@@ -101,7 +109,7 @@ export class SoftYubikey {
   /** Unplugs the key and plugs it in again. */
   replug(): void {
     this.#sessionUse = undefined;
-    this.#clockAtPowerUp = randomInt(2 ** 24);
+    this.#clockAtPowerUp = randomInt(MAX_TIMESTAMP + 1);
     this.#poweredUpAt = Date.now();
     this.#timestamp = this.#readClock();
   }
@@ -147,9 +155,10 @@ export class SoftYubikey {
       usageCounter,
       layout,
     });
-    yubikey.#sessionUse =
-      state.sessionUse === undefined ? undefined : checkWholeNumber('sessionUse', state.sessionUse, 0xff);
-    yubikey.#clockAtPowerUp = checkWholeNumber('clockAtPowerUp', state.clockAtPowerUp, 0xff_ffff);
+    if (state.sessionUse !== undefined) {
+      yubikey.#sessionUse = checkWholeNumber('sessionUse', state.sessionUse, MAX_SESSION_USE);
+    }
+    yubikey.#clockAtPowerUp = checkWholeNumber('clockAtPowerUp', state.clockAtPowerUp, MAX_TIMESTAMP);
     yubikey.#poweredUpAt = checkWholeNumber('poweredUpAt', state.poweredUpAt, Number.MAX_SAFE_INTEGER);
     yubikey.#timestamp = yubikey.#readClock();
     return yubikey;
@@ -161,7 +170,7 @@ export class SoftYubikey {
   }
 
   #count(): void {
-    if (this.#sessionUse !== undefined && this.#sessionUse < 0xff) {
+    if (this.#sessionUse !== undefined && this.#sessionUse < MAX_SESSION_USE) {
       this.#sessionUse += 1;
     } else {
       this.#sessionUse = 0;
@@ -170,8 +179,8 @@ export class SoftYubikey {
   }
 
   #readClock(): number {
-    const ticks = Math.floor((Date.now() - this.#poweredUpAt) / 125);
-    return (this.#clockAtPowerUp + ticks) & 0xff_ffff;
+    const ticks = Math.floor(((Date.now() - this.#poweredUpAt) * CLOCK_HZ) / 1000);
+    return (this.#clockAtPowerUp + ticks) & MAX_TIMESTAMP;
   }
 
   #type(modhex: string): string {
