@@ -1,3 +1,5 @@
+import { decodeBase64 } from './base64.js';
+
 /**
  * Reads an API key as validation servers issue it (https://upgrade.yubico.com/getapikey/): base64 with its padding,
  * without blanks, and not empty.
@@ -5,11 +7,9 @@
  * @throws TypeError, which does not repeat the key.
  */
 export function parseApiKey(text: string): Buffer {
-  const bytes = Buffer.from(String(text), 'base64');
-  if (bytes.length === 0 || formatApiKey(bytes) !== text) {
-    throw new TypeError('apiKey must be the base64 text of the API key, with its padding and without blanks');
-  }
-  return bytes;
+  const bytes = decodeBase64(text);
+  if (bytes !== undefined && bytes.length > 0) return bytes;
+  throw new TypeError('apiKey must be the base64 text of the API key, with its padding and without blanks');
 }
 
 /** Writes an API key as {@link parseApiKey} reads it. */

@@ -43,6 +43,7 @@ export type {
 } from './store.js';
 export { CachedClientStore, CachedKeyStore } from './wrappers/cached.js';
 export {
+  isMasterKeyId,
   Keyring,
   type KeyringOptions,
   masterKeyIdOf,

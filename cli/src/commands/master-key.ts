@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { isMasterKeyId } from 'passport-yubikey-otp/stores';
 import { formatNewMasterKey } from '../database/master-key.js';
 import { SetupError } from '../terminal/failure.js';
 import { print } from '../terminal/output.js';
@@ -13,7 +14,7 @@ export function addMasterKey(program: Command): void {
     .option('--id <id>', "the id of the master key: 1 to 32 letters, digits, - or _ (default: today's date)")
     .addHelpText('after', '\n  $ (umask 077; set -C; yubikey-otp master-key new > master.key)')
     .action(async ({ id }: { id?: string | undefined }) => {
-      if (id !== undefined && !/^[A-Za-z0-9_-]{1,32}$/.test(id))
+      if (id !== undefined && !isMasterKeyId(id))
         throw new SetupError('--id takes 1 to 32 letters, digits, - or _');
       await print(formatNewMasterKey(id));
     });

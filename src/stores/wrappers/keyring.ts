@@ -8,6 +8,7 @@ import {
 } from 'node:crypto';
 import { YubikeyError } from '../../errors.js';
 import { assertOptions, type OptionNames } from '../../options.js';
+import { decodeBase64 } from '../../protocol/base64.js';
 
 /** The kind of record a sealed secret belongs to. A secret sealed as one kind does not open as another. */
 export type SealedKind = 'yubikey' | 'client';
@@ -31,7 +32,7 @@ const MASTER_KEY_LENGTH = 32;
 const HASH_LENGTH = 32;
 const NONCE_LENGTH = 12;
 const TAG_LENGTH = 16;
-const KEY_ID = /^[A-Za-z0-9_-]{1,32}$/;
+const MASTER_KEY_ID = /^[A-Za-z0-9_-]{1,32}$/;
 
 /**
  * Master keys that seal secrets before a store gets them, with AES-256-GCM. Each row has its own key, derived from the
@@ -54,7 +55,7 @@ export class Keyring {
       throw new TypeError('Keyring requires keys: master keys by id');
     this.#current = current;
     for (const [id, key] of Object.entries(keys)) {
-      if (!KEY_ID.test(id)) throw new TypeError('A master key id must be 1 to 32 letters, digits, - or _');
+      if (!isMasterKeyId(id)) throw new TypeError('A master key id must be 1 to 32 letters, digits, - or _');
       if (!(key instanceof Uint8Array) || key.length !== MASTER_KEY_LENGTH) {
         throw new TypeError(
           `Master key ${id} must be ${MASTER_KEY_LENGTH} random bytes; newMasterKey() generates one`,
@@ -114,6 +115,11 @@ function hmac(key: KeyObject | Uint8Array, message: Uint8Array): Buffer {
   return createHmac('sha256', key).update(message).digest();
 }
 
+/** Whether a value can be the id of a master key: 1 to 32 letters, digits, `-` or `_`. */
+export function isMasterKeyId(text: unknown): text is string {
+  return typeof text === 'string' && MASTER_KEY_ID.test(text);
+}
+
 /** Generates a master key: 32 random bytes. */
 export function newMasterKey(): Buffer {
   return randomBytes(MASTER_KEY_LENGTH);
@@ -131,8 +137,8 @@ export function parseKeyring(text: string): Keyring {
     .filter((entry) => entry !== '')
     .map((entry): [string, Buffer] => {
       const [, id, base64] = /^([^:]*):(.*)$/.exec(entry) ?? [];
-      const key = Buffer.from(base64 ?? '', 'base64');
-      if (id === undefined || key.toString('base64') !== base64) {
+      const key = decodeBase64(base64);
+      if (id === undefined || key === undefined) {
         throw new TypeError('Master keys must be written as id:base64, such as 2026:…');
       }
       return [id, key];
@@ -162,7 +168,7 @@ function encodeHeader(keyId: string): Buffer {
 export function masterKeyIdOf(sealed: Uint8Array): string | undefined {
   const [version, length = 0] = sealed;
   const keyId = Buffer.from(sealed.subarray(2, 2 + length)).toString('latin1');
-  return version === FORMAT_VERSION && keyId.length === length && KEY_ID.test(keyId) ? keyId : undefined;
+  return version === FORMAT_VERSION && keyId.length === length && isMasterKeyId(keyId) ? keyId : undefined;
 }
 
 /** Unambiguous: kinds, master key ids and row ids never contain the separator. */

@@ -3,6 +3,7 @@ import { inspect } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  isMasterKeyId,
   Keyring,
   masterKeyIdOf,
   newMasterKey,
@@ -40,6 +41,22 @@ describe('masterKeyIdOf', () => {
     );
     for (const bytes of [Buffer.alloc(0), Buffer.alloc(16), master(1), Buffer.from([1, 9, 0x61])])
       expect(masterKeyIdOf(bytes)).toBeUndefined();
+  });
+});
+
+describe('isMasterKeyId', () => {
+  it.each(['a', '2026', 'A_b-9', '__proto__', 'x'.repeat(32)])('accepts %j, as a keyring does', (id) => {
+    expect(isMasterKeyId(id)).toBe(true);
+    expect(() => ring(id)).not.toThrow();
+  });
+
+  it.each(['', 'a b', 'a:b', 'a,b', 'ä', 'a\n', 'x'.repeat(33)])('refuses %j, as a keyring does', (id) => {
+    expect(isMasterKeyId(id)).toBe(false);
+    expect(() => ring(id)).toThrow(TypeError);
+  });
+
+  it.each([undefined, null, 2026, ['a']])('refuses %j, which is not text', (value) => {
+    expect(isMasterKeyId(value)).toBe(false);
   });
 });
 
