@@ -4,6 +4,7 @@ import type { Rejection } from './protocol/status.js';
 
 /** On `passport-yubikey-otp:answer`: one answer of a validation server or a KSM, or why there is none. */
 export interface AnswerMessage {
+  /** Whether the server validates OTPs, or is a KSM. */
   readonly service: 'validation' | 'ksm';
   /** The URL as configured. */
   readonly server: string;
@@ -19,6 +20,7 @@ export interface RefusalMessage {
   readonly verifier: string;
   /** Undefined only if `verifySequence` was given other objects than OTPs. */
   readonly publicId: string | undefined;
+  /** Why it was refused. */
   readonly reason: Rejection;
 }
 
@@ -28,11 +30,12 @@ export interface BatchMessage {
   readonly store: string;
   /** How many verifications it holds; 0 if the store failed before it took any. */
   readonly size: number;
-  /** Until the database answered, with the wait for a connection. */
+  /** Until the database answered, including the wait for a connection. */
   readonly milliseconds: number;
   /**
-   * `WRITTEN`, `UNANSWERED` if it may have been written, or `REFUSED` if nothing was. `ITEM_REFUSED` because of one of
-   * its verifications and `LOCKED` because of a lock of a row mean that the others, or each, are written again.
+   * `WRITTEN`; `UNANSWERED`: it may have been written; `REFUSED`: nothing was written. Nothing was written either with
+   * `ITEM_REFUSED`, because of one of its verifications, and with `LOCKED`, because another transaction locks a row. The
+   * store then tries again in further batches.
    */
   readonly outcome: 'WRITTEN' | 'UNANSWERED' | 'REFUSED' | 'ITEM_REFUSED' | 'LOCKED';
 }
@@ -41,6 +44,7 @@ export interface BatchMessage {
 export interface StoreFaultMessage {
   /** The class of the store. */
   readonly store: string;
+  /** The code of the error. */
   readonly code: YubikeyErrorCode;
   /** Since the call. */
   readonly milliseconds: number;

@@ -19,6 +19,7 @@ export const KSM_REST_ERRORS = {
 /** The only length of a public ID that the REST API accepts as a key ID (KSM REST API, "Error Codes"). */
 export const KEY_ID_LENGTH = 12;
 
+/** The code of an error of the REST protocol. */
 export type KsmRestError = keyof typeof KSM_REST_ERRORS;
 
 /** A KSM's answer to `POST /api/v1/decrypt` with the JSON `{ "otp": … }`. */
@@ -72,8 +73,8 @@ export function formatRestTime(at: Date): string {
 }
 
 /**
- * Reads an answer. Returns undefined for an error that no KSM sends: it comes from a proxy in front of the KSM. Check that
- * `publicId` is the one of your OTP.
+ * Reads an answer. Returns undefined for an error that is not of this protocol, such as that of a proxy in front of the
+ * KSM. Check that `publicId` is the one of your OTP.
  *
  * @throws MalformedResponse, also if the HTTP status and the text contradict each other.
  */

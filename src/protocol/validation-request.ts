@@ -12,11 +12,13 @@ export type SyncLevel = number | 'fast' | 'secure';
 export interface ValidationRequest {
   /** The client's id, 1 to 20 decimal digits. */
   readonly id: string;
+  /** From `parseOtp`. */
   readonly otp: Otp;
   /** 16 to 40 letters and digits, unique to this request. Required in protocol 2.0. */
   readonly nonce?: string | undefined;
   /** Asks for the OTP's counters. */
   readonly timestamp?: boolean | undefined;
+  /** How many other servers must agree. Default: as the server decides. */
   readonly sl?: SyncLevel | undefined;
   /** The number of seconds that the server may wait for other servers. */
   readonly timeout?: number | undefined;

@@ -15,9 +15,11 @@ export interface ValidationResponse {
   readonly status: Status;
   /** The OTP of the request, as the server read it: in lower case, whatever the keyboard layout was. */
   readonly otp?: string | undefined;
+  /** The nonce of the request. */
   readonly nonce?: string | undefined;
   /** The percentage of other servers that agreed, 0 to 100. */
   readonly sl?: number | undefined;
+  /** The counters of an accepted OTP, if the request has `timestamp`. */
   readonly counters?: Counters | undefined;
   /** In protocol 1.0, the parameter's name with MISSING_PARAMETER. */
   readonly info?: string | undefined;

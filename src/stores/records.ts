@@ -104,7 +104,7 @@ export interface RowTable {
   add(row: Row): Promise<boolean>;
   /** Resolves with false unless the stored revision is `revision`. Keeps `createdAt`. */
   replace(row: Row, revision: string): Promise<boolean>;
-  /** Rows in the order of their ids, from the first one behind `after` where that is given. */
+  /** At most `limit` rows, in the order of their ids. With `after`, only those whose ids come after it. */
   list(after: string | undefined, limit: number): Promise<Row[]>;
   delete(id: string): Promise<boolean>;
 }

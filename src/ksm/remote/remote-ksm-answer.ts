@@ -95,7 +95,7 @@ const UNKNOWN_KEY: RemoteKsmAnswer = { decryption: { ok: false, reason: 'UNKNOWN
 const CORRUPT_OTP: RemoteKsmAnswer = { decryption: { ok: false, reason: 'CORRUPT_OTP' } };
 const REPLAYED_OTP: RemoteKsmAnswer = { decryption: { ok: false, reason: 'REPLAYED_OTP' } };
 
-/** The OTP that was sent is well-formed. A KSM that accepts one length of public IDs has no key with another one. */
+/** The OTP that was sent is well-formed, but some KSMs accept only one length of public IDs: they do not have its key. */
 function readInvalid({ publicId }: Otp): RemoteKsmAnswer {
   if (publicId.length !== KEY_ID_LENGTH) return UNKNOWN_KEY;
   return fault('ANSWER_MALFORMED', 'it refuses a well-formed OTP as malformed');
