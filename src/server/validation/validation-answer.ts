@@ -1,4 +1,5 @@
 import { YubikeyError } from '../../errors.js';
+import { assertCounters } from '../../otp/counters.js';
 import type { ProtocolVersion } from '../../protocol/paths.js';
 import { isFaultStatus, isRejection, STATUSES, type Status } from '../../protocol/status.js';
 import type { ValidationRequest } from '../../protocol/validation-request.js';
@@ -11,11 +12,13 @@ const SYNC_LEVEL_REACHED = 100;
 /**
  * Turns a verdict into a response. OTP and nonce are echoed, so that it cannot be mistaken for that to another request.
  *
- * @throws TypeError for an invalid verdict, which a custom verifier may return.
+ * @throws TypeError for an invalid verdict, and RangeError for counters that no OTP can have, which a custom verifier may
+ * return.
  */
 export function toResponse(request: ValidationRequest, verification: Verification): ValidationResponse {
   if (verification.ok === true) {
     const counters = request.timestamp ? verification.identity.counters : undefined;
+    if (counters) assertCounters(counters);
     return { ...echo('OK', request), sl: SYNC_LEVEL_REACHED, counters };
   }
   if (!isRejection(verification.reason))

@@ -123,6 +123,15 @@ describe('a verifier without a verdict', () => {
       expect(isSignedBy(reply, CLIENT.apiKey)).toBe(true);
     },
   );
+
+  it('is BACKEND_ERROR if it returns counters that no OTP can have', async () => {
+    const service = await start();
+    const counters = { usageCounter: 0x8001, sessionUse: 1, timestamp: 1 };
+    service.verifier = { verify: async ({ publicId }) => ({ ok: true, identity: { publicId, counters } }) };
+    const reply = await service.get({ ...service.fields(), timestamp: '1' });
+    expect(readStatus(reply)).toBe('BACKEND_ERROR');
+    expect(isSignedBy(reply, CLIENT.apiKey)).toBe(true);
+  });
 });
 
 describe('clients that cannot be read', () => {
