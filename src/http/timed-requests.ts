@@ -36,7 +36,7 @@ export class TimedRequests implements Requests {
   }
 
   abandon(): void {
-    this.#endAll(new Error('These requests are no longer needed'));
+    this.#endAll(timedOut(this.#milliseconds));
   }
 
   /** Lets the process exit before the time is up. */

@@ -85,7 +85,7 @@ describe('requests with a time limit', () => {
       const { started, requests } = start();
       const sent = requests.send(REQUEST);
       requests.abandon();
-      expect(await sent).toMatchObject({ error: { message: 'These requests are no longer needed' } });
+      expect(await sent).toMatchObject({ error: { code: 'TIMED_OUT' } });
       expect(started[0]?.aborted).toBe(true);
       expect(clock.pending).toBe(0);
     });

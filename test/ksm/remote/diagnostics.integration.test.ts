@@ -129,6 +129,16 @@ describe('a RemoteKsm publishes', () => {
     expect(recording.names.slice(-2)).toEqual(['verify:asyncEnd', 'answer']);
   });
 
+  it('with wsapi, one answer of each request that is abandoned: none is taken for lost and asked again', async () => {
+    const { verify, urls, servers } = await startVerifier('wsapi', [hang, wsapi()]);
+    const recording = record();
+    for (let n = 0; n < 34; n++) expect(await verify()).toMatchObject({ ok: true });
+    const unanswered = () => recording.plain('answer').filter(({ server }) => server === urls[0]);
+    await expect.poll(() => unanswered().length).toBeGreaterThan(0);
+    await expect.poll(() => servers[0]?.requests.length).toBeGreaterThanOrEqual(32);
+    expect(unanswered()).toMatchObject([{ status: 'TIMED_OUT' }, { status: 'TIMED_OUT' }]);
+  });
+
   it('with wsapi, both answers if it asks again', async () => {
     const { verify } = await startVerifier('wsapi', [inTurn(breakOff, wsapi())]);
     const recording = record();
