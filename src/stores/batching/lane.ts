@@ -93,7 +93,7 @@ export class Lane<Item extends { readonly id: string }, Result> implements CallQ
   async #write(batch: LaneBatch<Item, Result>): Promise<void> {
     try {
       const results = await this.#writer.write(batch);
-      if (batch.begun?.length) this.#publish(batch, 'WRITTEN');
+      this.#publish(batch, 'WRITTEN');
       batch.begun?.forEach(({ item, call }, n) => {
         this.#owner.noteOutcome(item.id, true);
         call.resolve(results[n] as Result);
@@ -107,6 +107,8 @@ export class Lane<Item extends { readonly id: string }, Result> implements CallQ
   }
 
   #publish({ begun, createdAt }: LaneBatch<Item, Result>, outcome: BatchMessage['outcome']): void {
+    // All callers had given up, so there was nothing to write.
+    if (begun?.length === 0) return;
     const { store } = this.#settings;
     publish('batch', () => ({
       store,

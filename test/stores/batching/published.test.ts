@@ -74,6 +74,29 @@ describe('a batch publishes', () => {
     expect(recording.plain('store-fault')).toMatchObject([{ code: 'STORE_FAILED' }]);
   });
 
+  it('nothing for a part whose callers gave up before it was written', async () => {
+    const recording = record();
+    const abort = new AbortController();
+    const writer = {
+      atOnce: 1,
+      classifyFault: () => 'ITEM_REFUSED' as const,
+      async write(batch: Batch<Item>): Promise<string[]> {
+        batch.fix();
+        batch.handOver({ giveUp: () => true });
+        if (batch.items.length === 2) throw new Error('bad');
+        if (batch.items.length === 0) throw new Error('nobody waits for it');
+        abort.abort();
+        return batch.items.map(({ id }) => id);
+      },
+    };
+    const batcher = new Batcher<Item, string>(writer, new Calls('TestStore'));
+    await Promise.allSettled([batcher.add({ id: 'a' }), batcher.add({ id: 'b' }, abort.signal)]);
+    expect(recording.plain('batch').map(({ size, outcome }) => [size, outcome])).toEqual([
+      [2, 'ITEM_REFUSED'],
+      [1, 'WRITTEN'],
+    ]);
+  });
+
   it('LOCKED, and then the write that succeeds', async () => {
     const recording = record();
     let writes = 0;
