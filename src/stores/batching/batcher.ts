@@ -1,4 +1,4 @@
-import type { Calls } from '../calls.js';
+import type { OpenCalls } from '../open-calls.js';
 import type { BatchWriter } from './batch.js';
 import { Lane } from './lane.js';
 import type { Waiting } from './lane-batch.js';
@@ -22,9 +22,9 @@ export class Batcher<Item extends { readonly id: string }, Result> {
   readonly #shared: Lane<Item, Result>;
   readonly #separate: Lane<Item, Result>;
   readonly #unanswered = new Set<string>();
-  readonly #calls: Calls;
+  readonly #calls: OpenCalls;
 
-  constructor(writer: BatchWriter<Item, Result>, calls: Calls) {
+  constructor(writer: BatchWriter<Item, Result>, calls: OpenCalls) {
     this.#calls = calls;
     const { store } = calls;
     const { atOnce, slowMs } = writer;

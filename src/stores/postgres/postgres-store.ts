@@ -1,7 +1,7 @@
 import { YubikeyError } from '../../errors.js';
 import { assertOptions, type OptionNames } from '../../options.js';
 import type { Batch } from '../batching/batch.js';
-import { Calls } from '../calls.js';
+import { OpenCalls } from '../open-calls.js';
 import type { AdvanceRow } from '../sql/advance-statement.js';
 import { Finder } from '../sql/finder.js';
 import { migrationsFrom, SCHEMA_TABLE, SCHEMA_VERSION } from '../sql/schema.js';
@@ -64,7 +64,7 @@ export class PostgresStore {
   readonly keys: KeyStore;
   readonly clients: ClientStore;
   readonly counters: CounterStore;
-  readonly #calls: Calls;
+  readonly #calls: OpenCalls;
   readonly #connections: Connections;
   readonly #allowReplayAfterCrash: boolean;
   #migrated = false;
@@ -74,7 +74,7 @@ export class PostgresStore {
     assertOptions('PostgresStore', options, OPTION_NAMES);
     const { pool, allowReplayAfterCrash = false, timeout } = options ?? {};
     if (typeof pool?.connect !== 'function') throw new TypeError('PostgresStore requires pool: a Pool of pg');
-    this.#calls = new Calls('PostgresStore', timeout);
+    this.#calls = new OpenCalls('PostgresStore', timeout);
     this.#connections = new Connections(pool, this.#calls.timeout);
     this.#allowReplayAfterCrash = allowReplayAfterCrash;
     const finder = new Finder<PostgresFind>((find, ids) => this.#findAll(find, ids));

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { performance } from 'node:perf_hooks';
 import { YubikeyError } from '../../errors.js';
 import type { Call } from '../call.js';
-import type { Calls } from '../calls.js';
+import type { OpenCalls } from '../open-calls.js';
 import { isRedisRefusal, isScriptError, isUnknownScript } from './redis-faults.js';
 import { Unanswered } from './unanswered.js';
 
@@ -15,12 +15,12 @@ export type SendCommand = (key: string | undefined, command: string[]) => Promis
 export class RedisClient {
   migrated = false;
   readonly unanswered: Unanswered;
-  readonly #calls: Calls;
+  readonly #calls: OpenCalls;
 
   constructor(
     readonly sendCommand: SendCommand,
     readonly prefix: string,
-    calls: Calls,
+    calls: OpenCalls,
   ) {
     this.#calls = calls;
     this.unanswered = new Unanswered(calls.timeout);

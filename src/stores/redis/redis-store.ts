@@ -1,6 +1,6 @@
 import { YubikeyError } from '../../errors.js';
 import { assertOptions, type OptionNames } from '../../options.js';
-import { Calls } from '../calls.js';
+import { OpenCalls } from '../open-calls.js';
 import { CLIENT, createClientStore, createKeyStore, YUBIKEY } from '../records.js';
 import type { ClientStore, CounterStore, Durability, KeyStore } from '../store.js';
 import { readDurability } from './durability.js';
@@ -70,7 +70,7 @@ export class RedisStore {
     assertOptions('RedisStore', options, OPTION_NAMES);
     const { sendCommand, prefix = 'yubikey-otp:', allowReplayAfterCrash = false, timeout } = options ?? {};
     if (typeof sendCommand !== 'function') throw new TypeError('RedisStore requires sendCommand, a function');
-    this.#redis = new RedisClient(sendCommand, prefix, new Calls('RedisStore', timeout));
+    this.#redis = new RedisClient(sendCommand, prefix, new OpenCalls('RedisStore', timeout));
     this.#allowReplayAfterCrash = allowReplayAfterCrash;
     this.keys = createKeyStore(new RedisTable(this.#redis, 'key', YUBIKEY));
     this.clients = createClientStore(new RedisTable(this.#redis, 'client', CLIENT));

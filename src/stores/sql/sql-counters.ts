@@ -1,8 +1,8 @@
 import { type Counters, isSameTouch } from '../../otp/counters.js';
 import type { BatchWriter } from '../batching/batch.js';
 import { Batcher } from '../batching/batcher.js';
-import type { Calls } from '../calls.js';
 import { assertAdvance, assertId } from '../checks.js';
+import type { OpenCalls } from '../open-calls.js';
 import { cutPage, readPageOptions } from '../records.js';
 import type { Advance, CounterRecord, CounterStore, ListedCounters, Page, PageOptions } from '../store.js';
 import type { AdvanceRow, AdvanceValues } from './advance-statement.js';
@@ -17,9 +17,9 @@ export class SqlCounterStore implements CounterStore {
   readonly #batcher: Batcher<AdvanceRow, SqlRow | undefined>;
   readonly #find: FindRow;
   readonly #readPage: ReadPage;
-  readonly #calls: Calls;
+  readonly #calls: OpenCalls;
 
-  constructor(sql: SqlRunner, advance: BatchWriter<AdvanceRow, SqlRow | undefined>, calls: Calls) {
+  constructor(sql: SqlRunner, advance: BatchWriter<AdvanceRow, SqlRow | undefined>, calls: OpenCalls) {
     this.#find = sql.prepareFind(COUNTERS);
     this.#readPage = prepareReadPage(sql, COUNTERS);
     this.#calls = calls;

@@ -1,5 +1,5 @@
 import type { BatchWriter } from '../batching/batch.js';
-import type { Calls } from '../calls.js';
+import type { OpenCalls } from '../open-calls.js';
 import { CLIENT, createClientStore, createKeyStore, YUBIKEY } from '../records.js';
 import type { ClientStore, CounterStore, KeyStore } from '../store.js';
 import type { AdvanceRow } from './advance-statement.js';
@@ -16,7 +16,7 @@ import { SqlTable } from './sql-table.js';
 export function sqlStores(
   sql: SqlRunner,
   advance: BatchWriter<AdvanceRow, SqlRow | undefined>,
-  calls: Calls,
+  calls: OpenCalls,
 ): { keys: KeyStore; clients: ClientStore; counters: CounterStore } {
   return {
     keys: createKeyStore(new SqlTable('yubikey_keys', YUBIKEY, sql)),

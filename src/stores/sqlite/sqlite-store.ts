@@ -3,7 +3,7 @@ import { YubikeyError } from '../../errors.js';
 import { assertOptions, type OptionNames } from '../../options.js';
 import type { Batch } from '../batching/batch.js';
 import type { Call } from '../call.js';
-import { Calls } from '../calls.js';
+import { OpenCalls } from '../open-calls.js';
 import type { AdvanceRow } from '../sql/advance-statement.js';
 import type { SqlRow } from '../sql/sql-runner.js';
 import { sqlStores } from '../sql/sql-stores.js';
@@ -82,7 +82,7 @@ export class SqliteStore {
   readonly counters: CounterStore;
   /** Resolves if this store can no longer be used and all its calls reject; otherwise it never settles. */
   readonly fault: Promise<SqliteFault>;
-  readonly #calls: Calls;
+  readonly #calls: OpenCalls;
   readonly #engine: SqliteEngine;
   #migrated = false;
   readonly #lastAccepted = new LastAccepted();
@@ -95,7 +95,7 @@ export class SqliteStore {
    */
   constructor(options: SqliteStoreOptions) {
     assertOptions('SqliteStore', options, OPTION_NAMES);
-    this.#calls = new Calls('SqliteStore', options?.timeout);
+    this.#calls = new OpenCalls('SqliteStore', options?.timeout);
     this.fault = new Promise((resolve) => {
       this.#endWith = resolve;
     });

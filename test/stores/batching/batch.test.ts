@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 import type { YubikeyError } from '../../../src/errors.js';
 import type { Batch, BatchWriter, WriteFault } from '../../../src/stores/batching/batch.js';
 import { Batcher } from '../../../src/stores/batching/batcher.js';
-import { Calls } from '../../../src/stores/calls.js';
+import { OpenCalls } from '../../../src/stores/open-calls.js';
 import { until, withStoppedClock } from '../../support/stopped-clock.js';
 
 interface Item {
@@ -43,7 +43,7 @@ class Engine implements BatchWriter<Item, string> {
 /** The calls of one batch, which their callers can give up, and what the engine does with it. */
 async function startBatch(...ids: string[]) {
   const engine = new Engine();
-  const batcher = new Batcher<Item, string>(engine, new Calls('TestStore', TIMEOUT));
+  const batcher = new Batcher<Item, string>(engine, new OpenCalls('TestStore', TIMEOUT));
   const givingUp = new Map<string, AbortController>();
   const add = (id: string) => {
     const caller = new AbortController();

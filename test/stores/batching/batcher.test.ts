@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { YubikeyError } from '../../../src/errors.js';
 import type { Batch, WriteFault } from '../../../src/stores/batching/batch.js';
 import { Batcher } from '../../../src/stores/batching/batcher.js';
-import { Calls } from '../../../src/stores/calls.js';
+import { OpenCalls } from '../../../src/stores/open-calls.js';
 import { until, withStoppedClock } from '../../support/stopped-clock.js';
 
 interface Item {
@@ -52,7 +52,7 @@ class Writer {
 }
 
 function batcherOver(writer: Writer, timeout?: number) {
-  const batcher = new Batcher<Item, string>(writer, new Calls('TestStore', timeout));
+  const batcher = new Batcher<Item, string>(writer, new OpenCalls('TestStore', timeout));
   return (...ids: string[]) => ids.map((id) => batcher.add({ id }));
 }
 
@@ -171,7 +171,7 @@ describe('Batcher', () => {
           return writer.write(batch);
         },
       },
-      new Calls('TestStore'),
+      new OpenCalls('TestStore'),
     );
     const calls = [batcher.add({ id: 'a' })];
     await nextTurn();
@@ -182,7 +182,7 @@ describe('Batcher', () => {
 
   it('refuses an invalid timeout, and calls beyond the limit', async () => {
     for (const timeout of [0, -1, 1.5, Number.NaN, 2 ** 31, '5s' as never]) {
-      expect(() => new Calls('TestStore', timeout), String(timeout)).toThrow(TypeError);
+      expect(() => new OpenCalls('TestStore', timeout), String(timeout)).toThrow(TypeError);
     }
     const writer = new Writer();
     writer.isHeld = true;
@@ -294,7 +294,7 @@ describe('Batcher, if a batch is not answered in time,', () => {
   it('rejects with the same two codes on abort, while the other calls of the batch go on waiting', async () => {
     const writer = new Writer();
     writer.isHeld = true;
-    const batcher = new Batcher<Item, string>(writer, new Calls('TestStore'));
+    const batcher = new Batcher<Item, string>(writer, new OpenCalls('TestStore'));
     const [sent, waiting] = [new AbortController(), new AbortController()];
     const ended = collectOutcomes([
       batcher.add({ id: 'a' }, sent.signal),
@@ -316,7 +316,7 @@ describe('Batcher, if a batch is not answered in time,', () => {
   it.each([new AbortController(), {}, 'signal'])(
     'refuses %o as a signal, and starts no timer',
     async (signal) => {
-      const batcher = new Batcher<Item, string>(new Writer(), new Calls('TestStore'));
+      const batcher = new Batcher<Item, string>(new Writer(), new OpenCalls('TestStore'));
       const before = process.getActiveResourcesInfo().filter((type) => type === 'Timeout').length;
       await expect(batcher.add({ id: 'a' }, signal as AbortSignal)).rejects.toThrow(
         new TypeError('signal must be an AbortSignal, such as the signal of an AbortController'),
@@ -328,7 +328,7 @@ describe('Batcher, if a batch is not answered in time,', () => {
   it('leaves no timer and no listener behind once all calls are answered', async () => {
     const writer = new Writer();
     const { signal } = new AbortController();
-    const batcher = new Batcher<Item, string>(writer, new Calls('TestStore'));
+    const batcher = new Batcher<Item, string>(writer, new OpenCalls('TestStore'));
     const before = process.getActiveResourcesInfo().filter((type) => type === 'Timeout').length;
     await Promise.all(['a', 'b', 'c'].map((id) => batcher.add({ id }, signal)));
     expect(getEventListeners(signal, 'abort')).toEqual([]);

@@ -1,7 +1,7 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { Batch, WriteFault } from '../../../src/stores/batching/batch.js';
 import { Batcher } from '../../../src/stores/batching/batcher.js';
-import { Calls } from '../../../src/stores/calls.js';
+import { OpenCalls } from '../../../src/stores/open-calls.js';
 import { record } from '../../support/diagnostics.js';
 import { withStoppedClock } from '../../support/stopped-clock.js';
 
@@ -17,7 +17,7 @@ function openBatcher(write: (batch: Batch<Item>) => Promise<unknown>, fault: Wri
       return batch.items.map(({ id }) => id);
     },
   };
-  const batcher = new Batcher<Item, string>(writer, new Calls('TestStore'));
+  const batcher = new Batcher<Item, string>(writer, new OpenCalls('TestStore'));
   return (...ids: string[]) => Promise.allSettled(ids.map((id) => batcher.add({ id })));
 }
 
@@ -89,7 +89,7 @@ describe('a batch publishes', () => {
         return batch.items.map(({ id }) => id);
       },
     };
-    const batcher = new Batcher<Item, string>(writer, new Calls('TestStore'));
+    const batcher = new Batcher<Item, string>(writer, new OpenCalls('TestStore'));
     await Promise.allSettled([batcher.add({ id: 'a' }), batcher.add({ id: 'b' }, abort.signal)]);
     expect(recording.plain('batch').map(({ size, outcome }) => [size, outcome])).toEqual([
       [2, 'ITEM_REFUSED'],
@@ -118,7 +118,7 @@ describe('a call of a store publishes its fault', () => {
   it('at its deadline, in milliseconds since the call', () =>
     withStoppedClock(async () => {
       const recording = record();
-      const call = new Calls('TestStore', 1000).run(() => new Promise(() => {}));
+      const call = new OpenCalls('TestStore', 1000).run(() => new Promise(() => {}));
       vi.advanceTimersByTime(1000);
       await expect(call).rejects.toMatchObject({ code: 'STORE_FAILED' });
       expect(recording.plain('store-fault')).toEqual([
@@ -127,7 +127,7 @@ describe('a call of a store publishes its fault', () => {
     }));
 
   it('if too many calls wait already', async () => {
-    const calls = new Calls('TestStore');
+    const calls = new OpenCalls('TestStore');
     const open = Array.from({ length: 10_000 }, () => calls.begin<void>());
     onTestFinished(() => {
       for (const call of open) call.resolve();
@@ -139,7 +139,7 @@ describe('a call of a store publishes its fault', () => {
 
   it('and nothing if it succeeds', async () => {
     const recording = record();
-    await new Calls('TestStore').run(async () => 1);
+    await new OpenCalls('TestStore').run(async () => 1);
     expect(recording.names).toEqual([]);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, expectTypeOf, it } from 'vitest';
 import type { BatchWriter } from '../../../src/stores/batching/batch.js';
-import { Calls } from '../../../src/stores/calls.js';
+import { OpenCalls } from '../../../src/stores/open-calls.js';
 import {
   advanceInPostgres,
   findInPostgres,
@@ -43,7 +43,7 @@ async function collectStatements(
       },
     },
     NO_BATCHES,
-    new Calls('TestStore'),
+    new OpenCalls('TestStore'),
   );
   const key = await keys.get('c');
   await keys.add({ publicId: 'c', aesKey: ROW.aes_key });

@@ -8,7 +8,7 @@ const DEFAULT_TIMEOUT_MS = 5_000;
 const MAX_OPEN = 10_000;
 
 /** The calls of one store that wait for an answer, and their common timeout. */
-export class Calls {
+export class OpenCalls {
   #open = 0;
   readonly #onOver = () => {
     this.#open--;
