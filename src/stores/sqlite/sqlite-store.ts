@@ -156,7 +156,14 @@ export class SqliteStore {
   }
 
   #askUnmigrated<T>(question: (engine: SqliteEngine, call: Call<T>) => Promise<T>): Promise<T> {
-    return this.#calls.run((call) => this.#askEngine((engine) => question(engine, call)));
+    return this.#calls.run(async (call) => {
+      try {
+        return await this.#askEngine((engine) => question(engine, call));
+      } catch (error) {
+        if (classifySqliteFault(error) !== 'UNANSWERED') call.refused();
+        throw error;
+      }
+    });
   }
 
   async #advance(batch: Batch<AdvanceRow>): Promise<(SqlRow | undefined)[]> {

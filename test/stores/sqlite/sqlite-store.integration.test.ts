@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { describe, expect, it } from 'vitest';
-import { type SqliteDatabase, SqliteStore } from '../../../src/stores/index.js';
+import { type KeyRecord, type SqliteDatabase, SqliteStore } from '../../../src/stores/index.js';
 import { SQLITE_DRIVERS } from '../../support/fixtures/shared-store.js';
 import { withSealedSecrets } from '../../support/stores/seal.js';
 import {
@@ -27,6 +27,11 @@ for (const [n, way] of ways.entries()) {
   describeStoreSmoke(`SqliteStore with ${way.name}, sealed`, withSealedSecrets(open));
 }
 
+const KEY = { publicId: 'd', aesKey: Buffer.alloc(16, 3) };
+const REFUSED = ['keys', 'clients', 'counters'].flatMap((table) =>
+  ['INSERT', 'UPDATE', 'DELETE'].map((event) => [table, event] as const),
+);
+
 describe.each(ways)('SqliteStore with $name', (way) => {
   it('keeps keys and counters when the file is closed and reopened', async () => {
     const path = temporaryFile();
@@ -43,6 +48,33 @@ describe.each(ways)('SqliteStore with $name', (way) => {
     expect(await after.counters.get('c')).toEqual(row);
     const replay = await after.counters.advance('c', counters, 'a'.repeat(32));
     expect(replay).toEqual({ advanced: false, reason: 'REPLAYED_REQUEST' });
+  });
+
+  it.each([
+    ['adding a key', (store: SqliteStore) => store.keys.add(KEY)],
+    [
+      'replacing a key',
+      async (store: SqliteStore) => {
+        const key = await store.keys.get('c');
+        return store.keys.replace(key as KeyRecord, { notes: 'lost' });
+      },
+    ],
+    ['deleting a key', (store: SqliteStore) => store.keys.delete('c')],
+    ['adding a client', (store: SqliteStore) => store.clients.add({ id: '1', apiKey: Buffer.alloc(16, 1) })],
+    [
+      'advancing counters',
+      (store: SqliteStore) => store.counters.advance('c', { usageCounter: 1, sessionUse: 1, timestamp: 1 }),
+    ],
+  ])('reports %s that the database refused as not written', async (_, write) => {
+    const path = temporaryFile();
+    const store = await migratedStoreFor(way, path);
+    await store.keys.add({ ...KEY, publicId: 'c' });
+    const other = openFor(way.driver, path);
+    for (const [table, event] of REFUSED) {
+      other.exec(`CREATE TRIGGER refuse_${table}_${event} BEFORE ${event} ON yubikey_${table}
+        BEGIN SELECT RAISE(ABORT, 'refused'); END`);
+    }
+    await expect(write(store)).rejects.toMatchObject({ code: 'STORE_FAILED' });
   });
 
   it('sees the counters of another handle of the file at once', async () => {
