@@ -47,23 +47,24 @@ class Attack {
     const { url } = this.service;
     const { publicId } = this.victim;
     const corrupt = publicId + encodeModhex(randomBytes(16));
-    const validate = async (otp: string, { key = undefined as Uint8Array | undefined, more = '' } = {}) => {
-      const nonce = newNonce();
-      const query = formatValidationRequest({ id: this.site.clientId, otp: parseOtp(otp), nonce }, key);
-      const { status, body } = await http.send(`${url}/wsapi/2.0/verify?${query}${more}`);
+    const { clientId: id } = this.site;
+    const ask = async (query: string) => {
+      const { status, body } = await http.send(`${url}/wsapi/2.0/verify?${query}`);
       return status === 200 ? (/^status=(\w+)/m.exec(body)?.[1] ?? 'no status') : `HTTP ${status}`;
     };
+    const validate = (otp: string, key?: Uint8Array) =>
+      ask(formatValidationRequest({ id, otp: parseOtp(otp), nonce: newNonce() }, key));
     switch (kind % 8) {
       case 0:
         return validate(corrupt);
       case 1:
-        return validate(corrupt, { key: this.wrongApiKey });
+        return validate(corrupt, this.wrongApiKey);
       case 2:
         return validate(this.imposter.press());
       case 3:
-        return validate(this.imposter.press(), { key: this.wrongApiKey });
+        return validate(this.imposter.press(), this.wrongApiKey);
       case 4:
-        return validate(`${publicId}no OTP`, { more: '&h=%00' });
+        return ask(`id=${id}&nonce=${newNonce()}&otp=${publicId}no%20OTP&h=%00`);
       case 5:
         return validate(this.usedOtp);
       case 6: {
